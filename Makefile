@@ -1,0 +1,92 @@
+# Two commands do everything: `make book` and `make test`. Both set up `.venv` by themselves.
+#
+#   PROFILE=quick|full   parameter set of every notebook (default quick)
+#   ONLY=<notebook>      execute this notebook anew; the others come from the cache
+#   JOBS=<n>             notebooks executed at once (default: one per core)
+#   PYTHON=<python>      the Python to make .venv from (3.11 or newer)
+#   PORT=<port>          where `make serve` listens (default 8000)
+#   ARGS=<arguments>     handed to pytest by `make test`, `make unit` and `make bench`
+
+SHELL := /bin/sh
+PROFILE ?= quick
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test unit bench serve lock clean distclean
+
+help: ## this list
+	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv and install everything into it (done by the other targets)
+
+book: $(READY) ## execute the notebooks, check them, build the book at _build/html/index.html
+	@$(BIN)/python -m keyfilters.book build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
+
+test: book ## all tests, those of the built book in a real browser included
+	@$(BIN)/python -m pytest $(ARGS)
+
+unit: $(READY) ## the tests that need neither the built book nor a browser
+	@$(BIN)/python -m pytest -m 'not book and not browser' $(ARGS)
+
+bench: $(READY) ## speed of the fits beside the same work done with pyscsp
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
+
+serve: book ## build the book and serve it on this machine
+	@echo "http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --fork-strategy fewest --no-header --no-annotate --generate-hashes --upgrade --quiet \
+	  --output-file requirements.lock
+	@if grep -n '://' requirements.lock; then echo "requirements.lock names a host: see the lines above" >&2; exit 1; fi
+
+clean: ## remove what was generated (the environment stays)
+	rm -rf _build book/notebooks book/_generated
+
+distclean: clean ## remove the environment too
+	rm -rf $(VENV)
+
+# The stamp is written last. `.incomplete` marks a set-up under way: if one was killed, the next starts
+# from an empty environment, because a half-copied package can look installed.
+# uv installs in seconds what takes pip a minute or more. uv does not read pip's configuration, so the
+# index and certificate configured for pip are handed on; where uv cannot install all the same, pip does.
+$(READY): requirements.lock pyproject.toml
+	@set -e; \
+	if [ -e $(VENV)/.incomplete ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then rm -rf $(VENV); fi; \
+	if [ ! -d $(VENV) ]; then \
+	  found=; \
+	  for candidate in $(PYTHONS); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "error: no Python 3.11 or newer among: $(PYTHONS); install one, or name it: make PYTHON=/path/to/python" >&2; exit 2; \
+	  fi; \
+	  if ! "$$found" -c 'import venv, ensurepip' 2>/dev/null; then \
+	    echo "error: $$found lacks the modules venv and ensurepip (Debian and Ubuntu: apt-get install python3-venv), or name another: make PYTHON=/path/to/python" >&2; exit 2; \
+	  fi; \
+	  echo "Setting up $(VENV) with $$("$$found" --version)"; \
+	  mkdir $(VENV); touch $(VENV)/.incomplete; \
+	  "$$found" -m venv $(VENV); \
+	fi; \
+	touch $(VENV)/.incomplete; \
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock; \
+	setting() { $(BIN)/python -m pip config list 2>/dev/null | sed -n "s/^[^=]*[.]$$1='\(.*\)'$$/\1/p" | tail -n 1; }; \
+	index=$$(setting index-url); certificate=$$(setting cert); \
+	if [ -z "$$(setting no-index)" ] && env UV_COMPILE_BYTECODE=1 UV_LINK_MODE=$${UV_LINK_MODE:-copy} \
+	    $${index:+UV_DEFAULT_INDEX="$$index"} $${certificate:+SSL_CERT_FILE="$$certificate"} \
+	    $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then :; \
+	else \
+	  echo "uv could not install; using pip"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	fi; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	$(BIN)/python -m ipykernel install --sys-prefix >/dev/null; \
+	rm $(VENV)/.incomplete; \
+	touch $@

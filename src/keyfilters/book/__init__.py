@@ -1,0 +1,1 @@
+"""How the book is made: manifest, execution, gates, staging, HTML checks, provenance."""
