@@ -40,11 +40,12 @@ serve: book ## build the book and serve it on this machine
 	@echo "http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+lock: $(READY) ## resolve requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --fork-strategy fewest --no-header --no-annotate --generate-hashes --upgrade --quiet \
 	  --output-file requirements.lock
 	@if grep -n '://' requirements.lock; then echo "requirements.lock names a host: see the lines above" >&2; exit 1; fi
+	@$(BIN)/python tools/environment.py
 
 clean: ## remove what was generated (the environment stays)
 	rm -rf _build book/notebooks book/_generated
