@@ -1,0 +1,44 @@
+"""The eight master key filters and their scale-space models.
+
+Quick start::
+
+    >>> import keyfilters as kf
+    >>> found = kf.fit(key=2, method="C2")
+    >>> found.converged
+    True
+
+The names below are loaded on first use, so that ``import keyfilters`` stays quick.
+"""
+
+from importlib import import_module
+
+_ROOMS = {
+    "filters": ("KEYS", "Key", "key_row", "learned_filters"),
+    "gaussian": ("discrete_gaussian", "gaussian_kernel"),
+    "differences": ("OPERATORS", "difference", "laplacian", "molecule"),
+    "models": ("ideal_filter",),
+    "moments": ("Spread", "monomial_response", "spread"),
+    "normalization": ("DCCompensation", "dc_compensation", "dc_error", "normalize", "normalized_filters"),
+    "fitting": ("Fit", "METHODS", "JOINT_METHODS", "fit", "fit_joint", "fit_table", "objective_map"),
+    "published": ("known_deviations", "published", "scorecard"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = sorted(_ROOM_OF)
+
+
+def __getattr__(name):
+    room = _ROOM_OF.get(name)
+    if room is None:
+        # A room itself (keyfilters.figures) is reachable without a further import line.
+        if name in ("figures", "tables", "cli", "checks", *_ROOMS):
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

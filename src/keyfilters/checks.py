@@ -1,0 +1,80 @@
+"""Checks of what a user hands in: one line that names the input and says what is expected."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+
+
+def choice(value, allowed, what: str):
+    """Return ``value`` if it is one of ``allowed``, else raise ``ValueError`` listing them.
+
+    Examples
+    --------
+    >>> choice("crop", ("crop", "exact"), "edge")
+    'crop'
+    >>> choice("cut", ("crop", "exact"), "edge")
+    Traceback (most recent call last):
+    ...
+    ValueError: unknown edge 'cut': expected one of crop, exact
+    """
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise ValueError(f"unknown {what} {value!r}: expected one of {', '.join(allowed)}")
+
+
+def scales(value, what: str = "sigma") -> np.ndarray:
+    """Return ``value`` as a float64 array of scales (grid units), each finite and >= 0."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} is {value!r}: expected a finite number >= 0") from None
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        bad = array[~(np.isfinite(array) & (array >= 0))].flat[0]
+        raise ValueError(f"{what} is {bad:g}: expected a finite number >= 0")
+    return array
+
+
+def finite(value, what: str) -> np.ndarray:
+    """Return ``value`` as a float64 array of finite numbers."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} is {value!r}: expected a finite number") from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} is {array[~np.isfinite(array)].flat[0]:g}: expected a finite number")
+    return array
+
+
+def odd_size(size, what: str = "size") -> int:
+    """Return ``size`` as an int if it is an odd integer >= 3."""
+    if isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 3 and size % 2:
+        return int(size)
+    raise ValueError(f"{what} is {size!r}: expected an odd integer of at least 3")
+
+
+def square_filter(h, what: str = "filter") -> np.ndarray:
+    """Return ``h`` as a float64 array if it is a finite odd-sized square filter that is not all zero.
+
+    Examples
+    --------
+    >>> square_filter([[1, 2], [3, 4]])
+    Traceback (most recent call last):
+    ...
+    ValueError: filter has shape (2, 2): expected a square array of odd size (3x3, 5x5, 7x7, ...)
+    """
+    try:
+        array = np.asarray(h)
+        if np.iscomplexobj(array):
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} is not an array of real numbers: expected a finite square array of odd size") from None
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] % 2 == 0 or array.shape[0] < 3:
+        raise ValueError(f"{what} has shape {array.shape}: expected a square array of odd size (3x3, 5x5, 7x7, ...)")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds NaN or infinity: expected finite numbers")
+    if not array.any():
+        raise ValueError(f"{what} is all zero: expected at least one non-zero value")
+    return array

@@ -1,0 +1,117 @@
+"""Idealised filters: difference operators applied to the discrete Gaussian."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .checks import choice, finite, odd_size, scales
+from .differences import difference, laplacian
+from .filters import SHARPENING, key_row
+from .gaussian import discrete_gaussian
+
+MODEL_EDGES = ("crop", "exact")
+
+
+def factor(operator: str, kernel, edge: str = "crop") -> np.ndarray:
+    """One-dimensional factor of a separable model from a kernel with one spare tap at each end.
+
+    Parameters
+    ----------
+    operator : str
+        A name of ``keyfilters.differences.OPERATORS``.
+    kernel : array_like, shape (..., size + 2)
+    edge : {"crop", "exact"}
+        ``"crop"`` drops the spare taps first and differences with the end sample repeated;
+        ``"exact"`` differences first.
+
+    Returns
+    -------
+    ndarray, shape (..., size)
+
+    Examples
+    --------
+    >>> factor("forward", [0, 1, 3, 1, 0]), factor("forward", [0, 1, 3, 1, 0], edge="exact")
+    (array([ 2., -2.,  0.]), array([ 2., -2., -1.]))
+    """
+    kernel = np.asarray(kernel, dtype=np.float64)
+    if edge == "crop":
+        return difference(kernel[..., 1:-1], operator, edge="mirror")
+    return difference(kernel, operator, edge="shrink")
+
+
+def ideal_filter(key, sigma_x, sigma_y=None, *, gamma=None, size: int = 7, edge: str = "crop") -> np.ndarray:
+    r"""Return the idealised filter of a key.
+
+    With :math:`T(x, y) = T(x; \sigma_x^2)\, T(y; \sigma_y^2)` the product of discrete Gaussians:
+
+    ==== ============================= ==== =================================
+    key  model                         key  model
+    ==== ============================= ==== =================================
+    1    :math:`\delta_{y+} T`         5    :math:`\delta_{x} T`
+    2    :math:`\delta_{x-} T`         6    :math:`\delta_{y} T`
+    3    :math:`\delta_{y-} T`         7    :math:`\delta - \gamma \nabla_5^2 T`
+    4    :math:`\delta_{x+} T`         8    :math:`T`
+    ==== ============================= ==== =================================
+
+    Parameters
+    ----------
+    key : int
+        1 to 8.
+    sigma_x, sigma_y : float or array_like
+        Scales in grid units, >= 0; ``sigma_y`` defaults to ``sigma_x``. Arrays broadcast.
+    gamma : float or array_like, optional
+        Amount of sharpening (dimensionless); key 7 needs it, the other keys do not take it.
+    size : int
+        Odd number of taps per axis.
+    edge : {"crop", "exact"}
+        ``"crop"`` (as published): crop T to ``size`` taps, then difference, the end sample repeated
+        beyond the border (zeros for key 7's Laplacian). ``"exact"``: difference, then crop.
+        Neither renormalises.
+
+    Returns
+    -------
+    ndarray, shape (..., size, size)
+        Convolution kernel, y up (row 0 is the largest y).
+
+    Raises
+    ------
+    ValueError
+        For an unknown key or edge, a scale that is negative or not finite, an even size, ``gamma``
+        missing for key 7 or given for another key.
+
+    Source: Lindeberg, Babaiee and Kiasari (2026), section on idealised models.
+
+    Examples
+    --------
+    >>> ideal_filter(2, 0.0, size=3)
+    array([[ 0.,  0.,  0.],
+           [ 0.,  1., -1.],
+           [ 0.,  0.,  0.]])
+    >>> ideal_filter(8, 0.6).shape
+    (7, 7)
+    """
+    row = key_row(key)
+    size = odd_size(size)
+    choice(edge, MODEL_EDGES, "edge")
+    sigma_x = scales(sigma_x, "sigma_x")
+    sigma_y = sigma_x if sigma_y is None else scales(sigma_y, "sigma_y")
+    radius = size // 2 + 1
+    along_x, along_y = discrete_gaussian(sigma_x, radius), discrete_gaussian(sigma_y, radius)
+    if row.kind == SHARPENING:
+        if gamma is None:
+            raise ValueError("gamma is missing: key 7 needs it, for example gamma=0.5")
+        gamma = finite(gamma, "gamma")[..., None, None]
+        smooth = along_y[..., ::-1, None] * along_x[..., None, :]
+        # Shrinking drops the spare taps, so the exact variant sees the samples beyond the window.
+        if edge == "crop":
+            curvature = laplacian(smooth[..., 1:-1, 1:-1], edge="zero")
+        else:
+            curvature = laplacian(smooth, edge="shrink")
+        impulse = np.zeros((size, size))
+        impulse[size // 2, size // 2] = 1.0
+        return impulse - gamma * curvature
+    if gamma is not None:
+        raise ValueError(f"gamma is given for key {row.number}: only key 7 takes it")
+    # y grows against the row index, so the factor along y is differenced first and flipped then.
+    column = factor(row.y, along_y, edge)[..., ::-1, None]
+    return column * factor(row.x, along_x, edge)[..., None, :] + 0.0  # no negative zeros
