@@ -1,0 +1,33 @@
+"""What several test files share."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+@pytest.fixture(scope="session")
+def node_tools():
+    """The folder node_modules with what tests/node/package.json names, installed when it is missing."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        message = "Node.js with npm is not on the PATH (tests/node needs both)"
+        pytest.fail(message) if IN_CI else pytest.skip(message)
+    source, place = ROOT / "tests" / "node", ROOT / "_build" / "tools" / "node"
+    lock = (source / "package-lock.json").read_bytes()
+    done = place / "installed-package-lock.json"
+    if not (done.exists() and done.read_bytes() == lock):
+        place.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(source / name, place / name)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]
+        installed = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+        if installed.returncode:
+            message = f"npm could not install tests/node/package.json: {installed.stderr.strip()[-500:]}"
+            pytest.fail(message) if IN_CI else pytest.skip(message)
+        done.write_bytes(lock)
+    return place / "node_modules"
