@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,27 @@ def node_tools():
             pytest.fail(message) if IN_CI else pytest.skip(message)
         done.write_bytes(lock)
     return place / "node_modules"
+
+
+def _newest_source():
+    """When what the book is made from last changed (files that the build itself writes left out)."""
+    made = {"__pycache__", "_generated", ".ipynb_checkpoints"}
+    files = [ROOT / "_config.yml", ROOT / "requirements.lock"]
+    for folder in ("book", "notebooks", "src"):
+        for path in (ROOT / folder).rglob("*"):
+            parts = path.relative_to(ROOT).parts
+            if path.is_file() and not made & set(parts) and parts[:2] != ("book", "notebooks"):
+                files.append(path)
+    return max(path.stat().st_mtime for path in files)
+
+
+@pytest.fixture(scope="session")
+def book_html():
+    """The folder of the built book, which is built here when it is missing or older than its sources."""
+    html = ROOT / "_build" / "html"
+    index = html / "index.html"
+    if not index.exists() or index.stat().st_mtime < _newest_source():
+        command = [sys.executable, "-m", "keyfilters.book", "build", "--profile", "quick"]
+        built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert built.returncode == 0, f"the book could not be built:\n{(built.stdout + built.stderr)[-3000:]}"
+    return html
