@@ -103,7 +103,7 @@ def gaussian_kernel(sigma, radius: int = 3, kind: str = "discrete") -> np.ndarra
     Examples
     --------
     >>> gaussian_kernel(0.5, radius=1).round(4)
-    array([0.0982, 0.7913, 0.0982])
+    array([0.0981, 0.791 , 0.0981])
     >>> float(gaussian_kernel(0.5, radius=8, kind="integrated").sum().round(12))
     1.0
     """

@@ -1,0 +1,74 @@
+"""Methods A and B: scales from weighted variances, in closed form or by matching."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import brentq
+
+from ..filters import DERIVATIVE, Key
+from ..models import ideal_filter
+from ..moments import coordinates, spread
+from .problem import factors, largest_scale
+
+
+def weighted_variances(h, row: Key, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+    """Variances (x, y) of |h| weighted by the key's template at the reference scale.
+
+    Key 7 has no template in the published procedure; plain smoothing stands in for it.
+    """
+    key = row.number if row.kind == DERIVATIVE else 8
+    template = ideal_filter(key, reference_scale, size=len(h), edge=edge)
+    return np.diag(spread(h, template).covariance).copy()
+
+
+def closed_form(h, row: Key, edge: str) -> np.ndarray:
+    r"""Method A: scales from the variances of continuous Gaussian derivatives.
+
+    A Gaussian of scale sigma weighted by one of scale 1 has variance sigma^2 / (1 + sigma^2); the
+    method takes both to have the scale that is sought, so that the product has half the variance:
+
+    - plain axis: :math:`v = \sigma^2 / 2`, so :math:`\sigma = \sqrt{2 v}`;
+    - derivative axis: :math:`v = 3 \sigma^2 / 2`, so :math:`\sigma = \sqrt{2 v / 3}`.
+    """
+    v = weighted_variances(h, row, edge)
+    divisor = np.ones(2)
+    if row.derivative_axis is not None:
+        divisor[row.derivative_axis] = 3.0
+    return np.sqrt(2 * v / divisor)
+
+
+def factor_variance(operator: str, sigma, size: int, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+    """Weighted variance, along its axis, of a model's one-dimensional factor at each scale.
+
+    Models and templates are separable, so the other axis cancels out of the weighted variance.
+    """
+    sigma = np.asarray(sigma, dtype=np.float64)
+    weight = np.abs(factors(operator, np.float64(reference_scale) ** 2, size, edge)[0])
+    a = np.abs(factors(operator, sigma**2, size, edge)[0]) * weight
+    u = coordinates(size)[0][0]
+    total = a.sum(-1)
+    mean = (a @ u) / total
+    return (a @ u**2) / total - mean**2
+
+
+def match(operator: str, variance: float, size: int, edge: str, reference_scale: float = 1.0) -> tuple[float, float, bool]:
+    """Method B along one axis: the smallest sigma at which the model's weighted variance equals ``variance``.
+
+    Returns sigma, the remaining difference of the variances, and whether a root was found; where the
+    variance lies below the model's smallest, sigma is 0, where it lies above its largest, the scale of
+    the largest.
+    """
+    grid = np.linspace(0.0, largest_scale(size), 1 + round(largest_scale(size) / 0.01))
+    difference = factor_variance(operator, grid, size, edge, reference_scale) - variance
+    if abs(difference[0]) <= 1e-15:
+        return 0.0, float(difference[0]), True
+    crossing = np.flatnonzero(difference[:-1] * difference[1:] <= 0)
+    if not len(crossing):
+        nearest = int(np.abs(difference).argmin())
+        return float(grid[nearest]), float(difference[nearest]), False
+
+    def mismatch(sigma):
+        return float(factor_variance(operator, sigma, size, edge, reference_scale) - variance)
+
+    sigma = float(brentq(mismatch, grid[crossing[0]], grid[crossing[0] + 1], xtol=1e-14, rtol=1e-14))
+    return sigma, mismatch(sigma), True
