@@ -1,0 +1,103 @@
+"""The README: what it shows is what the build makes, and its commands work. (Its examples run as doctests.)"""
+
+import base64
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keyfilters.book.project import BookError, Project
+from keyfilters.book.readme import BEGIN, END, PICTURE, counts, with_counts
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SOME = pd.DataFrame({"verdict": ["equal", "equal", "deviates"]})
+
+
+def commands():
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_counts_are_those_of_the_scorecard():
+    from keyfilters.published import scorecard
+
+    shown = README.partition(BEGIN)[2].partition(END)[0].strip()
+    assert shown == counts(scorecard()), "run `make book`, which brings README.md up to date"
+
+
+def test_counts_take_the_place_of_older_ones():
+    once = with_counts(f"before\n{BEGIN}\nold\n{END}\nafter\n", SOME)
+    assert "old" not in once and once.startswith("before\n") and once.endswith("\nafter\n")
+    assert "| equal | 2 |" in once and "| all | 3 |" in once
+    assert with_counts(once, SOME) == once
+
+
+@pytest.mark.parametrize("text", ["none", f"{BEGIN} only", f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_missing_or_doubled_markers_are_an_error(text):
+    with pytest.raises(BookError, match="README.md"):
+        with_counts(text, SOME)
+
+
+def drawing(svg):
+    """An SVG as (its text without numbers and images, its numbers, its images as arrays)."""
+    from PIL import Image
+
+    embedded = re.compile(r'"data:image/png;base64,\s*([^"]+)"')
+    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(found)))) for found in embedded.findall(svg)]
+    rest = embedded.sub('""', svg)
+    number = re.compile(r"(?<![\w#.])-?\d+\.?\d*(?:e-?\d+)?(?![\w.])")
+    return number.sub("0", rest), np.array([float(found) for found in number.findall(rest)]), images
+
+
+def test_drawings_are_compared_up_to_rounding():
+    one = '<path d="M 1.000001 2"/><use href="#m1"/>'
+    assert drawing(one)[0] == drawing(one.replace("1.000001", "1.000002"))[0] == '<path d="M 0 0"/><use href="#m1"/>'
+    assert drawing(one)[0] != drawing(one.replace("path", "line"))[0]
+
+
+@pytest.mark.book
+def test_the_picture_is_the_figure_of_the_build(book_html):
+    """Another machine may round the last digits in another way; nothing more may differ."""
+    notebook, figure, copy = PICTURE
+    drawn = [Project(ROOT).results(profile, notebook) / figure for profile in ("quick", "full")]
+    built = max(filter(Path.exists, drawn), key=lambda path: path.stat().st_mtime)
+    (text, numbers, images), (our_text, our_numbers, our_images) = (
+        drawing(path.read_text(encoding="utf-8")) for path in (built, ROOT / "book" / "_static" / copy)
+    )
+    mend = f"book/_static/{copy} is not what the build made: run `make book` and commit it"
+    assert our_text == text and len(our_images) == len(images), mend
+    assert np.allclose(our_numbers, numbers, rtol=0, atol=2e-3), mend
+    for ours, theirs in zip(our_images, images, strict=True):
+        assert ours.shape == theirs.shape and np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2, mend
+
+
+def test_make_commands_are_targets():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    targets = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    named = {shlex.split(command)[1] for command in commands() if command.startswith("make ")}
+    assert named and named <= targets
+
+
+@pytest.mark.parametrize("command", [command for command in commands() if command.startswith("keyfilters ")])
+def test_command_lines_work(command, tmp_path):
+    from keyfilters import learned_filters
+
+    np.save(tmp_path / "mine.npy", learned_filters()[0])
+    program = Path(sys.executable).with_name("keyfilters")
+    done = subprocess.run([str(program), *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout and not done.stderr, done.stderr
+
+
+def test_paths_that_the_readme_names_exist():
+    named = re.findall(r"(?:`|\]\()([\w.-]*/[\w./-]*|[A-Z][\w.-]+\.(?:cff|md))[`)]", README)
+    assert {"src/keyfilters/", "CITATION.cff", "LICENSE-CC-BY-4.0.md", "book/_static/eight-filters.svg"} <= set(named)
+    for path in named:
+        made = path.startswith("_build/") or path in (".venv/bin", "html/", "results/")
+        assert made or (ROOT / path).exists(), path
