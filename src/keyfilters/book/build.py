@@ -1,0 +1,186 @@
+"""`python -m keyfilters.book`: execute, check, stage, build the HTML, check it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from .check import check_executed, check_source
+from .execute import Run, execute_all
+from .fragments import write_fragments
+from .html import check_html
+from .manifest import PROFILES, Entry, load_manifest, select
+from .project import BookError, Project, digest_files, remove_tree, write_atomic
+from .stage import stage
+
+__all__ = ["build", "main"]
+
+
+class _GateError(Exception):
+    """Something that was built does not pass; exit code 1."""
+
+
+def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
+    """Command line of the book. Returns the exit code: 0 built, 1 a notebook or a gate failed, 2 a mistake in the call."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keyfilters.book",
+        description="Execute the notebooks, check them and build the book at _build/html/index.html.",
+        epilog="example: python -m keyfilters.book build --profile quick --only learned_filters",
+    )
+    parser.add_argument("action", nargs="?", choices=["build"], default="build", help="build the book (the default)")
+    parser.add_argument("--profile", default="quick", metavar="|".join(PROFILES), help="parameter set (default: quick)")
+    parser.add_argument(
+        "--only",
+        metavar="NOTEBOOK",
+        help="execute this notebook anew; the others come from the cache, or are executed if they never were",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
+    options = parser.parse_args(arguments)
+    project = Project((root or Path.cwd()).resolve())
+    try:
+        build(project, options.profile, only=options.only, jobs=options.jobs)
+    except BookError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except _GateError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the notebooks that were finished are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build(project: Project, profile: str = "quick", *, only: str | None = None, jobs: int | None = None) -> Path:
+    """Build the book of `project` and return its front page.
+
+    Raises `BookError` for a mistake in the call or the manifest.
+    """
+    started = time.monotonic()
+    if profile not in PROFILES:
+        raise BookError(f"unknown profile {profile!r}; the profiles are {', '.join(PROFILES)}")
+    if jobs is not None and jobs < 1:
+        raise BookError(f"jobs is {jobs}; expected a positive number")
+    entries = load_manifest(project)
+    only = select(entries, only)
+    _gate("notebooks as they lie in git", check_sources(project, entries))
+    runs, failures = execute_all(project, entries, profile, only=only, jobs=jobs)
+    _gate("execution", [str(failure) for failure in failures])
+    executed = sum(run.fresh for run in runs)
+    print(f"notebooks: {executed} executed, {len(runs) - executed} unchanged ({time.monotonic() - started:.1f} s)")
+    _gate("executed notebooks", check_runs(project, runs))
+    stage(project, runs)
+    write_fragments(project, runs, _scorecard(project))
+    built = _build_html(project)
+    index = project.html / "index.html"
+    print(f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)")
+    return index
+
+
+def check_sources(project: Project, entries: list[Entry]) -> list[str]:
+    """The failures of all notebooks in their form in git."""
+    failures = []
+    for entry in entries:
+        path = project.notebooks / f"{entry.slug}.ipynb"
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except Exception as error:  # nbformat raises many kinds for a broken file
+            raise BookError(f"{project.short(path)}: not a valid notebook: {str(error).splitlines()[0]}") from None
+        failures += check_source(entry.slug, notebook)
+    return failures
+
+
+def check_runs(project: Project, runs: list[Run]) -> list[str]:
+    """The failures of all executed notebooks."""
+    private = [f"{project.root}{os.sep}", f"{Path.home()}{os.sep}", sys.prefix]
+    failures = []
+    for run in runs:
+        failures += check_executed(run.entry.slug, nbformat.read(run.notebook, as_version=4), run.results, private=private)
+    return failures
+
+
+def _gate(what: str, failures: list[str]) -> None:
+    if failures:
+        raise _GateError("\n".join([f"{what}: {len(failures)} failed", *(f"  {failure}" for failure in failures)]))
+
+
+def _scorecard(project: Project) -> Callable[[], Any] | None:
+    """The scorecard of the library, if `project` is the library's own book."""
+    if project.package.resolve() != Path(__file__).resolve().parents[1]:
+        return None
+    if importlib.util.find_spec("keyfilters.published") is None:
+        return None
+    from keyfilters.published import scorecard
+
+    return scorecard
+
+
+def _inputs(project: Project) -> str:
+    """Hash over everything that the HTML is made from."""
+    files = [path for path in project.book.rglob("*") if path.is_file()]
+    files += [path for path in (project.config, project.lock) if path.is_file()]
+    files += sorted(Path(__file__).parent.glob("*.py"))
+    own = [path for path in files if path.is_relative_to(project.root)]
+    rest = [path for path in files if not path.is_relative_to(project.root)]
+    return digest_files(own, project.root) + digest_files(rest, Path(__file__).parent)
+
+
+def _pages(folder: Path) -> str:
+    """Hash over the names and sizes of the built files: a page that went missing is noticed."""
+    names = sorted(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in folder.rglob("*") if path.is_file())
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _build_html(project: Project) -> bool:
+    """Build `_build/html` unless it was built from the same inputs; returns whether it was built.
+
+    It is built beside the old one, checked, and put in its place only then.
+    """
+    stamp = project.build / "html.sha256"
+    inputs = _inputs(project)
+    if stamp.is_file() and project.html.is_dir() and stamp.read_text() == f"{inputs} {_pages(project.html)}\n":
+        return False
+    output = project.build / "sphinx"
+    fresh = output / "_build" / "html"
+    remove_tree(fresh)
+    output.mkdir(parents=True, exist_ok=True)
+    log = output / "build.log"
+    command = [
+        str(Path(sysconfig.get_path("scripts")) / "jupyter-book"),
+        "build",
+        str(project.book),
+        "--path-output",
+        str(output),
+        "--config",
+        str(project.config),
+        "--all",
+        "-W",
+        "-n",
+        "--keep-going",
+    ]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    environment.pop("FORCE_COLOR", None)
+    run = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    write_atomic(log, run.stdout + run.stderr)
+    warnings = [line for line in run.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+    if run.returncode or warnings:
+        lines = warnings or run.stderr.strip().splitlines()[-15:]
+        shown = [line.replace(f"{project.root}{os.sep}", "") for line in lines]
+        _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
+    _gate("HTML", check_html(fresh))
+    stamp.unlink(missing_ok=True)
+    remove_tree(project.html)
+    os.replace(fresh, project.html)
+    write_atomic(stamp, f"{inputs} {_pages(project.html)}\n")
+    return True

@@ -1,0 +1,254 @@
+"""What a notebook shows: figures, tables and numbers, with the data behind them.
+
+Each function writes the data into the results folder (`KEYFILTERS_RESULTS`, or `results` beside the notebook)
+and then shows the object as the book needs it. The files hold nothing that changes from run to run, so two
+runs write the same bytes. In plain Jupyter or Colab the same cells run and show the same content.
+
+>>> import os, tempfile
+>>> import pandas as pd
+>>> os.environ["KEYFILTERS_RESULTS"] = tempfile.mkdtemp()
+>>> table(pd.DataFrame({"key": [1, 2], "sigma": [0.5, 0.25]}), "tbl-example", caption="Two scales.")
+>>> print((results_folder() / "tbl-example.csv").read_text())
+key,sigma
+1,0.5
+2,0.25
+<BLANKLINE>
+>>> del os.environ["KEYFILTERS_RESULTS"]
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import math
+import os
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .project import write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["figure", "number", "results_folder", "table"]
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MISSING = "–"
+_PNG_DPI = 144
+
+
+def results_folder() -> Path:
+    """The folder that takes the data of this notebook; made when it is not there."""
+    folder = Path(os.environ.get("KEYFILTERS_RESULTS") or "results")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _checked(name: str) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"name is {name!r}; expected lower-case letters, digits and hyphens, such as 'fig-learned-filters'")
+    return name
+
+
+def _shell() -> Any:
+    """The running kernel, or None in plain Python: there is nothing to show then."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
+def _show(bundle: dict[str, Any]) -> None:
+    if _shell() is not None:
+        from IPython.display import display
+
+        display(bundle, raw=True)
+
+
+def _is_frame(data: Any) -> bool:
+    return hasattr(data, "to_csv")
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Full precision; the index is written unless it merely counts the rows."""
+    import pandas as pd
+
+    return frame.to_csv(index=not isinstance(frame.index, pd.RangeIndex), lineterminator="\n")
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    """As `numpy.savez` writes it, but with one fixed time stamp, so that equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), member.getvalue())
+    return buffer.getvalue()
+
+
+def figure(fig: Figure, name: str, *, data: Any) -> None:
+    """Store a figure and the data behind it, show it, and close it.
+
+    Parameters
+    ----------
+    fig : matplotlib figure
+    name : the figure's name, the same as in the metadata of the cell, such as ``"fig-learned-filters"``
+    data : what is drawn: a DataFrame (stored as ``<name>.csv``), or an array or a mapping from names to arrays
+        (stored as ``<name>.npz``)
+
+    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label and for data
+    that are neither.
+    """
+    import matplotlib
+    from matplotlib import pyplot
+
+    name = _checked(name)
+    if data is None:
+        raise ValueError(f"{name}: data is None; expected a DataFrame, an array or a mapping from names to arrays")
+    folder = results_folder()
+    if _is_frame(data):
+        write_atomic(folder / f"{name}.csv", _csv(data))
+    else:
+        arrays = data if isinstance(data, Mapping) else {"data": data}
+        write_atomic(folder / f"{name}.npz", _npz(arrays))
+    svg, png = io.BytesIO(), io.BytesIO()
+    # The salt fixes the ids of clip paths and markers, which are random otherwise.
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
+    pyplot.close(fig)
+    write_atomic(folder / f"{name}.svg", svg.getvalue())
+    from base64 import b64encode
+
+    _show({"image/png": b64encode(png.getvalue()).decode("ascii"), "text/plain": f"figure {name}"})
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars as Python's own, whose text does not name numpy."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _text(value: Any, format_: str | Callable[[Any], str] | None) -> str:
+    value = _plain(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType"):
+        return _MISSING
+    if callable(format_):
+        return format_(value)
+    if format_ is not None:
+        return format_.format(value)
+    return str(value)
+
+
+def table(
+    frame: pd.DataFrame,
+    name: str,
+    *,
+    caption: str,
+    formats: Mapping[str, str | Callable[[Any], str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    link: Mapping[str, str | Callable[[Any], str]] | None = None,
+) -> None:
+    """Store a table and show it, numbered and captioned.
+
+    Parameters
+    ----------
+    frame : DataFrame; a named or non-counting index becomes the first column
+    name : the table's name, such as ``"tbl-method-a"``, referred to by ``{numref}`tbl-method-a` ``
+    caption : one line of MyST Markdown
+    formats : column -> format string such as ``"{:.4f}"``, or a function from the value to its text
+    headers : column -> heading in MyST Markdown, such as ``r"$\\sigma_x$"``
+    link : column -> target of the link that a cell's text becomes, as a format string of the value
+        (``"#deviation-{}"``) or a function from the value to the target; cells without value stay plain
+
+    Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table
+    or caption, and for columns that are not there.
+    """
+    import pandas as pd
+
+    name = _checked(name)
+    if not caption or not caption.strip():
+        raise ValueError(f"{name}: the caption is empty; expected a sentence")
+    formats, headers, link = dict(formats or {}), dict(headers or {}), dict(link or {})
+    write_atomic(results_folder() / f"{name}.csv", _csv(frame))
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    if frame.empty:
+        raise ValueError(f"{name}: the table is empty; expected at least one row and one column")
+    for column in [*formats, *headers, *link]:
+        if column not in frame.columns:
+            raise ValueError(f"{name}: no column {column!r}; the columns are {', '.join(map(str, frame.columns))}")
+    texts = {
+        column: [_text(value, formats.get(column)) for value in frame[column]] for column in frame.columns
+    }
+    titles = [headers.get(column, str(column).replace("_", " ")) for column in frame.columns]
+    numeric = [bool(pd.api.types.is_numeric_dtype(frame[column])) for column in frame.columns]
+
+    def linked(column: Any, row: int) -> str:
+        text = texts[column][row].replace("|", r"\|").replace("\n", " ")
+        target = link.get(column)
+        if target is None or text in (_MISSING, ""):
+            return text
+        value = _plain(frame[column].iloc[row])
+        return f"[{text}]({target(value) if callable(target) else target.format(value)})"
+
+    rows = [[linked(column, row) for column in frame.columns] for row in range(len(frame))]
+    lines = [f":::{{table}} {' '.join(caption.split())}", f":name: {name}", ""]
+    lines += [f"| {' | '.join(titles)} |", f"| {' | '.join('---:' if right else ':---' for right in numeric)} |"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += [":::"]
+    _show(
+        {
+            "text/markdown": "\n".join(lines),
+            "text/html": _html(titles, [texts[column] for column in frame.columns], caption),
+            "text/plain": f"table {name}",
+        }
+    )
+
+
+def _html(titles: list[str], columns: list[list[str]], caption: str) -> str:
+    """The same table for readers of the notebook, where MyST is not understood."""
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in zip(*columns, strict=True)
+    )
+    return (
+        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def number(name: str, value: float | int | str, format_: str | None = None) -> None:
+    """Store a computed number and make it available to the text of the notebook.
+
+    Parameters
+    ----------
+    name : used in the text as ``{glue:text}`name` ``
+    value : a number, or a word that the run decided on
+    format_ : format string such as ``"{:.2f}"``; without it the value's own text
+
+    Adds to ``numbers.json``. Raises `ValueError` for a name that is no label and for a number that is not finite.
+    """
+    name = _checked(name)
+    value = _plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; expected a finite number")
+    text = _text(value, format_)
+    path = results_folder() / "numbers.json"
+    numbers = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    numbers[name] = {"value": value, "text": text}
+    write_atomic(path, json.dumps(numbers, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    if _shell() is None:
+        return
+    try:
+        from myst_nb import glue
+    except ImportError:
+        return
+    glue(name, text, display=False)

@@ -1,0 +1,67 @@
+"""Where a result comes from: commit, device, versions and the hash of the data."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .project import Project, digest_files
+
+__all__ = ["commit", "data_sha256", "device", "provenance", "versions"]
+
+_REPORTED = ("numpy", "scipy", "matplotlib")
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        run = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return run.stdout.strip()
+
+
+def commit(root: Path) -> str:
+    """The short commit of `root`, and whether files differ from it; says so where there is no commit."""
+    head = _git(root, "rev-parse", "--short=10", "HEAD")
+    if head is None:
+        return "no commit"
+    changed = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", "src", "notebooks", "requirements.lock")
+    return f"{head} with local changes" if changed else head
+
+
+def device() -> str:
+    """The kind of device, in words that do not identify the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"CPU, {cores} core{'s' if cores != 1 else ''}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that compute and draw."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _REPORTED}}
+
+
+def data_files(project: Project) -> list[Path]:
+    """The package data: the learned filters and the published numbers."""
+    folder = project.package / "data"
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts]
+
+
+def data_sha256(project: Project) -> str:
+    """SHA-256 over the names and contents of the package data."""
+    return digest_files(data_files(project), project.package)
+
+
+def provenance(project: Project) -> dict[str, Any]:
+    """All of it, as it is written into the record of a run."""
+    return {
+        "commit": commit(project.root),
+        "device": device(),
+        "versions": versions(),
+        "data_sha256": data_sha256(project),
+    }

@@ -1,0 +1,144 @@
+"""Turn executed notebooks into pages: strip what differs between machines, add the card and the data links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from .check import figure_name, table_names
+from .execute import Run
+from .project import Project, remove_tree, replace_tree, write_atomic
+
+__all__ = ["page_card", "repository_url", "stage"]
+
+_KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
+
+
+def repository_url(project: Project) -> str:
+    """The address of the repository, from the one place that has it: `_config.yml`."""
+    import yaml
+
+    config = yaml.safe_load(project.config.read_text(encoding="utf-8"))
+    return config["repository"]["url"].rstrip("/")
+
+
+def stage(project: Project, runs: list[Run]) -> None:
+    """Write the pages of `runs` to `book/notebooks` and their data to `book/_generated/data`.
+
+    Pages and data of notebooks that are no longer there go.
+    """
+    url = repository_url(project)
+    project.staged.mkdir(parents=True, exist_ok=True)
+    data = project.generated / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    wanted = {run.entry.slug for run in runs}
+    for path in project.staged.iterdir():
+        if path.stem not in wanted or path.suffix != ".ipynb":
+            path.unlink() if path.is_file() else remove_tree(path)
+    for path in data.iterdir():
+        if path.name not in wanted:
+            remove_tree(path)
+    for run in runs:
+        slug = run.entry.slug
+        replace_tree(run.results, data / slug)
+        notebook = page(nbformat.read(run.notebook, as_version=4), run, url)
+        text = nbformat.writes(notebook) + "\n"
+        target = project.staged / f"{slug}.ipynb"
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            write_atomic(target, text)
+
+
+def page(notebook: NotebookNode, run: Run, url: str) -> NotebookNode:
+    """The page of an executed notebook."""
+    cells: list[NotebookNode] = []
+    for position, cell in enumerate(notebook.cells):
+        cell = _stripped(cell)
+        if position == 0 and cell.cell_type == "markdown":
+            title, _, rest = cell.source.partition("\n")
+            cells.append(_markdown("page-title", title))
+            cells.append(_markdown("page-card", page_card(run, url)))
+            cell.source = rest.strip()
+            if not cell.source:
+                continue
+        cells.append(cell)
+        if cell.cell_type == "code":
+            line = data_line(cell, run)
+            if line:
+                cells.append(_markdown(f"data-{position}", line))
+    notebook.cells = cells
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        }
+    )
+    return notebook
+
+
+def _markdown(identifier: str, source: str) -> NotebookNode:
+    cell = nbformat.v4.new_markdown_cell(source)
+    cell["id"] = identifier
+    return cell
+
+
+def _stripped(cell: NotebookNode) -> NotebookNode:
+    """Keep of the metadata what the book reads: papermill and Jupyter add paths and times."""
+    kept = {key: cell.metadata[key] for key in ("mystnb", "tags") if key in cell.metadata}
+    if cell.cell_type == "code" and table_names(cell):
+        kept["mystnb"] = {**kept.get("mystnb", {}), "markdown_format": "myst"}
+    cell.metadata = nbformat.from_dict(kept)
+    return cell
+
+
+def data_line(cell: NotebookNode, run: Run) -> str:
+    """The links to the data behind the figure or the tables of a cell; empty where there is nothing behind it."""
+    names = [(figure_name(cell), "figure")] if figure_name(cell) else []
+    names += [(name, "table") for name in table_names(cell)]
+    lines = []
+    for name, kind in names:
+        links = [
+            f"{{download}}`{label} <../_generated/data/{run.entry.slug}/{name}.{suffix}>`"
+            for suffix, label in _KINDS
+            if (run.results / f"{name}.{suffix}").is_file()
+        ]
+        if links:
+            lines.append(f"Data behind this {kind}: {' · '.join(links)}")
+    if not lines:
+        return ""
+    return ":::{div} data-links\n" + "\\\n".join(lines) + "\n:::"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def parameters_text(parameters: dict[str, Any]) -> str:
+    """`a = 1, b = 'x'` in the form of code, or words where there are none."""
+    if not parameters:
+        return "its own defaults"
+    return ", ".join(f"`{name} = {value!r}`" for name, value in parameters.items())
+
+
+def page_card(run: Run, url: str) -> str:
+    """The compact card below the title: reading time, parameters, provenance and sources."""
+    entry, record = run.entry, run.record
+    version = record["versions"]
+    libraries = " · ".join(
+        f"{label} {version[key]}"
+        for key, label in (("python", "Python"), ("numpy", "NumPy"), ("scipy", "SciPy"), ("matplotlib", "Matplotlib"))
+    )
+    where = "the paper" if not re.match(r"\d", entry.section) else f"section {entry.section} of the paper"
+    source = f"{url}/blob/main"
+    return (
+        ":::{div} page-card\n"
+        f"**{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
+        f"Executed from commit `{record['commit']}` on {record['device']} in {_seconds(record['seconds'])} · {libraries} · "
+        f"data sha256 `{record['data_sha256'][:12]}`\\\n"
+        f"Source: {{download}}`this notebook <../../notebooks/{entry.slug}.ipynb>` · "
+        f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · [the library]({url}/tree/main/src/keyfilters)\n"
+        ":::"
+    )
