@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from keyfilters.book.fragments import scorecard_counts
 from keyfilters.book.project import BookError, Project
-from keyfilters.book.readme import BEGIN, END, PICTURE, counts, with_counts
+from keyfilters.book.readme import BEGIN, END, PICTURE, refresh, with_counts
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,13 +30,13 @@ def test_counts_are_those_of_the_scorecard():
     from keyfilters.published import scorecard
 
     shown = README.partition(BEGIN)[2].partition(END)[0].strip()
-    assert shown == counts(scorecard()), "run `make book`, which brings README.md up to date"
+    assert shown == scorecard_counts(scorecard()).strip(), "run `make book`, which brings README.md up to date"
 
 
 def test_counts_take_the_place_of_older_ones():
     once = with_counts(f"before\n{BEGIN}\nold\n{END}\nafter\n", SOME)
     assert "old" not in once and once.startswith("before\n") and once.endswith("\nafter\n")
-    assert "| equal | 2 |" in once and "| all | 3 |" in once
+    assert "**3** published" in once and "**2** equal" in once and "**1** deviate" in once
     assert with_counts(once, SOME) == once
 
 
@@ -43,6 +44,18 @@ def test_counts_take_the_place_of_older_ones():
 def test_missing_or_doubled_markers_are_an_error(text):
     with pytest.raises(BookError, match="README.md"):
         with_counts(text, SOME)
+
+
+def test_refreshing_twice_changes_nothing_more(tmp_path):
+    project = Project(tmp_path)
+    notebook, figure, copy = PICTURE
+    (tmp_path / "README.md").write_text(f"# Title\n{BEGIN}\n{END}\n", encoding="utf-8")
+    drawn = project.results("quick", notebook)
+    drawn.mkdir(parents=True)
+    (drawn / figure).write_text("<svg/>", encoding="utf-8")
+    assert refresh(project, "quick", SOME) == ["README.md", f"book/_static/{copy}"]
+    assert (tmp_path / "book" / "_static" / copy).read_text(encoding="utf-8") == "<svg/>"
+    assert refresh(project, "quick", SOME) == []
 
 
 def drawing(svg):
