@@ -33,11 +33,16 @@ def with_counts(text: str, scorecard: pd.DataFrame) -> str:
     return f"{head}{begin}\n{scorecard_counts(scorecard)}{end}{tail}"
 
 
-def refresh(project: Project, profile: str, scorecard: pd.DataFrame) -> list[str]:
+def refresh(project: Project, profile: str, scorecard: pd.DataFrame | None = None) -> list[str]:
     """Bring README.md and its picture up to date after the notebooks ran; the files that changed.
 
-    Files that are right already are not written, so that a second build changes nothing.
+    Files that are right already are not written, so that a second build changes nothing. Without `scorecard`
+    the library's own is taken.
     """
+    if scorecard is None:
+        from ..published import scorecard as judge
+
+        scorecard = judge()
     notebook, figure, copy = PICTURE
     readme = project.root / "README.md"
     wanted = {
