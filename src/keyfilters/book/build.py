@@ -17,11 +17,12 @@ from typing import Any
 import nbformat
 
 from .check import check_executed, check_source
-from .execute import Run, execute_all
+from .execute import Run, check_parameters, execute_all
 from .fragments import write_fragments
 from .html import check_html
 from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
+from .readme import PICTURE, refresh
 from .stage import stage
 
 __all__ = ["build", "main"]
@@ -74,6 +75,7 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
         raise BookError(f"jobs is {jobs}; expected a positive number")
     entries = load_manifest(project)
     only = select(entries, only)
+    check_parameters(project, entries)
     _gate("notebooks as they lie in git", check_sources(project, entries))
     runs, failures = execute_all(project, entries, profile, only=only, jobs=jobs)
     _gate("execution", [str(failure) for failure in failures])
@@ -81,7 +83,12 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     print(f"notebooks: {executed} executed, {len(runs) - executed} unchanged ({time.monotonic() - started:.1f} s)")
     _gate("executed notebooks", check_runs(project, runs))
     stage(project, runs)
-    write_fragments(project, runs, _scorecard(project))
+    scorecard = _scorecard(project)
+    write_fragments(project, runs, scorecard)
+    # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
+    if scorecard and profile == "quick" and not os.environ.get("CI") and PICTURE[0] in {entry.slug for entry in entries}:
+        for name in refresh(project, profile):
+            print(f"brought up to date: {name}")
     built = _build_html(project)
     index = project.html / "index.html"
     print(f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)")

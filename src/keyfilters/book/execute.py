@@ -171,16 +171,16 @@ def _blame(source: nbformat.NotebookNode, partial: Path, error: BaseException) -
     except Exception:  # nothing was written: the kernel did not start
         return 0, "", message
     numbers = {cell.get("id"): position for position, cell in enumerate(source.cells, start=1)}
-    for cell in notebook.cells:
-        # Set-up of papermill: its own note about the failure carries no id of the source.
-        state = cell.metadata.get("papermill", {})
-        if cell.cell_type != "code" or not (state.get("exception") or state.get("status") == "running"):
-            continue
-        for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                message = f"{output.ename}: {output.evalue}".strip().splitlines()[0]
-        return numbers.get(cell.get("id"), 0), cell.source, message
-    return 0, "", message
+    # Papermill's own note about a failure is a cell without times. A cell that ran out of time or lost its
+    # kernel is not marked as failed: it is the last one that was started.
+    started = [cell for cell in notebook.cells if cell.metadata.get("papermill", {}).get("start_time")]
+    if not started:
+        return 0, "", message
+    cell = next((cell for cell in started if cell.metadata["papermill"].get("exception")), started[-1])
+    for output in cell.get("outputs", []):
+        if output.output_type == "error":
+            message = f"{output.ename}: {output.evalue}".strip().splitlines()[0]
+    return numbers.get(cell.get("id"), 0), cell.source, message
 
 
 def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     import tempfile
 
     import papermill
-    from nbclient.exceptions import CellTimeoutError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -202,6 +202,10 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     deadline = started + task["budget"]
     output = partial / "notebook.ipynb"
+    # What the kernel says about itself belongs to no cell; it is of interest when it dies.
+    log = partial / "kernel.log"
+    with log.open("wb") as stream:
+        os.dup2(stream.fileno(), 2)
     # Sockets of a short path instead of open ports: nobody else can talk to the kernel.
     sockets = tempfile.TemporaryDirectory(prefix="kf-")
     os.environ["JUPYTER_RUNTIME_DIR"] = sockets.name
@@ -221,12 +225,16 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
         )
     except Exception as error:  # whatever a notebook raises is a failure of the notebook
         cell, text, message = _blame(nbformat.read(source, as_version=4), output, error)
+        if isinstance(error, DeadKernelError):
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            message = "the kernel died" + (f": {last[-1]}" if last else ", perhaps for lack of memory")
         if isinstance(error, CellTimeoutError):
             message = f"ran out of its {task['budget']} s (budget_seconds in the manifest)"
         return {"cell": cell, "source": text, "error": message}
     finally:
         sockets.cleanup()
     remove_tree(work)
+    log.unlink()
     return {"seconds": time.monotonic() - started}
 
 
@@ -298,7 +306,6 @@ def execute_all(
     todo = [entry for entry in entries if entry.slug not in runs]
     failures: list[Failure] = []
     if todo:
-        check_parameters(project, todo)
         facts = provenance(project)
         build = project.build.resolve()
         environment = {**_ENVIRONMENT, "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}

@@ -54,5 +54,5 @@ def status_table(runs: list[Run]) -> str:
 def write_fragments(project: Project, runs: list[Run], scorecard: Callable[[], pd.DataFrame] | None) -> None:
     """Write the fragments to `book/_generated`; `scorecard` is left out where a book has none."""
     write_atomic(project.generated / "status.md", status_table(runs))
-    if scorecard is not None:
-        write_atomic(project.generated / "scorecard_counts.md", scorecard_counts(scorecard()))
+    counts = scorecard_counts(scorecard()) if scorecard is not None else "This book has no scorecard.\n"
+    write_atomic(project.generated / "scorecard_counts.md", counts)

@@ -1,0 +1,338 @@
+"""The build of the book on small books of its own: cache, interruption, failures, messages, identical bytes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import lxml.html
+import nbformat
+import pytest
+from nbformat import v4
+from tiny_book import ROOT, tiny_book, tiny_notebook, write_manifest, write_notebook
+
+from keyfilters.book.build import main
+from keyfilters.book.execute import cache_key, cached_run, execute_all
+from keyfilters.book.manifest import load_manifest, select
+from keyfilters.book.project import BookError, replace_tree, write_atomic
+
+
+def execute(project, **options):
+    entries = load_manifest(project)
+    runs, failures = execute_all(project, entries, "quick", **options)
+    return {run.entry.slug: run for run in runs}, failures
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def edit(project, slug, position, source):
+    notebook = nbformat.read(project.notebooks / f"{slug}.ipynb", as_version=4)
+    notebook.cells[position].source = source
+    write_notebook(project, slug, notebook)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A book of two notebooks, built once, for the tests that only look at it."""
+    project = tiny_book(tmp_path_factory.mktemp("built"), "one", "two", quick="{n: 4}")
+    assert main(["build"], root=project.root) == 0
+    return project
+
+
+def test_a_book_is_built_and_a_second_build_changes_nothing(built, capsys):
+    index = built.html / "index.html"
+    before = index.stat().st_mtime_ns
+    capsys.readouterr()
+    assert main([], root=built.root) == 0
+    said = capsys.readouterr().out
+    assert "0 executed, 2 unchanged" in said and "_build/html/index.html (unchanged" in said
+    assert index.stat().st_mtime_ns == before
+
+
+def test_a_missing_page_is_built_again(built, capsys):
+    page = built.html / "notebooks" / "two.html"
+    page.unlink()
+    assert main([], root=built.root) == 0
+    assert page.is_file()
+
+
+def test_the_page_has_its_card_and_its_data(built):
+    tree = lxml.html.parse(str(built.html / "notebooks" / "one.html")).getroot()
+    [card] = tree.find_class("page-card")
+    for part in ("1 min", "section 1 of the paper", "quick with n = 4", "data sha256", "CPU, ", "NumPy"):
+        assert part in card.text_content()
+    links = [link for link in tree.xpath("//a/@href") if re.search(r"/(fig|tbl)-one\.(csv|npz|svg)$", link)]
+    assert sorted(link.rsplit(".", 1)[1] for link in links) == ["csv", "npz", "svg"]
+    for link in links:
+        assert (built.html / "notebooks" / link).resolve().is_file()
+    assert "the sum is 6.00." in tree.text_content(), "the glued number is not on the page"
+    assert (built.html / "index.html").read_text(encoding="utf-8").count("passed all gates") == 2
+
+
+def test_staged_notebooks_hold_no_paths_and_no_times(built):
+    for path in built.staged.glob("*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        assert str(built.root) not in text and os.path.expanduser("~") + "/" not in text
+        notebook = json.loads(text)
+        assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+        assert all(set(cell["metadata"]) <= {"mystnb", "tags"} for cell in notebook["cells"])
+
+
+def test_a_staged_page_whose_notebook_is_gone_goes_too(built):
+    stale = built.staged / "gone.ipynb"
+    stale.write_text("{}")
+    (built.generated / "data" / "gone").mkdir()
+    assert main([], root=built.root) == 0
+    assert not stale.exists() and not (built.generated / "data" / "gone").exists()
+
+
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory):
+    project = tiny_book(tmp_path_factory.mktemp("cached"), "one")
+    runs, failures = execute(project)
+    assert not failures and runs["one"].fresh
+    return project
+
+
+def key(project, profile="quick"):
+    return cache_key(project, load_manifest(project)[0], profile)
+
+
+def test_an_unchanged_notebook_is_not_executed(cached):
+    runs, _ = execute(cached)
+    assert not runs["one"].fresh
+
+
+def test_only_executes_anew(cached):
+    runs, _ = execute(cached, only="one")
+    assert runs["one"].fresh
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("library", lambda p: (p.package / "code.py").write_text("ANSWER = 43\n")),
+        ("new file of the library", lambda p: (p.package / "more.py").write_text("")),
+        ("data", lambda p: (p.package / "data" / "numbers.csv").write_text("a\n2\n")),
+        ("lock", lambda p: p.lock.write_text("numpy==2\n")),
+        ("parameters", lambda p: write_manifest(p, ["one"], quick="{n: 5}")),
+        ("notebook", lambda p: edit(p, "one", 2, "x = 1")),
+    ],
+)
+def test_every_input_is_part_of_the_key(tmp_path, what, change):
+    project = tiny_book(tmp_path / "book", "one")
+    before = key(project)
+    change(project)
+    assert key(project) != before, what
+
+
+def test_profiles_have_keys_of_their_own_and_caches_of_bytecode_do_not_count(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    assert key(project) != key(project, "full")
+    before = key(project)
+    (project.package / "__pycache__").mkdir()
+    (project.package / "__pycache__" / "code.pyc").write_bytes(b"x")
+    assert key(project) == before
+
+
+def test_changed_library_executes_again(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    execute(project)
+    (project.package / "code.py").write_text("ANSWER = 43\n")
+    runs, _ = execute(project)
+    assert runs["one"].fresh
+
+
+@pytest.mark.parametrize("damage", ["record", "half a record", "notebook", "result"])
+def test_a_damaged_run_is_not_used(cached, damage):
+    entry = load_manifest(cached)[0]
+    run = cached_run(cached, entry, "quick", key(cached))
+    kept = files(run.folder)
+    target = {"record": "run.json", "half a record": "run.json", "notebook": "notebook.ipynb", "result": "results/tbl-one.csv"}[damage]
+    path = run.folder / target
+    try:
+        path.unlink() if damage == "record" else path.write_bytes(kept[target][:20])
+        assert cached_run(cached, entry, "quick", key(cached)) is None
+    finally:
+        path.write_bytes(kept[target])
+    assert cached_run(cached, entry, "quick", key(cached)) is not None
+
+
+def test_two_runs_from_nothing_write_the_same_bytes(tmp_path):
+    found = []
+    for name in ("first", "second"):
+        project = tiny_book(tmp_path / name, "one")
+        runs, failures = execute(project)
+        assert not failures
+        results = files(project.results("quick", "one"))
+        assert set(results) == {"fig-one.svg", "fig-one.npz", "tbl-one.csv", "numbers.json"}
+        images = [
+            output.data["image/png"]
+            for cell in nbformat.read(runs["one"].notebook, as_version=4).cells
+            for output in cell.get("outputs", [])
+            if "image/png" in output.get("data", {})
+        ]
+        assert len(images) == 1
+        found.append((results, images))
+        # The second run takes place at another time: a stored time would show.
+        time.sleep(1.1)
+    assert found[0] == found[1]
+
+
+def test_timed_results_lie_apart(tmp_path):
+    project = tiny_book(tmp_path / "book", "one", timed="true")
+    execute(project)
+    assert (project.build / "timings" / "quick" / "one" / "tbl-one.csv").is_file()
+    assert not (project.build / "results").exists()
+
+
+def test_a_failing_notebook_names_its_cell_and_the_others_go_on(tmp_path, capfd):
+    project = tiny_book(tmp_path / "book", "bad", "good", quick="{n: 4}")
+    edit(project, "bad", 2, "from keyfilters.book import page\nvalue = {}['no such key']")
+    assert main([], root=project.root) == 1
+    said = capfd.readouterr().err
+    assert "bad: cell 3 failed: KeyError: 'no such key'" in said
+    assert "| value = {}['no such key']" in said
+    assert "Traceback" not in said
+    runs, _ = execute(project)
+    assert not runs["good"].fresh, "the notebook that went well is not kept"
+    assert not project.html.exists()
+    assert (project.build / "failed" / "bad.ipynb").is_file()
+    assert not list(project.cache.rglob(".partial-*"))
+
+
+def test_a_notebook_over_its_budget_fails(tmp_path):
+    project = tiny_book(tmp_path / "book", "slow")
+    edit(project, "slow", 2, "import time\ntime.sleep(60)")
+    project.manifest.write_text(project.manifest.read_text().replace("budget_seconds: 60", "budget_seconds: 4"))
+    _, [failure] = execute(project)
+    assert failure.cell == 3 and "4 s (budget_seconds in the manifest)" in failure.error
+
+
+def test_a_dead_kernel_is_a_failure(tmp_path):
+    project = tiny_book(tmp_path / "book", "dies")
+    edit(project, "dies", 2, "import os\nos._exit(3)")
+    _, [failure] = execute(project)
+    assert failure.cell == 3 and "kernel died" in failure.error
+
+
+def test_a_killed_build_goes_on_where_it_was(tmp_path):
+    """SIGKILL while the second notebook runs: the first is kept, nothing half-written is used."""
+    project = tiny_book(tmp_path / "book", "one", "two")
+    flag = tmp_path / "started"
+    edit(project, "two", 2, f"import pathlib, time\npathlib.Path({str(flag)!r}).touch()\ntime.sleep(60)")
+    code = (
+        "from keyfilters.book.execute import execute_all; from keyfilters.book.manifest import load_manifest; "
+        "from keyfilters.book.project import Project; from pathlib import Path\n"
+        f"if __name__ == '__main__':\n p = Project(Path({str(project.root)!r})); execute_all(p, load_manifest(p), 'quick', jobs=1)"
+    )
+    script = tmp_path / "build.py"
+    script.write_text(code)
+    build = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not flag.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert flag.exists()
+    finally:
+        build.send_signal(signal.SIGKILL)
+        build.wait()
+    partial = list(project.cache.rglob(".partial-*"))
+    assert partial, "the kill came too late to leave anything"
+    assert not (project.build / "results" / "quick" / "two").exists()
+    write_notebook(project, "two", tiny_notebook("two"))
+    runs, failures = execute(project)
+    assert not failures
+    assert not runs["one"].fresh and runs["two"].fresh
+    assert not list(project.cache.rglob(".partial-*"))
+
+
+def mistakes():
+    yield "unknown profile", ["--profile", "huge"], None, "unknown profile 'huge'; the profiles are quick, full"
+    yield "unknown notebook", ["--only", "three"], None, "unknown notebook 'three'; the notebooks are one, two"
+    yield "no jobs", ["--jobs", "0"], None, "jobs is 0"
+    yield "broken manifest", [], lambda p: p.manifest.write_text("notebooks: [\n"), "manifest.yml: not valid YAML"
+    yield "empty manifest", [], lambda p: p.manifest.write_text(""), "expected a list of notebooks"
+    yield "no manifest", [], lambda p: p.manifest.unlink(), "cannot be read"
+    yield "missing notebook", [], lambda p: (p.notebooks / "two.ipynb").unlink(), "there is no two.ipynb"
+    yield "broken notebook", [], lambda p: (p.notebooks / "two.ipynb").write_text("{"), "two.ipynb: not a valid notebook"
+    yield "unknown field", [], lambda p: write_manifest(p, ["one"], tempo="1"), "unknown field 'tempo'"
+    yield "wrong type", [], lambda p: write_manifest(p, ["one"], quick="3"), "quick is 3; expected dict"
+    yield "twice", [], lambda p: write_manifest(p, ["one", "one"]), "one is listed twice"
+    yield "unknown parameter", [], lambda p: write_manifest(p, ["one"], full="{m: 4}"), "the full set has an unknown parameter 'm'"
+
+
+@pytest.mark.parametrize(("arguments", "change", "message"), [pytest.param(*row[1:], id=row[0]) for row in mistakes()])
+def test_a_mistake_is_one_line_and_touches_nothing(tmp_path, capsys, arguments, change, message):
+    project = tiny_book(tmp_path / "book", "one", "two")
+    if change:
+        change(project)
+    before = files(project.root)
+    assert main(arguments, root=project.root) == 2
+    said = capsys.readouterr()
+    assert message in said.err and said.err.startswith("error: ") and said.err.count("\n") == 1
+    assert not said.out
+    assert files(project.root) == before
+
+
+def test_a_notebook_may_be_named_by_its_path(tmp_path):
+    entries = load_manifest(tiny_book(tmp_path / "book", "one"))
+    assert select(entries, "notebooks/one.ipynb") == select(entries, "one") == "one"
+    assert select(entries, None) is select(entries, "") is None
+
+
+def test_a_warning_of_the_book_fails_the_build(tmp_path, capsys):
+    project = tiny_book(tmp_path / "book", "one")
+    (project.book / "index.md").write_text("# Tiny\n\nSee {numref}`fig-nowhere` and [this](missing.md).\n")
+    assert main([], root=project.root) == 1
+    said = capsys.readouterr().err
+    assert "fig-nowhere" in said and "missing" in said and str(project.root) not in said
+    assert not project.html.exists()
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomic(path, "old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_replace_tree_removes_what_is_no_longer_there(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub" / "x").write_text("x")
+    (target / "old").mkdir(parents=True)
+    (target / "old" / "y").write_text("y")
+    replace_tree(source, target)
+    assert files(target) == {"sub/x": b"x"} and not (target / "old").exists()
+
+
+def test_the_contents_follow_the_manifest():
+    from test_pages import PAGES
+
+    from keyfilters.book.project import Project
+
+    slugs = [entry.slug for entry in load_manifest(Project(ROOT))]
+    shown = [page.removeprefix("notebooks/").removesuffix(".html") for page in PAGES if page.startswith("notebooks/")]
+    assert shown == slugs
+
+
+def test_unknown_names_raise_for_callers_too(tmp_path):
+    with pytest.raises(BookError, match="unknown notebook"):
+        select(load_manifest(tiny_book(tmp_path / "book", "one")), "none")
+
+
+def test_new_cells_without_source_need_no_execution(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    notebook = nbformat.read(project.notebooks / "one.ipynb", as_version=4)
+    notebook.cells.append(v4.new_code_cell("", id="empty"))
+    write_notebook(project, "one", notebook)
+    runs, failures = execute(project)
+    assert runs and not failures

@@ -1,0 +1,87 @@
+"""A book of a few small notebooks in a temporary folder, complete enough to be built."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbformat import v4
+
+from keyfilters.book.project import Project
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tiny_notebook(slug):
+    """A notebook that passes every gate: a figure, a table, a number, an equation, two exercises with solutions."""
+    figure = v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot(x, x**2)\npage.figure(fig, 'fig-{slug}', data={{'x': x}})")
+    figure.metadata.mystnb = {
+        "figure": {"name": f"fig-{slug}", "caption": "A parabola $x^2$."},
+        "image": {"alt": "A parabola through the origin."},
+    }
+    parameters = v4.new_code_cell("n = 3")
+    parameters.metadata.tags = ["parameters"]
+    exercises = "".join(f":::{{exercise}}\n:label: ex-{slug}-{i}\nHow large is the sum?\n:::\n\n" for i in (1, 2))
+    cells = [
+        v4.new_markdown_cell(f"# Page {slug}\n\nWhat it is about.\n\n**Goals**\n\n- one\n\n**Prerequisites**\n\n- none"),
+        parameters,
+        v4.new_code_cell(
+            "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"
+            "from keyfilters.book import page\nx = np.arange(n)"
+        ),
+        v4.new_markdown_cell(
+            f"## Parabola\n\nSee {{numref}}`fig-{slug}`, {{numref}}`tbl-{slug}` and {{eq}}`eq-{slug}`; "
+            f"the sum is {{glue:text}}`sum-{slug}`.\n\n$$ y = x^2 $$ (eq-{slug})"
+        ),
+        figure,
+        v4.new_code_cell(
+            f"page.table(pd.DataFrame({{'key': x, 'sigma': x / 3}}), 'tbl-{slug}', caption='Scales.', formats={{'sigma': '{{:.3f}}'}})\n"
+            f"page.number('sum-{slug}', float(x.sum()), '{{:.2f}}')"
+        ),
+        v4.new_markdown_cell(f"## Exercises\n\n{exercises}"),
+    ]
+    for i in (1, 2):
+        cells += [
+            v4.new_markdown_cell(f":::{{solution-start}} ex-{slug}-{i}\n:class: dropdown\n:::"),
+            v4.new_code_cell("assert x.sum() == n * (n - 1) // 2"),
+            v4.new_markdown_cell(":::{solution-end}\n:::"),
+        ]
+    cells.append(v4.new_markdown_cell("## Summary\n\nDone.\n\n## What next\n\nNothing."))
+    for position, cell in enumerate(cells):
+        cell["id"] = f"cell-{position}"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def write_notebook(project, slug, notebook):
+    nbformat.write(notebook, project.notebooks / f"{slug}.ipynb")
+
+
+def write_manifest(project, slugs, **fields):
+    """`fields` are added to each row; `quick={"n": 4}` for instance."""
+    extra = "".join(f"    {name}: {value}\n" for name, value in fields.items())
+    project.manifest.write_text(
+        "notebooks:\n"
+        + "".join(
+            f"  - slug: {slug}\n    title: Page {slug}\n    section: 1\n    minutes: 1\n    budget_seconds: 60\n{extra}" for slug in slugs
+        )
+    )
+
+
+def tiny_book(root, *slugs, **fields):
+    """A project in `root` with the notebooks `slugs`, the configuration of the real book, and a package of its own."""
+    project = Project(Path(root))
+    for folder in (project.notebooks, project.book, project.package / "data"):
+        folder.mkdir(parents=True)
+    (project.package / "code.py").write_text("ANSWER = 42\n")
+    (project.package / "data" / "numbers.csv").write_text("a\n1\n")
+    project.lock.write_text("numpy==1\n")
+    shutil.copy(ROOT / "_config.yml", project.config)
+    shutil.copy(ROOT / "book" / "references.bib", project.book)
+    (project.book / "index.md").write_text("# Tiny\n\n```{include} _generated/status.md\n```\n\nSee {numref}`tbl-status`.\n")
+    (project.book / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nchapters:\n" + "".join(f"  - file: notebooks/{slug}\n" for slug in slugs)
+    )
+    for slug in slugs:
+        write_notebook(project, slug, tiny_notebook(slug))
+    write_manifest(project, slugs, **fields)
+    return project
