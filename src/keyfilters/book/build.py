@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nbformat
 
@@ -24,6 +23,9 @@ from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .stage import stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["build", "main"]
 
@@ -86,8 +88,8 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     scorecard = _scorecard(project)
     write_fragments(project, runs, scorecard)
     # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
-    if scorecard and profile == "quick" and not os.environ.get("CI") and PICTURE[0] in {entry.slug for entry in entries}:
-        for name in refresh(project, profile):
+    if scorecard is not None and profile == "quick" and not os.environ.get("CI") and PICTURE[0] in {entry.slug for entry in entries}:
+        for name in refresh(project, profile, scorecard):
             print(f"brought up to date: {name}")
     built = _build_html(project)
     index = project.html / "index.html"
@@ -122,15 +124,13 @@ def _gate(what: str, failures: list[str]) -> None:
         raise _GateError("\n".join([f"{what}: {len(failures)} failed", *(f"  {failure}" for failure in failures)]))
 
 
-def _scorecard(project: Project) -> Callable[[], Any] | None:
+def _scorecard(project: Project) -> pd.DataFrame | None:
     """The scorecard of the library, if `project` is the library's own book."""
     if project.package.resolve() != Path(__file__).resolve().parents[1]:
         return None
-    if importlib.util.find_spec("keyfilters.published") is None:
-        return None
-    from keyfilters.published import scorecard
+    from ..published import scorecard
 
-    return scorecard
+    return scorecard()
 
 
 def _inputs(project: Project) -> str:

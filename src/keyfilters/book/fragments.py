@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .execute import Run
@@ -51,8 +50,8 @@ def status_table(runs: list[Run]) -> str:
     return "\n".join([*lines, ":::", ""])
 
 
-def write_fragments(project: Project, runs: list[Run], scorecard: Callable[[], pd.DataFrame] | None) -> None:
+def write_fragments(project: Project, runs: list[Run], scorecard: pd.DataFrame | None) -> None:
     """Write the fragments to `book/_generated`; `scorecard` is left out where a book has none."""
     write_atomic(project.generated / "status.md", status_table(runs))
-    counts = scorecard_counts(scorecard()) if scorecard is not None else "This book has no scorecard.\n"
+    counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
     write_atomic(project.generated / "scorecard_counts.md", counts)

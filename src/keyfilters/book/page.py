@@ -178,7 +178,7 @@ def table(
     if not caption or not caption.strip():
         raise ValueError(f"{name}: the caption is empty; expected a sentence")
     formats, headers, link = dict(formats or {}), dict(headers or {}), dict(link or {})
-    write_atomic(results_folder() / f"{name}.csv", _csv(frame))
+    stored = _csv(frame)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     if frame.empty:
@@ -186,9 +186,7 @@ def table(
     for column in [*formats, *headers, *link]:
         if column not in frame.columns:
             raise ValueError(f"{name}: no column {column!r}; the columns are {', '.join(map(str, frame.columns))}")
-    texts = {
-        column: [_text(value, formats.get(column)) for value in frame[column]] for column in frame.columns
-    }
+    texts = {column: [_text(value, formats.get(column)) for value in frame[column]] for column in frame.columns}
     titles = [headers.get(column, str(column).replace("_", " ")) for column in frame.columns]
     numeric = [bool(pd.api.types.is_numeric_dtype(frame[column])) for column in frame.columns]
 
@@ -205,6 +203,7 @@ def table(
     lines += [f"| {' | '.join(titles)} |", f"| {' | '.join('---:' if right else ':---' for right in numeric)} |"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += [":::"]
+    write_atomic(results_folder() / f"{name}.csv", stored)
     _show(
         {
             "text/markdown": "\n".join(lines),

@@ -1,0 +1,126 @@
+"""What a notebook shows: the files behind figures, tables and numbers, in plain Python without a kernel."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from matplotlib import pyplot
+
+from keyfilters.book import page
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    bundles = []
+    monkeypatch.setattr(page, "_show", bundles.append)
+    return bundles
+
+
+def drawing():
+    fig, ax = pyplot.subplots()
+    ax.plot([0, 1], [1, 0], marker="o")
+    return fig
+
+
+def test_a_figure_is_stored_shown_and_closed(results, shown):
+    fig = drawing()
+    page.figure(fig, "fig-a", data={"x": np.arange(3.0)})
+    assert sorted(path.name for path in results.iterdir()) == ["fig-a.npz", "fig-a.svg"]
+    with np.load(results / "fig-a.npz") as stored:
+        assert stored["x"].tolist() == [0, 1, 2]
+    assert not pyplot.fignum_exists(fig.number)
+    assert set(shown[0]) == {"image/png", "text/plain"}
+
+
+def test_the_same_figure_gives_the_same_bytes(results, shown):
+    for _ in range(2):
+        page.figure(drawing(), "fig-a", data=pd.DataFrame({"x": [1.5]}))
+        shown.append((results / "fig-a.svg").read_bytes())
+    assert shown[0] == shown[2] and shown[1] == shown[3]
+    assert (results / "fig-a.csv").read_text() == "x\n1.5\n"
+
+
+@given(arrays.arrays(np.float64, arrays.array_shapes(max_dims=3, max_side=4)))
+def test_arrays_come_back_from_the_archive_and_its_bytes_depend_on_nothing_else(array):
+    import io
+
+    content = page._npz({"a": array, "b": array[0]})
+    assert content == page._npz({"a": array.copy(), "b": array[0].copy()})
+    with np.load(io.BytesIO(content)) as stored:
+        np.testing.assert_array_equal(stored["a"], array)
+        np.testing.assert_array_equal(stored["b"], array[0])
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_tables_are_stored_in_full_precision(values):
+    header, *lines = page._csv(pd.DataFrame({"value": values})).splitlines()
+    assert header == "value" and [float(line) for line in lines] == values
+
+
+def test_a_table_is_myst_and_html(results, shown):
+    frame = pd.DataFrame({"key": [1, 2], "sigma_x": [np.float64(0.25), np.nan], "why": ["a|b", None], "id": ["d1", None]})
+    page.table(
+        frame, "tbl-a", caption="Two\nscales.", formats={"sigma_x": "{:.3f}"}, headers={"sigma_x": r"$\sigma_x$"}, link={"id": "#{}"}
+    )
+    lines = shown[0]["text/markdown"].splitlines()
+    assert lines[:3] == [":::{table} Two scales.", ":name: tbl-a", ""]
+    assert lines[3:] == [
+        r"| key | $\sigma_x$ | why | id |",
+        "| ---: | ---: | :--- | :--- |",
+        r"| 1 | 0.250 | a\|b | [d1](#d1) |",
+        "| 2 | – | – | – |",
+        ":::",
+    ]
+    assert shown[0]["text/html"].count("<tr>") == 3 and "a|b" in shown[0]["text/html"]
+    assert (results / "tbl-a.csv").read_text().splitlines()[1] == "1,0.25,a|b,d1"
+
+
+def test_an_index_with_names_becomes_a_column(results, shown):
+    page.table(pd.DataFrame({"x": [1]}, index=pd.Index(["A"], name="method")), "tbl-a", caption="C.")
+    assert "| A | 1 |" in shown[0]["text/markdown"]
+    assert (results / "tbl-a.csv").read_text() == "method,x\nA,1\n"
+
+
+def test_numbers_are_collected(results):
+    page.number("b-ratio", np.float64(1.23456), "{:.2f}")
+    page.number("a-word", "none")
+    stored = json.loads((results / "numbers.json").read_text())
+    assert stored == {"a-word": {"text": "none", "value": "none"}, "b-ratio": {"text": "1.23", "value": 1.23456}}
+    assert list(stored) == sorted(stored)
+
+
+@pytest.mark.parametrize("name", ["Fig-a", "fig a", "", "fig_a", "../fig", 3])
+def test_a_name_that_is_no_label_is_refused(results, name):
+    for call in (
+        lambda: page.number(name, 1.0),
+        lambda: page.table(pd.DataFrame({"x": [1]}), name, caption="C."),
+        lambda: page.figure(None, name, data={"x": [1]}),
+    ):
+        with pytest.raises(ValueError, match="expected lower-case letters"):
+            call()
+    assert not results.exists()
+
+
+def test_other_mistakes_are_refused(results):
+    frame = pd.DataFrame({"x": [1]})
+    with pytest.raises(ValueError, match="caption is empty"):
+        page.table(frame, "tbl-a", caption=" ")
+    with pytest.raises(ValueError, match="no column 'y'; the columns are x"):
+        page.table(frame, "tbl-a", caption="C.", formats={"y": "{}"})
+    with pytest.raises(ValueError, match="table is empty"):
+        page.table(frame[:0], "tbl-a", caption="C.")
+    with pytest.raises(ValueError, match="data is None"):
+        page.figure(None, "fig-a", data=None)
+    with pytest.raises(ValueError, match="expected a finite number"):
+        page.number("a", float("nan"))
+    assert not results.exists()
