@@ -1,15 +1,25 @@
 """One function per kind of figure; each returns a matplotlib figure and draws nothing else.
 
 - ``style``: colours, sizes, ink
+- ``architecture``: the network, its budget of parameters, its receptive fields
 - ``heatmaps``: filters as heat maps
+- ``molecules``: difference operators as computational molecules, 1-D kernels as stems
+- ``curves``: curves over one parameter; observed values above null distributions
+- ``spreads``: mean and covariance drawn on filters
 - ``objective``: objectives as maps over two parameters
 """
 
+from .architecture import budget_bars, network_diagram, receptive_field_growth
+from .curves import curves, interval_rows
 from .heatmaps import draw_filter, filter_panels, filter_rows
+from .molecules import draw_molecule, kernel_stems, molecule_panels
 from .objective import MapPanel, draw_objective_map, objective_map_figure
+from .spreads import ellipse, spread_panels
 from .style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
 __all__ = [
-    "COLOURS", "DIVERGING", "MARKERS", "SEQUENTIAL", "MapPanel",
-    "draw_filter", "draw_objective_map", "filter_panels", "filter_rows", "ink", "objective_map_figure", "styled", "symmetric_limit",
+    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "SEQUENTIAL", "budget_bars", "curves", "draw_filter",
+    "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "ink", "interval_rows",
+    "kernel_stems", "molecule_panels", "network_diagram", "objective_map_figure", "receptive_field_growth",
+    "spread_panels", "styled", "symmetric_limit",
 ]  # fmt: skip

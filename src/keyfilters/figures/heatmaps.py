@@ -38,7 +38,9 @@ def draw_filter(ax, h, limit=None, values: bool = False, fmt: str = "{:.2f}", fo
 
 
 @styled
-def filter_panels(filters, titles=None, columns: int = 4, values: bool = False, shared: bool = False, panel: float = 2.1) -> mpl.figure.Figure:
+def filter_panels(
+    filters, titles=None, columns: int = 4, values: bool = False, shared: bool = False, panel: float = 2.1, fontsize: float = 9
+) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one heat map per filter.
 
     Parameters
@@ -54,6 +56,8 @@ def filter_panels(filters, titles=None, columns: int = 4, values: bool = False, 
         One colour scale for all panels, with a colour bar; else each panel has its own.
     panel : float
         Width of a panel in inches.
+    fontsize : float
+        Of the printed values, in points.
     """
     filters = np.asarray(filters)
     titles = [f"key {k}" for k in range(1, len(filters) + 1)] if titles is None else titles
@@ -62,7 +66,7 @@ def filter_panels(filters, titles=None, columns: int = 4, values: bool = False, 
     limit = symmetric_limit(filters) if shared else None
     image = None
     for ax, h, title in zip(axes.flat, filters, titles, strict=False):
-        image = draw_filter(ax, h, limit, values)
+        image = draw_filter(ax, h, limit, values, fontsize=fontsize)
         ax.set_title(title)
     for ax in axes.flat[len(filters) :]:
         ax.axis("off")
