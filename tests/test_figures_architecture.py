@@ -1,0 +1,57 @@
+"""The figures of the network show what the table of layers says."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from keyfilters import architecture, figures
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    yield
+    plt.close("all")
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+@pytest.mark.parametrize(("name", "size"), [("tiny", 224), ("nano", 384)])
+def test_diagram_names_every_stage_with_its_map(name, size):
+    net = architecture.variant(name)
+    fig = figures.network_diagram(architecture.layers(net, size), net.dims, net.depths)
+    shown = texts(fig.axes[0])
+    for stage, (depth, dim) in enumerate(zip(net.depths, net.dims, strict=True), start=1):
+        side = size // 2 ** (stage + 1)
+        assert f"stage {stage}: {depth} blocks\n{side} x {side} x {dim}" in shown
+    assert shown[0] == f"image\n{size} x {size} x 3"
+    assert shown.count("2x2 convolution, stride 2") == 3
+    assert shown[-1].endswith("1000 classes")
+
+
+def test_diagram_of_a_block_is_in_the_order_of_the_layers():
+    net = architecture.variant("tiny")
+    fig = figures.network_diagram(architecture.layers(net, kernel=5), net.dims, net.depths)
+    shown = [text.replace("\n", " ") for text in texts(fig.axes[1])]
+    order = ["5x5 depthwise convolution", "layer normalisation", "1x1 convolution d to 4d channels", "GELU", "global response normalisation", "1x1 convolution 4d to d channels", "+"]
+    assert [text for text in shown if text in order] == order
+
+
+def test_budget_bars_are_as_long_as_the_shares():
+    budget = architecture.layer_table("tiny").groupby("kind", sort=False)[["parameters", "multiply_adds"]].sum()
+    shares = 100 * budget / budget.sum()
+    ax = figures.budget_bars(shares).axes[0]
+    for column, bars in zip(shares, ax.containers, strict=True):
+        assert np.allclose([bar.get_width() for bar in bars], shares[column])
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(shares.index)
+
+
+def test_receptive_fields_are_drawn_per_stage():
+    stage, field, spread = [1, 1, 2], [28, 52, 80], [9.0, 13.0, 21.0]
+    ax = figures.receptive_field_growth(stage, field, spread, 64).axes[0]
+    lines = {line.get_label(): line for line in ax.lines}
+    assert lines["receptive field"].get_xydata().tolist() == [[1, 28], [2, 52], [3, 80]]
+    assert lines["stage 2"].get_xydata().tolist() == [[3, 80]]
+    assert lines["smoothing, 4 standard deviations"].get_ydata().tolist() == spread
+    assert ax.lines[0].get_ydata()[0] == 64
