@@ -125,11 +125,12 @@ def _gate(what: str, failures: list[str]) -> None:
 
 
 def _scorecard(project: Project) -> pd.DataFrame | None:
-    """The scorecard of the library, if `project` is the library's own book."""
+    """The scorecard of the library, if `project` is the library's own book; a row without judgement stops the build."""
     if project.package.resolve() != Path(__file__).resolve().parents[1]:
         return None
-    from ..published import scorecard
+    from ..published import problems, scorecard
 
+    _gate("scorecard", problems())
     return scorecard()
 
 

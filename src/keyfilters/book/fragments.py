@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..published import DEVIATES, EQUAL, WITHIN
 from .execute import Run
 from .project import Project, write_atomic
 from .stage import parameters_text
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["VERDICTS", "scorecard_counts", "status_table", "write_fragments"]
 
-# verdict of the scorecard -> what it means, in the order in which the front page lists them
+# verdict of the scorecard -> what it means in a list of counts, in this order
 VERDICTS: dict[str, str] = {
-    "equal": "equal to their printed digits",
-    "within grid step": "equal within the step of the published search grid",
-    "deviates": "deviate, each with an explanation",
+    EQUAL: "equal to their printed digits",
+    WITHIN: "equal within the step of the published search grid",
+    DEVIATES: "deviate, each with an explanation",
 }
 
 

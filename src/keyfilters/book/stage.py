@@ -131,7 +131,8 @@ def page_card(run: Run, url: str) -> str:
         f"{label} {version[key]}"
         for key, label in (("python", "Python"), ("numpy", "NumPy"), ("scipy", "SciPy"), ("matplotlib", "Matplotlib"))
     )
-    where = "the paper" if not re.match(r"\d", entry.section) else f"section {entry.section} of the paper"
+    numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
+    where = f"{numbered} of the paper" if re.match(r"(sections?|figures?|tables?|appendix)\b", numbered, re.IGNORECASE) else numbered
     source = f"{url}/blob/main"
     return (
         ":::{div} page-card\n"
