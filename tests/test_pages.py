@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.book, pytest.mark.browser]
 
 
 def pages_of_the_contents():
-    """The pages that book/_toc.yml names, and the two that Sphinx adds."""
+    """The pages that book/_toc.yml names."""
     found = []
 
     def walk(node):
@@ -29,10 +29,16 @@ def pages_of_the_contents():
                 walk(child)
 
     walk(yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")))
-    return [*(name.removesuffix(".md").removesuffix(".ipynb") + ".html" for name in found), "genindex.html", "search.html"]
+    return [name.removesuffix(".md").removesuffix(".ipynb") + ".html" for name in found]
 
 
-PAGES = pages_of_the_contents()
+def theme_pages():
+    """The pages that Sphinx adds."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    return ["search.html", *(["genindex.html"] if config.get("html_use_index", True) else [])]
+
+
+PAGES = [*pages_of_the_contents(), *theme_pages()]
 each_page = pytest.mark.parametrize("name", PAGES)
 
 # Images and fonts are waited for; images that the page would load only on scrolling are loaded now.
@@ -58,16 +64,24 @@ LOOK = r"""() => {
     };
 
     const page = document.scrollingElement;
-    if (page.scrollWidth > innerWidth) {
-        const scrolls = element => {
-            for (let up = element.parentElement; up && up !== document.body; up = up.parentElement)
-                if (getComputedStyle(up).overflowX !== "visible") return true;
-            return false;
-        };
-        const wide = [...document.body.querySelectorAll("*")]
-            .filter(element => element.getBoundingClientRect().right > innerWidth + 1 && !scrolls(element));
-        problems.push(`scrolls sideways: ${page.scrollWidth} px in ${innerWidth} px, because of ` +
-            (wide.slice(-3).map(named).join(", ") || "an element that cannot be named"));
+    if (page.scrollWidth > innerWidth) problems.push(`scrolls sideways: ${page.scrollWidth} px in ${innerWidth} px`);
+
+    // What sticks out of the window can only be read where the reader can scroll to it.
+    const reachable = element => {
+        for (let up = element; up && up !== document.body; up = up.parentElement)
+            if (/auto|scroll/.test(getComputedStyle(up).overflowX)) return true;
+        return false;
+    };
+    const outside = box => box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
+    const cut = [...document.querySelectorAll("main *")].filter(element => element.checkVisibility({visibilityProperty: true})
+        && outside(element.getBoundingClientRect()) && !element.closest("mjx-assistive-mml") && !reachable(element));
+    for (const element of cut.slice(-3)) problems.push(`sticks out of the window: ${named(element)}`);
+
+    // The caption of a wide table must not have to be looked for.
+    for (const caption of document.querySelectorAll("caption, figcaption")) {
+        const text = document.createRange();
+        text.selectNodeContents(caption);
+        if (outside(text.getBoundingClientRect())) problems.push(`caption out of sight: ${caption.textContent.trim().slice(0, 60)}`);
     }
 
     for (const image of document.images)
@@ -193,7 +207,7 @@ def test_links_between_pages_work_from_a_file(running, addresses, book_html):
             seen.append(Path(urlsplit(tab.url).path).relative_to(book_html).as_posix())
     finally:
         tab.close()
-    assert sorted(seen) == sorted(set(PAGES) - {"genindex.html", "search.html"})
+    assert sorted(seen) == sorted(pages_of_the_contents())
 
 
 def test_search_finds_a_word_from_a_server(running, addresses):
