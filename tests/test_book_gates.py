@@ -1,12 +1,15 @@
 """The gates: each lets a good notebook pass and names notebook and cell of a bad one."""
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat import v4
 from tiny_book import tiny_notebook
 
 from keyfilters.book.check import check_executed, check_source
+from keyfilters.book.fragments import scorecard_counts
 from keyfilters.book.html import check_html
+from keyfilters.published import DEVIATES, EQUAL
 
 FIGURE, TABLE = 4, 5
 
@@ -213,3 +216,11 @@ def test_broken_and_outside_references_are_named(book, body, head, css, message)
 
 def test_an_empty_folder_is_no_book(tmp_path):
     assert len(check_html(tmp_path)) == 1
+
+
+def test_counts_say_what_the_scorecard_says_and_nothing_unjudged():
+    card = pd.DataFrame({"verdict": [EQUAL, EQUAL, DEVIATES]})
+    text = scorecard_counts(card)
+    assert "Of **3**" in text and "**2** equal" in text and "**1** deviate" in text and "**0** equal within" in text
+    with pytest.raises(ValueError, match="the scorecard has the verdict 'odd'"):
+        scorecard_counts(pd.DataFrame({"verdict": ["odd"]}))

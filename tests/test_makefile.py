@@ -1,0 +1,127 @@
+"""The set-up of `.venv` by make, with a stand-in for Python that records what it is asked to do."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Answers like Python to the questions of the Makefile; `-m venv DIR` puts a copy of itself into DIR/bin.
+STAND_IN = """#!/bin/sh
+echo "$0 $*" >> "$LOG"
+case "$*" in
+  *version_info*) exit "${OLD:-0}" ;;
+  *ensurepip*) exit "${NO_VENV:-0}" ;;
+  --version) echo "Python 3.12.0" ;;
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && [ -z "$KILL_AT_VENV" ] || kill -9 "$PPID" ;;
+  *"pip install"*) [ -z "$FAIL_AT_INSTALL" ] || exit 1 ;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    stand_in = tmp_path / "python3.99"
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+    return tmp_path
+
+
+def make(place, *arguments, python="./python3.99", **environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
+    clean |= {"LOG": str(place / "log"), **environment}
+    return subprocess.run(
+        ["make", *arguments, f"PYTHON={python}"], cwd=place, env=clean, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+
+
+def calls(place):
+    log = place / "log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def ready(place):
+    return (place / ".venv" / ".ready").exists()
+
+
+def test_make_alone_prints_help_and_does_nothing(place):
+    done = make(place)
+    assert done.returncode == 0
+    for target in ("book", "test", "bench", "serve", "clean", "lock"):
+        assert f"\n  {target} " in done.stdout
+    assert not (place / ".venv").exists()
+
+
+def test_set_up_installs_with_hashes_and_happens_once(place):
+    assert make(place, "setup").returncode == 0
+    assert ready(place) and not (place / ".venv" / ".incomplete").exists()
+    installs = [call for call in calls(place) if "pip install" in call]
+    assert all("--require-hashes" in call or "--no-deps --no-build-isolation --editable" in call for call in installs) and installs
+    assert not any("://" in call for call in installs)
+    before = len(calls(place))
+    assert make(place, "setup").returncode == 0
+    assert len(calls(place)) == before
+
+
+def test_the_installer_is_pinned_in_the_lock(place):
+    make(place, "setup")
+    pin = (place / ".venv" / "uv.lock").read_text()
+    assert pin.startswith("uv==") and pin.count("--hash=sha256:") > 1
+    assert all(line.lstrip().startswith("--hash") for line in pin.splitlines()[1:])
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
+def test_a_new_lock_installs_again_into_the_same_environment(place, name):
+    make(place, "setup")
+    (place / ".venv" / "mine").touch()
+    later = (place / ".venv" / ".ready").stat().st_mtime + 5
+    os.utime(place / name, (later, later))
+    before = len(calls(place))
+    assert make(place, "setup").returncode == 0
+    assert len(calls(place)) > before and (place / ".venv" / "mine").exists()
+
+
+def test_a_failed_installation_leaves_no_stamp(place):
+    done = make(place, "setup", FAIL_AT_INSTALL="1")
+    assert done.returncode != 0 and not ready(place)
+    assert make(place, "setup").returncode == 0 and ready(place)
+
+
+def test_a_killed_set_up_starts_from_an_empty_environment(place):
+    done = make(place, "setup", KILL_AT_VENV="1")
+    assert done.returncode != 0 and not ready(place)
+    half = place / ".venv" / "half"
+    half.touch()
+    assert make(place, "setup").returncode == 0
+    assert ready(place) and not half.exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "python", "message"),
+    [
+        ({}, "nonesuch", "no Python 3.11 or newer among: nonesuch"),
+        ({"OLD": "1"}, "./python3.99", "no Python 3.11 or newer among: ./python3.99"),
+        ({"NO_VENV": "1"}, "./python3.99", "lacks the modules venv and ensurepip"),
+    ],
+)
+def test_without_a_python_that_will_do_there_is_one_line(place, environment, python, message):
+    done = make(place, "setup", python=python, **environment)
+    assert done.returncode == 2
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert len(said) == 1 and said[0].startswith("error: ") and message in said[0]
+    assert not (place / ".venv").exists()
+
+
+def test_the_lock_names_no_host_and_has_a_hash_for_each_requirement():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock and "--index" not in lock
+    blocks = [block for block in lock.replace("\\\n", " ").splitlines() if block and not block.startswith("#")]
+    assert len(blocks) > 50
+    for block in blocks:
+        assert "==" in block and "--hash=sha256:" in block, block[:80]
