@@ -20,7 +20,7 @@ _ROOMS = {
     "moments": ("Spread", "monomial_response", "spread"),
     "normalization": ("DCCompensation", "dc_compensation", "dc_error", "normalize", "normalized_filters"),
     "fitting": ("Fit", "METHODS", "JOINT_METHODS", "fit", "fit_joint", "fit_table", "objective_map"),
-    "published": ("known_deviations", "published", "scorecard"),
+    "published": ("known_deviations", "scorecard"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -24,8 +24,9 @@ def _cosines(radius: int, period: int) -> tuple[np.ndarray, np.ndarray]:
     """(cos w_k - 1) for k = 0..N/2, and the matrix of cos(w_k n) / N that sums over all k."""
     k = np.arange(period // 2 + 1)
     weight = np.where((k == 0) | (k == period // 2), 1.0, 2.0) / period
-    w = 2 * np.pi * k / period
-    return np.cos(w) - 1, weight[:, None] * np.cos(np.outer(w, np.arange(radius + 1)))
+    # The angle is reduced in integers: a large angle in floating point would cost digits.
+    turns = np.outer(k, np.arange(radius + 1)) % period
+    return np.cos(2 * np.pi * k / period) - 1, weight[:, None] * np.cos(2 * np.pi * turns / period)
 
 
 def half_discrete_gaussian(variance, radius: int) -> np.ndarray:

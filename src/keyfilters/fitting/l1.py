@@ -123,12 +123,16 @@ def _newton(problem, p, active, bound, reach) -> LocalMinimum | None:
     return _judge(problem, p, tuple(active), bound)
 
 
+def _vanishes(problem, r, value) -> bool:
+    """Nothing is left of the residual but rounding: no parameters can be better."""
+    return value <= ROUNDING * problem.total * len(r)
+
+
 def _judge(problem, p, active, bound) -> LocalMinimum | None:
     """Check first- and second-order conditions of a candidate."""
     r, jacobian, second = problem.evaluate(p)
     value = float(np.abs(r).sum())
-    if value <= ROUNDING * problem.total * len(r):
-        # Nothing is left of the residual: no filter can be closer.
+    if _vanishes(problem, r, value):
         return LocalMinimum(p, value, bound=bound, stationarity=0.0, converged=True)
     free = [i for i in range(len(p)) if i not in bound]
     index = list(active)
@@ -180,7 +184,10 @@ def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
     r, jacobian, _ = problem.evaluate(p)
     value = float(np.abs(r).sum())
     tried = set()
+    active, bound = (), ()
     for _ in range(max_steps):
+        if _vanishes(problem, r, value):
+            break
         step, predicted, active = linear_step(r, jacobian, np.maximum(problem.lower - p, -box), box)
         bound = tuple(int(i) for i in np.flatnonzero(p + step <= problem.lower))
         trial = np.maximum(p + step, problem.lower)
@@ -202,4 +209,4 @@ def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
                 box = np.minimum(2 * box, reach)
         else:
             box = box / 4
-    return _newton(problem, p, active, bound, reach) or LocalMinimum(p, value, active, bound=bound)
+    return _newton(problem, p, active, bound, reach) or _judge(problem, p, (), bound)

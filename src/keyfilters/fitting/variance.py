@@ -59,16 +59,19 @@ def match(operator: str, variance: float, size: int, edge: str, reference_scale:
     the largest.
     """
     grid = np.linspace(0.0, largest_scale(size), 1 + round(largest_scale(size) / 0.01))
-    difference = factor_variance(operator, grid, size, edge, reference_scale) - variance
-    if abs(difference[0]) <= 1e-15:
-        return 0.0, float(difference[0]), True
+
+    def mismatch(sigma):
+        return factor_variance(operator, sigma, size, edge, reference_scale) - variance
+
+    difference = mismatch(grid)
+    # At a grid point that is a root, rounding decides the sign: take the point itself.
+    difference[np.abs(difference) <= 4e-16 * max(1.0, variance)] = 0.0
     crossing = np.flatnonzero(difference[:-1] * difference[1:] <= 0)
     if not len(crossing):
         nearest = int(np.abs(difference).argmin())
         return float(grid[nearest]), float(difference[nearest]), False
-
-    def mismatch(sigma):
-        return float(factor_variance(operator, sigma, size, edge, reference_scale) - variance)
-
-    sigma = float(brentq(mismatch, grid[crossing[0]], grid[crossing[0] + 1], xtol=1e-14, rtol=1e-14))
-    return sigma, mismatch(sigma), True
+    i = int(crossing[0])
+    if difference[i] * difference[i + 1] == 0:
+        return float(grid[i if difference[i] == 0 else i + 1]), 0.0, True
+    sigma = float(brentq(lambda s: float(mismatch(s)), grid[i], grid[i + 1], xtol=1e-14, rtol=1e-14))
+    return sigma, float(mismatch(sigma)), True

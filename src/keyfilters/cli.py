@@ -1,0 +1,169 @@
+"""The command ``keyfilters``: thin wrappers around the library.
+
+>>> main(["spread"])
+Traceback (most recent call last):
+...
+SystemExit: 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from . import __version__
+
+EXAMPLES = {
+    "fit": """examples:
+  keyfilters fit                                all methods, all keys, learned filters
+  keyfilters fit --method C2 --key 3
+  keyfilters fit --filters mine.npy --key 8 --method D1
+  keyfilters fit --filters mine.csv --method B  each filter against every key, best first""",
+    "spread": """examples:
+  keyfilters spread mine.npy
+  keyfilters spread mine.csv --json""",
+    "scorecard": """examples:
+  keyfilters scorecard
+  keyfilters scorecard --json > scorecard.json""",
+}
+FILE_HELP = ".npy, .npz, .csv or .txt with one or many odd-sized square filters"
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .fitting import METHODS
+
+    parser = argparse.ArgumentParser(
+        prog="keyfilters", description="The eight master key filters and their scale-space models.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"keyfilters {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, description: str):
+        sub = commands.add_parser(
+            name, help=description, description=description, epilog=EXAMPLES[name], allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        return sub
+
+    fit = command("fit", "Fit idealised filters to the learned filters or to your own.")
+    fit.add_argument("--method", metavar="M", help=f"one of {', '.join(METHODS)} (default: all)")
+    fit.add_argument("--key", metavar="K", help="1 to 8 (default: all)")
+    fit.add_argument("--filters", metavar="FILE", help=f"raw filters to fit: {FILE_HELP}")
+    spread = command("spread", "Mean, covariance and l1 norm of the absolute values of filters (x, then y; y up).")
+    spread.add_argument("file", metavar="FILE", help=FILE_HELP)
+    command("scorecard", "Every published number beside the reproduced one, with a verdict.")
+    return parser
+
+
+def _print(records: list[dict], as_json: bool, digits: int = 6) -> None:
+    if as_json:
+        # NaN is not JSON: a missing number is null.
+        clean = [{k: None if isinstance(v, float) and v != v else v for k, v in r.items()} for r in records]
+        print(json.dumps(clean, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    import pandas as pd
+
+    table = pd.DataFrame(records)
+    if "gamma" in table:
+        table["gamma"] = table["gamma"].astype("float64")
+    print(table.to_string(index=False, float_format=lambda v: f"{v:.{digits}g}", na_rep="-"))
+
+
+def _fits(arguments) -> list[dict]:
+    from .fitting import METHODS, TABLE_COLUMNS, fit, fit_table
+
+    methods = list(METHODS) if arguments.method is None else [arguments.method]
+    if arguments.key is None:
+        keys: list = list(range(1, 9))
+    else:
+        keys = [int(arguments.key) if arguments.key.isdecimal() else arguments.key]
+    if arguments.filters is None:
+        if arguments.method is None and arguments.key is None:
+            return fit_table().to_dict("records")
+        fits = [fit(k, m) for m in methods for k in keys]
+        return [{c: getattr(f, c) for c in TABLE_COLUMNS} for f in fits]
+    from .checks import choice
+    from .filter_files import load_filters
+    from .filters import key_row
+    from .normalization import normalize
+
+    # Check the labels before the file, so that the message is about the first thing that is wrong.
+    for method in methods:
+        choice(method, METHODS, "method")
+    for key in keys:
+        key_row(key)
+    records = []
+    for name, h in load_filters(arguments.filters).items():
+        for method in methods:
+            found = []
+            for key in keys:
+                try:
+                    normalize(h, key)
+                except ValueError as error:
+                    if arguments.key is not None:
+                        raise ValueError(f"{arguments.filters} filter {name}: {error}") from None
+                    continue  # this key does not apply, for example no slope along its axis
+                found.append(fit(key, method, filter=h))
+            found.sort(key=lambda f: f.relative_l2)
+            records += [{"filter": name} | {c: getattr(f, c) for c in TABLE_COLUMNS} for f in found]
+    if not records:
+        raise ValueError(f"{arguments.filters}: no filter can be normalised for any key")
+    return records
+
+
+def _spreads(arguments) -> list[dict]:
+    from .filter_files import load_filters
+    from .moments import spread
+
+    records = []
+    for name, h in load_filters(arguments.file).items():
+        s = spread(h)
+        (xx, xy), (_, yy) = s.covariance.tolist()
+        mean_x, mean_y = s.mean.tolist()
+        records.append(
+            {"filter": name, "size": len(h), "mean_x": mean_x, "mean_y": mean_y, "xx": xx, "xy": xy, "yy": yy, "l1_norm": s.l1_norm}
+        )
+    return records
+
+
+def _scorecard(arguments) -> int:
+    from .published import VERDICTS, counts, problems, scorecard
+
+    table = scorecard()
+    if arguments.json:
+        _print(table.to_dict("records"), True)
+    else:
+        columns = ["quantity", "key", "component", "method", "published", "reproduced", "difference", "matching_digits", "verdict", "deviation"]
+        _print(table[columns].to_dict("records"), False, digits=8)
+        tally = counts()
+        print(f"\n{tally['all']} published numbers: " + ", ".join(f"{tally[v]} {text}" for v, text in VERDICTS.items()))
+    for line in problems():
+        print(line, file=sys.stderr)
+    return 1 if problems() else 0
+
+
+def main(arguments=None) -> int:
+    """Run the command; the exit status is 0, 1 (the scorecard has an unexplained row) or 2 (wrong input)."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "scorecard":
+            status = _scorecard(options)
+        else:
+            _print(_fits(options) if options.command == "fit" else _spreads(options), options.json)
+            status = 0
+        sys.stdout.flush()
+        return status
+    except ValueError as error:
+        print(f"keyfilters: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has enough; silence the interpreter's own flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

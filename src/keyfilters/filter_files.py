@@ -1,0 +1,125 @@
+"""Read filters from files: .npy, .npz, .csv, .txt; one or many odd-sized square filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from .checks import square_filter
+
+SUFFIXES = (".npy", ".npz", ".csv", ".txt")
+
+
+def _numbers(line: str) -> list[float]:
+    return [float(cell) for cell in line.replace(",", " ").replace(";", " ").split()]
+
+
+def _text_blocks(path: Path) -> dict[str, np.ndarray]:
+    """Blocks of rows separated by blank lines; one block of k * n rows and n columns is k filters."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text file: expected rows of numbers") from None
+    blocks: list[list[list[float]]] = [[]]
+    for number, line in enumerate(lines, 1):
+        line = line.split("#")[0].strip()
+        if not line:
+            blocks.append([])
+            continue
+        try:
+            row = _numbers(line)
+        except ValueError:
+            raise ValueError(f"{path} line {number} is not a row of numbers: {line[:40]!r}") from None
+        if blocks[-1] and len(row) != len(blocks[-1][0]):
+            raise ValueError(f"{path} line {number} has {len(row)} numbers: expected {len(blocks[-1][0])} as in the row above")
+        blocks[-1].append(row)
+    arrays = [np.array(block) for block in blocks if block]
+    return {str(i): _stack(array) for i, array in enumerate(arrays, 1)}
+
+
+def _stack(array: np.ndarray) -> np.ndarray:
+    """Rows of several filters on top of each other become a stack of filters."""
+    rows, columns = array.shape
+    if rows > columns and rows % columns == 0:
+        return array.reshape(rows // columns, columns, columns)
+    return array
+
+
+def load_filters(path) -> dict[str, np.ndarray]:
+    """Read one or many filters from a file.
+
+    =========== =================================================================================
+    suffix      content
+    =========== =================================================================================
+    .npy        an array of shape (n, n) or (k, n, n)
+    .npz        any number of such arrays
+    .csv, .txt  rows of n numbers, separated by commas, semicolons or blanks; filters follow each
+                other directly or after an empty line; ``#`` begins a comment
+    =========== =================================================================================
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, n), n odd
+        By name: the position in the file (1, 2, ...), for .npz the name of the array (with ``:1``,
+        ``:2`` ... for a stack).
+
+    Raises
+    ------
+    ValueError
+        One line that names the file: missing, unreadable, of another type, empty, or holding something
+        that is not a finite odd-sized square filter.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "edge.txt"
+    >>> _ = file.write_text("0 0 0\\n0 1 -1\\n0 0 0\\n")
+    >>> load_filters(file)["1"].shape
+    (3, 3)
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path} has an unknown type: expected a file ending in {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise ValueError(f"{path} is not there: expected a file of filters ({', '.join(SUFFIXES)})")
+    try:
+        if path.suffix.lower() == ".npy":
+            # Never unpickle: an object array would run code of the file's author.
+            with path.open("rb") as stream:
+                arrays = {"": np.lib.format.read_array(stream, allow_pickle=False)}
+        elif path.suffix.lower() == ".npz":
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        else:
+            arrays = _text_blocks(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or 'not a valid file'}") from None
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path} cannot be read: expected arrays of numbers ({str(error).splitlines()[0]})") from None
+    except Exception:
+        # A damaged .npz shows as an error of the zip or zlib module.
+        raise ValueError(f"{path} cannot be read: the file is damaged") from None
+    return _named(path, arrays)
+
+
+def _named(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    filters: dict[str, np.ndarray] = {}
+    by_position = path.suffix.lower() != ".npz"
+    for label, array in arrays.items():
+        stack = array if array.ndim == 3 else array[None]
+        for i, h in enumerate(stack, 1):
+            if by_position:
+                name = str(len(filters) + 1)
+            else:
+                name = label if array.ndim != 3 else f"{label}:{i}"
+            filters[name] = square_filter(h, f"{path} filter {name}")
+    if not filters:
+        raise ValueError(f"{path} is empty: expected at least one filter")
+    return filters
