@@ -1,0 +1,53 @@
+"""Maps of the objective over two parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..checks import choice, finite, scales
+from ..filters import SHARPENING, key_row
+from ..normalization import normalize, normalized_filters
+from .methods import check_options
+from .problem import SharpeningProblem, largest_scale, make_problem
+
+
+def objective_map(key, first, second, *, norm="l1", filter=None, dc="published", edge="crop") -> np.ndarray:
+    """Return the norm of (model - normalised filter) on a grid of parameters.
+
+    Parameters
+    ----------
+    key : int
+        1 to 8.
+    first : array_like, shape (m,)
+        sigma_x (key 7: sigma), along the columns of the map.
+    second : array_like, shape (n,)
+        sigma_y (key 7: gamma), along the rows of the map.
+    norm : {"l1", "l2"}
+    filter, dc, edge
+        As in :func:`fit`.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+        ``map[i, j]`` belongs to ``second[i]`` and ``first[j]``: ready for ``pcolormesh(first, second, map)``.
+
+    Examples
+    --------
+    >>> objective_map(8, [0.5, 0.6], [0.6]).round(3)
+    array([[0.283, 0.223]])
+    """
+    row = key_row(key)
+    power = {"l1": 1, "l2": 2}[choice(norm, ("l1", "l2"), "norm")]
+    check_options(dc, edge, "exact")
+    target = normalized_filters(dc)[row.number - 1] if filter is None else normalize(filter, row, dc)
+    first = np.atleast_1d(scales(first, "first"))
+    if first.max() > largest_scale(len(target)):
+        raise ValueError(f"first goes up to {first.max():g}: expected scales up to {largest_scale(len(target)):g}")
+    if row.kind == SHARPENING:
+        problem = SharpeningProblem(target, edge)
+        second = np.atleast_1d(finite(second, "second"))
+        laplacians = problem.laplacians(first**2)[0]
+        return np.stack([(np.abs(problem.rest - g * laplacians) ** power).sum(-1) ** (1 / power) for g in second])
+    second = np.atleast_1d(scales(second, "second"))
+    problem = make_problem((row,), (target,), 2, edge)
+    return problem.norm_grid([first, second], power)[0].T
