@@ -6,6 +6,7 @@
 - ``molecules``: difference operators as computational molecules, 1-D kernels as stems
 - ``curves``: curves over one parameter; observed values above null distributions
 - ``spreads``: mean and covariance drawn on filters
+- ``scales``: methods side by side, objectives of a shared scale
 - ``objective``: objectives as maps over two parameters
 """
 
@@ -14,6 +15,7 @@ from .curves import curves, interval_rows
 from .heatmaps import draw_filter, filter_panels, filter_rows
 from .molecules import draw_molecule, kernel_stems, molecule_panels
 from .objective import MapPanel, draw_objective_map, objective_map_figure
+from .scales import method_heatmaps, pooled_objectives, scales_by_method
 from .spreads import ellipse, spread_panels
 from .style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
@@ -21,5 +23,5 @@ __all__ = [
     "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "SEQUENTIAL", "budget_bars", "curves", "draw_filter",
     "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "ink", "interval_rows",
     "kernel_stems", "molecule_panels", "network_diagram", "objective_map_figure", "receptive_field_growth",
-    "spread_panels", "styled", "symmetric_limit",
+    "method_heatmaps", "pooled_objectives", "scales_by_method", "spread_panels", "styled", "symmetric_limit",
 ]  # fmt: skip
