@@ -8,6 +8,7 @@
 - ``spreads``: mean and covariance drawn on filters
 - ``scales``: methods side by side, objectives of a shared scale
 - ``objective``: objectives as maps over two parameters
+- ``profiles``: a quantity over one parameter, with labelled points and kinks
 """
 
 from .architecture import budget_bars, network_diagram, receptive_field_growth
@@ -15,13 +16,14 @@ from .curves import curves, interval_rows
 from .heatmaps import draw_filter, filter_panels, filter_rows
 from .molecules import draw_molecule, kernel_stems, molecule_panels
 from .objective import MapPanel, draw_objective_map, objective_map_figure
+from .profiles import ProfilePanel, profile_panels
 from .scales import method_heatmaps, pooled_objectives, scales_by_method
 from .spreads import ellipse, spread_panels
 from .style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
 __all__ = [
-    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "SEQUENTIAL", "budget_bars", "curves", "draw_filter",
+    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "draw_filter",
     "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "ink", "interval_rows",
-    "kernel_stems", "molecule_panels", "network_diagram", "objective_map_figure", "receptive_field_growth",
+    "kernel_stems", "molecule_panels", "network_diagram", "objective_map_figure", "profile_panels", "receptive_field_growth",
     "method_heatmaps", "pooled_objectives", "scales_by_method", "spread_panels", "styled", "symmetric_limit",
 ]  # fmt: skip
