@@ -206,20 +206,26 @@ def normalize(h, key, dc: str = "published") -> np.ndarray:
     return h / response
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=2)
 def normalized_filters(dc: str = "published") -> np.ndarray:
     """Return the eight learned filters, normalised, shape (8, 7, 7), read-only.
 
     Parameters
     ----------
-    dc : {"published", "exact", "none"}
+    dc : {"published", "exact"}
         How the constant of keys 7 and 8 is found (see :func:`dc_compensation`).
+
+    Raises
+    ------
+    ValueError
+        For an unknown ``dc``; ``"none"`` too, since the learned key 8 sums to 0.
 
     Examples
     --------
     >>> normalized_filters().sum(axis=(1, 2)).round(3)[6:]
     array([1., 1.])
     """
+    choice(dc, DC_CHOICES[:2], "dc")
     filters = np.stack([normalize(h, row, dc) for row, h in zip(KEYS, learned_filters(), strict=True)])
     filters.flags.writeable = False
     return filters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import choice, square_filter
-from ..filters import SHARPENING, Key, key_row
+from ..filters import SHARPENING, Key, key_row, learned_filters
 from ..models import MODEL_EDGES
 from ..normalization import DC_CHOICES, normalize, normalized_filters
 from . import grid as published_grid
@@ -204,8 +204,10 @@ def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact"
     row = key_row(key)
     strategy = METHODS[choice(method, METHODS, "method")]
     check_options(dc, edge, search)
-    if filter is None:
+    if filter is None and dc != "none":
         target = normalized_filters(dc)[row.number - 1]
+    elif filter is None:
+        target = normalize(learned_filters()[row.number - 1], row, dc)
     elif normalized:
         target = square_filter(filter)
     else:
