@@ -64,7 +64,7 @@ def test_a_missing_page_is_built_again(built, capsys):
 def test_the_page_has_its_card_and_its_data(built):
     tree = lxml.html.parse(str(built.html / "notebooks" / "one.html")).getroot()
     [card] = tree.find_class("page-card")
-    for part in ("1 min", "section 1 of the paper", "quick with n = 4", "data sha256", "CPU, ", "NumPy"):
+    for part in ("1 min", "files that are in no commit", "section 1 of the paper", "quick with n = 4", "data sha256", "CPU, ", "NumPy"):
         assert part in card.text_content()
     links = [link for link in tree.xpath("//a/@href") if re.search(r"/(fig|tbl)-one\.(csv|npz|svg)$", link)]
     assert sorted(link.rsplit(".", 1)[1] for link in links) == ["csv", "npz", "svg"]
@@ -289,9 +289,13 @@ def test_a_notebook_may_be_named_by_its_path(tmp_path):
 def test_a_warning_of_the_book_fails_the_build(tmp_path, capsys):
     project = tiny_book(tmp_path / "book", "one")
     (project.book / "index.md").write_text("# Tiny\n\nSee {numref}`fig-nowhere` and [this](missing.md).\n")
+    notebook = nbformat.read(project.notebooks / "one.ipynb", as_version=4)
+    edit(project, "one", 3, notebook.cells[3].source + "\n\nSee {doc}`elsewhere`.")
     assert main([], root=project.root) == 1
     said = capsys.readouterr().err
-    assert "fig-nowhere" in said and "missing" in said and str(project.root) not in said
+    assert "book/index.md:3: WARNING" in said and "one: cell 4: WARNING" in said
+    assert "fig-nowhere" in said and "missing" in said and "elsewhere" in said
+    assert str(project.root) not in said and "\x1b" not in said
     assert not project.html.exists()
 
 

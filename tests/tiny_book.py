@@ -77,6 +77,7 @@ def tiny_book(root, *slugs, **fields):
     project.lock.write_text("numpy==1\n")
     shutil.copy(ROOT / "_config.yml", project.config)
     shutil.copy(ROOT / "book" / "references.bib", project.book)
+    shutil.copytree(ROOT / "book" / "_static", project.book / "_static")
     (project.book / "index.md").write_text("# Tiny\n\n```{include} _generated/status.md\n```\n\nSee {numref}`tbl-status`.\n")
     (project.book / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters:\n" + "".join(f"  - file: notebooks/{slug}\n" for slug in slugs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["build", "main"]
+
+
+# MyST-NB counts the lines of the third cell from 30000 on.
+_PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
+_LINES_PER_CELL = 10000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class _GateError(Exception):
@@ -125,13 +132,26 @@ def _gate(what: str, failures: list[str]) -> None:
 
 
 def _scorecard(project: Project) -> pd.DataFrame | None:
-    """The scorecard of the library, if `project` is the library's own book; a row without judgement stops the build."""
-    if project.package.resolve() != Path(__file__).resolve().parents[1]:
+    """The scorecard of the library, if `project` is the library's own book."""
+    if not _own(project):
         return None
-    from ..published import problems, scorecard
+    from ..published import scorecard
 
-    _gate("scorecard", problems())
     return scorecard()
+
+
+def _own(project: Project) -> bool:
+    """Whether `project` is the book of the library that builds it."""
+    return project.package.resolve() == Path(__file__).resolve().parents[1]
+
+
+def _unjudged(project: Project) -> list[str]:
+    """Published numbers that deviate without an explanation: a book that shows them is not put in its place."""
+    if not _own(project):
+        return []
+    from ..published import problems
+
+    return problems()
 
 
 def _inputs(project: Project) -> str:
@@ -150,14 +170,29 @@ def _pages(folder: Path) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
+def _located(project: Project, line: str) -> str:
+    """A message of Sphinx about a page, with the cell of the notebook in git instead of a line of the staged one."""
+    found = _PLACE.match(line)
+    if not found:
+        return line
+    name, number = found["name"], int(found["line"])
+    staged = nbformat.read(project.staged / name, as_version=4).cells
+    source = [cell["id"] for cell in nbformat.read(project.notebooks / name, as_version=4).cells]
+    cell = staged[min(number // _LINES_PER_CELL, len(staged)) - 1]["id"] if number >= _LINES_PER_CELL else None
+    place = f"cell {source.index(cell) + 1}" if cell in source else "a cell that the build added"
+    return f"{name.removesuffix('.ipynb')}: {place}{line[found.end():]}"
+
+
 def _build_html(project: Project) -> bool:
     """Build `_build/html` unless it was built from the same inputs; returns whether it was built.
 
     It is built beside the old one, checked, and put in its place only then.
     """
+    unjudged = _unjudged(project)
     stamp = project.build / "html.sha256"
     inputs = _inputs(project)
     if stamp.is_file() and project.html.is_dir() and stamp.read_text() == f"{inputs} {_pages(project.html)}\n":
+        _gate("scorecard", unjudged)
         return False
     output = project.build / "sphinx"
     fresh = output / "_build" / "html"
@@ -177,16 +212,18 @@ def _build_html(project: Project) -> bool:
         "-n",
         "--keep-going",
     ]
-    environment = {**os.environ, "NO_COLOR": "1"}
-    environment.pop("FORCE_COLOR", None)
-    run = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    write_atomic(log, run.stdout + run.stderr)
-    warnings = [line for line in run.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+    run = subprocess.run(command, cwd=project.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    # Sphinx colours its messages whatever it writes to.
+    said, stderr = _COLOUR.sub("", run.stdout), _COLOUR.sub("", run.stderr)
+    write_atomic(log, said + stderr)
+    warnings = [line for line in stderr.splitlines() if "WARNING" in line or "ERROR" in line]
     if run.returncode or warnings:
-        lines = warnings or run.stderr.strip().splitlines()[-15:]
-        shown = [line.replace(f"{project.root}{os.sep}", "") for line in lines]
+        lines = warnings or stderr.strip().splitlines()[-15:]
+        shown = [_located(project, line.replace(f"{project.root}{os.sep}", "")) for line in lines]
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
-    _gate("HTML", check_html(fresh))
+    rejected = f" (the pages, not put in their place: {project.short(fresh)})"
+    _gate(f"HTML{rejected}", check_html(fresh))
+    _gate(f"scorecard{rejected}", unjudged)
     stamp.unlink(missing_ok=True)
     remove_tree(project.html)
     os.replace(fresh, project.html)

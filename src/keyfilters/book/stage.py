@@ -112,6 +112,12 @@ def data_line(cell: NotebookNode, run: Run) -> str:
     return ":::{div} data-links\n" + "\\\n".join(lines) + "\n:::"
 
 
+def _commit(text: str) -> str:
+    """`commit` in words, with the hash set as code."""
+    head, _, changes = text.partition(" ")
+    return f"commit `{head}` {changes}".strip() if head != "no" else "files that are in no commit"
+
+
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
@@ -137,7 +143,7 @@ def page_card(run: Run, url: str) -> str:
     return (
         ":::{div} page-card\n"
         f"**{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
-        f"Executed from commit `{record['commit']}` on {record['device']} in {_seconds(record['seconds'])} · {libraries} · "
+        f"Executed from {_commit(record['commit'])} on {record['device']} in {_seconds(record['seconds'])} · {libraries} · "
         f"data sha256 `{record['data_sha256'][:12]}`\\\n"
         f"Source: {{download}}`this notebook <../../notebooks/{entry.slug}.ipynb>` · "
         f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · [the library]({url}/tree/main/src/keyfilters)\n"
