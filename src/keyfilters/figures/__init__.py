@@ -3,6 +3,7 @@
 - ``style``: colours, sizes, ink
 - ``architecture``: the network, its budget of parameters, its receptive fields
 - ``heatmaps``: filters as heat maps
+- ``images``: images and filtered images
 - ``molecules``: difference operators as computational molecules, 1-D kernels as stems
 - ``curves``: curves over one parameter; observed values above null distributions
 - ``spreads``: mean and covariance drawn on filters
@@ -14,6 +15,7 @@
 from .architecture import budget_bars, network_diagram, receptive_field_growth
 from .curves import curves, interval_rows
 from .heatmaps import draw_filter, filter_panels, filter_rows
+from .images import image_panels
 from .molecules import draw_molecule, kernel_stems, molecule_panels
 from .objective import MapPanel, draw_objective_map, objective_map_figure
 from .profiles import ProfilePanel, profile_panels
@@ -23,7 +25,7 @@ from .style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetr
 
 __all__ = [
     "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "draw_filter",
-    "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "ink", "interval_rows",
+    "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink", "interval_rows",
     "kernel_stems", "molecule_panels", "network_diagram", "objective_map_figure", "profile_panels", "receptive_field_growth",
     "method_heatmaps", "pooled_objectives", "scales_by_method", "spread_panels", "styled", "symmetric_limit",
 ]  # fmt: skip
