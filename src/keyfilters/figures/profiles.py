@@ -58,7 +58,7 @@ def _label_points(ax, points) -> None:
         spread = u if len(u) == 1 or np.diff(u).min() >= spacing else u.mean() + spacing * (np.arange(len(u)) - (len(u) - 1) / 2)
         spread = spread + max(0.0, 0.06 - spread.min()) - max(0.0, spread.max() - 0.94)
         level = where[members, 1].max() + reach if side == 0 else where[members, 1].min() - reach
-        level = min(max(level, 0.04), 0.96)
+        level = min(max(level, 0.1), 0.9)
         for k, text_u in zip(members, spread, strict=True):
             x, y, text = ordered[k]
             ax.plot(x, y, linestyle="none", marker="o", markersize=5, color=COLOURS[0], zorder=4)
@@ -122,14 +122,14 @@ def profile_panels(
             y, i = np.asarray(y, dtype=float), lines.index(label)
             if y.shape != x.shape:
                 raise ValueError(f"curve {label!r} of panel {panel.title!r} has shape {y.shape}: expected {x.shape}, that of x")
-            (handles[label],) = ax.plot(x, y, color=COLOURS[1 + i % 6], linestyle=DASHES[i], label=label)
+            (handles[label],) = ax.plot(x, y, color=COLOURS[(1 + i) % len(COLOURS)], linestyle=DASHES[i], label=label)
         for label, (u, v) in panel.marks.items():
             i = marked.index(label)
             # Single points grow in size, so that those that coincide stay visible; series have colours.
             single = np.ndim(u) == 0
             (handles[label],) = ax.plot(
                 u, v, linestyle="none", marker=MARKERS[i], markersize=8 + 3 * i if single else 6, markerfacecolor="none",
-                markeredgewidth=1.8, markeredgecolor=COLOURS[0 if single else 1 + i % 6], label=label, zorder=5,
+                markeredgewidth=1.8, markeredgecolor=COLOURS[0 if single else (1 + i) % len(COLOURS)], label=label, zorder=6 if single else 5,
             )  # fmt: skip
         for kink in panel.kinks:
             ax.axvline(kink, ymax=0.06, color=COLOURS[0], linewidth=1.2)
