@@ -1,5 +1,6 @@
 """The build of the book on small books of its own: cache, interruption, failures, messages, identical bytes."""
 
+import fcntl
 import json
 import os
 import re
@@ -15,9 +16,12 @@ from nbformat import v4
 from tiny_book import ROOT, tiny_book, tiny_notebook, write_manifest, write_notebook
 
 from keyfilters.book.build import main
-from keyfilters.book.execute import cache_key, cached_run, execute_all
+from keyfilters.book.execute import execute_all
 from keyfilters.book.manifest import load_manifest, select
 from keyfilters.book.project import BookError, replace_tree, write_atomic
+from keyfilters.book.runs import cache_key, cached_run
+
+IMPORTS = tiny_notebook("any").cells[2].source
 
 
 def execute(project, **options):
@@ -27,7 +31,9 @@ def execute(project, **options):
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def edit(project, slug, position, source):
@@ -64,7 +70,15 @@ def test_a_missing_page_is_built_again(built, capsys):
 def test_the_page_has_its_card_and_its_data(built):
     tree = lxml.html.parse(str(built.html / "notebooks" / "one.html")).getroot()
     [card] = tree.find_class("page-card")
-    for part in ("1 min", "files that are in no commit", "section 1 of the paper", "quick with n = 4", "data sha256", "CPU, ", "NumPy"):
+    for part in (
+        "1 min",
+        "files that are in no commit",
+        "section 1 of the paper",
+        "quick with n = 4",
+        "data sha256",
+        "CPU, ",
+        "NumPy",
+    ):
         assert part in card.text_content()
     links = [link for link in tree.xpath("//a/@href") if re.search(r"/(fig|tbl)-one\.(csv|npz|svg)$", link)]
     assert sorted(link.rsplit(".", 1)[1] for link in links) == ["csv", "npz", "svg"]
@@ -148,12 +162,31 @@ def test_changed_library_executes_again(tmp_path):
     assert runs["one"].fresh
 
 
+def test_a_run_whose_inputs_changed_meanwhile_is_not_used_again(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    edit(
+        project,
+        "one",
+        2,
+        f"import pathlib\npathlib.Path({str(project.package / 'code.py')!r}).write_text('ANSWER = 44')\n" + IMPORTS,
+    )
+    runs, failures = execute(project)
+    assert not failures and runs["one"].fresh
+    (project.package / "code.py").write_text("ANSWER = 42\n")
+    assert cached_run(project, runs["one"].entry, "quick", key(project)) is None
+
+
 @pytest.mark.parametrize("damage", ["record", "half a record", "notebook", "result"])
 def test_a_damaged_run_is_not_used(cached, damage):
     entry = load_manifest(cached)[0]
     run = cached_run(cached, entry, "quick", key(cached))
     kept = files(run.folder)
-    target = {"record": "run.json", "half a record": "run.json", "notebook": "notebook.ipynb", "result": "results/tbl-one.csv"}[damage]
+    target = {
+        "record": "run.json",
+        "half a record": "run.json",
+        "notebook": "notebook.ipynb",
+        "result": "results/tbl-one.csv",
+    }[damage]
     path = run.folder / target
     try:
         path.unlink() if damage == "record" else path.write_bytes(kept[target][:20])
@@ -260,11 +293,21 @@ def mistakes():
     yield "empty manifest", [], lambda p: p.manifest.write_text(""), "expected a list of notebooks"
     yield "no manifest", [], lambda p: p.manifest.unlink(), "cannot be read"
     yield "missing notebook", [], lambda p: (p.notebooks / "two.ipynb").unlink(), "there is no two.ipynb"
-    yield "broken notebook", [], lambda p: (p.notebooks / "two.ipynb").write_text("{"), "two.ipynb: not a valid notebook"
+    yield (
+        "broken notebook",
+        [],
+        lambda p: (p.notebooks / "two.ipynb").write_text("{"),
+        "two.ipynb: not a valid notebook",
+    )
     yield "unknown field", [], lambda p: write_manifest(p, ["one"], tempo="1"), "unknown field 'tempo'"
     yield "wrong type", [], lambda p: write_manifest(p, ["one"], quick="3"), "quick is 3; expected dict"
     yield "twice", [], lambda p: write_manifest(p, ["one", "one"]), "one is listed twice"
-    yield "unknown parameter", [], lambda p: write_manifest(p, ["one"], full="{m: 4}"), "the full set has an unknown parameter 'm'"
+    yield (
+        "unknown parameter",
+        [],
+        lambda p: write_manifest(p, ["one"], full="{m: 4}"),
+        "the full set has an unknown parameter 'm'",
+    )
 
 
 @pytest.mark.parametrize(("arguments", "change", "message"), [pytest.param(*row[1:], id=row[0]) for row in mistakes()])
@@ -340,3 +383,17 @@ def test_new_cells_without_source_need_no_execution(tmp_path):
     write_notebook(project, "one", notebook)
     runs, failures = execute(project)
     assert runs and not failures
+
+
+def test_two_builds_of_one_book_take_turns(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    (project.build).mkdir()
+    with (project.build / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [sys.executable, "-m", "keyfilters.book"]
+        other = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        assert "waiting for it" in other.stderr.readline()
+        assert not project.cache.exists()
+    _, said = other.communicate(timeout=120)
+    assert other.returncode == 0, said
+    assert (project.html / "index.html").is_file()

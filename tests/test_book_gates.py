@@ -21,7 +21,9 @@ def executed():
         cell.execution_count = count
     notebook.cells[FIGURE].outputs = [v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "figure"})]
     markdown = ":::{table} Scales.\n:name: tbl-one\n\n| key |\n| --- |\n| 1 |\n:::"
-    notebook.cells[TABLE].outputs = [v4.new_output("display_data", {"text/markdown": markdown, "text/html": "<table></table>"})]
+    notebook.cells[TABLE].outputs = [
+        v4.new_output("display_data", {"text/markdown": markdown, "text/html": "<table></table>"})
+    ]
     return notebook
 
 
@@ -98,7 +100,10 @@ def same_name(notebook):
         (set_metadata("mystnb", "figure", "caption", value=" "), "one: cell 5: shows a figure without caption"),
         (set_metadata("mystnb", "image", "alt", value=""), "one: cell 5: shows a figure without alternative text"),
         (set_metadata("mystnb", value={}), "one: cell 5: shows a figure without name"),
-        (set_metadata("mystnb", "figure", "name", value="fig-other"), "one: cell 5: the metadata name the figure fig-other"),
+        (
+            set_metadata("mystnb", "figure", "name", value="fig-other"),
+            "one: cell 5: the metadata name the figure fig-other",
+        ),
         (two_images, "one: cell 5: shows 2 figures"),
         (no_image, "one: cell 5: its metadata name the figure fig-one, but it shows none"),
         (same_name, "the name fig-one is used twice"),
@@ -172,7 +177,9 @@ def book(tmp_path):
     def write(body="", head="", css=""):
         (tmp_path / "sub").mkdir(exist_ok=True)
         (tmp_path / "index.html").write_text(PAGE.format(head=head, body=body))
-        (tmp_path / "sub" / "other.html").write_text(PAGE.format(head="", body='<a href="../index.html#top">up</a><a name="old"></a>'))
+        (tmp_path / "sub" / "other.html").write_text(
+            PAGE.format(head="", body='<a href="../index.html#top">up</a><a name="old"></a>')
+        )
         (tmp_path / "style.css").write_text(css)
         (tmp_path / "a picture.png").write_bytes(b"x")
         return check_html(tmp_path)
@@ -188,7 +195,10 @@ GOOD = (
 
 def test_a_whole_book_passes(book):
     css = "/* url(https://example.org/old) */ a { background: url('a picture.png') } b { background: url(data:image/png;base64,AA) }"
-    assert book(GOOD, '<link rel="stylesheet" href="style.css"><link rel="canonical" href="https://example.org/">', css) == []
+    assert (
+        book(GOOD, '<link rel="stylesheet" href="style.css"><link rel="canonical" href="https://example.org/">', css)
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,7 +209,12 @@ def test_a_whole_book_passes(book):
         ('<a href="#none">x</a>', "", "", "but index.html has no such anchor"),
         ('<a href="../outside.html">x</a>', "", "", "which lies outside the book"),
         ('<img src="missing.png">', "", "", "links to missing.png, which is not there"),
-        ('<img src="https://example.org/a.png">', "", "", "index.html: loads https://example.org/a.png from another host"),
+        (
+            '<img src="https://example.org/a.png">',
+            "",
+            "",
+            "index.html: loads https://example.org/a.png from another host",
+        ),
         ('<img srcset="a.png 1x, //example.org/b.png 2x">', "", "", "loads //example.org/b.png from another host"),
         ('<iframe src="https://example.org/"></iframe>', "", "", "loads https://example.org/ from another host"),
         ('<p style="background: url(https://example.org/c.png)">', "", "", "loads https://example.org/c.png"),

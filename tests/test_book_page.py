@@ -68,9 +68,16 @@ def test_tables_are_stored_in_full_precision(values):
 
 
 def test_a_table_is_myst_and_html(results, shown):
-    frame = pd.DataFrame({"key": [1, 2], "sigma_x": [np.float64(0.25), np.nan], "why": ["a|b", None], "id": ["d1", None]})
+    frame = pd.DataFrame(
+        {"key": [1, 2], "sigma_x": [np.float64(0.25), np.nan], "why": ["a|b", None], "id": ["d1", None]}
+    )
     page.table(
-        frame, "tbl-a", caption="Two\nscales.", formats={"sigma_x": "{:.3f}"}, headers={"sigma_x": r"$\sigma_x$"}, link={"id": "#{}"}
+        frame,
+        "tbl-a",
+        caption="Two\nscales.",
+        formats={"sigma_x": "{:.3f}"},
+        headers={"sigma_x": r"$\sigma_x$"},
+        link={"id": "#{}"},
     )
     lines = shown[0]["text/markdown"].splitlines()
     assert lines[:3] == [":::{table} Two scales.", ":name: tbl-a", ""]

@@ -37,7 +37,13 @@ def make(place, *arguments, python="./python3.99", **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
     clean |= {"LOG": str(place / "log"), **environment}
     return subprocess.run(
-        ["make", *arguments, f"PYTHON={python}"], cwd=place, env=clean, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        ["make", *arguments, f"PYTHON={python}"],
+        cwd=place,
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -62,7 +68,10 @@ def test_set_up_installs_with_hashes_and_happens_once(place):
     assert make(place, "setup").returncode == 0
     assert ready(place) and not (place / ".venv" / ".incomplete").exists()
     installs = [call for call in calls(place) if "pip install" in call]
-    assert all("--require-hashes" in call or "--no-deps --no-build-isolation --editable" in call for call in installs) and installs
+    assert (
+        all("--require-hashes" in call or "--no-deps --no-build-isolation --editable" in call for call in installs)
+        and installs
+    )
     assert not any("://" in call for call in installs)
     before = len(calls(place))
     assert make(place, "setup").returncode == 0

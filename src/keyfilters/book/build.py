@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import re
@@ -10,19 +11,21 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
 
 from .check import check_executed, check_source
-from .execute import Run, check_parameters, execute_all
+from .execute import check_parameters, execute_all
 from .fragments import write_fragments
 from .html import check_html
 from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
+from .runs import Run
 from .stage import stage
 
 if TYPE_CHECKING:
@@ -85,6 +88,26 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     entries = load_manifest(project)
     only = select(entries, only)
     check_parameters(project, entries)
+    with _alone(project):
+        return _build(project, entries, profile, only, jobs, started)
+
+
+@contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Wait for another build of the same book; a killed one leaves no lock behind."""
+    project.build.mkdir(parents=True, exist_ok=True)
+    with (project.build / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another build of this book is under way; waiting for it", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(
+    project: Project, entries: list[Entry], profile: str, only: str | None, jobs: int | None, started: float
+) -> Path:
     _gate("notebooks as they lie in git", check_sources(project, entries))
     runs, failures = execute_all(project, entries, profile, only=only, jobs=jobs)
     _gate("execution", [str(failure) for failure in failures])
@@ -95,12 +118,19 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     scorecard = _scorecard(project)
     write_fragments(project, runs, scorecard)
     # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
-    if scorecard is not None and profile == "quick" and not os.environ.get("CI") and PICTURE[0] in {entry.slug for entry in entries}:
+    if (
+        scorecard is not None
+        and profile == "quick"
+        and not os.environ.get("CI")
+        and PICTURE[0] in {entry.slug for entry in entries}
+    ):
         for name in refresh(project, profile, scorecard):
             print(f"brought up to date: {name}")
     built = _build_html(project)
     index = project.html / "index.html"
-    print(f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)")
+    print(
+        f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)"
+    )
     return index
 
 
@@ -122,7 +152,9 @@ def check_runs(project: Project, runs: list[Run]) -> list[str]:
     private = [f"{project.root}{os.sep}", f"{Path.home()}{os.sep}", sys.prefix]
     failures = []
     for run in runs:
-        failures += check_executed(run.entry.slug, nbformat.read(run.notebook, as_version=4), run.results, private=private)
+        failures += check_executed(
+            run.entry.slug, nbformat.read(run.notebook, as_version=4), run.results, private=private
+        )
     return failures
 
 
@@ -166,7 +198,9 @@ def _inputs(project: Project) -> str:
 
 def _pages(folder: Path) -> str:
     """Hash over the names and sizes of the built files: a page that went missing is noticed."""
-    names = sorted(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in folder.rglob("*") if path.is_file())
+    names = sorted(
+        f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in folder.rglob("*") if path.is_file()
+    )
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
@@ -180,7 +214,7 @@ def _located(project: Project, line: str) -> str:
     source = [cell["id"] for cell in nbformat.read(project.notebooks / name, as_version=4).cells]
     cell = staged[min(number // _LINES_PER_CELL, len(staged)) - 1]["id"] if number >= _LINES_PER_CELL else None
     place = f"cell {source.index(cell) + 1}" if cell in source else "a cell that the build added"
-    return f"{name.removesuffix('.ipynb')}: {place}{line[found.end():]}"
+    return f"{name.removesuffix('.ipynb')}: {place}{line[found.end() :]}"
 
 
 def _build_html(project: Project) -> bool:

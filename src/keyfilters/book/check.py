@@ -99,7 +99,9 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
             solved[current].append(cell.source)
     for label in exercises:
         if not solved.get(label):
-            failures.append(f"{slug}: exercise {label}: no executed solution (`:::{{solution-start}} {label}` and code cells)")
+            failures.append(
+                f"{slug}: exercise {label}: no executed solution (`:::{{solution-start}} {label}` and code cells)"
+            )
         elif not re.search(r"^\s*assert\b|\bassert_\w+\(", solved[label][-1], re.MULTILINE):
             failures.append(f"{slug}: exercise {label}: the solution's last code cell asserts nothing")
     return failures
@@ -114,7 +116,9 @@ def figures_referenced(slug: str, notebook: NotebookNode) -> list[str]:
         names = [figure_name(cell)] if figure_name(cell) else []
         for name in names + table_names(cell):
             if name not in referred:
-                failures.append(f"{slug}: cell {position}: {name} is not referred to; expected {{numref}}`{name}` in the text")
+                failures.append(
+                    f"{slug}: cell {position}: {name} is not referred to; expected {{numref}}`{name}` in the text"
+                )
     return failures
 
 
@@ -138,9 +142,11 @@ def check_executed(slug: str, notebook: NotebookNode, results: Path, *, private:
         if name:
             names.append(name)
             if not (results / f"{name}.svg").is_file():
-                failures.append(f"{where}: the metadata name the figure {name}, but the cell stored no {name}.svg; expected page.figure(fig, \"{name}\", ...)")
+                failures.append(
+                    f'{where}: the metadata name the figure {name}, but the cell stored no {name}.svg; expected page.figure(fig, "{name}", ...)'
+                )
             if not any((results / f"{name}.{suffix}").is_file() for suffix in ("csv", "npz")):
-                failures.append(f"{where}: no data behind {name}; expected page.figure(fig, \"{name}\", data=...)")
+                failures.append(f'{where}: no data behind {name}; expected page.figure(fig, "{name}", data=...)')
         for label in names:
             if label in seen:
                 failures.append(f"{where}: the name {label} is used twice")
@@ -159,7 +165,9 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         data = output.get("data", {})
         for text in private:
             if text in _text(output.get("text", "")) or any(
-                text in _text(value) for mime, value in data.items() if isinstance(value, str | list) and not mime.startswith("image/png")
+                text in _text(value)
+                for mime, value in data.items()
+                if isinstance(value, str | list) and not mime.startswith("image/png")
             ):
                 yield "shows a path of the machine that ran it"
                 break

@@ -1,24 +1,15 @@
-"""Execute the notebooks with papermill, several at once, and keep every finished run.
-
-A run is stored below `_build/cache/<profile>/<notebook>/<key>/` with the executed notebook, its results and, written
-last, `run.json` with the hashes of both. A run without a `run.json` that agrees is not used, whatever interrupted
-it. The key is a hash over all that a run depends on: the notebook, the whole package with its data, the parameters,
-the lock file and the Python version.
-"""
+"""Execute the notebooks with papermill, several at once; each finished run is stored at once."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing
 import os
-import platform
-import shutil
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +17,11 @@ from typing import Any
 import nbformat
 
 from .manifest import Entry
-from .project import BookError, Project, digest_files, remove_tree, replace_tree, write_atomic
-from .provenance import provenance
+from .project import BookError, Project, remove_tree, replace_tree
+from .provenance import cores, provenance
+from .runs import Run, cache_key, cached_run, clear_partials, package_digest, partial_folder, store_run
 
-__all__ = ["Failure", "Run", "cache_key", "check_parameters", "cached_run", "execute_all", "package_digest"]
-
-# Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
-_KEPT_RUNS = 4
+__all__ = ["Failure", "check_parameters", "execute_all"]
 
 # One thread: sums in a fixed order, and notebooks running at once do not compete for the cores.
 _ENVIRONMENT = {
@@ -46,25 +35,6 @@ _ENVIRONMENT = {
     "JUPYTER_PLATFORM_DIRS": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run of one notebook: where it lies and its record (parameters, seconds, provenance)."""
-
-    entry: Entry
-    profile: str
-    folder: Path
-    record: dict[str, Any]
-    fresh: bool
-
-    @property
-    def notebook(self) -> Path:
-        return self.folder / "notebook.ipynb"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
 
 
 @dataclass(frozen=True)
@@ -83,29 +53,6 @@ class Failure:
         excerpt = "".join(f"\n    | {line}" for line in lines[:12]) + ("\n    | ..." if len(lines) > 12 else "")
         kept = f"\n    as far as it came: {self.kept}" if self.kept else ""
         return f"{self.slug}: {where} failed: {self.error}{excerpt}{kept}"
-
-
-def package_digest(project: Project) -> str:
-    """Hash over every file of the package, its data included."""
-    files = [
-        path for path in project.package.rglob("*") if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    ]
-    return digest_files(files, project.package)
-
-
-def cache_key(project: Project, entry: Entry, profile: str, package: str | None = None) -> str:
-    """What a run depends on, as one hash; `package` is the `package_digest` where it is already known."""
-    lock = project.lock.read_bytes() if project.lock.is_file() else b""
-    parts = {
-        "notebook": hashlib.sha256((project.notebooks / f"{entry.slug}.ipynb").read_bytes()).hexdigest(),
-        "package": package or package_digest(project),
-        "lock": hashlib.sha256(lock).hexdigest(),
-        "parameters": entry.parameters[profile],
-        "profile": profile,
-        "timed": entry.timed,
-        "python": platform.python_version(),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def check_parameters(project: Project, entries: list[Entry]) -> None:
@@ -131,24 +78,6 @@ def check_parameters(project: Project, entries: list[Entry]) -> None:
                         f"{project.short(project.manifest)}: {entry.slug}: the {profile} set has an unknown parameter {name!r}; "
                         f"the notebook's parameters are {', '.join(sorted(known)) or 'none'}"
                     )
-
-
-def _content(folder: Path) -> dict[str, str]:
-    """File -> hash, for all that a run consists of besides its record."""
-    paths = [folder / "notebook.ipynb", *(path for path in sorted((folder / "results").rglob("*")) if path.is_file())]
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def cached_run(project: Project, entry: Entry, profile: str, key: str) -> Run | None:
-    """The stored run with this key, if it is whole."""
-    folder = project.cache / profile / entry.slug / key
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if record["content"] != _content(folder):
-            return None
-    except (OSError, ValueError, KeyError):
-        return None
-    return Run(entry, profile, folder, record, fresh=False)
 
 
 def _watch_parent(parent: int) -> None:
@@ -251,29 +180,6 @@ def _warm_up(environment: dict[str, str]) -> None:
         )
 
 
-def _finish(project: Project, entry: Entry, profile: str, key: str, partial: Path, facts: dict[str, Any]) -> Run:
-    """Turn a finished `partial` folder into a stored run; the record comes last."""
-    record = {
-        "slug": entry.slug,
-        "profile": profile,
-        "parameters": entry.parameters[profile],
-        **facts,
-        "content": _content(partial),
-    }
-    folder = project.cache / profile / entry.slug / key
-    remove_tree(folder)
-    os.replace(partial, folder)
-    write_atomic(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
-    kept = sorted(
-        (path for path in folder.parent.iterdir() if path.is_dir() and not path.name.startswith(".")),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    for old in kept[_KEPT_RUNS:]:
-        remove_tree(old)
-    return Run(entry, profile, folder, record, fresh=True)
-
-
 def _keep_failed(project: Project, slug: str, partial: Path) -> str:
     """Move a half-executed notebook where a person can look at it."""
     output = partial / "notebook.ipynb"
@@ -298,11 +204,10 @@ def execute_all(
 
     package = package_digest(project)
     keys = {entry.slug: cache_key(project, entry, profile, package) for entry in entries}
-    runs: dict[str, Run] = {}
-    for entry in entries:
-        run = None if entry.slug == only else cached_run(project, entry, profile, keys[entry.slug])
-        if run is not None:
-            runs[entry.slug] = run
+    found = {
+        entry.slug: cached_run(project, entry, profile, keys[entry.slug]) for entry in entries if entry.slug != only
+    }
+    runs: dict[str, Run] = {slug: run for slug, run in found.items() if run is not None}
     todo = [entry for entry in entries if entry.slug not in runs]
     failures: list[Failure] = []
     if todo:
@@ -310,76 +215,60 @@ def execute_all(
         build = project.build.resolve()
         environment = {**_ENVIRONMENT, "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
         _warm_up(environment)
-        workers = max(1, min(jobs or _cores(), len(todo)))
-        # Its own group of processes for each round, spawned: forked workers would share the state of this one.
-        context = multiprocessing.get_context("spawn")
-        rounds = [([e for e in todo if not e.timed], workers), ([e for e in todo if e.timed], 1)]
         # A log gets one line for each notebook, a terminal a bar as well.
         quiet = not sys.stderr.isatty()
         with tqdm(total=len(todo), desc="notebooks", unit="notebook", dynamic_ncols=True, disable=quiet) as bar:
-            for batch, size in rounds:
-                if not batch:
-                    continue
-                pool = ProcessPoolExecutor(
-                    size, mp_context=context, initializer=_start_worker, initargs=(environment, os.getpid())
-                )
-                try:
-                    futures = {}
-                    for entry in batch:
-                        partial = project.cache / profile / entry.slug / f".partial-{os.getpid()}"
-                        _clear_partials(partial.parent)
-                        task = {
-                            "source": str((project.notebooks / f"{entry.slug}.ipynb").resolve()),
-                            "partial": str(partial.resolve()),
-                            "parameters": entry.parameters[profile],
-                            "budget": entry.budget_seconds,
-                        }
-                        futures[pool.submit(_run_notebook, task)] = (entry, partial)
-                    for future in as_completed(futures):
-                        entry, partial = futures[future]
-                        outcome = _outcome(future)
-                        if "error" in outcome:
-                            kept = _keep_failed(project, entry.slug, partial)
-                            remove_tree(partial)
-                            failures.append(Failure(entry.slug, kept=kept, **outcome))
-                            tqdm.write(f"  {entry.slug}: failed", file=sys.stderr)
-                        else:
-                            runs[entry.slug] = _finish(
-                                project, entry, profile, keys[entry.slug], partial, {**outcome, **facts}
-                            )
-                            tqdm.write(f"  {entry.slug}: {outcome['seconds']:.1f} s", file=sys.stderr)
-                        bar.update()
-                finally:
-                    pool.shutdown(cancel_futures=True)
+            for timed, workers in ((False, jobs or cores()), (True, 1)):
+                batch = [entry for entry in todo if entry.timed == timed]
+                for entry, outcome in _executed(project, batch, profile, workers, environment):
+                    partial = partial_folder(project, entry, profile)
+                    if "error" in outcome:
+                        failures.append(Failure(entry.slug, kept=_keep_failed(project, entry.slug, partial), **outcome))
+                        remove_tree(partial)
+                        tqdm.write(f"  {entry.slug}: failed", file=sys.stderr)
+                    else:
+                        key = keys[entry.slug]
+                        runs[entry.slug] = store_run(project, entry, profile, key, {**outcome, **facts})
+                        tqdm.write(f"  {entry.slug}: {outcome['seconds']:.1f} s", file=sys.stderr)
+                    bar.update()
     for slug, run in runs.items():
         replace_tree(run.results, project.results(profile, slug, timed=run.entry.timed))
     return [runs[entry.slug] for entry in entries if entry.slug in runs], failures
 
 
-def _outcome(future: Any) -> dict[str, Any]:
+def _executed(
+    project: Project, entries: list[Entry], profile: str, workers: int, environment: dict[str, str]
+) -> Iterator[tuple[Entry, dict[str, Any]]]:
+    """Each entry with what became of it, in the order in which they finish."""
+    if not entries:
+        return
+    # Spawned: forked workers would share the state of this process.
+    pool = ProcessPoolExecutor(
+        min(workers, len(entries)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(environment, os.getpid()),
+    )
+    try:
+        futures = {}
+        for entry in entries:
+            partial = partial_folder(project, entry, profile)
+            clear_partials(partial.parent)
+            task = {
+                "source": str((project.notebooks / f"{entry.slug}.ipynb").resolve()),
+                "partial": str(partial.resolve()),
+                "parameters": entry.parameters[profile],
+                "budget": entry.budget_seconds,
+            }
+            futures[pool.submit(_run_notebook, task)] = entry
+        for future in as_completed(futures):
+            yield futures[future], _outcome(future)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _outcome(future: Future[dict[str, Any]]) -> dict[str, Any]:
     try:
         return future.result()
     except Exception as error:  # a worker that died, by lack of memory for instance
         return {"cell": 0, "source": "", "error": f"{type(error).__name__}: {error}"}
-
-
-def _clear_partials(folder: Path) -> None:
-    """Remove what an interrupted build left; another build running at the same time is left alone."""
-    for path in folder.glob(".partial-*"):
-        pid = path.name.rsplit("-", 1)[1]
-        if not _alive(int(pid)) or int(pid) == os.getpid():
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..published import DEVIATES, EQUAL, WITHIN
-from .execute import Run
 from .project import Project, write_atomic
+from .runs import Run
 from .stage import parameters_text
 
 if TYPE_CHECKING:

@@ -24,7 +24,18 @@ _LOADED = {
     "audio": ("src",),
     "input": ("src",),
 }
-_LOADED_LINKS = {"stylesheet", "icon", "shortcut", "preload", "prefetch", "modulepreload", "preconnect", "dns-prefetch", "manifest", "apple-touch-icon"}
+_LOADED_LINKS = {
+    "stylesheet",
+    "icon",
+    "shortcut",
+    "preload",
+    "prefetch",
+    "modulepreload",
+    "preconnect",
+    "dns-prefetch",
+    "manifest",
+    "apple-touch-icon",
+}
 
 
 def _outside(address: str) -> bool:
@@ -95,7 +106,9 @@ def _broken(folder: Path, page: str, address: str, anchors: dict[str, set[str]])
     parts = urlsplit(address)
     if parts.scheme or parts.netloc:
         return None
-    target = page if not parts.path else posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(parts.path)))
+    target = (
+        page if not parts.path else posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(parts.path)))
+    )
     if target.startswith("..") or target.startswith("/"):
         return f"links to {address}, which lies outside the book"
     path = folder / target

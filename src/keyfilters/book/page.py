@@ -53,7 +53,9 @@ def results_folder() -> Path:
 
 def _checked(name: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"name is {name!r}; expected lower-case letters, digits and hyphens, such as 'fig-learned-filters'")
+        raise ValueError(
+            f"name is {name!r}; expected lower-case letters, digits and hyphens, such as 'fig-learned-filters'"
+        )
     return name
 
 
@@ -139,7 +141,11 @@ def _plain(value: Any) -> Any:
 
 def _text(value: Any, format_: str | Callable[[Any], str] | None) -> str:
     value = _plain(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType"):
+    if (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in ("NAType", "NaTType")
+    ):
         return _MISSING
     if callable(format_):
         return format_(value)

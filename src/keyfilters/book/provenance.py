@@ -11,7 +11,7 @@ from typing import Any
 
 from .project import Project, digest_files
 
-__all__ = ["commit", "data_sha256", "device", "provenance", "versions"]
+__all__ = ["commit", "cores", "data_sha256", "device", "provenance", "versions"]
 
 _REPORTED = ("numpy", "scipy", "matplotlib")
 
@@ -31,14 +31,21 @@ def commit(root: Path) -> str:
     head = _git(root, "rev-parse", "--short=10", "HEAD")
     if head is None:
         return "no commit"
-    changed = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", "src", "notebooks", "requirements.lock")
+    changed = _git(
+        root, "status", "--porcelain", "--untracked-files=normal", "--", "src", "notebooks", "requirements.lock"
+    )
     return f"{head} with local changes" if changed else head
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device() -> str:
     """The kind of device, in words that do not identify the machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"CPU, {cores} core{'s' if cores != 1 else ''}"
+    count = cores()
+    return f"CPU, {count} core{'s' if count != 1 else ''}"
 
 
 def versions() -> dict[str, str]:
@@ -49,7 +56,11 @@ def versions() -> dict[str, str]:
 def data_files(project: Project) -> list[Path]:
     """The package data: the learned filters and the published numbers."""
     folder = project.package / "data"
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts]
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    ]
 
 
 def data_sha256(project: Project) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from .check import figure_name, table_names
-from .execute import Run
 from .project import Project, remove_tree, replace_tree, write_atomic
+from .runs import Run
 
 __all__ = ["page_card", "repository_url", "stage"]
 
@@ -138,7 +137,11 @@ def page_card(run: Run, url: str) -> str:
         for key, label in (("python", "Python"), ("numpy", "NumPy"), ("scipy", "SciPy"), ("matplotlib", "Matplotlib"))
     )
     numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
-    where = f"{numbered} of the paper" if re.match(r"(sections?|figures?|tables?|appendix)\b", numbered, re.IGNORECASE) else numbered
+    where = (
+        f"{numbered} of the paper"
+        if re.match(r"(sections?|figures?|tables?|appendix)\b", numbered, re.IGNORECASE)
+        else numbered
+    )
     source = f"{url}/blob/main"
     return (
         ":::{div} page-card\n"
