@@ -10,10 +10,12 @@
 - ``scales``: methods side by side, objectives of a shared scale
 - ``objective``: objectives as maps over two parameters
 - ``profiles``: a quantity over one parameter, with labelled points and kinks
+- ``digits``: counts of matching digits, sizes over many powers of ten
 """
 
 from .architecture import budget_bars, network_diagram, receptive_field_growth
 from .curves import curves, interval_rows
+from .digits import digit_counts, log_dots
 from .heatmaps import draw_filter, filter_panels, filter_rows
 from .images import image_panels
 from .molecules import draw_molecule, kernel_stems, molecule_panels
@@ -24,8 +26,8 @@ from .spreads import ellipse, spread_panels
 from .style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
 __all__ = [
-    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "draw_filter",
-    "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink", "interval_rows",
-    "kernel_stems", "molecule_panels", "network_diagram", "objective_map_figure", "profile_panels", "receptive_field_growth",
+    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "digit_counts",
+    "draw_filter", "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink", "interval_rows",
+    "kernel_stems", "log_dots", "molecule_panels", "network_diagram", "objective_map_figure", "profile_panels", "receptive_field_growth",
     "method_heatmaps", "pooled_objectives", "scales_by_method", "spread_panels", "styled", "symmetric_limit",
 ]  # fmt: skip

@@ -1,0 +1,130 @@
+"""Details of the published fits that the library does differently, for comparison only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ive
+
+from ..checks import scales
+from ..filters import SHARPENING, key_row
+from ..models import factor
+
+MISSING = 1e-8
+"""Mass that the published kernels may lack."""
+
+
+def truncated_gaussian(sigma, radius: int = 3, missing: float = MISSING) -> np.ndarray:
+    r"""Return the discrete Gaussian, cut where its sum first reaches 1 - ``missing``, in a fixed window.
+
+    .. math:: T(n; s)\,[|n| \le N], \qquad N = \min \{ m : \sum_{|n| \le m} T(n; s) \ge 1 - \epsilon \}
+
+    The published fits take their kernels from a function that cuts them so. Taps beyond N are zero;
+    nothing is renormalised.
+
+    Parameters
+    ----------
+    sigma : float or array_like, shape (...)
+        Scale in grid units, >= 0.
+    radius : int
+        Half-width of the window.
+    missing : float
+        The mass :math:`\epsilon` that may be cut off; 0 cuts nothing.
+
+    Returns
+    -------
+    ndarray, shape (..., 2 * radius + 1)
+
+    Raises
+    ------
+    ValueError
+        For a scale that is negative or not finite.
+
+    Examples
+    --------
+    >>> np.count_nonzero(truncated_gaussian([1e-4, 2e-4, 0.5]), axis=-1)
+    array([1, 3, 7])
+    """
+    s = scales(sigma) ** 2
+    n = np.arange(radius + 1)
+    half = ive(n, s[..., None])
+    # Mass within n - 1: once it suffices, tap n and all beyond it are cut.
+    inside = np.cumsum(np.where(n == 0, 1, 2) * half, axis=-1)
+    enough = np.concatenate([np.zeros_like(half[..., :1]), inside[..., :-1]], axis=-1) >= 1 - missing
+    half = np.where(enough & (missing > 0), 0.0, half)
+    return np.concatenate([half[..., :0:-1], half], axis=-1)
+
+
+def truncated_filter(key, sigma_x, sigma_y, *, missing: float = MISSING, size: int = 7) -> np.ndarray:
+    """Return the idealised filter of a separable key from truncated kernels, border as published.
+
+    Parameters and shape as in :func:`keyfilters.ideal_filter`; ``missing`` as in
+    :func:`truncated_gaussian`.
+
+    Raises
+    ------
+    ValueError
+        For key 7, an unknown key, or a scale that is negative or not finite.
+
+    Examples
+    --------
+    >>> from keyfilters import ideal_filter
+    >>> bool(abs(truncated_filter(4, 0.5, 0.4) - ideal_filter(4, 0.5, 0.4)).max() < 1e-7)
+    True
+    """
+    row = key_row(key)
+    if row.kind == SHARPENING:
+        raise ValueError("key 7 is not separable: expected one of the keys 1 to 6 or 8")
+    spare = size // 2 + 1
+    x, y = (truncated_gaussian(sigma, spare, missing) for sigma in (sigma_x, sigma_y))
+    return factor(row.y, y)[..., ::-1, None] * factor(row.x, x)[..., None, :]
+
+
+@dataclass(frozen=True)
+class DrawnMinimum:
+    """Where the lowest value of a map lies and where a picture of it shows it.
+
+    Attributes
+    ----------
+    index : (int, int)
+        Of the lowest value, along the first and the second parameter.
+    true, drawn : (float, float)
+        Values of the two parameters there, and those read from the axes of the picture.
+    """
+
+    index: tuple[int, int]
+    true: tuple[float, float]
+    drawn: tuple[float, float]
+
+
+def drawn_minimum(first, second, values) -> DrawnMinimum:
+    """Return where the published pictures of a map show its minimum.
+
+    An image shows its first index down and its second one across, from the top. A map indexed
+    ``[first, second]`` that is handed over with the extent (first, second) therefore has both parameters
+    on the other's axis, and the vertical one upside down.
+
+    Parameters
+    ----------
+    first, second : array_like, shapes (m,) and (n,)
+        Equidistant grids.
+    values : array_like, shape (m, n)
+
+    Raises
+    ------
+    ValueError
+        If the shape of the values is not (m, n).
+
+    Examples
+    --------
+    >>> drawn_minimum([0.0, 1.0], [5.0, 6.0], [[1.0, 2.0], [0.0, 3.0]])
+    DrawnMinimum(index=(1, 0), true=(1.0, 5.0), drawn=(0.25, 5.25))
+    """
+    first, second, values = (np.asarray(a, dtype=np.float64) for a in (first, second, values))
+    if values.shape != (len(first), len(second)):
+        raise ValueError(f"values has shape {values.shape}: expected {(len(first), len(second))}, (first, second)")
+    i, j = (int(k) for k in np.unravel_index(int(values.argmin()), values.shape))
+    across = first[0] + (first[-1] - first[0]) * (j + 0.5) / len(second)
+    up = second[-1] - (second[-1] - second[0]) * (i + 0.5) / len(first)
+    return DrawnMinimum((i, j), (float(first[i]), float(second[j])), (float(across), float(up)))
