@@ -35,12 +35,13 @@ def test_curves_put_marks_and_spans_where_they_belong():
     x = {"p": np.arange(3.0), "q": np.arange(4.0)}
     fig = figures.curves(
         x, {"p": {"f": x["p"]}, "q": {"f": x["q"]}}, xlabel="C", marks={"q": {"least": (1.5, 0.25)}}, spans={"p": (0.5, 1.0)},
-        ylim={"q": (-1, 2)},
+        ylim={"q": (-1, 2)}, markers=True,
     )  # fmt: skip
     p, q = fig.axes
     assert "least" not in lines(p)
     assert np.array_equal(lines(q)["least"].get_xydata(), [[1.5, 0.25]])
     assert q.get_ylim() == (-1, 2)
+    assert lines(p)["f"].get_marker() == lines(q)["f"].get_marker() != "None"
     assert (p.patches[0].get_x(), p.patches[0].get_x() + p.patches[0].get_width()) == (0.5, 1.0)
     assert not q.patches
 
@@ -56,6 +57,7 @@ def test_interval_rows_draw_from_the_top():
     intervals = {"null": np.array([[0.0, 0.1, 0.2], [0.3, 0.5, 0.9]])}
     fig = figures.interval_rows([0.7, 0.8], intervals, rows=["first", "second"], xlabel="v", references=[0.5, 0.6])
     ax = fig.axes[0]
+    assert ax.get_xscale() == "linear"
     observed = lines(ax)["learned filter"]
     assert np.array_equal(observed.get_xdata(), [0.7, 0.8])
     assert observed.get_ydata()[0] > observed.get_ydata()[1]
@@ -64,6 +66,8 @@ def test_interval_rows_draw_from_the_top():
     assert [segment[:, 0].tolist() for segment in segments] == [[0.0, 0.2], [0.3, 0.9]]
     labels = dict(zip(ax.get_yticks(), (text.get_text() for text in ax.get_yticklabels()), strict=True))
     assert [labels[y] for y in sorted(labels, reverse=True)] == ["first", "second"]
+    log = figures.interval_rows([0.7, 0.8], {"null": intervals["null"] + 0.1}, rows=["a", "b"], xlabel="v", xscale="log")
+    assert log.axes[0].get_xscale() == "log"
 
 
 @pytest.mark.parametrize("x, y", [("central", "identity"), ("identity", "forward"), ("backward", "identity")])

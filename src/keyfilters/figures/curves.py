@@ -21,8 +21,8 @@ def _per_panel(value, titles):
 
 @styled
 def curves(
-    x, panels, *, xlabel: str, ylabel="", marks=None, spans=None, ylim=None, columns: int = 2, width: float = 3.3,
-    height: float = 2.9, legend_columns: int = 2,
+    x, panels, *, xlabel: str, ylabel="", marks=None, spans=None, ylim=None, markers: bool = False, columns: int = 2,
+    width: float = 3.3, height: float = 2.9, legend_columns: int = 2,
 ) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one panel of curves per entry.
 
@@ -39,6 +39,8 @@ def curves(
     spans : dict of str to (float, float), optional
         Title to an interval of x that is shaded.
     ylim : (float, float) or dict of title to (float, float), optional
+    markers : bool
+        Mark the data points, for curves that are known at a few abscissae only.
     columns : int
         Panels per row.
     width, height : float
@@ -68,7 +70,7 @@ def curves(
             y, i = np.asarray(y, dtype=float), labels.index(label)
             if y.shape != u.shape:
                 raise ValueError(f"curve {label!r} of panel {title!r} has shape {y.shape}: expected {u.shape}, that of x")
-            (handles[label],) = ax.plot(u, y, color=COLOURS[i], linestyle=DASHES[i], label=label)
+            (handles[label],) = ax.plot(u, y, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i] if markers else None, label=label)
         for label, point in marks.get(title, {}).items():
             i = marked.index(label)
             # Hollow, growing and coloured from the palette's far end: marks that coincide stay visible.
@@ -90,8 +92,8 @@ def curves(
 
 @styled
 def interval_rows(
-    observed, intervals, *, rows, xlabel: str, references=None, observed_label: str = "learned filter", width: float = 6.6,
-    row_height: float = 0.62,
+    observed, intervals, *, rows, xlabel: str, references=None, xscale: str = "linear", observed_label: str = "learned filter",
+    width: float = 6.6, row_height: float = 0.62,
 ) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one row per item: an observed value above the intervals of its null distributions.
 
@@ -104,7 +106,8 @@ def interval_rows(
         Row labels, from the top.
     xlabel : str
     references : array_like, shape (k,), optional
-        A value per row that is marked by a vertical tick, such as the expected one.
+        A value per row that is marked by a cross, such as the expected one.
+    xscale : {"linear", "log"}
     observed_label : str
     width, row_height : float
         Inches.
@@ -113,16 +116,19 @@ def interval_rows(
     count = len(intervals)
     fig, ax = plt.subplots(figsize=(width, row_height * len(observed) + 1.5))
     base = np.arange(len(observed))[::-1].astype(float)
+    for boundary in base[:-1] - 0.5:
+        ax.axhline(boundary, color="0.85", linewidth=0.8)
     for i, (label, quantiles) in enumerate(intervals.items()):
         low, median, high = np.asarray(quantiles, dtype=float).T
-        y = base - 0.22 * (i + 1) + 0.11 * count
+        y = base + 0.2 * (0.5 * count - i - 1)
         ax.hlines(y, low, high, color=COLOURS[1 + i], linewidth=4, alpha=0.65, label=label)
         ax.plot(median, y, linestyle="none", marker="|", markersize=9, markeredgewidth=2, color=COLOURS[1 + i])
-    y = base + 0.11 * count
+    y = base + 0.1 * count
     ax.plot(observed, y, linestyle="none", marker="o", markersize=7, color=COLOURS[0], label=observed_label)
     if references is not None:
         ax.plot(references, y, linestyle="none", marker="x", markersize=9, markeredgewidth=2, color=COLOURS[2], label="expected")
-    ax.set(yticks=base, yticklabels=list(rows), xlabel=xlabel, ylim=(-0.5 - 0.11 * count, len(observed) - 0.4 + 0.11 * count))
+    ax.set_xscale(xscale)
+    ax.set(yticks=base, yticklabels=list(rows), xlabel=xlabel, ylim=(-0.5, len(observed) - 0.5))
     ax.grid(axis="x", color="0.9")
     ax.set_axisbelow(True)
     fig.legend(loc="outside lower center", ncols=2, frameon=False)
