@@ -1,0 +1,44 @@
+"""The notebooks of this book, executed twice from nothing, give the same bytes."""
+
+import nbformat
+import pytest
+from tiny_book import ROOT
+
+from keyfilters.book.execute import execute_all
+from keyfilters.book.manifest import load_manifest
+from keyfilters.book.project import Project
+
+pytestmark = pytest.mark.book
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def pictures(run):
+    cells = nbformat.read(run.notebook, as_version=4).cells
+    return [
+        out.data["image/png"] for cell in cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})
+    ]
+
+
+def test_two_runs_of_every_notebook_write_the_same_bytes(tmp_path, book_html):
+    """Notebooks that measure time are left out: their results lie apart for that reason."""
+    here = Project(ROOT)
+    again = Project(tmp_path)
+    for path, target in ((here.notebooks, again.notebooks), (here.package, again.package), (here.lock, again.lock)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
+    entries = [entry for entry in load_manifest(here) if not entry.timed]
+    (first, failed_first), (second, failed_second) = (execute_all(book, entries, "quick") for book in (here, again))
+    assert not failed_first + failed_second
+    assert all(run.fresh for run in second)
+    for one, two in zip(first, second, strict=True):
+        slug = one.entry.slug
+        results, repeated = files(here.results("quick", slug)), files(again.results("quick", slug))
+        assert results, f"{slug} has no results"
+        differing = [name for name in results.keys() | repeated.keys() if results.get(name) != repeated.get(name)]
+        assert not differing, f"{slug}: {differing}"
+        assert pictures(one) == pictures(two), f"{slug}: its pictures differ"
