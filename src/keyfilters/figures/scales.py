@@ -124,7 +124,7 @@ def pooled_objectives(sigma, panels, *, columns: int = 2, width: float = 3.5, he
             total += y
             colour, marker = look[key]
             ax.plot(u, y, color=colour, linewidth=1.5)
-            ax.plot(u[y.argmin()], y.min(), marker, color=colour, markersize=8)
+            ax.plot(u[y.argmin()], y.min(), marker, color=colour, markersize=8, clip_on=False)
         best = int(total.argmin())
         ax.axvline(u[best], color="0.6", linewidth=1, linestyle="--", zorder=0)
         ax.plot(u, total, color="black", linewidth=2.6)
