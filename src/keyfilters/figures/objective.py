@@ -112,7 +112,10 @@ def objective_map_figure(
     for ax, panel in zip(axes.flat, panels, strict=False):
         mesh = draw_objective_map(ax, panel, markers, contours)
         ax.set(xlabel=first_label, ylabel=second_label)
-        fig.colorbar(mesh, ax=ax, label=value_label)
+        bar = fig.colorbar(mesh, ax=ax, label=value_label)
+        # No common offset above the bar: each tick says its own value.
+        bar.formatter.set_useOffset(False)
+        bar.update_ticks()
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     if labels:
