@@ -56,6 +56,9 @@ def page(notebook: NotebookNode, run: Run, url: str) -> NotebookNode:
     cells: list[NotebookNode] = []
     for position, cell in enumerate(notebook.cells):
         cell = _stripped(cell)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            # The card names the parameters; a second cell that sets them would puzzle the reader.
+            continue
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
             cells.append(_markdown("page-title", title))
