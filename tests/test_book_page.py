@@ -92,6 +92,11 @@ def test_a_table_is_myst_and_html(results, shown):
     assert (results / "tbl-a.csv").read_text().splitlines()[1] == "1,0.25,a|b,d1"
 
 
+def test_a_table_of_words_may_break_its_lines(results, shown):
+    page.table(pd.DataFrame({"why": ["a long story"]}), "tbl-a", caption="C.", wrap=True)
+    assert shown[0]["text/markdown"].splitlines()[:4] == [":::{table} C.", ":name: tbl-a", ":class: wrap", ""]
+
+
 def test_an_index_with_names_becomes_a_column(results, shown):
     page.table(pd.DataFrame({"x": [1]}, index=pd.Index(["A"], name="method")), "tbl-a", caption="C.")
     assert "| A | 1 |" in shown[0]["text/markdown"]

@@ -162,6 +162,7 @@ def table(
     formats: Mapping[str, str | Callable[[Any], str]] | None = None,
     headers: Mapping[str, str] | None = None,
     link: Mapping[str, str | Callable[[Any], str]] | None = None,
+    wrap: bool = False,
 ) -> None:
     """Store a table and show it, numbered and captioned.
 
@@ -174,6 +175,7 @@ def table(
     headers : column -> heading in MyST Markdown, such as ``r"$\\sigma_x$"``
     link : column -> target of the link that a cell's text becomes, as a format string of the value
         (``"#deviation-{}"``) or a function from the value to the target; cells without value stay plain
+    wrap : let long cells break into lines; for tables of words
 
     Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table
     or caption, and for columns that are not there.
@@ -205,7 +207,7 @@ def table(
         return f"[{text}]({target(value) if callable(target) else target.format(value)})"
 
     rows = [[linked(column, row) for column in frame.columns] for row in range(len(frame))]
-    lines = [f":::{{table}} {' '.join(caption.split())}", f":name: {name}", ""]
+    lines = [f":::{{table}} {' '.join(caption.split())}", f":name: {name}", *([":class: wrap"] if wrap else []), ""]
     lines += [f"| {' | '.join(titles)} |", f"| {' | '.join('---:' if right else ':---' for right in numeric)} |"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += [":::"]
