@@ -22,9 +22,9 @@ def _stack(h, what: str = "filter") -> np.ndarray:
 def rank_one_energy(h) -> np.ndarray:
     r"""Return the share of a filter's energy that its best separable approximation holds.
 
-    .. math:: E_1 = \frac{\sigma_1^2}{\sum_i \sigma_i^2}
+    .. math:: E_1 = \frac{\lambda_1^2}{\sum_i \lambda_i^2}
 
-    with the singular values :math:`\sigma_1 \ge \sigma_2 \ge \dots` of the filter as a matrix. It is 1
+    with the singular values :math:`\lambda_1 \ge \lambda_2 \ge \dots` of the filter as a matrix. It is 1
     exactly for :math:`h(x, y) = a(x)\, b(y)` and at least 1/n for any filter of size n.
 
     Parameters

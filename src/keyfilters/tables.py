@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .checks import choice
 from .fitting import JOINT_METHODS, METHODS
-from .published import Row, grids_of, rerun, scorecard
+from .published import Row, grids_of, published, rerun, scorecard
 
 SCALE_COLUMNS = (
     "key", "axis", "fit", "published", "reproduced", "difference", "rerun", "rerun_difference", "step", "verdict", "deviation",
@@ -79,3 +79,73 @@ def _fit_label(row: Row) -> str:
     if row.quantity == "sigma" and row.method[0] in "AB":
         return "earlier model"
     return "l1" if row.method == "C" else "l2"
+
+
+def spread_table(spreads):
+    """Return spread measures as a table, one row per key.
+
+    Parameters
+    ----------
+    spreads : sequence of Spread
+        In the order of the keys, from key 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns key, x, y (mean), xx, xy, yy (covariance); grid units.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters, spread
+    >>> spread_table([spread(h) for h in learned_filters()]).round(2).iloc[4].tolist()
+    [5.0, 0.06, -0.04, 3.85, -0.01, 1.85]
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"key": key, "x": s.mean[0], "y": s.mean[1], "xx": s.covariance[0, 0], "xy": s.covariance[0, 1], "yy": s.covariance[1, 1]}
+        for key, s in enumerate(spreads, start=1)
+    )
+
+
+def beside_published(frame, *quantities):
+    """Return computed numbers with the published ones below them, two rows per key.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A column key; the other columns are named as components of the published quantities.
+    *quantities : str
+        Published quantities that these components belong to, for instance ``"weighted_mean"``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns key, source ("here" or "published") and those of ``frame``; NaN where nothing is
+        published.
+
+    Raises
+    ------
+    ValueError
+        For an unknown quantity.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"key": [7], "x": [0.05]})
+    >>> beside_published(frame, "mean_abs_normalized").round(5).values.tolist()
+    [[7, 'here', 0.05], [7, 'published', 0.05047]]
+    """
+    import pandas as pd
+
+    numbers = published()
+    for quantity in quantities:
+        choice(quantity, tuple(numbers.quantity.unique()), "quantity")
+    numbers = numbers[numbers.quantity.isin(quantities)].set_index(["key", "component"]).value
+    components = [c for c in frame.columns if c != "key"]
+    rows = []
+    for entry in frame.to_dict("records"):
+        rows.append({"key": entry["key"], "source": "here"} | {c: entry[c] for c in components})
+        theirs = {c: numbers.get((str(entry["key"]), c), float("nan")) for c in components}
+        rows.append({"key": entry["key"], "source": "published"} | theirs)
+    return pd.DataFrame(rows)

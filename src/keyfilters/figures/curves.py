@@ -93,7 +93,7 @@ def curves(
 @styled
 def interval_rows(
     observed, intervals, *, rows, xlabel: str, references=None, xscale: str = "linear", observed_label: str = "learned filter",
-    width: float = 6.6, row_height: float = 0.62,
+    width: float = 5.6, row_height: float = 0.62,
 ) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one row per item: an observed value above the intervals of its null distributions.
 
