@@ -66,7 +66,7 @@ def draw_objective_map(ax, panel: MapPanel, markers: dict, contours: int = 12):
         # Finer than the grid, so that the outline follows the cells' sides instead of cutting corners.
         fine_first, fine_second = (_fine(axis, 8) for axis in (first, second))
         ax.contour(fine_first, fine_second, cells, levels=[0.5], colors="#E69F00", linewidths=2.0)
-    sizes = {label: 8 + 5 * i for i, label in enumerate(markers)}
+    sizes = {label: 8 + 3.5 * i for i, label in enumerate(markers)}
     for label, (x, y) in panel.points.items():
         # Hollow, white with a black border: seen on every colour, and markers that coincide stay visible.
         ax.plot(

@@ -141,6 +141,9 @@ def profile_panels(
             if name in logarithmic:
                 scale("log")
                 _logarithmic(axis)
+            else:
+                # Few enough ticks that their labels stay apart in a narrow panel.
+                ax.locator_params(axis=name, nbins=6)
     # The texts need the final limits, which shared axes have only now.
     for ax, panel in zip(axes.flat, panels, strict=False):
         ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
