@@ -92,6 +92,12 @@ def test_a_table_is_myst_and_html(results, shown):
     assert (results / "tbl-a.csv").read_text().splitlines()[1] == "1,0.25,a|b,d1"
 
 
+def test_a_link_may_depend_on_the_value(results, shown):
+    frame = pd.DataFrame({"verdict": ["equal", "odd"]})
+    page.table(frame, "tbl-a", caption="C.", link={"verdict": lambda v: None if v == "equal" else f"#{v}"})
+    assert shown[0]["text/markdown"].splitlines()[5:7] == ["| equal |", "| [odd](#odd) |"]
+
+
 def test_a_table_of_words_may_break_its_lines(results, shown):
     page.table(pd.DataFrame({"why": ["a long story"]}), "tbl-a", caption="C.", wrap=True)
     assert shown[0]["text/markdown"].splitlines()[:4] == [":::{table} C.", ":name: tbl-a", ":class: wrap", ""]

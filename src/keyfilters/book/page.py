@@ -161,7 +161,7 @@ def table(
     caption: str,
     formats: Mapping[str, str | Callable[[Any], str]] | None = None,
     headers: Mapping[str, str] | None = None,
-    link: Mapping[str, str | Callable[[Any], str]] | None = None,
+    link: Mapping[str, str | Callable[[Any], str | None]] | None = None,
     wrap: bool = False,
 ) -> None:
     """Store a table and show it, numbered and captioned.
@@ -174,7 +174,8 @@ def table(
     formats : column -> format string such as ``"{:.4f}"``, or a function from the value to its text
     headers : column -> heading in MyST Markdown, such as ``r"$\\sigma_x$"``
     link : column -> target of the link that a cell's text becomes, as a format string of the value
-        (``"#deviation-{}"``) or a function from the value to the target; cells without value stay plain
+        (``"#deviation-{}"``) or a function from the value to the target, or to None where there is none; cells without
+        value stay plain
     wrap : let long cells break into lines; for tables of words
 
     Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table
@@ -204,7 +205,8 @@ def table(
         if target is None or text in (_MISSING, ""):
             return text
         value = _plain(frame[column].iloc[row])
-        return f"[{text}]({target(value) if callable(target) else target.format(value)})"
+        address = target(value) if callable(target) else target.format(value)
+        return f"[{text}]({address})" if address else text
 
     rows = [[linked(column, row) for column in frame.columns] for row in range(len(frame))]
     lines = [f":::{{table}} {' '.join(caption.split())}", f":name: {name}", *([":class: wrap"] if wrap else []), ""]

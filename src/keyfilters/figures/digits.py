@@ -11,14 +11,14 @@ from .style import COLOURS, MARKERS, ink, styled
 
 
 @styled
-def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.52, largest: int = 17) -> mpl.figure.Figure:
+def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.4, largest: int = 17) -> mpl.figure.Figure:
     """Return how many numbers of each group agree to how many digits.
 
     Parameters
     ----------
     groups : dict of str to dict of str to array_like
-        Group to verdict to matching digits, one value per number. Values are rounded down; the area of
-        a disc grows with the count, which stands in it.
+        Group to verdict to matching digits, one value per number. Values are rounded down; every verdict
+        that a group has gets a line of marks, each with the count for its number of digits.
     width, row_height : float
         Inches.
     largest : int
@@ -32,28 +32,37 @@ def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.52, larges
     verdicts = list(dict.fromkeys(v for group in groups.values() for v in group))
     if len(verdicts) > len(COLOURS) - 1:
         raise ValueError(f"{len(verdicts)} verdicts: expected at most {len(COLOURS) - 1}, one colour each")
-    fig, ax = plt.subplots(figsize=(width, row_height * len(groups) + 1.5))
-    for y, (label, group) in enumerate(groups.items()):
-        if not any(len(v) for v in group.values()):
+    lines = {label: {v: np.asarray(d, dtype=float) for v, d in group.items() if len(d)} for label, group in groups.items()}
+    for label, group in lines.items():
+        if not group:
             raise ValueError(f"group {label!r} is empty: expected at least one number")
-        cells: dict[int, list] = {}
+    total = sum(len(group) for group in lines.values())
+    fig, ax = plt.subplots(figsize=(width, row_height * total + 1.4))
+    y, centres = 0, []
+    for label, group in lines.items():
+        centres.append(y + (len(group) - 1) / 2)
         for verdict, digits in group.items():
-            found, count = np.unique(np.floor(np.asarray(digits, dtype=float)).astype(int), return_counts=True)
-            for d, c in zip(found, count, strict=True):
-                cells.setdefault(int(d), []).append((verdicts.index(verdict), int(c)))
-        for d, discs in cells.items():
-            for k, (i, c) in enumerate(discs):
-                # Verdicts that share a number of digits stand side by side.
-                x = d + 0.46 * (k - (len(discs) - 1) / 2)
-                ax.scatter(x, y, s=150 + 14 * c, color=COLOURS[1 + i], marker=MARKERS[i], zorder=3)
-                ax.text(x, y, str(c), ha="center", va="center", fontsize=11, color=ink(mpl.colors.to_rgba(COLOURS[1 + i])), zorder=4)
+            i = verdicts.index(verdict)
+            for digit, count in zip(*np.unique(np.floor(digits), return_counts=True), strict=True):
+                ax.scatter(digit, y, s=190 + 6 * min(count, 40), color=COLOURS[1 + i], marker=MARKERS[i], zorder=3)
+                # The middle of a triangle lies lower than that of its box.
+                ax.annotate(
+                    str(count), (digit, y), xytext=(0, -2 if MARKERS[i] == "^" else 0), textcoords="offset points", ha="center",
+                    va="center_baseline", fontsize=11, color=ink(mpl.colors.to_rgba(COLOURS[1 + i])), zorder=4,
+                )  # fmt: skip
+            y += 1
+        if y < total:
+            ax.axhline(y - 0.5, color="0.85", linewidth=1)
     ax.set(
-        yticks=range(len(groups)), yticklabels=list(groups), ylim=(len(groups) - 0.4, -0.6), xlim=(-0.8, largest + 0.8),
+        yticks=centres, yticklabels=list(lines), ylim=(total - 0.4, -0.6), xlim=(-0.8, largest + 0.8),
         xticks=range(0, largest + 1, 2), xlabel="matching significant digits",
     )  # fmt: skip
     ax.grid(axis="x", color="0.9")
     ax.set_axisbelow(True)
-    handles = [Line2D([], [], linestyle="none", marker=MARKERS[i], markersize=10, color=COLOURS[1 + i], label=v) for i, v in enumerate(verdicts)]
+    handles = [
+        Line2D([], [], linestyle="none", marker=MARKERS[i], markersize=10, color=COLOURS[1 + i], label=verdict)
+        for i, verdict in enumerate(verdicts)
+    ]
     fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return fig
 
@@ -82,15 +91,16 @@ def log_dots(
         If a value is negative by more than ``floor``, or not finite.
     """
     fig, ax = plt.subplots(figsize=(width, row_height * len(groups) + 1.2))
-    highest = floor
+    highest = max([floor, *(v for group in groups.values() for v in group.values())])
+    # A character of the labels is about 0.09 inches wide; the axis is about 1.4 inches narrower than the figure.
+    per_character = 0.09 * np.log10(highest / floor * 32) / (width - 1.4)
     for y, (label, group) in enumerate(groups.items()):
         values = np.array(list(group.values()), dtype=float)
         if not np.isfinite(values).all() or (values < -floor).any():
             raise ValueError(f"group {label!r} holds {values.min():g}: expected finite values >= 0")
         x = np.maximum(values, floor)
-        highest = max(highest, x.max())
         ax.scatter(x, np.full(len(x), y), s=36, color=COLOURS[1 + y % 6], zorder=3)
-        _spread_labels(ax, np.log10(x), y, list(group))
+        _write_labels(ax, np.log10(x), y, list(group), per_character)
     for i, (label, value) in enumerate((references or {}).items()):
         ax.axvline(value, color="0.4", linewidth=1.4, linestyle=("--", ":", "-.")[i % 3], label=label)
     ax.set(
@@ -104,14 +114,24 @@ def log_dots(
     return fig
 
 
-def _spread_labels(ax, positions, y, labels, gap: float = 0.3) -> None:
-    """Labels above their points; points closer than ``gap`` decades share one label."""
-    together: list[tuple[list[float], list[str]]] = []
-    for i in np.argsort(positions, kind="stable"):
-        if together and positions[i] - together[-1][0][-1] < gap:
-            together[-1][0].append(positions[i])
-            together[-1][1].append(labels[i])
+def _write_labels(ax, positions, y, labels, per_character: float) -> None:
+    """Labels above their points, in their order; labels that would overlap are written as one."""
+    order = np.argsort(positions, kind="stable")
+    together = [([positions[i]], [labels[i]]) for i in order]
+
+    def half_width(entry):
+        return per_character * (len(", ".join(entry[1])) + 1) / 2
+
+    k = 0
+    while k + 1 < len(together):
+        here, there = together[k], together[k + 1]
+        if np.mean(there[0]) - np.mean(here[0]) < half_width(here) + half_width(there):
+            together[k : k + 2] = [(here[0] + there[0], here[1] + there[1])]
+            k = max(k - 1, 0)  # the longer label may reach its left neighbour
         else:
-            together.append(([positions[i]], [labels[i]]))
+            k += 1
     for where, texts in together:
-        ax.text(10 ** np.mean(where), y - 0.18, ", ".join(sorted(texts)), ha="center", va="bottom", fontsize=11)
+        ax.text(
+            10 ** np.mean(where), y - 0.18, ", ".join(texts), ha="center", va="bottom", fontsize=11, zorder=2.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        )  # fmt: skip

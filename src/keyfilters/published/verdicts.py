@@ -82,9 +82,11 @@ def deviation_id(row: Row, known: list[dict[str, str]]) -> str:
 
 
 def significant_digits(value: float, decimals: str) -> float:
-    """Number of significant digits that a published number shows (17 for a full float)."""
-    if decimals == "full" or value == 0:
+    """Number of significant digits that a published number shows (17 for a full float; the decimals of a 0)."""
+    if decimals == "full":
         return 17.0
+    if value == 0:
+        return float(decimals)
     return float(max(0, int(decimals) + math.floor(math.log10(abs(value))) + 1))
 
 
@@ -104,7 +106,7 @@ def matching_digits(value: float, decimals: str, reproduced: float) -> float:
     if difference == 0:
         return printed
     digits = -math.log10(difference / (abs(value) if abs(value) > 1e-14 else 1.0))
-    return round(min(max(digits, 0.0), printed), 1)
+    return round(min(max(digits, 0.0), printed), 1) + 0.0  # no negative zero
 
 
 def verdict(value: float, decimals: str, reproduced: float, step: float | None) -> str:
