@@ -1,0 +1,162 @@
+"""The objective of a two-scale fit around and between its minima.
+
+All functions look at the learned, normalised filter of a key with two scales (1 to 6, 8).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..checks import choice, scales
+from ..filters import SHARPENING, key_row
+from ..normalization import normalized_filters
+from .maps import objective_map
+from .methods import fit
+from .problem import SeparableProblem, make_problem
+from .search import LOCAL
+
+POWER = {"l1": 1, "l2": 2}
+
+
+def two_scale_problem(key) -> SeparableProblem:
+    """Return the residuals of a key as a function of its two variances.
+
+    Raises
+    ------
+    ValueError
+        For key 7, whose second parameter is no scale.
+
+    Examples
+    --------
+    >>> residual, jacobian, second = two_scale_problem(8).evaluate([0.36, 0.36])
+    >>> residual.shape, jacobian.shape, second.shape
+    ((49,), (49, 2), (49, 2, 2))
+    """
+    row = key_row(key)
+    if row.kind == SHARPENING:
+        raise ValueError("key 7 has one scale and gamma: expected a key with two scales, 1 to 6 or 8")
+    return make_problem((row,), (normalized_filters()[row.number - 1],), 2, "crop")
+
+
+def local_minima(key, norm: str, starts) -> list[tuple[float, float, float]]:
+    """Descend from every pair of start scales and return the distinct local minima.
+
+    Parameters
+    ----------
+    key : int
+    norm : {"l1", "l2"}
+    starts : array_like, shape (m,)
+        Start values of either scale; m * m descents.
+
+    Returns
+    -------
+    list of (objective, sigma_x, sigma_y)
+        The lowest first; the objective is the l1 norm or the squared l2 norm. Descents that did not
+        reach a certified minimum are left out.
+
+    Examples
+    --------
+    >>> len(local_minima(8, "l1", [0.5, 0.7])), len(local_minima(8, "l2", [0.5, 0.7]))
+    (2, 1)
+    """
+    problem, descend = two_scale_problem(key), LOCAL[POWER[choice(norm, POWER, "norm")]]
+    starts = scales(starts, "starts")
+    found = (descend(problem, np.array([x, y]) ** 2) for x in starts for y in starts)
+    distinct = {tuple(np.round(np.sqrt(m.p), 6)): (m.value, *map(float, np.sqrt(m.p))) for m in found if m.converged}
+    return sorted(distinct.values())
+
+
+def along_line(key, start, end, t, norm: str = "l1") -> tuple[np.ndarray, np.ndarray]:
+    """Return the objective along a straight line of scales, and where residuals change their sign.
+
+    Parameters
+    ----------
+    key : int
+    start, end : (sigma_x, sigma_y)
+        Scales at t = 0 and at t = 1.
+    t : array_like, shape (m,)
+        Increasing positions on the line; no scale may become negative.
+    norm : {"l1", "l2"}
+
+    Returns
+    -------
+    values : ndarray, shape (m,)
+        l1 norm or squared l2 norm of the residual.
+    kinks : ndarray
+        Positions of the sign changes, linear between samples: the corners of the l1 norm.
+
+    Examples
+    --------
+    >>> values, kinks = along_line(8, (0.6, 0.6), (0.62, 0.62), [0.0, 1.0])
+    >>> bool((np.diff(np.sign(values)) == 0).all()), len(kinks) > 0
+    (True, True)
+    """
+    power, problem = POWER[choice(norm, POWER, "norm")], two_scale_problem(key)
+    t, start, end = (np.asarray(a, dtype=float) for a in (t, start, end))
+    points = scales(start + t[:, None] * (end - start), "scale on the line")
+    residuals = np.stack([problem.evaluate(p**2)[0] for p in points])
+    before, after = residuals[:-1], residuals[1:]
+    step, tap = np.nonzero(before * after < 0)
+    fraction = before[step, tap] / (before[step, tap] - after[step, tap])
+    return (np.abs(residuals) ** power).sum(1), np.sort(t[step] + fraction * (t[step + 1] - t[step]))
+
+
+def valley_extent(key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> np.ndarray:
+    """Return the range of each scale over which the norm stays within a tolerance of its minimum.
+
+    Parameters
+    ----------
+    key : int
+    method : {"C1", "D1"}
+    tolerance : float
+        Relative, of the norm.
+    reach : float
+        Half-width of the window that is looked at, in grid units.
+    samples : int
+        Grid points per axis.
+
+    Returns
+    -------
+    ndarray, shape (2, 2)
+        Least and largest sigma_x, least and largest sigma_y.
+
+    Examples
+    --------
+    >>> extent = valley_extent(8, "C1")
+    >>> bool((extent[:, 0] < extent[:, 1]).all())
+    True
+    """
+    norm = {"C1": "l1", "D1": "l2"}[choice(method, ("C1", "D1"), "method")]
+    found = fit(key, method)
+    axes = [np.linspace(max(0.0, c - reach), c + reach, samples) for c in (found.sigma_x, found.sigma_y)]
+    inside = np.argwhere(objective_map(key, *axes, norm=norm) <= (1 + tolerance) * found.objective ** (1 / POWER[norm]))
+    return np.array([[axis[i.min()], axis[i.max()]] for axis, i in zip(axes, inside.T[::-1], strict=True)])
+
+
+def least_curvature(key, low, high, samples: int) -> float:
+    """Return the smallest eigenvalue of the Hessian of the squared l2 norm over a box, sampled.
+
+    The Hessian is taken in the variances. Where it is positive definite all over the box, the objective
+    is strictly convex there and has one minimum.
+
+    Parameters
+    ----------
+    key : int
+    low, high : (sigma_x, sigma_y)
+        Corners of the box.
+    samples : int
+        Grid points per axis.
+
+    Examples
+    --------
+    >>> least_curvature(8, (0.6, 0.6), (0.65, 0.65), 3) > 0
+    True
+    """
+    problem = two_scale_problem(key)
+    axes = [np.linspace(a, b, samples) ** 2 for a, b in zip(low, high, strict=True)]
+    smallest = np.inf
+    for p in np.stack(np.meshgrid(*axes), -1).reshape(-1, 2):
+        r, jacobian, second = problem.evaluate(p)
+        hessian = 2 * (jacobian.T @ jacobian + np.tensordot(r, second, 1))
+        smallest = min(smallest, float(np.linalg.eigvalsh(hessian)[0]))
+    return smallest
