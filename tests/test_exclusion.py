@@ -28,6 +28,12 @@ def test_the_optimum_stays_open_at_every_level(key, method):
         ]  # fmt: skip
         assert any(w.open[nearest(w, found.sigma_x, found.sigma_y)] for w in holding)
     assert windows[0].open.mean() < 0.05
+    low, high = windows[0].frame
+    assert (low <= (found.sigma_x, found.sigma_y)).all() and (high > (found.sigma_x, found.sigma_y)).all()
+    # Every open cell lies in the frame, and the frame is no larger than needed.
+    rows, columns = np.nonzero(windows[0].open)
+    assert windows[0].first[columns].max() + windows[0].step / 2 == high[0]
+    assert max(windows[0].second[rows].min() - windows[0].step / 2, 0.0) == low[1]
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@
 - ``variance``: A and B
 - ``problem``, ``search``, ``l1``, ``l2``: C and D (residuals, global search, local minimisers)
 - ``exclusion``: where the optimum can still be, as the search excludes it
+- ``landscape``: the objective between and around its minima
 - ``grid``: the published grid search
 """
 

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from ..checks import choice
-from ..filters import SHARPENING, key_row
-from ..normalization import normalized_filters
+from ..filters import key_row
+from .landscape import two_scale_problem
 from .methods import METHODS, fit
-from .problem import largest_scale, make_problem
+from .problem import largest_scale
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Exclusion:
     def step(self) -> float:
         """Side of a cell, in grid units of the filter."""
         return float(self.first[1] - self.first[0])
+
+    @property
+    def frame(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner (sigma_x, sigma_y) of the smallest box that holds all open cells."""
+        rows, columns = np.nonzero(self.open)
+        low = np.array([self.first[columns.min()], self.second[rows.min()]]) - self.step / 2
+        high = np.array([self.first[columns.max()], self.second[rows.max()]]) + self.step / 2
+        return np.maximum(low, 0.0), high
 
 
 def _window(problem, power, value, level, low, high, samples) -> Exclusion:
@@ -91,17 +99,13 @@ def exclusion(key, method, *, samples: int = 201, levels: int = 3, edge: str = "
     >>> [(w.level, bool(w.open.any())) for w in exclusion(5, "C1", levels=2)]
     [(0, True), (1, True)]
     """
-    row = key_row(key)
-    if row.kind == SHARPENING:
-        raise ValueError("key 7 has one scale and gamma: expected a key with two scales, 1 to 6 or 8")
+    row, problem = key_row(key), two_scale_problem(key, edge)
     strategy = METHODS[choice(method, ("C1", "D1"), "method")]
     for name, number, least in (("samples", samples, 3), ("levels", levels, 1)):
         if not isinstance(number, (int, np.integer)) or number < least:
             raise ValueError(f"{name} is {number!r}: expected an integer >= {least}")
-    target = normalized_filters()[row.number - 1]
-    problem = make_problem((row,), (target,), 2, edge)
     value = fit(row.number, method, edge=edge).objective ** (1 / strategy.power)
-    top = largest_scale(len(target))
+    top = largest_scale(problem.size)
     windows = [_window(problem, strategy.power, value, 0, np.zeros(2), np.full(2, top), samples)]
     latest = windows
     for level in range(1, levels):

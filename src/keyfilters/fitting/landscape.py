@@ -18,7 +18,7 @@ from .search import LOCAL
 POWER = {"l1": 1, "l2": 2}
 
 
-def two_scale_problem(key) -> SeparableProblem:
+def two_scale_problem(key, edge: str = "crop") -> SeparableProblem:
     """Return the residuals of a key as a function of its two variances.
 
     Raises
@@ -35,7 +35,7 @@ def two_scale_problem(key) -> SeparableProblem:
     row = key_row(key)
     if row.kind == SHARPENING:
         raise ValueError("key 7 has one scale and gamma: expected a key with two scales, 1 to 6 or 8")
-    return make_problem((row,), (normalized_filters()[row.number - 1],), 2, "crop")
+    return make_problem((row,), (normalized_filters()[row.number - 1],), 2, edge)
 
 
 def local_minima(key, norm: str, starts) -> list[tuple[float, float, float]]:
