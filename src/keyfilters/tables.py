@@ -10,6 +10,17 @@ SCALE_COLUMNS = (
     "key", "axis", "fit", "published", "reproduced", "difference", "rerun", "rerun_difference", "step", "verdict", "deviation",
 )  # fmt: skip
 
+SCALES_SHOWN = ["key", "axis", "fit", "published", "rerun_difference", "reproduced", "difference", "step"]
+"""Columns of :func:`scales_table` that a page shows, with the published search run again before the optimum."""
+
+SCALES_STYLE = {
+    "formats": {
+        "published": "{:.7f}", "rerun_difference": "{:+.0e}", "reproduced": "{:.7f}", "difference": "{:+.0e}", "step": "{:.0e}",
+    },
+    "headers": {"rerun_difference": "search again", "reproduced": "optimum"},
+}  # fmt: skip
+"""Formats and headings of these columns, in the form that ``keyfilters.book.page.table`` takes."""
+
 
 def _published_method(method: str) -> tuple[str, ...]:
     """Labels under which the published numbers of a method stand: its own, and that of key 7's fit."""
