@@ -183,6 +183,7 @@ def test_colours_and_names_are_readable(name, running, addresses, node_tools):
         problems = []
         for mode in MODES:
             tab.emulate_media(color_scheme=mode)
+            assert tab.evaluate(SHOWN, mode), f"{mode}: the page does not follow what the system prefers"
             found = tab.evaluate(
                 """async rules => (await axe.run("main", {runOnly: {type: "rule", values: rules}, elementRef: false}))
                     .violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 120)} `
