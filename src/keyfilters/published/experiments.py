@@ -163,6 +163,36 @@ def similarity(first, second) -> np.ndarray:
     return np.abs(f @ g.T) / np.outer(np.sqrt((f**2).sum(1)), np.sqrt((g**2).sum(1)))
 
 
+def closest_scales(experiment, key, h, grid, *, reflected: bool = False) -> tuple[float, float, float]:
+    """Return the largest similarity of a filter with an experiment's filters, and the scales that reach it.
+
+    Parameters
+    ----------
+    experiment, key
+        As in :func:`experiment_filter`.
+    h : array_like, shape (n, n)
+    grid : array_like, shape (m,)
+        Scales that sigma_x and sigma_y are taken from, each with each.
+    reflected : bool
+        Compare with the point reflections of the experiment's filters.
+
+    Returns
+    -------
+    similarity, sigma_x, sigma_y : float
+
+    Examples
+    --------
+    >>> h = experiment_filter("replacement", 5, 0.8, 0.6)
+    >>> closest_scales("replacement", 5, h, [0.6, 0.7, 0.8])[1:]
+    (0.8, 0.6)
+    """
+    h, grid = np.asarray(h, dtype=np.float64), np.asarray(grid, dtype=np.float64)
+    filters = experiment_filter(experiment, key, grid, grid[:, None], size=len(h)).reshape(-1, *h.shape)
+    r = similarity(h[None], filters[:, ::-1, ::-1] if reflected else filters)[0]
+    best = int(r.argmax())
+    return float(r[best]), float(grid[best % len(grid)]), float(grid[best // len(grid)])
+
+
 def upward_bessel_kernel(sigma, radius: int = 3, dtype=np.float32) -> np.ndarray:
     r"""Return T(n; s), n = 0..radius, by the upward recurrence of the modified Bessel functions.
 

@@ -9,6 +9,8 @@ from scipy.special import ive
 
 from ..checks import scales
 from ..filters import SHARPENING, key_row
+from ..fitting import fit, objective_map
+from ..fitting.grid import published_windows
 from ..models import factor
 
 MISSING = 1e-8
@@ -128,3 +130,81 @@ def drawn_minimum(first, second, values) -> DrawnMinimum:
     across = first[0] + (first[-1] - first[0]) * (j + 0.5) / len(second)
     up = second[-1] - (second[-1] - second[0]) * (i + 0.5) / len(first)
     return DrawnMinimum((i, j), (float(first[i]), float(second[j])), (float(across), float(up)))
+
+
+def published_map(method: str, key: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the axes of a published fine map and the norm on it, indexed [second, first].
+
+    Parameters
+    ----------
+    method : {"C1", "D1", "C", "D"}
+        The last two are the l1 and the l2 map of key 7.
+    key : int
+
+    Raises
+    ------
+    ValueError
+        If there is no such map in the record.
+
+    Examples
+    --------
+    >>> first, second, values = published_map("C", 7)
+    >>> values.shape, float(first[0]), float(second[-1])
+    ((200, 200), 0.6, 0.55)
+    """
+    windows = published_windows()
+    axes = [windows.get((method, str(key), name)) for name in (("sigma", "gamma") if key == 7 else ("x", "y"))]
+    if None in axes:
+        raise ValueError(f"method {method!r}, key {key!r}: expected C1 or D1 for keys 1 to 6 and 8, C or D for key 7")
+    first, second = (axis.values for axis in axes)
+    return first, second, objective_map(key, first, second, norm="l1" if method[0] == "C" else "l2")
+
+
+@dataclass(frozen=True)
+class GridMinimum:
+    """The lowest point of a published grid beside the minimum and the grid point nearest to it.
+
+    Attributes
+    ----------
+    minimum, lowest, nearest : ndarray, shape (2,)
+        sigma_x and sigma_y, for key 7 sigma and gamma.
+    step : ndarray, shape (2,)
+        Of the grid, along either parameter.
+    lowest_excess, nearest_excess : float
+        Norm at the grid point over that at the minimum, minus 1.
+    """
+
+    minimum: np.ndarray
+    lowest: np.ndarray
+    nearest: np.ndarray
+    step: np.ndarray
+    lowest_excess: float
+    nearest_excess: float
+
+    @property
+    def steps_away(self) -> np.ndarray:
+        """Distance of the lowest grid point from the minimum, in steps."""
+        return np.abs(self.lowest - self.minimum) / self.step
+
+
+def grid_minimum(method: str, key: int) -> GridMinimum:
+    """Compare the lowest point of a published map with the exact minimum.
+
+    Parameters and errors as :func:`published_map`.
+
+    Examples
+    --------
+    >>> found = grid_minimum("C1", 3)
+    >>> bool(found.lowest_excess < found.nearest_excess), bool(found.steps_away.max() > 1)
+    (True, True)
+    """
+    first, second, values = published_map(method, key)
+    best = fit(key, {"C": "C2", "D": "D2"}.get(method, method))
+    minimum = np.array([best.sigma_x, best.gamma if key == 7 else best.sigma_y])
+    i, j = np.unravel_index(int(values.argmin()), values.shape)
+    b, a = (int(np.abs(axis - p).argmin()) for axis, p in zip((second, first), minimum[::-1], strict=True))
+    least = best.objective if method[0] == "C" else best.objective**0.5
+    return GridMinimum(
+        minimum, np.array([first[j], second[i]]), np.array([first[a], second[b]]),
+        np.array([first[1] - first[0], second[1] - second[0]]), float(values[i, j] / least - 1), float(values[b, a] / least - 1),
+    )  # fmt: skip
