@@ -45,7 +45,7 @@ def edit(project, slug, position, source):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """A book of two notebooks, built once, for the tests that only look at it."""
-    project = tiny_book(tmp_path_factory.mktemp("built"), "one", "two", quick="{n: 4}")
+    project = tiny_book(tmp_path_factory.mktemp("built"), "one", "two", quick="{n: 4, every: 1}")
     assert main(["build"], root=project.root) == 0
     return project
 

@@ -20,7 +20,7 @@ def tiny_notebook(slug):
         "figure": {"name": f"fig-{slug}", "caption": "A parabola $x^2$."},
         "image": {"alt": "A parabola through the origin."},
     }
-    parameters = v4.new_code_cell("n = 3")
+    parameters = v4.new_code_cell("n = 3\nevery = 1")
     parameters.metadata.tags = ["parameters"]
     exercises = "".join(f":::{{exercise}}\n:label: ex-{slug}-{i}\nHow large is the sum?\n:::\n\n" for i in (1, 2))
     cells = [
@@ -30,7 +30,7 @@ def tiny_notebook(slug):
         parameters,
         v4.new_code_cell(
             "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"
-            "from keyfilters.book import page\nx = np.arange(n)"
+            "from keyfilters.book import page\nx = np.arange(0, n, every)"
         ),
         v4.new_markdown_cell(
             f"## Parabola\n\nSee {{numref}}`fig-{slug}`, {{numref}}`tbl-{slug}` and {{eq}}`eq-{slug}`; "

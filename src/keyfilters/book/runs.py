@@ -108,7 +108,7 @@ def store_run(project: Project, entry: Entry, profile: str, key: str, facts: dic
     remove_tree(folder)
     os.replace(partial, folder)
     if cache_key(project, entry, profile) == key:
-        write_atomic(folder / "run.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+        write_atomic(folder / "run.json", json.dumps(record, indent=1) + "\n")
     kept = sorted(
         (path for path in folder.parent.iterdir() if path.is_dir() and not path.name.startswith(".")),
         key=lambda path: path.stat().st_mtime,

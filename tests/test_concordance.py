@@ -1,0 +1,67 @@
+"""The concordance leads to things that exist: pages, notebooks, labels and functions."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "book" / "concordance.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split(" | ")]
+    for line in TEXT.splitlines()
+    if line.startswith("| ") and "---" not in line
+]
+HEADS = [row for row in ROWS if row[-1] == "Function"]
+BODY = [row for row in ROWS if row[-1] != "Function"]
+NOTEBOOKS = {
+    path.stem: "".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    + path.read_text(encoding="utf-8")
+    for path in (ROOT / "notebooks").glob("*.ipynb")
+}
+
+
+def functions(row):
+    """The code words of the last column, without strings and keywords, which stand after the word `with`."""
+    return [name for part in row[-1].split(", ") for name in re.findall(r"`([\w.]+)`", part.split(" with ")[0])]
+
+
+def test_there_are_four_tables_and_every_figure_has_a_row():
+    assert len(HEADS) == 4
+    assert [row[0] for row in BODY if row[0].startswith("Figure")] == [f"Figure {n}" for n in range(1, 6)]
+
+
+def test_every_notebook_of_the_paper_is_named():
+    named = set(re.findall(r"\{doc\}`notebooks/(\w+)`", TEXT))
+    assert named == set(NOTEBOOKS) - {"performance"}
+
+
+@pytest.mark.parametrize("row", BODY, ids=lambda row: row[0])
+def test_the_functions_of_a_row_exist(row):
+    names = functions(row)
+    assert names
+    for name in names:
+        room, _, last = name.rpartition(".")
+        module = importlib.import_module(f"keyfilters.{room}" if room else "keyfilters")
+        assert callable(getattr(module, last)), name
+
+
+@pytest.mark.parametrize("row", BODY, ids=lambda row: row[0])
+def test_labels_and_notebook_of_a_row_belong_to_its_page(row):
+    text = " | ".join(row)
+    pages = re.findall(r"\{doc\}`notebooks/(\w+)`", text)
+    assert pages and all(page in NOTEBOOKS for page in pages)
+    for notebook in re.findall(r"`(\w+)\.ipynb`", text):
+        assert [notebook] == pages
+    for label in re.findall(r"\{(?:numref|eq)\}`([\w-]+)`", text):
+        assert any(label in NOTEBOOKS[page] for page in pages), label
+
+
+def test_the_functions_of_a_figure_are_called_in_its_notebook():
+    for row in BODY:
+        notebook = re.search(r"`(\w+)\.ipynb`", " | ".join(row))
+        if notebook and row[0].startswith("Figure"):
+            for name in functions(row):
+                assert name.rpartition(".")[2] in NOTEBOOKS[notebook[1]], (row[0], name)
