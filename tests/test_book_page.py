@@ -142,3 +142,18 @@ def test_other_mistakes_are_refused(results):
     with pytest.raises(ValueError, match="expected a finite number"):
         page.number("a", float("nan"))
     assert not results.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "format_", "text"),
+    [
+        (0.0, "{:+.1e}", "0.0"),
+        (-1e-9, "{:+.3f}", "0.000"),
+        (0.0, "{:.0e}", "0"),
+        (-2e-3, "{:+.3f}", "-0.002"),
+        (1e-9, "{:+.1e}", "+1.0e-09"),
+    ],
+)
+def test_a_zero_has_no_sign_and_no_exponent(results, shown, value, format_, text):
+    page.table(pd.DataFrame({"x": [value]}), "tbl-a", caption="C.", formats={"x": format_})
+    assert f"\n| {text} |\n" in shown[0]["text/markdown"]

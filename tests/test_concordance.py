@@ -28,13 +28,20 @@ def functions(row):
     return [name for part in row[-1].split(", ") for name in re.findall(r"`([\w.]+)`", part.split(" with ")[0])]
 
 
+def pages_of(row):
+    """The pages of a row; each is shown by the name of its notebook."""
+    found = re.findall(r"\{doc\}`(\w+) <notebooks/(\w+)>`", " | ".join(row))
+    assert all(shown == page for shown, page in found)
+    return [page for _, page in found]
+
+
 def test_there_are_four_tables_and_every_figure_has_a_row():
     assert len(HEADS) == 4
     assert [row[0] for row in BODY if row[0].startswith("Figure")] == [f"Figure {n}" for n in range(1, 6)]
 
 
 def test_every_notebook_of_the_paper_is_named():
-    named = set(re.findall(r"\{doc\}`notebooks/(\w+)`", TEXT))
+    named = {page for row in BODY for page in pages_of(row)}
     assert named == set(NOTEBOOKS) - {"performance"}
 
 
@@ -51,17 +58,15 @@ def test_the_functions_of_a_row_exist(row):
 @pytest.mark.parametrize("row", BODY, ids=lambda row: row[0])
 def test_labels_and_notebook_of_a_row_belong_to_its_page(row):
     text = " | ".join(row)
-    pages = re.findall(r"\{doc\}`notebooks/(\w+)`", text)
+    pages = pages_of(row)
     assert pages and all(page in NOTEBOOKS for page in pages)
-    for notebook in re.findall(r"`(\w+)\.ipynb`", text):
-        assert [notebook] == pages
     for label in re.findall(r"\{(?:numref|eq)\}`([\w-]+)`", text):
         assert any(label in NOTEBOOKS[page] for page in pages), label
 
 
 def test_the_functions_of_a_figure_are_called_in_its_notebook():
     for row in BODY:
-        notebook = re.search(r"`(\w+)\.ipynb`", " | ".join(row))
-        if notebook and row[0].startswith("Figure"):
+        if row[0].startswith("Figure"):
+            (page,) = pages_of(row)
             for name in functions(row):
-                assert name.rpartition(".")[2] in NOTEBOOKS[notebook[1]], (row[0], name)
+                assert name.rpartition(".")[2] in NOTEBOOKS[page], (row[0], name)

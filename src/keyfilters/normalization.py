@@ -120,8 +120,8 @@ def _exact(h, per_interval: int = 8) -> DCCompensation:
 def dc_compensation(h, key, dc: str = "published") -> DCCompensation:
     r"""Return the constant C that makes a filter most compact: the minimum of :func:`dc_error`.
 
-    Networks learn keys 7 and 8 up to an additive constant, which the following normalisation layer
-    removes; C restores it by :math:`C = \arg\min_C \sqrt{\det V(|h - C|)}`.
+    The extraction of the filters leaves an additive constant undetermined; keys 7 and 8 get it back by
+    :math:`C = \arg\min_C \sqrt{\det V(|h - C|)}`.
 
     Parameters
     ----------

@@ -139,6 +139,9 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+_SIGNED_ZERO = re.compile(r"[+-]?(0(?:\.0*)?)(?:e[+-]?0+)?")
+
+
 def _text(value: Any, format_: str | Callable[[Any], str] | None) -> str:
     value = _plain(value)
     if (
@@ -149,9 +152,12 @@ def _text(value: Any, format_: str | Callable[[Any], str] | None) -> str:
         return _MISSING
     if callable(format_):
         return format_(value)
-    if format_ is not None:
-        return format_.format(value)
-    return str(value)
+    if format_ is None:
+        return str(value)
+    text = format_.format(value)
+    # A difference that is zero to its printed digits has no sign worth printing.
+    zero = _SIGNED_ZERO.fullmatch(text)
+    return zero[1] if zero else text
 
 
 def table(
