@@ -39,7 +39,7 @@ def scorecard_counts(scorecard: pd.DataFrame) -> str:
 def status_table(runs: list[Run]) -> str:
     """All notebooks of this build in one numbered table."""
     head = "| Notebook | Device | Seconds | Parameters | Commit | Versions | Verdict |"
-    lines = [":::{table} Every notebook of this build", ":name: tbl-status", "", head, "| --- " * 7 + "|"]
+    lines = [":::{table} Every notebook of this build", ":name: tbl-status", ":class: wrap", "", head, "| --- " * 7 + "|"]
     for run in runs:
         record = run.record
         version = record["versions"]
