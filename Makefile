@@ -79,7 +79,7 @@ $(READY): requirements.lock pyproject.toml
 	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock; \
 	setting() { $(BIN)/python -m pip config list 2>/dev/null | sed -n "s/^[^=]*[.]$$1='\(.*\)'$$/\1/p" | tail -n 1; }; \
-	index=$$(setting index-url); certificate=$$(setting cert); \
+	index=$$(setting index.url); certificate=$$(setting cert); \
 	if [ -z "$$(setting no-index)" ] && env UV_COMPILE_BYTECODE=1 UV_LINK_MODE=$${UV_LINK_MODE:-copy} \
 	    $${index:+UV_DEFAULT_INDEX="$$index"} $${certificate:+SSL_CERT_FILE="$$certificate"} \
 	    $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then :; \

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from .check import check_executed, check_source
-from .execute import check_parameters, execute_all
+from .execute import check_parameters, execute_all, read_source
 from .fragments import write_fragments
 from .html import check_html
 from .manifest import PROFILES, Entry, load_manifest, select
@@ -138,12 +138,7 @@ def check_sources(project: Project, entries: list[Entry]) -> list[str]:
     """The failures of all notebooks in their form in git."""
     failures = []
     for entry in entries:
-        path = project.notebooks / f"{entry.slug}.ipynb"
-        try:
-            notebook = nbformat.read(path, as_version=4)
-        except Exception as error:  # nbformat raises many kinds for a broken file
-            raise BookError(f"{project.short(path)}: not a valid notebook: {str(error).splitlines()[0]}") from None
-        failures += check_source(entry.slug, notebook)
+        failures += check_source(entry.slug, read_source(project, entry))
     return failures
 
 

@@ -21,7 +21,7 @@ from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance
 from .runs import Run, cache_key, cached_run, clear_partials, package_digest, partial_folder, store_run
 
-__all__ = ["Failure", "check_parameters", "execute_all"]
+__all__ = ["Failure", "check_parameters", "execute_all", "read_source"]
 
 # One thread: sums in a fixed order, and notebooks running at once do not compete for the cores.
 _ENVIRONMENT = {
@@ -55,6 +55,15 @@ class Failure:
         return f"{self.slug}: {where} failed: {self.error}{excerpt}{kept}"
 
 
+def read_source(project: Project, entry: Entry) -> nbformat.NotebookNode:
+    """The notebook as it lies in git. Raises `BookError` for one that cannot be read."""
+    path = project.notebooks / f"{entry.slug}.ipynb"
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises many kinds for a broken file
+        raise BookError(f"{project.short(path)}: not a valid notebook: {str(error).splitlines()[0]}") from None
+
+
 def check_parameters(project: Project, entries: list[Entry]) -> None:
     """Each parameter of the manifest must stand in the cell tagged `parameters`: papermill only warns.
 
@@ -64,10 +73,7 @@ def check_parameters(project: Project, entries: list[Entry]) -> None:
 
     for entry in entries:
         path = project.notebooks / f"{entry.slug}.ipynb"
-        try:
-            notebook = nbformat.read(path, as_version=4)
-        except Exception as error:  # nbformat raises many kinds for a broken file
-            raise BookError(f"{project.short(path)}: not a valid notebook: {str(error).splitlines()[0]}") from None
+        notebook = read_source(project, entry)
         if not any("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells):
             raise BookError(f"{project.short(path)}: no cell is tagged `parameters`")
         known = set(inspect_notebook(str(path)))
