@@ -157,3 +157,20 @@ def test_other_mistakes_are_refused(results):
 def test_a_zero_has_no_sign_and_no_exponent(results, shown, value, format_, text):
     page.table(pd.DataFrame({"x": [value]}), "tbl-a", caption="C.", formats={"x": format_})
     assert f"\n| {text} |\n" in shown[0]["text/markdown"]
+
+
+@given(st.floats(-1e4, 1e4, allow_subnormal=False), st.sampled_from(["{:.0f}", "{:.2f}", "{:+.3f}", "{:.0e}", "{:.1e}", "{:,}"]))
+def test_a_bound_bounds_and_is_near(value, format_):
+    low, high = (float(page._bound(value, format_, bound).replace(",", "")) for bound in ("down", "up"))
+    nearest = float(format_.format(value).replace(",", ""))
+    assert low <= value <= high
+    assert nearest in (low, high)
+
+
+def test_a_bound_in_the_text(results):
+    page.number("most", 0.0413, "{:.2f}", bound="up")
+    page.number("least", 0.9647, "{:.3f}", bound="down")
+    stored = json.loads((results / "numbers.json").read_text())
+    assert (stored["most"]["text"], stored["least"]["text"]) == ("0.05", "0.964")
+    with pytest.raises(ValueError, match="expected 'up' or 'down'"):
+        page.number("most", 0.5, "{:.2f}", bound="sideways")

@@ -71,8 +71,8 @@ KEYS: tuple[Key, ...] = (
     Key(2, DERIVATIVE, "backward", "identity", "non-centred", r"\delta_{x-}", "backward difference along x"),
     Key(3, DERIVATIVE, "identity", "backward", "non-centred", r"\delta_{y-}", "backward difference along y"),
     Key(4, DERIVATIVE, "forward", "identity", "non-centred", r"\delta_{x+}", "forward difference along x"),
-    Key(5, DERIVATIVE, "central", "identity", "centred", r"\delta_{x}", "central difference along x"),
-    Key(6, DERIVATIVE, "identity", "central", "centred", r"\delta_{y}", "central difference along y"),
+    Key(5, DERIVATIVE, "central", "identity", "centred", r"\delta_{x}", "centred difference along x"),
+    Key(6, DERIVATIVE, "identity", "central", "centred", r"\delta_{y}", "centred difference along y"),
     Key(7, SHARPENING, "identity", "identity", "sharpening", r"\delta - \gamma \nabla_5^2", "sharpening", 0.707),
     Key(8, SMOOTHING, "identity", "identity", "non-centred", r"1", "smoothing"),
 )
@@ -96,7 +96,7 @@ def key_row(key) -> Key:
     Examples
     --------
     >>> key_row(5).name
-    'central difference along x'
+    'centred difference along x'
     """
     if isinstance(key, Key):
         return key

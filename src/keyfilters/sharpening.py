@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from .checks import scales, square_filter
 from .differences import difference
@@ -66,7 +67,8 @@ is minus gamma; the fourth is the unsharp mask."""
 def compare_models(h, sigma):
     """Fit each model to a filter by the l2 norm and return how close it comes.
 
-    The factors of the parts are linear and solved for; the scale is the best of those given.
+    The factors of the parts are linear and solved for. The scale is the best of those given, refined
+    between its neighbours among them.
 
     Parameters
     ----------
@@ -97,24 +99,28 @@ def compare_models(h, sigma):
     import pandas as pd
 
     h = square_filter(h)
-    candidates = np.atleast_1d(scales(sigma))
-    norm = np.linalg.norm(h)
+    candidates = np.unique(scales(sigma))
     rows = []
     for row in MODELS:
-        best = None
-        for s in candidates if row.has_scale else candidates[:1]:
-            model, parts = row.build(float(s), len(h))
-            factors = np.zeros(0)
-            if parts:
-                columns = np.stack([part.ravel() for part in parts], axis=1)
-                factors = np.linalg.lstsq(columns, (h - model).ravel(), rcond=None)[0]
-                model = model + (columns @ factors).reshape(h.shape)
-            error = float(np.linalg.norm(h - model) / norm)
-            if best is None or error < best["relative_l2"]:
-                best = {
-                    "model": row.name, "sigma": float(s) if row.has_scale else np.nan,
-                    "factors": ", ".join(f"{f:.3f}" for f in factors), "relative_l2": error,
-                    "cosine": float((model * h).sum() / (np.linalg.norm(model) * norm)),
-                }  # fmt: skip
-        rows.append(best)
-    return pd.DataFrame(rows)
+        found = min((_fitted(row, h, s) for s in (candidates if row.has_scale else candidates[:1])), key=lambda f: f[0])
+        if row.has_scale and len(candidates) > 1:
+            i = int(np.searchsorted(candidates, found[1]))
+            low, high = candidates[max(i - 1, 0)], candidates[min(i + 1, len(candidates) - 1)]
+            near = minimize_scalar(lambda s: _fitted(row, h, s)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-9})
+            found = min(found, _fitted(row, h, near.x), key=lambda f: f[0])
+        error, s, factors, cosine = found
+        rows.append((row.name, s if row.has_scale else np.nan, ", ".join(f"{f:.3f}" for f in factors), error, cosine))
+    return pd.DataFrame(rows, columns=["model", "sigma", "factors", "relative_l2", "cosine"])
+
+
+def _fitted(row, h, sigma):
+    """Relative error of the best factors at a scale, the scale, the factors, and the cosine."""
+    model, parts = row.build(float(sigma), len(h))
+    factors = np.zeros(0)
+    if parts:
+        columns = np.stack([part.ravel() for part in parts], axis=1)
+        factors = np.linalg.lstsq(columns, (h - model).ravel(), rcond=None)[0]
+        model = model + (columns @ factors).reshape(h.shape)
+    norm = np.linalg.norm(h)
+    error = float(np.linalg.norm(h - model) / norm)
+    return error, float(sigma), factors, float((model * h).sum() / (np.linalg.norm(model) * norm))

@@ -26,8 +26,9 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -240,7 +241,23 @@ def _html(titles: list[str], columns: list[list[str]], caption: str) -> str:
     )
 
 
-def number(name: str, value: float | int | str, format_: str | None = None) -> None:
+def _bound(value: float, format_: str, bound: str) -> str:
+    """The text of `value`, rounded up or down and not to the nearest, so that it bounds the value."""
+    if bound not in ("up", "down"):
+        raise ValueError(f"bound is {bound!r}; expected 'up' or 'down'")
+    text = Decimal(format_.format(value).replace(",", ""))
+    step = Decimal(1).scaleb(int(text.as_tuple().exponent))
+    exact = Decimal(repr(float(value)))
+    if bound == "up" and text < exact:
+        text += step
+    if bound == "down" and text > exact:
+        text -= step
+    return format_.format(float(text))
+
+
+def number(
+    name: str, value: float | int | str, format_: str | None = None, *, bound: Literal["up", "down"] | None = None
+) -> None:
     """Store a computed number and make it available to the text of the notebook.
 
     Parameters
@@ -248,6 +265,7 @@ def number(name: str, value: float | int | str, format_: str | None = None) -> N
     name : used in the text as ``{glue:text}`name` ``
     value : a number, or a word that the run decided on
     format_ : format string such as ``"{:.2f}"``; without it the value's own text
+    bound : round up for "at most", down for "at least"; without it, to the nearest
 
     Adds to ``numbers.json``. Raises `ValueError` for a name that is no label and for a number that is not finite.
     """
@@ -255,7 +273,7 @@ def number(name: str, value: float | int | str, format_: str | None = None) -> N
     value = _plain(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} is {value}; expected a finite number")
-    text = _text(value, format_)
+    text = _bound(value, format_, bound) if bound and format_ else _text(value, format_)
     path = results_folder() / "numbers.json"
     numbers = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     numbers[name] = {"value": value, "text": text}

@@ -101,6 +101,16 @@ def along_line(key, start, end, t, norm: str = "l1") -> tuple[np.ndarray, np.nda
     return (np.abs(residuals) ** power).sum(1), np.sort(t[step] + fraction * (t[step + 1] - t[step]))
 
 
+def _valley(key, method, tolerance, reach, samples):
+    """Points (sigma_x, sigma_y) of a grid around the optimum at which the norm is within a tolerance of its minimum."""
+    norm = {"C1": "l1", "D1": "l2"}[choice(method, ("C1", "D1"), "method")]
+    found = fit(key, method)
+    x, y = (np.linspace(max(0.0, c - reach), c + reach, samples) for c in (found.sigma_x, found.sigma_y))
+    inside = objective_map(key, x, y, norm=norm) <= (1 + tolerance) * found.objective ** (1 / POWER[norm])
+    i, j = np.nonzero(inside)
+    return np.stack([x[j], y[i]], axis=1)
+
+
 def valley_extent(key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> np.ndarray:
     """Return the range of each scale over which the norm stays within a tolerance of its minimum.
 
@@ -126,11 +136,24 @@ def valley_extent(key, method: str, tolerance: float = 0.01, reach: float = 0.4,
     >>> bool((extent[:, 0] < extent[:, 1]).all())
     True
     """
-    norm = {"C1": "l1", "D1": "l2"}[choice(method, ("C1", "D1"), "method")]
-    found = fit(key, method)
-    axes = [np.linspace(max(0.0, c - reach), c + reach, samples) for c in (found.sigma_x, found.sigma_y)]
-    inside = np.argwhere(objective_map(key, *axes, norm=norm) <= (1 + tolerance) * found.objective ** (1 / POWER[norm]))
-    return np.array([[axis[i.min()], axis[i.max()]] for axis, i in zip(axes, inside.T[::-1], strict=True)])
+    points = _valley(key, method, tolerance, reach, samples)
+    return np.stack([points.min(axis=0), points.max(axis=0)], axis=1)
+
+
+def valley_tilt(key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> float:
+    """Return the correlation coefficient of the two scales over the same region.
+
+    Positive: both scales grow together along the valley. Negative: one grows while the other shrinks.
+
+    Parameters as :func:`valley_extent`.
+
+    Examples
+    --------
+    >>> valley_tilt(8, "C1") < 0 < valley_tilt(6, "C1")
+    True
+    """
+    points = _valley(key, method, tolerance, reach, samples)
+    return float(np.corrcoef(points.T)[0, 1])
 
 
 def least_curvature(key, low, high, samples: int) -> float:
