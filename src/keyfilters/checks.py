@@ -24,24 +24,43 @@ def choice(value, allowed, what: str):
     raise ValueError(f"unknown {what} {value!r}: expected one of {', '.join(allowed)}")
 
 
+LARGEST_SCALE = 1e4
+"""Grid units. Far beyond any filter; a kernel of such a scale already takes a transform of many megabytes."""
+
+
+def _short(value) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _real(value) -> np.ndarray:
+    """``value`` as a float64 array; TypeError, ValueError or OverflowError where it is not real numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind in "cmMV":
+        raise TypeError
+    return array.astype(np.float64)
+
+
 def scales(value, what: str = "sigma") -> np.ndarray:
-    """Return ``value`` as a float64 array of scales (grid units), each finite and >= 0."""
+    """Return ``value`` as a float64 array of scales (grid units), each finite, >= 0 and at most 10000."""
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{what} is {value!r}: expected a finite number >= 0") from None
+        array = _real(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{what} is {_short(value)}: expected a finite number >= 0") from None
     if not (np.isfinite(array).all() and (array >= 0).all()):
         bad = array[~(np.isfinite(array) & (array >= 0))].flat[0]
         raise ValueError(f"{what} is {bad:g}: expected a finite number >= 0")
+    if array.size and array.max() > LARGEST_SCALE:
+        raise ValueError(f"{what} is {array.max():g}: expected a scale of at most {LARGEST_SCALE:g} grid units")
     return array
 
 
 def finite(value, what: str) -> np.ndarray:
     """Return ``value`` as a float64 array of finite numbers."""
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{what} is {value!r}: expected a finite number") from None
+        array = _real(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{what} is {_short(value)}: expected a finite number") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{what} is {array[~np.isfinite(array)].flat[0]:g}: expected a finite number")
     return array
@@ -65,11 +84,8 @@ def square_filter(h, what: str = "filter") -> np.ndarray:
     ValueError: filter has shape (2, 2): expected a square array of odd size (3x3, 5x5, 7x7, ...)
     """
     try:
-        array = np.asarray(h)
-        if np.iscomplexobj(array):
-            raise TypeError
-        array = array.astype(np.float64)
-    except (TypeError, ValueError):
+        array = _real(h)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what} is not an array of real numbers: expected a finite square array of odd size") from None
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] % 2 == 0 or array.shape[0] < 3:
         raise ValueError(f"{what} has shape {array.shape}: expected a square array of odd size (3x3, 5x5, 7x7, ...)")
@@ -77,4 +93,6 @@ def square_filter(h, what: str = "filter") -> np.ndarray:
         raise ValueError(f"{what} holds NaN or infinity: expected finite numbers")
     if not array.any():
         raise ValueError(f"{what} is all zero: expected at least one non-zero value")
+    if not 1e-100 < np.abs(array).max() < 1e100:
+        raise ValueError(f"{what} has {np.abs(array).max():g} as its largest value: expected one between 1e-100 and 1e100")
     return array

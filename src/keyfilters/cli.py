@@ -31,10 +31,17 @@ EXAMPLES = {
 FILE_HELP = ".npy, .npz, .csv or .txt with one or many odd-sized square filters"
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse prints the usage before an error; here an error is one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     from .fitting import METHODS
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="keyfilters", description="The eight master key filters and their scale-space models.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"keyfilters {__version__}")
@@ -75,6 +82,7 @@ def _print(records: list[dict], as_json: bool, digits: int = 6) -> None:
 def _fits(arguments) -> list[dict]:
     from .fitting import METHODS, TABLE_COLUMNS, fit, fit_table
 
+    columns = [*TABLE_COLUMNS, "converged"]
     methods = list(METHODS) if arguments.method is None else [arguments.method]
     if arguments.key is None:
         keys: list = list(range(1, 9))
@@ -84,7 +92,7 @@ def _fits(arguments) -> list[dict]:
         if arguments.method is None and arguments.key is None:
             return fit_table().to_dict("records")
         fits = [fit(k, m) for m in methods for k in keys]
-        return [{c: getattr(f, c) for c in TABLE_COLUMNS} for f in fits]
+        return [{c: getattr(f, c) for c in columns} for f in fits]
     from .checks import choice
     from .filter_files import load_filters
     from .filters import key_row
@@ -108,7 +116,7 @@ def _fits(arguments) -> list[dict]:
                     continue  # this key does not apply, for example no slope along its axis
                 found.append(fit(key, method, filter=h))
             found.sort(key=lambda f: f.relative_l2)
-            records += [{"filter": name} | {c: getattr(f, c) for c in TABLE_COLUMNS} for f in found]
+            records += [{"filter": name} | {c: getattr(f, c) for c in columns} for f in found]
     if not records:
         raise ValueError(f"{arguments.filters}: no filter can be normalised for any key")
     return records
@@ -148,6 +156,9 @@ def _scorecard(arguments) -> int:
 def main(arguments=None) -> int:
     """Run the command; the exit status is 0, 1 (the scorecard has an unexplained row) or 2 (wrong input)."""
     options = _parser().parse_args(arguments)
+    if sys.stdout is None:
+        print("keyfilters: the output is closed: expected somewhere to write to", file=sys.stderr)
+        return 2
     try:
         if options.command == "scorecard":
             status = _scorecard(options)
@@ -157,12 +168,17 @@ def main(arguments=None) -> int:
         sys.stdout.flush()
         return status
     except ValueError as error:
-        print(f"keyfilters: {error}", file=sys.stderr)
+        print(f"keyfilters: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # The reader of a pipe (head, say) has enough; silence the interpreter's own flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A full disk: the interpreter would try to write the rest once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"keyfilters: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import choice
+from .checks import choice, finite
 
 OPERATORS: dict[str, dict[int, float]] = {
     "identity": {0: 1.0},
@@ -43,10 +43,15 @@ def difference(values, operator: str, axis: int = -1, edge: str = "mirror") -> n
         Samples beyond the ends: the end sample repeated (as published for keys 1-6), zeros (as
         published for key 7's Laplacian), or none, so that the result is 2 samples shorter.
 
+    Returns
+    -------
+    ndarray, of the shape of ``values`` (2 samples shorter along ``axis`` with ``"shrink"``)
+
     Raises
     ------
     ValueError
-        For an unknown operator or edge.
+        For an unknown operator or edge, for values that are not finite numbers, and for an axis that
+        they do not have.
 
     Examples
     --------
@@ -57,7 +62,10 @@ def difference(values, operator: str, axis: int = -1, edge: str = "mirror") -> n
     """
     weights = OPERATORS[choice(operator, OPERATORS, "operator")]
     choice(edge, EDGES, "edge")
-    f = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
+    values = finite(values, "values")
+    if not -values.ndim <= axis < values.ndim:
+        raise ValueError(f"values has shape {values.shape}: expected an array with the axis {axis}")
+    f = np.moveaxis(values, axis, -1)
     if edge != "shrink":
         ends = (f[..., :1], f[..., -1:]) if edge == "mirror" else (np.zeros_like(f[..., :1]),) * 2
         f = np.concatenate([ends[0], f, ends[1]], axis=-1)
@@ -77,6 +85,15 @@ def laplacian(values, edge: str = "zero") -> np.ndarray:
     edge : {"mirror", "zero", "shrink"}
         As in :func:`difference`; with ``"shrink"`` both axes lose 2 samples.
 
+    Returns
+    -------
+    ndarray, shape (..., rows, columns)
+
+    Raises
+    ------
+    ValueError
+        As :func:`difference`.
+
     Examples
     --------
     >>> laplacian(np.eye(1, 9, 4).reshape(3, 3))
@@ -84,9 +101,8 @@ def laplacian(values, edge: str = "zero") -> np.ndarray:
            [ 1., -4.,  1.],
            [ 0.,  1.,  0.]])
     """
-    f = np.asarray(values, dtype=np.float64)
-    along_x = difference(f, "second", -1, edge)
-    along_y = difference(f, "second", -2, edge)
+    along_x = difference(values, "second", -1, edge)
+    along_y = difference(values, "second", -2, edge)
     if edge == "shrink":
         along_x, along_y = along_x[..., 1:-1, :], along_y[..., :, 1:-1]
     return along_x + along_y
@@ -97,6 +113,20 @@ def molecule(x: str = "identity", y: str = "identity") -> np.ndarray:
 
     Entry ``[1 - j, 1 + i]`` is the weight of ``f(x + i, y + j)``: the picture of the operator with
     y up. (Convolving with it needs the point reflection, as for any correlation mask.)
+
+    Parameters
+    ----------
+    x, y : str
+        Operator along the axis, a name of ``OPERATORS``.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+
+    Raises
+    ------
+    ValueError
+        For an unknown operator.
 
     Examples
     --------

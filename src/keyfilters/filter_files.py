@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,11 @@ SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 
 
 def _numbers(line: str) -> list[float]:
-    return [float(cell) for cell in line.replace(",", " ").replace(";", " ").split()]
+    if not re.search("[,;]", line):
+        return [float(cell) for cell in line.split()]
+    cells = re.split("[,;]", line)
+    # An empty cell is a missing number, except behind a separator at the end of the line.
+    return [float(cell) for cell in (cells if cells[-1].strip() else cells[:-1])]
 
 
 def _text_blocks(path: Path) -> dict[str, np.ndarray]:
@@ -82,10 +88,19 @@ def load_filters(path) -> dict[str, np.ndarray]:
     >>> load_filters(file)["1"].shape
     (3, 3)
     """
-    path = Path(path)
+    try:
+        path = Path(path)
+        there, is_file = path.exists(), path.is_file()
+    except TypeError:
+        raise ValueError(f"path is {path!r}: expected the name of a file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"{str(path)[:60]!r} cannot be read: {reason}") from None
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} has an unknown type: expected a file ending in {', '.join(SUFFIXES)}")
-    if not path.is_file():
+    if there and not is_file:
+        raise ValueError(f"{path} is not a file: expected a file of filters ({', '.join(SUFFIXES)})")
+    if not there:
         raise ValueError(f"{path} is not there: expected a file of filters ({', '.join(SUFFIXES)})")
     try:
         if path.suffix.lower() == ".npy":
@@ -93,6 +108,8 @@ def load_filters(path) -> dict[str, np.ndarray]:
             with path.open("rb") as stream:
                 arrays = {"": np.lib.format.read_array(stream, allow_pickle=False)}
         elif path.suffix.lower() == ".npz":
+            if not zipfile.is_zipfile(path):
+                raise ValueError(f"{path} cannot be read: not an .npz file, or a damaged one; expected arrays saved with numpy.savez")
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         else:
@@ -119,6 +136,8 @@ def _named(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 name = str(len(filters) + 1)
             else:
                 name = label if array.ndim != 3 else f"{label}:{i}"
+            if name in filters:
+                raise ValueError(f"{path} has two filters of the name {name}: expected different names")
             filters[name] = square_filter(h, f"{path} filter {name}")
     if not filters:
         raise ValueError(f"{path} is empty: expected at least one filter")

@@ -88,6 +88,15 @@ GROUPS = {
 def key_row(key) -> Key:
     """Return the catalogue row of a key.
 
+    Parameters
+    ----------
+    key : int or Key
+        1 to 8, or a row, which is returned as it is.
+
+    Returns
+    -------
+    Key
+
     Raises
     ------
     ValueError

@@ -95,6 +95,11 @@ def ideal_filter(key, sigma_x, sigma_y=None, *, gamma=None, size: int = 7, edge:
     choice(edge, MODEL_EDGES, "edge")
     sigma_x = scales(sigma_x, "sigma_x")
     sigma_y = sigma_x if sigma_y is None else scales(sigma_y, "sigma_y")
+    try:
+        np.broadcast_shapes(sigma_x.shape, sigma_y.shape, np.shape(gamma) if gamma is not None else ())
+    except ValueError:
+        shapes = f"{sigma_x.shape}, {sigma_y.shape}" + ("" if gamma is None else f", {np.shape(gamma)}")
+        raise ValueError(f"sigma_x, sigma_y and gamma have the shapes {shapes}: expected shapes that broadcast") from None
     radius = size // 2 + 1
     along_x, along_y = discrete_gaussian(sigma_x, radius), discrete_gaussian(sigma_y, radius)
     if row.kind == SHARPENING:

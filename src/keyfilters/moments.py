@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import square_filter
+from .checks import finite, square_filter
 
 
 def coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,6 +56,10 @@ def spread(h, weight=None) -> Spread:
     weight : array_like, shape (n, n), optional
         Reference template, for instance ``ideal_filter(key, 1.0)``.
 
+    Returns
+    -------
+    Spread
+
     Raises
     ------
     ValueError
@@ -102,11 +106,17 @@ def monomial_response(h, p: int, q: int, centre=(0.0, 0.0)) -> float:
     centre : sequence of 2 floats
         The shift (c_x, c_y), in grid units.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
-        If the filter is not a finite odd-sized square array that is not all zero, or an exponent is not an
-        integer >= 0.
+        If the filter is not a finite odd-sized square array that is not all zero, an exponent is not an
+        integer >= 0, or the centre is not two finite numbers.
+
+    Source: Lindeberg, Babaiee and Kiasari (2026), section on normalisation.
 
     Examples
     --------
@@ -117,5 +127,8 @@ def monomial_response(h, p: int, q: int, centre=(0.0, 0.0)) -> float:
     for name, exponent in (("p", p), ("q", q)):
         if isinstance(exponent, bool) or not isinstance(exponent, (int, np.integer)) or exponent < 0:
             raise ValueError(f"{name} is {exponent!r}: expected an integer >= 0")
+    centre = finite(centre, "centre")
+    if centre.shape != (2,):
+        raise ValueError(f"centre has shape {centre.shape}: expected two numbers, c_x and c_y")
     x, y = coordinates(len(h))
     return float((h * (-x - centre[0]) ** p * (-y - centre[1]) ** q).sum())

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from .checks import choice, square_filter
+from .checks import choice, finite, square_filter
 from .filters import DERIVATIVE, KEYS, key_row, learned_filters
 from .moments import coordinates, monomial_response, spread
 
@@ -54,6 +54,12 @@ def dc_error(h, constants) -> np.ndarray:
     -------
     ndarray, shape (m,), squared grid units
 
+    Raises
+    ------
+    ValueError
+        For a filter that is not a finite odd-sized square array that is not all zero, and for constants
+        that are not finite numbers.
+
     Source: Lindeberg, Babaiee and Kiasari (2026), Figure 5.
 
     Examples
@@ -64,7 +70,10 @@ def dc_error(h, constants) -> np.ndarray:
     h = square_filter(h)
     x, y = np.broadcast_arrays(*coordinates(len(h)))
     basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    moments = np.abs(h.ravel() - np.asarray(constants, dtype=np.float64)[:, None]) @ basis
+    constants = np.atleast_1d(finite(constants, "constants"))
+    if constants.ndim != 1:
+        raise ValueError(f"constants has shape {constants.shape}: expected a number or a one-dimensional array")
+    moments = np.abs(h.ravel() - constants[:, None]) @ basis
     total, mx, my, xx, xy, yy = moments.T
     # A constant filter leaves nothing at C = h: no spread to speak of, so never a minimum.
     total = np.where(total > 0, total, np.nan)
@@ -134,6 +143,10 @@ def dc_compensation(h, key, dc: str = "published") -> DCCompensation:
         The published windows belong to the learned filters: where the exact minimum lies outside
         the key's window (another filter), ``"published"`` returns the exact one.
 
+    Returns
+    -------
+    DCCompensation
+
     Raises
     ------
     ValueError
@@ -185,6 +198,8 @@ def normalize(h, key, dc: str = "published") -> np.ndarray:
     ValueError
         As :func:`dc_compensation`, and where the filter has no response to normalise by.
 
+    Source: Lindeberg, Babaiee and Kiasari (2026), section on normalisation.
+
     Examples
     --------
     >>> g = normalize(learned_filters()[7], 8)
@@ -206,7 +221,6 @@ def normalize(h, key, dc: str = "published") -> np.ndarray:
     return h / response
 
 
-@lru_cache(maxsize=2)
 def normalized_filters(dc: str = "published") -> np.ndarray:
     """Return the eight learned filters, normalised, shape (8, 7, 7), read-only.
 
@@ -214,6 +228,10 @@ def normalized_filters(dc: str = "published") -> np.ndarray:
     ----------
     dc : {"published", "exact"}
         How the constant of keys 7 and 8 is found (see :func:`dc_compensation`).
+
+    Returns
+    -------
+    ndarray, shape (8, 7, 7)
 
     Raises
     ------
@@ -225,7 +243,11 @@ def normalized_filters(dc: str = "published") -> np.ndarray:
     >>> normalized_filters().sum(axis=(1, 2)).round(3)[6:]
     array([1., 1.])
     """
-    choice(dc, DC_CHOICES[:2], "dc")
+    return _normalized(choice(dc, DC_CHOICES[:2], "dc"))
+
+
+@lru_cache(maxsize=2)
+def _normalized(dc: str) -> np.ndarray:
     filters = np.stack([normalize(h, row, dc) for row, h in zip(KEYS, learned_filters(), strict=True)])
     filters.flags.writeable = False
     return filters

@@ -52,10 +52,10 @@ class Window:
         return self.low - slack <= value <= self.high + slack
 
     @classmethod
-    def around(cls, value: float, like: Window) -> Window:
-        """A window of the same kind about a value, for filters that have no published one."""
+    def around(cls, value: float, like: Window, floor: float = 0.0) -> Window:
+        """A window of the same kind about a value, not below the floor, for filters that have no published one."""
         half = (like.high - like.low) / 2
-        low = max(value - half, 1e-4 if like.spacing == "log" else 0.0)
+        low = max(value - half, 1e-4 if like.spacing == "log" else floor)
         return cls(low, low + 2 * half, like.samples, like.spacing)
 
 
@@ -78,7 +78,7 @@ def published_windows() -> dict[tuple[str, str, str], Window]:
 def window(method: str, key: str, axis: str, optimum: float) -> Window:
     """The published window if it holds the optimum, else one of the same width about the optimum."""
     known = published_windows()[method, key, axis]
-    return known if known.holds(optimum) else Window.around(optimum, known)
+    return known if known.holds(optimum) else Window.around(optimum, known, floor=-np.inf if axis == "gamma" else 0.0)
 
 
 def refined_minimum(grid, values) -> float:

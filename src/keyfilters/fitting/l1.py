@@ -116,7 +116,7 @@ def _newton(problem, p, active, bound, reach) -> LocalMinimum | None:
             return None
         p[free] += step[:n]
         multiplier = step[n:]
-        if (p[free] < problem.lower[free]).any():
+        if (p[free] < problem.lower[free]).any() or (p[free] > problem.upper[free]).any():
             return None
         if np.abs(step[:n]).max(initial=0.0) <= 1e-15 * (1 + np.abs(p).max()):
             break
@@ -153,10 +153,11 @@ def _judge(problem, p, active, bound) -> LocalMinimum | None:
     slope_at_bound = float(slope[list(bound)].min()) if bound else np.inf
     scale = max(1.0, float(np.abs(jacobian).sum(0).max()))
     converged = (
-        stationarity <= 1e-9 * scale
+        not (p >= problem.upper).any()
+        and stationarity <= 1e-9 * scale
         and (np.abs(multiplier) <= 1 + 1e-9).all()
         and np.abs(r[index]).max(initial=0.0) <= 1e-12 * problem.total
-        and curvature > 0
+        and curvature > 1e-12 * scale
         and slope_at_bound >= 0
     )
     return LocalMinimum(p, value, active, tuple(map(float, multiplier)), bound, stationarity, slope_at_bound, curvature, bool(converged))
@@ -178,7 +179,7 @@ def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
     LocalMinimum
         ``converged`` is False where no point with all optimality conditions was reached.
     """
-    p = np.maximum(np.asarray(start, dtype=np.float64), problem.lower)
+    p = np.clip(np.asarray(start, dtype=np.float64), problem.lower, problem.upper)
     box = problem.box(p)
     reach = 2 * box
     r, jacobian, _ = problem.evaluate(p)
@@ -188,9 +189,9 @@ def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
     for _ in range(max_steps):
         if _vanishes(problem, r, value):
             break
-        step, predicted, active = linear_step(r, jacobian, np.maximum(problem.lower - p, -box), box)
-        bound = tuple(int(i) for i in np.flatnonzero(p + step <= problem.lower))
-        trial = np.maximum(p + step, problem.lower)
+        step, predicted, active = linear_step(r, jacobian, np.maximum(problem.lower - p, -box), np.minimum(problem.upper - p, box))
+        bound = tuple(int(i) for i in np.flatnonzero((p + step <= problem.lower) | (p + step >= problem.upper)))
+        trial = np.clip(p + step, problem.lower, problem.upper)
         new_r, new_jacobian, _ = problem.evaluate(trial)
         new_value = float(np.abs(new_r).sum())
         # The working set may settle before the radius does; each one is worth one attempt.

@@ -15,14 +15,14 @@ def minimize_l2(problem, start, max_steps: int = 60) -> LocalMinimum:
 
     Parameters and returns as :func:`keyfilters.fitting.l1.minimize_l1`.
     """
-    p = np.maximum(np.asarray(start, dtype=np.float64), problem.lower)
+    p = np.clip(np.asarray(start, dtype=np.float64), problem.lower, problem.upper)
     r, jacobian, second = problem.evaluate(p)
     value = float(r @ r)
     for _ in range(max_steps):
         gradient = 2 * r @ jacobian
         gauss = 2 * jacobian.T @ jacobian
         hessian = gauss + 2 * np.tensordot(r, second, 1)
-        fixed = (p <= problem.lower) & (gradient > 0)
+        fixed = (p <= problem.lower) & (gradient > 0) | (p >= problem.upper) & (gradient < 0)
         free = np.flatnonzero(~fixed)
         if not len(free):
             break
@@ -33,7 +33,7 @@ def minimize_l2(problem, start, max_steps: int = 60) -> LocalMinimum:
         step[free] = -np.linalg.solve(block, gradient[free])
         length = 1.0
         while True:
-            trial = np.maximum(p + length * step, problem.lower)
+            trial = np.clip(p + length * step, problem.lower, problem.upper)
             new = problem.evaluate(trial)
             new_value = float(new[0] @ new[0])
             if new_value < value or length < 1e-10:
@@ -42,7 +42,7 @@ def minimize_l2(problem, start, max_steps: int = 60) -> LocalMinimum:
         moved = np.abs(trial - p).max()
         if new_value >= value:
             # Rounding hides further descent: one full step lands on the root of the gradient.
-            trial = np.maximum(p + step, problem.lower)
+            trial = np.clip(p + step, problem.lower, problem.upper)
             if np.abs(step).max() < 1e-6:
                 p = trial
             break
@@ -65,5 +65,5 @@ def _judge(problem, p) -> LocalMinimum:
     curvature = float(np.linalg.eigvalsh(hessian[np.ix_(free, free)]).min()) if free else np.inf
     slope_at_bound = float(gradient[list(bound)].min()) if bound else np.inf
     scale = max(1.0, float((jacobian**2).sum(0).max()))
-    converged = stationarity <= 1e-9 * scale and curvature > 0 and slope_at_bound >= 0
+    converged = not (p >= problem.upper).any() and stationarity <= 1e-9 * scale and curvature > 1e-12 * scale and slope_at_bound >= 0
     return LocalMinimum(p, value, (), (), bound, stationarity, slope_at_bound, curvature, bool(converged))

@@ -11,6 +11,15 @@ from .methods import check_options
 from .problem import SharpeningProblem, largest_scale, make_problem
 
 
+def _axis(values, what: str, largest: float) -> np.ndarray:
+    values = np.atleast_1d(values)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"{what} has shape {values.shape}: expected a one-dimensional array with at least one value")
+    if values.max() > largest:
+        raise ValueError(f"{what} goes up to {values.max():g}: expected scales up to {largest:g}")
+    return values
+
+
 def objective_map(key, first, second, *, norm="l1", filter=None, dc="published", edge="crop") -> np.ndarray:
     """Return the norm of (model - normalised filter) on a grid of parameters.
 
@@ -31,6 +40,12 @@ def objective_map(key, first, second, *, norm="l1", filter=None, dc="published",
     ndarray, shape (n, m)
         ``map[i, j]`` belongs to ``second[i]`` and ``first[j]``: ready for ``pcolormesh(first, second, map)``.
 
+    Raises
+    ------
+    ValueError
+        As :func:`fit`; for an unknown norm, and for axes that are empty, not one-dimensional, or hold a scale
+        that is negative, not finite or larger than the largest searched.
+
     Examples
     --------
     >>> objective_map(8, [0.5, 0.6], [0.6]).round(3)
@@ -40,14 +55,12 @@ def objective_map(key, first, second, *, norm="l1", filter=None, dc="published",
     power = {"l1": 1, "l2": 2}[choice(norm, ("l1", "l2"), "norm")]
     check_options(dc, edge, "exact")
     target = normalized_filters(dc)[row.number - 1] if filter is None else normalize(filter, row, dc)
-    first = np.atleast_1d(scales(first, "first"))
-    if first.max() > largest_scale(len(target)):
-        raise ValueError(f"first goes up to {first.max():g}: expected scales up to {largest_scale(len(target)):g}")
+    first = _axis(scales(first, "first"), "first", largest_scale(len(target)))
     if row.kind == SHARPENING:
         problem = SharpeningProblem(target, edge)
-        second = np.atleast_1d(finite(second, "second"))
+        second = _axis(finite(second, "second"), "second", np.inf)
         laplacians = problem.laplacians(first**2)[0]
         return np.stack([(np.abs(problem.rest - g * laplacians) ** power).sum(-1) ** (1 / power) for g in second])
-    second = np.atleast_1d(scales(second, "second"))
+    second = _axis(scales(second, "second"), "second", largest_scale(len(target)))
     problem = make_problem((row,), (target,), 2, edge)
     return problem.norm_grid([first, second], power)[0].T

@@ -42,11 +42,22 @@ def _factor_matrix(operator: str, size: int, edge: str) -> tuple[np.ndarray, np.
     return exponent, np.concatenate([rows, exponent[:, None] * rows, exponent[:, None] ** 2 * rows], axis=1)
 
 
+def _product(a, b) -> np.ndarray:
+    """Matrix product, by blocks of rows small enough that BLAS keeps to one thread.
+
+    At these sizes a second thread mostly waits, and waiting costs as much processor time as working.
+    """
+    rows = max(1, 200_000 // b.size)
+    if a.ndim == 1 or len(a) <= rows:
+        return a @ b
+    return np.concatenate([a[i : i + rows] @ b for i in range(0, len(a), rows)])
+
+
 def factors(operator: str, s, size: int, edge: str) -> np.ndarray:
     """Return u, du/ds, d2u/ds2 of a one-dimensional factor, shape (3,) + s.shape + (size,)."""
     exponent, matrix = _factor_matrix(operator, size, edge)
     s = np.asarray(s, dtype=np.float64)
-    values = np.exp(s[..., None] * exponent) @ matrix
+    values = _product(np.exp(s[..., None] * exponent), matrix)
     return np.moveaxis(values.reshape(*s.shape, 3, size), -2, 0)
 
 
@@ -54,7 +65,7 @@ def _norm_map(column, row, target, power: int) -> np.ndarray:
     """l1 or l2 norm of column_i (outer) row_j - target for all pairs (i, j) of candidate factors."""
     if power == 2:
         # |a b^T - h|^2 expands into products of small matrices.
-        cross = column @ target @ row.T
+        cross = _product(column @ target, row.T)
         square = np.outer((column**2).sum(1), (row**2).sum(1)) - 2 * cross + (target**2).sum()
         return np.sqrt(np.maximum(square, 0.0))
     # One pixel at a time: a buffer that stays in the cache beats one pass over a 49 times larger array.
@@ -86,7 +97,7 @@ class SeparableProblem:
     def __init__(self, rows, targets, scales: int, edge: str):
         self.rows, self.targets, self.scales, self.edge = rows, targets, scales, edge
         self.size = targets[0].shape[0]
-        self.lower = np.zeros(scales)
+        self.lower, self.upper = np.zeros(scales), np.full(scales, largest_scale(self.size) ** 2)
         self.total = sum(float(np.abs(t).sum()) for t in targets)
 
     def evaluate(self, p) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,7 +176,7 @@ class SharpeningProblem:
 
     def __init__(self, target: np.ndarray, edge: str):
         self.target, self.edge, self.size = target, edge, target.shape[0]
-        self.lower = np.array([0.0, -np.inf])
+        self.lower, self.upper = np.array([0.0, -np.inf]), np.array([largest_scale(self.size) ** 2, np.inf])
         self.total = float(np.abs(target).sum())
         impulse = np.zeros_like(target)
         impulse[self.size // 2, self.size // 2] = 1.0

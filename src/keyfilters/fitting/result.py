@@ -64,7 +64,9 @@ class Fit:
     cosine : float
         Cosine between model and normalised filter.
     converged : bool
-        True where the certificate holds.
+        True where the certificate holds. False where the objective still falls at the largest scale
+        searched (3 grid units, or half the size if that is more), where it is flat, and where method B
+        has no root. With ``search="grid"`` it speaks of the optimum around which the grid was laid.
     certificate : Certificate
     """
 

@@ -43,10 +43,11 @@ def _local_minima(values) -> np.ndarray:
     """Mask of grid points not above any neighbour (diagonals included)."""
     padded = np.pad(values, 1, constant_values=np.inf)
     inner = (slice(1, -1),) * values.ndim
+    slack = 1e-14 * float(values.max())
     lowest = np.ones(values.shape, bool)
     for shift in itertools.product((-1, 0, 1), repeat=values.ndim):
         moved = tuple(slice(1 + d, s + 1 + d) for d, s in zip(shift, values.shape, strict=True))
-        lowest &= padded[inner] <= padded[moved]
+        lowest &= padded[inner] <= padded[moved] + slack
     return lowest
 
 
@@ -74,7 +75,12 @@ def minimize_globally(problem, power: int) -> GlobalMinimum:
     found = [refine(first)]
     is_open = lower <= min(float(norm.min()), found[0].value ** (1 / power))
     labels, regions = ndimage.label(is_open, structure=np.ones((3,) * norm.ndim))
-    queue = {tuple(map(int, i)) for i in np.argwhere(minima & is_open)}
+    # A plateau is one minimum, not one for each of its grid points.
+    plateaus, _ = ndimage.label(minima & is_open, structure=np.ones((3,) * norm.ndim))
+    candidates = np.argwhere(plateaus)
+    candidates = candidates[np.argsort(norm[tuple(candidates.T)], kind="stable")]
+    _, lowest = np.unique(plateaus[tuple(candidates.T)], return_index=True)
+    queue = {tuple(map(int, candidates[i])) for i in lowest}
     for region in range(1, regions + 1):
         inside = np.where(labels == region, norm, np.inf)
         queue.add(tuple(map(int, np.unravel_index(int(inside.argmin()), norm.shape))))

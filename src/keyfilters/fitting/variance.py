@@ -56,7 +56,7 @@ def match(operator: str, variance: float, size: int, edge: str, reference_scale:
 
     Returns sigma, the remaining difference of the variances, and whether a root was found; where the
     variance lies below the model's smallest, sigma is 0, where it lies above its largest, the scale of
-    the largest.
+    the largest. In a window so small that all scales have one variance, no scale is determined: 0, no root.
     """
     grid = np.linspace(0.0, largest_scale(size), 1 + round(largest_scale(size) / 0.01))
 
@@ -64,8 +64,10 @@ def match(operator: str, variance: float, size: int, edge: str, reference_scale:
         return factor_variance(operator, sigma, size, edge, reference_scale) - variance
 
     difference = mismatch(grid)
+    if np.ptp(difference) <= 1e-12:
+        return 0.0, float(difference[0]), False
     # At a grid point that is a root, rounding decides the sign: take the point itself.
-    difference[np.abs(difference) <= 4e-16 * max(1.0, variance)] = 0.0
+    difference[np.abs(difference) <= 1e-14 * max(1.0, variance)] = 0.0
     crossing = np.flatnonzero(difference[:-1] * difference[1:] <= 0)
     if not len(crossing):
         nearest = int(np.abs(difference).argmin())
