@@ -37,8 +37,7 @@ bench: $(READY) ## speed of the fits beside the same work done with pyscsp
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
 
 serve: book ## build the book and serve it on this machine
-	@echo "http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
-	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	@$(BIN)/python tools/serve.py _build/html '$(PORT)'
 
 lock: $(READY) ## resolve requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
@@ -57,9 +56,17 @@ distclean: clean ## remove the environment too
 # from an empty environment, because a half-copied package can look installed.
 # uv installs in seconds what takes pip a minute or more. uv does not read pip's configuration, so the
 # index and certificate configured for pip are handed on; where uv cannot install all the same, pip does.
+# A copied or moved environment still points at the folder where it was made: it is made anew.
+HOME_OF := $(shell cat $(VENV)/.home 2>/dev/null)
+ifneq ($(HOME_OF),$(CURDIR))
+$(READY): anew
+endif
+.PHONY: anew
+anew:
+
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
-	if [ -e $(VENV)/.incomplete ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then rm -rf $(VENV); fi; \
+	if [ -e $(VENV)/.incomplete ] || [ "$$(cat $(VENV)/.home 2>/dev/null)" != "$(CURDIR)" ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then rm -rf $(VENV); fi; \
 	if [ ! -d $(VENV) ]; then \
 	  found=; \
 	  for candidate in $(PYTHONS); do \
@@ -72,12 +79,13 @@ $(READY): requirements.lock pyproject.toml
 	    echo "error: $$found lacks the modules venv and ensurepip (Debian and Ubuntu: apt-get install python3-venv), or name another: make PYTHON=/path/to/python" >&2; exit 2; \
 	  fi; \
 	  echo "Setting up $(VENV) with $$("$$found" --version)"; \
-	  mkdir $(VENV); touch $(VENV)/.incomplete; \
+	  mkdir $(VENV); touch $(VENV)/.incomplete; printf '%s\n' "$(CURDIR)" > $(VENV)/.home; \
 	  "$$found" -m venv $(VENV); \
 	fi; \
 	touch $(VENV)/.incomplete; \
 	sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock || { \
+	  echo "error: could not install requirements.lock; the first run needs the network, or a package index configured for pip" >&2; exit 2; }; \
 	setting() { $(BIN)/python -m pip config list 2>/dev/null | sed -n "s/^[^=]*[.]$$1='\(.*\)'$$/\1/p" | tail -n 1; }; \
 	index=$$(setting index.url); certificate=$$(setting cert); \
 	if [ -z "$$(setting no-index)" ] && env UV_COMPILE_BYTECODE=1 UV_LINK_MODE=$${UV_LINK_MODE:-copy} \
@@ -85,7 +93,8 @@ $(READY): requirements.lock pyproject.toml
 	    $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then :; \
 	else \
 	  echo "uv could not install; using pip"; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || { \
+	    echo "error: could not install requirements.lock; the first run needs the network, or a package index configured for pip" >&2; exit 2; }; \
 	fi; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	$(BIN)/python -m ipykernel install --sys-prefix >/dev/null; \

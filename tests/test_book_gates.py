@@ -239,3 +239,28 @@ def test_counts_say_what_the_scorecard_says_and_nothing_unjudged():
     assert "Of **3**" in text and "**2** equal" in text and "**1** deviate" in text and "**0** equal within" in text
     with pytest.raises(ValueError, match="the scorecard has the verdict 'odd'"):
         scorecard_counts(pd.DataFrame({"verdict": ["odd"]}))
+
+
+def test_cells_are_counted_as_in_git(results):
+    """Papermill inserts a cell with the parameters; what comes after it keeps its number."""
+    notebook = executed()
+    stream(notebook)
+    injected = v4.new_code_cell("n = 4", metadata={"tags": ["injected-parameters"]}, execution_count=9)
+    notebook.cells.insert(2, injected)
+    (said,) = check_executed("one", notebook, results)
+    assert said.startswith("one: cell 3: wrote to stderr")
+
+
+def test_a_table_in_plain_markdown_is_named(results):
+    notebook = executed()
+    notebook.cells[2].outputs = [v4.new_output("display_data", {"text/markdown": "| a |\n|---|\n| 1 |"})]
+    (said,) = check_executed("one", notebook, results)
+    assert "table without number and caption" in said
+
+
+def test_an_equation_that_nobody_refers_to_is_named():
+    notebook = tiny_notebook("one")
+    notebook.cells[3].source += "\n\n$$\na = b\n$$ (eq-lonely)"
+    assert check_source("one", notebook) == [
+        "one: the equation eq-lonely is not referred to; expected {eq}`eq-lonely` in the text"
+    ]

@@ -134,3 +134,29 @@ def test_the_lock_names_no_host_and_has_a_hash_for_each_requirement():
     assert len(blocks) > 50
     for block in blocks:
         assert "==" in block and "--hash=sha256:" in block, block[:80]
+
+
+def test_a_copied_environment_is_made_anew(place, tmp_path):
+    make(place, "setup")
+    assert ready(place)
+    (place / ".venv" / ".home").write_text("/somewhere/else\n")
+    (place / ".venv" / "old").write_text("")
+    make(place, "setup")
+    assert ready(place) and not (place / ".venv" / "old").exists()
+    before = len(calls(place))
+    make(place, "setup")
+    assert len(calls(place)) == before
+
+
+def test_serve_says_what_is_wrong_with_the_port(tmp_path):
+    import socket
+    import sys
+
+    serve = [sys.executable, str(ROOT / "tools" / "serve.py"), str(tmp_path)]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for argument, message in ((port, "make serve PORT="), ("abc", "expected a number")):
+            done = subprocess.run([*serve, argument], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1

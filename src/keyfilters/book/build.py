@@ -69,6 +69,9 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     except _GateError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted; the notebooks that were finished are kept", file=sys.stderr)
         return 130

@@ -15,6 +15,8 @@ from nbformat import NotebookNode
 __all__ = ["check_executed", "check_source", "figure_name", "figures_referenced", "table_names"]
 
 _TABLE = re.compile(r"^:::\{table\}[ \t]*(?P<caption>.*)\n:name: (?P<name>\S+)", re.MULTILINE)
+_ROWS = re.compile(r"^\|.*\n\|[ :|-]+\|", re.MULTILINE)
+_EQUATION = re.compile(r"^\$\$ \((?P<label>[\w-]+)\)", re.MULTILINE)
 _EXERCISE = re.compile(r"^:::\{exercise\}[^\n]*\n(?::[^\n]*\n)*?:label: (?P<label>\S+)", re.MULTILINE)
 _SOLUTION = re.compile(r"^:::\{solution-start\}\s+(?P<label>\S+)", re.MULTILINE)
 _HEADING = re.compile(r"^(#+)\s+(.*?)\s*#*$", re.MULTILINE)
@@ -49,6 +51,14 @@ def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
     return [(len(marks), text) for marks, text in _HEADING.findall(_FENCE.sub("", _prose(notebook)))]
 
 
+def _numbered(notebook: NotebookNode) -> Iterable[tuple[int, NotebookNode]]:
+    """The cells with their numbers in the notebook as it lies in git, which lacks the cell that papermill inserts."""
+    position = 0
+    for cell in notebook.cells:
+        position += "injected-parameters" not in cell.metadata.get("tags", [])
+        yield position, cell
+
+
 def check_source(slug: str, notebook: NotebookNode) -> list[str]:
     """The form of a notebook as it lies in git: no outputs, one parameters cell, the parts that every page has."""
     failures = []
@@ -76,6 +86,11 @@ def check_source(slug: str, notebook: NotebookNode) -> list[str]:
     for part in ("Exercises", "Summary", "What next"):
         if (2, part) not in headings:
             fail(f"lacks the section `## {part}`")
+    text = _prose(notebook)
+    referred = set(re.findall(r"\{eq\}`([\w-]+)`", text))
+    for label in _EQUATION.findall(text):
+        if label not in referred:
+            fail(f"the equation {label} is not referred to; expected {{eq}}`{label}` in the text")
     failures += _check_exercises(slug, notebook)
     return failures
 
@@ -112,7 +127,7 @@ def figures_referenced(slug: str, notebook: NotebookNode) -> list[str]:
     text = _prose(notebook)
     referred = set(re.findall(r"\{numref\}`(?:[^`<]*<)?([^`<>]+)>?`", text))
     failures = []
-    for position, cell in enumerate(notebook.cells, start=1):
+    for position, cell in _numbered(notebook):
         names = [figure_name(cell)] if figure_name(cell) else []
         for name in names + table_names(cell):
             if name not in referred:
@@ -130,7 +145,7 @@ def check_executed(slug: str, notebook: NotebookNode, results: Path, *, private:
     failures = []
     seen: set[str] = set()
     private = [text for text in private if text]
-    for position, cell in enumerate(notebook.cells, start=1):
+    for position, cell in _numbered(notebook):
         where = f"{slug}: cell {position}"
         if cell.cell_type != "code":
             continue
@@ -174,7 +189,8 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         if any(mime.startswith("image/") for mime in data):
             images += 1
         markdown = _text(data.get("text/markdown", ""))
-        if "<table" in _text(data.get("text/html", "")) and not _TABLE.search(markdown):
+        bare = "<table" in _text(data.get("text/html", "")) or _ROWS.search(markdown)
+        if bare and not _TABLE.search(markdown):
             yield "shows a table without number and caption; expected page.table(...)"
         for match in _TABLE.finditer(markdown):
             if not match["caption"].strip():
