@@ -1,0 +1,60 @@
+"""Networks: layers of idealised filters, surgery on depthwise convolutions, training, evaluation, extraction.
+
+- ``kernels``, ``layers``: idealised filters in torch, and the depthwise convolutions made of them
+- ``depthwise``, ``matching``, ``scale_fits``, ``surgery``: find, match, replace, fold
+- ``zoo``, ``checkpoints``, ``data``, ``small``: networks, their weights, images
+- ``training``, ``recipes``, ``evaluation``, ``finetuning``: what is done with them
+- ``extraction``, ``klines``, ``autoencoder``, ``reduction``: master keys of a network
+- ``inspection``: the report of ``keyfilters inspect``; ``experiments``: the runs of the book's chapters
+
+Quick start::
+
+    from keyfilters.networks import load_model, match, replace
+    network = load_model("efficientnet_lite0", pretrained=True).model
+    print(match(network, "B").frame())
+    replaced = replace(network, method="B", mode="affine").model
+
+It needs the extra ``networks`` (torch, torchvision, timm, ...): ``pip install 'keyfilters[networks]'``.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+_ROOMS = {
+    "kernels": ("half_gaussian", "ideal_kernels"),
+    "layers": ("FilterBankConv2d", "ScaleSpaceConv2d"),
+    "depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
+    "matching": ("match",),
+    "surgery": ("MODES", "fold", "replace"),
+    "zoo": ("load_model",),
+    "small": ("SmallConvNeXt",),
+    "training": ("TrainConfig", "train"),
+    "recipes": ("RECIPES",),
+    "evaluation": ("compare", "evaluate"),
+    "extraction": ("extract",),
+    "inspection": ("inspect_model",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted(_ROOM_OF)
+
+MISSING = "keyfilters.networks needs torch and timm: pip install 'keyfilters[networks]'"
+
+# k-lines and the command descriptions are plain numpy or nothing at all; only the rooms below need torch,
+# so the message comes when one of them is asked for.
+
+
+def __getattr__(name):
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for package in ("torch", "timm"):
+        if find_spec(package) is None:
+            raise ImportError(MISSING, name=package)
+    value = getattr(import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
