@@ -39,7 +39,8 @@ class Lines:
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.lines))
 
 
-def _vectors(vectors, affine: bool) -> np.ndarray:
+def checked_vectors(vectors, affine: bool) -> np.ndarray:
+    """Return vectors scaled to a largest absolute value of 1, without their means where ``affine``."""
     try:
         v = np.array(vectors, dtype=np.float64, copy=True)
     except (TypeError, ValueError):
@@ -95,16 +96,21 @@ def leading_directions(v: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.nd
 
 
 def _seeds(v: np.ndarray, energy: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++ on the projective sphere: each next line is a vector drawn by what the lines so far leave over."""
-    left = energy.copy()
+    """k-means++ on the projective sphere: each next line is a vector drawn by what the lines so far leave over.
+
+    Of a few draws the one that leaves the least is kept (greedy k-means++).
+    """
+    left, total = energy.copy(), energy.sum()
     lines = np.empty((k, v.shape[1]))
+    trials = 2 + int(np.log(k))
     for j in range(k):
-        total = left.sum()
-        # All are explained already: any vector serves.
-        weight = left / total if total > 1e-14 * energy.sum() else energy / energy.sum()
-        i = rng.choice(len(v), p=weight)
-        lines[j] = v[i] / np.sqrt(energy[i])
-        left = np.maximum(np.minimum(left, energy - (v @ lines[j]) ** 2), 0.0)
+        # Once all are explained, any vector serves.
+        weight = left if left.sum() > 1e-14 * total else energy
+        drawn = rng.choice(len(v), size=trials, p=weight / weight.sum())
+        directions = v[drawn] / np.sqrt(energy[drawn])[:, None]
+        remains = np.minimum(left, energy - (directions @ v.T) ** 2)
+        best = remains.sum(axis=1).argmin()
+        lines[j], left = directions[best], np.maximum(remains[best], 0.0)
     return lines
 
 
@@ -207,7 +213,7 @@ def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: in
     >>> found.labels.tolist(), found.signs.tolist(), round(found.explained, 12)
     ([0, 0, 1, 1, -1], [1.0, -1.0, 1.0, 1.0, 0.0], 1.0)
     """
-    everything = _vectors(vectors, affine)
+    everything = checked_vectors(vectors, affine)
     energy = np.einsum("ij,ij->i", everything, everything)
     alive = energy > 0
     v, energy = everything[alive], energy[alive]
