@@ -1,0 +1,142 @@
+"""Running a network over images: batches of whatever is handed in, the evaluation mode, one-line errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Names of the reduced precisions that a pass can run in."""
+
+
+def check_model(model, what: str = "model") -> nn.Module:
+    """Return ``model`` if it is a torch module, else raise ``ValueError``."""
+    if isinstance(model, nn.Module):
+        return model
+    raise ValueError(f"{what} is a {type(model).__name__}: expected a torch.nn.Module (load_model(...).model is one)")
+
+
+def device_of(model: nn.Module, device=None) -> torch.device:
+    """The device asked for, or that of the network's first parameter or buffer."""
+    if device is not None:
+        try:
+            return torch.device(device)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"device is {device!r}: {str(error).splitlines()[0]}") from None
+    first = next(model.parameters(), next(model.buffers(), None))
+    return torch.device("cpu") if first is None else first.device
+
+
+def batches_of(data, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Return an iterable of pairs (images, labels), labels None where there are none.
+
+    Parameters
+    ----------
+    data : tensor, pair of tensors, Dataset or iterable
+        Images (n, channels, height, width), or (images, labels (n,)), cut into batches here; a torch
+        ``Dataset``, loaded in its order; or an iterable of batches (a ``DataLoader``, a list), each one
+        images or a pair. An iterable that can be gone through again can be gone through again here.
+    batch_size : int
+        For what is cut here.
+
+    Raises
+    ------
+    ValueError
+        For anything else, and, while iterating, for a batch that is neither.
+
+    Examples
+    --------
+    >>> [(len(images), labels) for images, labels in batches_of(torch.zeros(5, 1, 8, 8), batch_size=3)]
+    [(3, None), (2, None)]
+    """
+    if isinstance(data, torch.Tensor):
+        data = (data, None)
+    if isinstance(data, (tuple, list)) and len(data) == 2 and _is_images(data[0]) and _is_labels(data[1], data[0]):
+        images, labels = data
+        starts = range(0, len(images), batch_size)
+        return [(images[i : i + batch_size], None if labels is None else labels[i : i + batch_size]) for i in starts]
+    if isinstance(data, Dataset):
+        data = DataLoader(data, batch_size=batch_size, shuffle=False)
+    if not isinstance(data, Iterable):
+        raise ValueError(f"data is a {type(data).__name__}: expected images, (images, labels), a Dataset or batches")
+    return _Pairs(data)
+
+
+def _is_images(value) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim == 4
+
+
+def _is_labels(value, images) -> bool:
+    return value is None or (isinstance(value, torch.Tensor) and value.shape == images.shape[:1])
+
+
+class _Pairs:
+    """Each batch of an iterable as a pair."""
+
+    def __init__(self, data: Iterable) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        for number, batch in enumerate(self.data):
+            if isinstance(batch, torch.Tensor):
+                batch = (batch, None)
+            if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and _is_images(batch[0])):
+                raise ValueError(f"batch {number} is a {type(batch).__name__}: expected images (n, c, h, w), or images with labels")
+            images, labels = batch
+            if labels is not None:
+                labels = torch.as_tensor(labels)
+                if labels.shape != images.shape[:1]:
+                    raise ValueError(f"batch {number} has labels of shape {tuple(labels.shape)}: expected ({len(images)},)")
+            yield images, labels
+
+
+@contextlib.contextmanager
+def evaluating(*models: nn.Module):
+    """The models in evaluation mode, without gradients; each module's own mode is put back."""
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    try:
+        for model in models:
+            model.eval()
+        # Not inference_mode: a kernel that a layer keeps would be of no use for training afterwards.
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def run(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str | None = None) -> torch.Tensor:
+    """Apply a network to a batch; images that it does not take are a ``ValueError`` of one line."""
+    if amp is not None and amp not in AMP:
+        raise ValueError(f"unknown amp {amp!r}: expected None or one of {', '.join(AMP)}")
+    if not images.is_floating_point():
+        raise ValueError(f"the images are {str(images.dtype).removeprefix('torch.')}: expected floating-point numbers, preprocessed")
+    parameter = next(model.parameters(), images)
+    images = images.to(device, dtype=parameter.dtype if parameter.is_floating_point() else None, non_blocking=True)
+    reduced = contextlib.nullcontext() if amp is None else torch.autocast(device.type, AMP[amp])
+    try:
+        with reduced:
+            return model(images)
+    except torch.OutOfMemoryError:
+        shape = "x".join(map(str, images.shape))
+        raise ValueError(f"a batch of {shape} does not fit into the memory of {device}: take smaller batches") from None
+    except (RuntimeError, AssertionError) as error:
+        shape = "x".join(map(str, images.shape[1:]))
+        raise ValueError(f"the network does not take images of {shape}: {str(error).strip().splitlines()[0]}") from error
+
+
+def logits_of(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str | None = None) -> torch.Tensor:
+    """The network's outputs as finite float64 numbers (n, classes) on the CPU, differentiable where gradients are on."""
+    output = run(model, images, device, amp)
+    if not isinstance(output, torch.Tensor) or output.ndim != 2:
+        found = f"shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+        raise ValueError(f"the network returns {found}: expected logits (samples, classes), as a classifier's")
+    logits = output.double().cpu() if output.device.type != "mps" else output.cpu().double()
+    if not torch.isfinite(logits).all():
+        bad = int((~torch.isfinite(logits)).any(dim=1).sum())
+        raise ValueError(f"the network returns NaN or infinity for {bad} of {len(logits)} images: its weights or the images are bad")
+    return logits
