@@ -95,7 +95,7 @@ def leading_directions(v: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.nd
     return np.ascontiguousarray(vectors[:, :, -1]), values[:, -1]
 
 
-def _seeds(v: np.ndarray, energy: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+def first_lines(v: np.ndarray, energy: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     """k-means++ on the projective sphere: each next line is a vector drawn by what the lines so far leave over.
 
     Of a few draws the one that leaves the least is kept (greedy k-means++).
@@ -223,7 +223,7 @@ def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: in
             raise ValueError(f"{name} is {value!r}: expected an integer >= 1")
     best = None
     for child in np.random.SeedSequence(seed).spawn(restarts):
-        found = _descend(v, energy, _seeds(v, energy, k, np.random.default_rng(child)), iterations)
+        found = _descend(v, energy, first_lines(v, energy, k, np.random.default_rng(child)), iterations)
         if best is None or found[2][-1] < best[2][-1]:
             best = found
     return _ordered(everything, alive, energy, *best)
