@@ -70,10 +70,11 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 def _read_torch(path: Path):
     try:
         # The arguments of a training script are a plain record of names and values.
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings(), path.open("rb") as stream:
             # Notes on the age of the format; what does not load is an error below.
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # A stream, because torch may choose a reader by the name of a file.
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL ([\w.]+)|of type ([\w.]+)|class ([\w.]+)", str(error))
         what = next(filter(None, found.groups()), None) if found else None
