@@ -198,7 +198,7 @@ def extract(source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size
     ============= ===================================================================================
     algorithm     keys
     ============= ===================================================================================
-    k-lines       :func:`keyfilters.networks.k_lines`: the k lines that explain the filters best
+    k-lines       :func:`~keyfilters.networks.klines.k_lines`: the k lines that explain the filters best
     k-means       k-means (scikit-learn) with an antipodal pair of centres for each key
     autoencoder   50 filters decoded from equal steps of a one-dimensional code, reduced greedily by
                   explained variance to k + 2, sampled again around these, reduced to k

@@ -1,0 +1,149 @@
+"""The command ``keyfilters extract``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+DESCRIPTION = "Extract master keys from the depthwise filters of a network and compare them with the eight."
+EXAMPLES = """examples:
+  keyfilters extract efficientnet_lite0 --size 5 -o keys.npy
+  keyfilters extract convnextv2_tiny --weights mine.pth --algorithm autoencoder -o keys.csv
+  keyfilters extract efficientnet_lite0 --keys 40 --reduce elbow --json"""
+SUFFIXES = (".npy", ".csv")
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
+    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument("--size", metavar="N", help="kernel size (default: the size of the most filters)")
+    parser.add_argument("--keys", metavar="K", default="8", help="number of keys (default: 8)")
+    parser.add_argument("--algorithm", metavar="A", default="k-lines", help="k-lines, k-means or autoencoder (default: k-lines)")
+    parser.add_argument("--normalize", metavar="HOW", default="l2 mean-free", help="'l2 mean-free' (default), mean-free, l2 or none")
+    parser.add_argument("--reduce", metavar="N", help="leave out keys greedily by explained variance down to N, or to the 'elbow'")
+    parser.add_argument("--method", metavar="M", default="B", help="compare with these: A to D2, A-joint to D-joint, learned (default: B)")
+    parser.add_argument("--null", metavar="NULL", default="gaussian", help="what chance is: gaussian or random (default: gaussian)")
+    parser.add_argument("--draws", metavar="N", help="of the null (default: 20 gaussian, 200 random)")
+    parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the keys here, a name that ends in .npy or .csv")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def _integer(text: str | None, option: str, least: int = 1) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) >= least):
+        raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
+    return int(text)
+
+
+def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
+    """Write keys (k, n, n) to a .npy or .csv file that ``keyfilters fit --filters`` and ``spread`` read.
+
+    In a .csv file the keys are blocks of rows with an empty line between them, after the comment.
+
+    Raises
+    ------
+    ValueError
+        For another suffix, a missing folder, or an existing file without ``force``.
+    """
+    import numpy as np
+
+    from ...output import written
+
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    with written(path, force) as temporary:
+        if Path(path).suffix.lower() == ".npy":
+            with temporary.open("wb") as stream:
+                np.save(stream, np.asarray(keys, dtype=np.float64), allow_pickle=False)
+        else:
+            blocks = ["\n".join(",".join(map(repr, row)) for row in key) for key in np.asarray(keys, dtype=np.float64).tolist()]
+            head = "".join(f"# {line}\n" for line in comment.splitlines())
+            temporary.write_text(head + "\n\n".join(blocks) + "\n", encoding="utf-8")
+
+
+def run(options) -> int:
+    """Load, extract, reduce, compare, write; prints the keys beside the eight."""
+    from ...checks import choice
+    from ...output import check_output
+
+    size, count = _integer(options.size, "--size"), _integer(options.keys, "--keys")
+    draws, seed = _integer(options.draws, "--draws"), _integer(options.seed, "--seed", 0)
+    down_to = None if options.reduce in (None, "elbow") else _integer(options.reduce, "--reduce")
+    if down_to is not None and down_to > count:
+        raise ValueError(f"--reduce is {down_to}: expected at most the number of keys, {count}")
+    if options.output is not None:
+        if Path(options.output).suffix.lower() not in SUFFIXES:
+            raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
+        check_output(options.output, options.force)
+    from ..clusterings import ALGORITHMS
+    from ..comparison import NULLS
+    from ..depthwise import key_filters
+    from ..extraction import NORMALIZATIONS, extract
+    from ..reduction import ExplainedVariance, greedy_reduction
+    from ..zoo import load_model
+
+    # Cheap mistakes first: a network may take a while to load.
+    for value, table, what in (
+        (options.algorithm, ALGORITHMS, "algorithm"), (options.normalize, NORMALIZATIONS, "normalize"), (options.null, NULLS, "null"),
+    ):  # fmt: skip
+        choice(value, table, what)
+    key_filters(options.method)
+    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    found = extract(loaded.model, count, options.algorithm, size=size, normalize=options.normalize, seed=seed)
+    path = None
+    if options.reduce is not None:
+        path = greedy_reduction(found.keys, ExplainedVariance(found.vectors, found.affine))
+        found = found.reduce(down_to if down_to is not None else path.elbow)
+    compared = found.compare(options.method, options.null, draws, seed)
+    facts = {
+        "model": loaded.name, "weights": loaded.source, "size": found.size, "algorithm": found.algorithm, "normalize": found.normalize,
+        "seed": seed, "keys": len(found.keys), "filters": len(found.labels), "dead": found.dead, "explained": found.explained,
+        f"explained_by_{options.method}": compared.explained_reference,
+    }  # fmt: skip
+    if options.output is not None:
+        comment = "\n".join(f"{name}: {value}" for name, value in facts.items())
+        write_keys(found.keys, options.output, comment, options.force)
+    chance = {
+        "null": options.null, "draws": len(compared.chance), "correlation": compared.mean, "chance": compared.chance_mean,
+        "p_value": compared.p_value, "explained_chance": float(compared.explained_chance.mean()),
+    }  # fmt: skip
+    if options.json:
+        print(json.dumps(_plain(facts | {
+            "notes": loaded.notes, "sizes": {str(n): c for n, c in found.sizes.items()}, "counts": found.counts.tolist(), "output": options.output,
+            "comparison": chance | {"keys": _records(compared.frame())}, "layers": _records(found.frame()),
+            "path": None if path is None else {"elbow": path.elbow, "steps": _records(path.frame())},
+        }), indent=1, allow_nan=False, ensure_ascii=False))  # fmt: skip
+        return 0
+    sizes = ", ".join(f"{c} of {n}x{n}" for n, c in sorted(found.sizes.items()))
+    print(f"{loaded.name} ({loaded.source}): filters {sizes}")
+    print(f"{len(found.keys)} keys of {found.size}x{found.size} by {found.algorithm} ({found.normalize}): filters of each {found.counts.tolist()}, dead {found.dead}")
+    if path is not None:
+        print(f"reduced from {count} keys; the elbow is at {path.elbow}\n" + _text(path.frame()))
+    print(f"explained {found.explained:.3f}; by the filters {options.method} {compared.explained_reference:.3f}; null {options.null} {chance['explained_chance']:.3f}")
+    print(_text(compared.frame()))
+    print(f"mean correlation {compared.mean:.3f}; null {options.null} {compared.chance_mean:.3f} in {chance['draws']} draws, p = {compared.p_value:.3g}")
+    for note in loaded.notes:
+        print(note)
+    if options.output is not None:
+        print(f"written to {options.output}")
+    return 0
+
+
+def _text(frame) -> str:
+    lines = frame.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-").splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _records(frame) -> list[dict]:
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+def _plain(value):
+    """NaN is not JSON: a missing number is null."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and value != value else value
