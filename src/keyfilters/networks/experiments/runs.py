@@ -1,0 +1,157 @@
+"""One run: a reduced ConvNeXt V2 with the filters of a variant, trained and judged."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ..small import SmallConvNeXt
+from ..training import TrainConfig, fit
+from ..training_batches import seed_start
+from .design import VALIDATION, Design, Setting
+from .variants import SCALES, depthwise_filters, give_filters, variant
+
+BATCH, WEIGHT_DECAY, WARMUP, CLIP = 64, 0.05, 0.15, 1.0
+
+
+@lru_cache(maxsize=1)
+def split_images():
+    """Fashion-MNIST: the training images in a fixed random order, cut into training and validation, and the test images.
+
+    Returns
+    -------
+    dict of str to (images, labels)
+        ``"train"`` (55,000), ``"validation"`` (5,000) and ``"test"`` (10,000), uint8 and int64.
+    """
+    from ...fetch import fashion_mnist
+
+    data = fashion_mnist()
+    order = np.random.default_rng(20260122).permutation(len(data["train_images"]))
+    images, labels = data["train_images"][order], data["train_labels"][order].astype(np.int64)
+    cut = len(images) - VALIDATION
+    return {
+        "train": (images[:cut], labels[:cut]),
+        "validation": (images[cut:], labels[cut:]),
+        "test": (data["test_images"], data["test_labels"].astype(np.int64)),
+    }
+
+
+@dataclass
+class Outcome:
+    """What a run leaves: its row of numbers, the network, the history, and the scales after each epoch (or None)."""
+
+    row: dict
+    network: torch.nn.Module
+    history: list
+    scales: list | None
+
+
+def config_of(design: Design, setting: Setting, seed: int, rate: float, *, compiled=False, device=None, amp="no") -> TrainConfig:
+    """The recipe of all runs: AdamW, cosine schedule after a linear warm-up, clipped gradients."""
+    return TrainConfig(
+        model="small_convnext", model_args={"dims": list(design.dims), "depths": list(design.depths)},
+        epochs=setting.epochs, batch_size=BATCH, lr=rate, weight_decay=WEIGHT_DECAY, warmup_epochs=WARMUP * setting.epochs,
+        clip=CLIP, seed=seed, channels_last=True, compile=compiled, device=device, amp=amp,
+    )  # fmt: skip
+
+
+def scales_of(network) -> list[dict]:
+    """Scales of every channel with an idealised filter: layer, channel, key, sigma_x, sigma_y, gamma."""
+    rows = []
+    for layer, module in network.named_modules():
+        if hasattr(module, "sigma_x"):
+            columns = [v.detach().cpu().double().tolist() for v in (module.keys.double(), module.sigma_x, module.sigma_y, module.gamma)]
+            for channel, (key, x, y, gamma) in enumerate(zip(*columns, strict=True)):
+                rows.append({"layer": layer, "channel": channel, "key": int(key), "sigma_x": x, "sigma_y": y, "gamma": gamma})
+    return rows
+
+
+def run(
+    design: Design, name: str, setting: Setting, seed: int, rate: float, scale: float, *, extracted=None, judge="test",
+    compiled=False, device=None, amp="no",
+) -> Outcome:  # fmt: skip
+    """Train one network and judge it.
+
+    Parameters
+    ----------
+    design : Design
+        The network's size.
+    name : str
+        A variant.
+    setting : Setting
+    seed : int
+        Of the weights at the start, the order of the images and random filters.
+    rate, scale : float
+        Largest learning rate; l2 norm of a depthwise filter at the start.
+    judge : {"test", "validation"}
+    compiled, device, amp
+        As in :class:`keyfilters.networks.TrainConfig`.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ValueError
+        For an unknown variant, or where Fashion-MNIST is not to be had.
+    """
+    row = variant(name)
+    started = time.perf_counter()
+    images, labels = split_images()["train"]
+    seed_start(seed)
+    network = SmallConvNeXt(dims=design.dims, depths=design.depths)
+    give_filters(network, name, scale, seed, extracted)
+    trajectory = [] if row.kind == SCALES else None
+
+    def keep(epoch: int) -> None:
+        if trajectory is not None:
+            trajectory.extend({"epoch": epoch, **r} for r in scales_of(network))
+
+    keep(0)
+    config = config_of(design, setting, seed, rate, compiled=compiled, device=device, amp=amp)
+    train_set = (images[: setting.images], labels[: setting.images])
+    # Judged once, at the end: a fifth of the time of a short training would go into judging every epoch.
+    result = fit(network, train_set, None, config, on_epoch=lambda r, _: keep(r["epoch"]))
+    top1, loss, n = _judged(network, split_images()[judge], train_set, config)
+    return Outcome(
+        row={
+            "variant": name, "setting": setting.name, "seed": seed, "rate": rate, "scale": scale, "judged_on": judge,
+            "accuracy": top1, "n": n, "loss": loss, "train_loss": result.history[-1]["train_loss"],
+            "seconds": round(time.perf_counter() - started, 1),
+        },
+        network=network, history=result.history, scales=trajectory,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _judged(network, pairs, train_set, config) -> tuple[float, float, int]:
+    from ..training_batches import ArrayImages
+
+    device = next(network.parameters()).device
+    train = ArrayImages(*train_set)
+    images = ArrayImages(*pairs, mean=train.mean, std=train.std).to(device)
+    correct, loss, n = 0, 0.0, len(images)
+    network.eval()
+    for start in range(0, n, 500):
+        x, y = images.batch(np.arange(start, min(start + 500, n)))
+        out = network(x.contiguous(memory_format=torch.channels_last)).float()
+        correct += int((out.argmax(1) == y).sum())
+        loss += float(torch.nn.functional.cross_entropy(out, y, reduction="sum"))
+    return correct / n, loss / n, n
+
+
+def learned_networks(design: Design, rate: float, scale: float, **options) -> list[Outcome]:
+    """The learned networks from which banks are extracted (their seeds occur in no run)."""
+    return [
+        run(design, "learned", design.basis_setting, seed, rate, scale, judge="validation", **options) for seed in design.basis_seeds
+    ]
+
+
+def learned_filters_of(outcomes) -> np.ndarray:
+    """The depthwise filters of several networks, one below the other, shape (C, n, n)."""
+    return np.concatenate([depthwise_filters(outcome.network) for outcome in outcomes])

@@ -1,0 +1,81 @@
+"""The tables of the full set of runs: small CSV files in git, each row with where it comes from."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from ...checks import choice
+from ...output import written
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "fashion_mnist"
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "search": ("variant", "setting", "seed", "rate", "scale"),
+    "runs": ("variant", "setting", "seed"),
+    "banks": ("bank", "filter"),
+    "filters": ("setting", "seed", "layer", "channel"),
+    "scales": ("variant", "setting", "seed", "layer", "channel"),
+    "trajectories": ("variant", "setting", "seed", "epoch", "key"),
+}
+"""Each table with the columns that identify a row: every trial of the search, every run, the extracted banks, the filters of
+learned networks, the scales of channels at the end, and their means per key after each epoch."""
+
+PROVENANCE = ("seconds", "commit", "device", "torch", "compiled", "amp")
+
+
+def table(name: str, folder=None) -> pd.DataFrame:
+    """A table of stored results; empty where nothing is stored.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not in ``TABLES``.
+
+    Examples
+    --------
+    >>> list(TABLES)
+    ['search', 'runs', 'banks', 'filters', 'scales', 'trajectories']
+    """
+    choice(name, TABLES, "table")
+    path = Path(folder or FOLDER) / f"{name}.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=list(TABLES[name]))
+    return pd.read_csv(path, float_precision="round_trip")
+
+
+def add(name: str, rows: list[dict], folder=None) -> pd.DataFrame:
+    """Add rows to a table; a row with the same identity takes the place of the earlier one. Sorted, so that the order
+    in which runs end leaves no trace."""
+    old, new = table(name, folder), pd.DataFrame(rows)
+    identity = list(TABLES[name])
+    whole = new if old.empty else pd.concat([old, new], ignore_index=True)
+    whole = whole.drop_duplicates(identity, keep="last").sort_values(identity, kind="stable", ignore_index=True)
+    folder = Path(folder or FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    with written(folder / f"{name}.csv", force=True) as temporary:
+        whole.to_csv(temporary, index=False, lineterminator="\n")
+    return whole
+
+
+def best_trials(search: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """(rate, scale) with the highest mean accuracy on the validation images, for each variant.
+
+    Examples
+    --------
+    >>> rows = [("a", 0.1, 1.0, 0.5), ("a", 0.2, 1.0, 0.7), ("b", 0.1, 2.0, 0.1)]
+    >>> best_trials(pd.DataFrame(rows, columns=["variant", "rate", "scale", "accuracy"]))
+    {'a': (0.2, 1.0), 'b': (0.1, 2.0)}
+    """
+    if search.empty:
+        return {}
+    means = search.groupby(["variant", "rate", "scale"], as_index=False)["accuracy"].mean()
+    best = means.loc[means.groupby("variant")["accuracy"].idxmax()]
+    return {r.variant: (float(r.rate), float(r.scale)) for r in best.itertuples()}
+
+
+def provenance(commit: str, device: str, compiled: bool, amp: str) -> dict:
+    """The columns that say where a row comes from (beside ``seconds``)."""
+    return {"commit": commit, "device": device, "torch": metadata.version("torch"), "compiled": compiled, "amp": amp}
