@@ -1,0 +1,1 @@
+"""The commands of ``keyfilters`` that need the extra ``networks``, one module each."""

@@ -1,0 +1,66 @@
+"""The command ``keyfilters replace``."""
+
+from __future__ import annotations
+
+import json
+
+DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
+EXAMPLES = """examples:
+  keyfilters replace efficientnet_lite0 -o ideal.safetensors
+  keyfilters replace convnextv2_tiny --weights mine.pth --method D2 --mode own -o own.safetensors
+  keyfilters replace convnextv2_atto --layers 'stages.0.*' --mode unit -o first.safetensors --json"""
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="written here, a name that ends in .safetensors")
+    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument(
+        "--method", metavar="M", default="B", help="whose scales the filters have: A to D2, A-joint to D-joint (default: B)"
+    )
+    parser.add_argument(
+        "--mode", metavar="MODE", default="affine",
+        help="unit, affine, own, learnable, master, random, impulse or gaussian (default: affine)",
+    )  # fmt: skip
+    parser.add_argument("--layers", metavar="PATTERN", action="append", help="only layers of such names, repeatable (default: all)")
+    parser.add_argument("--seed", metavar="N", default="0", help="of the modes random and gaussian (default: 0)")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def run(options) -> int:
+    """Replace, fold, write; prints the report, one row a layer."""
+    from ...checks import choice
+    from ...output import check_output
+
+    if not options.seed.isdecimal():
+        raise ValueError(f"--seed is {options.seed!r}: expected an integer of at least 0")
+    if not options.output.endswith(".safetensors"):
+        raise ValueError(f"{options.output}: expected a name that ends in .safetensors")
+    check_output(options.output, options.force)
+    from ..checkpoints import write_weights
+    from ..depthwise import key_filters
+    from ..surgery import MODES, fold, replace
+    from ..zoo import load_model
+
+    # Cheap mistakes first: a network may take a while to load.
+    choice(options.mode, MODES, "mode")
+    key_filters(options.method)
+    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    done = replace(loaded.model, options.method, options.mode, layers=options.layers, seed=int(options.seed), inplace=True)
+    state = fold(done.model, inplace=True).state_dict()
+    metadata = {
+        "model": loaded.name, "weights": loaded.source, "method": options.method, "mode": options.mode,
+        "layers": options.layers or "all", "seed": options.seed,
+    }  # fmt: skip
+    write_weights(state, options.output, metadata, force=options.force)
+    if options.json:
+        rows = [{k: None if v != v else v for k, v in row.items()} for row in done.report.to_dict("records")]
+        answer = {"output": options.output, "notes": loaded.notes} | metadata | {"report": rows}
+        print(json.dumps(answer, indent=1, allow_nan=False))
+        return 0
+    table = done.report.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-")
+    print("\n".join(line.rstrip() for line in table.splitlines()))
+    for note in loaded.notes:
+        print(f"note: {note}")
+    print(f"\n{options.output}: {done.summary()}")
+    return 0
