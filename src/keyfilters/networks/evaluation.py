@@ -91,8 +91,8 @@ class Comparison:
         Mean share of the first ``top_k`` classes that the two have in common.
     agrees : ndarray of bool, kl_each : ndarray
         Image by image, shape (n,).
-    top1, reference_top1 : float or None
-        Accuracies, where there are labels.
+    evaluation, reference_evaluation : Evaluation or None
+        Of each by itself, where there are labels.
     mcnemar : McNemar or None
         First the model, second the reference, where there are labels.
     """
@@ -108,9 +108,19 @@ class Comparison:
     note: str
     agrees: np.ndarray = field(repr=False)
     kl_each: np.ndarray = field(repr=False)
-    top1: float | None = None
-    reference_top1: float | None = None
+    evaluation: Evaluation | None = field(repr=False, default=None)
+    reference_evaluation: Evaluation | None = field(repr=False, default=None)
     mcnemar: McNemar | None = None
+
+    @property
+    def top1(self) -> float | None:
+        """Accuracy of the model, where there are labels."""
+        return None if self.evaluation is None else self.evaluation.top1
+
+    @property
+    def reference_top1(self) -> float | None:
+        """Accuracy of the reference, where there are labels."""
+        return None if self.reference_evaluation is None else self.reference_evaluation.top1
 
     def record(self) -> dict:
         """The numbers as a flat dict, as they are printed and written as JSON."""
@@ -145,6 +155,37 @@ def _checked_labels(labels: torch.Tensor, classes: int) -> torch.Tensor:
         bad = labels[(labels < 0) | (labels >= classes)][0].item()
         raise ValueError(f"a label is {bad}, but the network knows {classes} classes, 0 to {classes - 1}: the data are of another task")
     return labels
+
+
+class _Tally:
+    """What is counted batch by batch for an Evaluation."""
+
+    def __init__(self) -> None:
+        self.hits, self.hits5, self.firsts, self.labels, self.logits, self.classes = [], [], [], [], [], 0
+
+    def add(self, logits: torch.Tensor, labels: torch.Tensor, keep: bool = False) -> None:
+        self.classes = logits.shape[1]
+        labels = _checked_labels(labels, self.classes)
+        first = _first(logits, min(5, self.classes))
+        hit = first == labels[:, None]
+        self.hits.append(hit[:, 0])
+        self.hits5.append(hit.any(dim=1))
+        self.firsts.append(first[:, 0])
+        self.labels.append(labels)
+        if keep:
+            self.logits.append(logits)
+
+    def evaluation(self, level: float) -> Evaluation:
+        n = sum(map(len, self.hits))
+        if not n:
+            raise ValueError("there are no images: expected at least one")
+        correct, correct5 = torch.cat(self.hits).numpy(), torch.cat(self.hits5).numpy()
+        right, right5 = int(correct.sum()), int(correct5.sum())
+        return Evaluation(
+            n, self.classes, right / n, right5 / n, wilson(right, n, level), wilson(right5, n, level), min(5, self.classes),
+            level, _note(self.classes), correct, correct5, torch.cat(self.firsts).numpy(), torch.cat(self.labels).numpy(),
+            torch.cat(self.logits).numpy() if self.logits else None,
+        )  # fmt: skip
 
 
 def evaluate(model, data, device=None, *, amp=None, level=0.95, batch_size=64, keep_logits=False) -> Evaluation:
@@ -183,32 +224,13 @@ def evaluate(model, data, device=None, *, amp=None, level=0.95, batch_size=64, k
     """
     device = device_of(check_model(model), device)
     model.to(device)
-    hits, hits5, firsts, all_labels, kept, classes = [], [], [], [], [], 0
+    tally = _Tally()
     with evaluating(model):
         for images, labels in batches_of(data, batch_size):
             if labels is None:
                 raise ValueError("the images have no labels: expected (images, labels); compare() needs none")
-            logits = logits_of(model, images, device, amp)
-            classes = logits.shape[1]
-            labels = _checked_labels(labels, classes)
-            first = _first(logits, min(5, classes))
-            hit = first == labels[:, None]
-            hits.append(hit[:, 0])
-            hits5.append(hit.any(dim=1))
-            firsts.append(first[:, 0])
-            all_labels.append(labels)
-            if keep_logits:
-                kept.append(logits)
-    n = sum(map(len, hits))
-    if not n:
-        raise ValueError("there are no images: expected at least one")
-    correct, correct5 = torch.cat(hits).numpy(), torch.cat(hits5).numpy()
-    right, right5 = int(correct.sum()), int(correct5.sum())
-    return Evaluation(
-        n, classes, right / n, right5 / n, wilson(right, n, level), wilson(right5, n, level), min(5, classes), level,
-        _note(classes), correct, correct5, torch.cat(firsts).numpy(), torch.cat(all_labels).numpy(),
-        torch.cat(kept).numpy() if keep_logits else None,
-    )  # fmt: skip
+            tally.add(logits_of(model, images, device, amp), labels, keep_logits)
+    return tally.evaluation(level)
 
 
 def divergence(logits: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
@@ -250,7 +272,7 @@ def compare(model, reference, data, device=None, *, amp=None, level=0.95, batch_
     device = device_of(check_model(model), device)
     model.to(device)
     check_model(reference, "reference").to(device)
-    agrees, kl, overlap, right, reference_right = [], [], [], [], []
+    agrees, kl, overlap, tallies = [], [], [], (_Tally(), _Tally())
     classes, labelled, n = 0, True, 0
     with evaluating(model, reference):
         for images, labels in batches_of(data, batch_size):
@@ -266,16 +288,15 @@ def compare(model, reference, data, device=None, *, amp=None, level=0.95, batch_
             overlap.append((first[:, :, None] == other[:, None, :]).any(dim=2).double().mean(dim=1))
             labelled &= labels is not None
             if labelled:
-                labels = _checked_labels(labels, classes)
-                right.append(first[:, 0] == labels)
-                reference_right.append(other[:, 0] == labels)
+                for tally, logits in zip(tallies, (ours, theirs), strict=True):
+                    tally.add(logits, labels)
     if not n:
         raise ValueError("there are no images: expected at least one")
     same, kl_each = torch.cat(agrees).numpy(), torch.cat(kl).numpy()
     accuracy: dict = {}
     if labelled:
-        ours, theirs = torch.cat(right).numpy(), torch.cat(reference_right).numpy()
-        accuracy = {"top1": float(ours.mean()), "reference_top1": float(theirs.mean()), "mcnemar": mcnemar(ours, theirs)}
+        own, other = (tally.evaluation(level) for tally in tallies)
+        accuracy = {"evaluation": own, "reference_evaluation": other, "mcnemar": mcnemar(own.correct, other.correct)}
     return Comparison(
         n, classes, float(same.mean()), wilson(int(same.sum()), n, level), float(kl_each.mean()),
         float(torch.cat(overlap).mean()), min(5, classes), level, _note(classes), same, kl_each, **accuracy,

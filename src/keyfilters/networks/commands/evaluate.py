@@ -1,0 +1,206 @@
+"""The command ``keyfilters evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+DESCRIPTION = "Top-1 and top-5 accuracy of a network, alone or beside another or beside itself with replaced filters."
+EXAMPLES = """examples:
+  keyfilters evaluate efficientnet_lite0 --data imagenet-samples
+  keyfilters evaluate efficientnet_lite0 --data imagenet-samples --replace affine --method B --recalibrate photographs
+  keyfilters evaluate convnextv2_tiny --weights ideal.safetensors --data IMAGENET --against convnextv2_tiny --json
+  keyfilters evaluate small_convnext --weights run/weights.safetensors --data fashion-mnist -o images.csv"""
+SUFFIXES = (".json", ".csv")
+PHOTOGRAPHS, CALIBRATION = "photographs", 128
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
+    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument(
+        "--data", metavar="DATA", default="imagenet-samples",
+        help="imagenet-samples (20 images, the default), fashion-mnist, or a folder with one folder of images per class",
+    )  # fmt: skip
+    parser.add_argument("--split", metavar="SPLIT", default="val", help="train, val or test, where the data have them (default: val)")
+    parser.add_argument("--against", metavar="MODEL2", help="compare with this network (default with --against-weights: MODEL)")
+    parser.add_argument("--against-weights", metavar="FILE", help="weights of that network (default: the published ones)")
+    parser.add_argument("--replace", metavar="MODE", help="replace the depthwise filters and compare with the network as it was; modes as in keyfilters replace")
+    parser.add_argument("--method", metavar="M", default="B", help="of the replacement: A to D2, A-joint to D-joint (default: B)")
+    parser.add_argument("--seed", metavar="N", default="0", help="of the replacement modes that draw (default: 0)")
+    parser.add_argument(
+        "--recalibrate", metavar="DATA",
+        help=f"after replacing, estimate the batch norms anew on the first {CALIBRATION} images of DATA (its train split), or of photographs",
+    )  # fmt: skip
+    parser.add_argument("--batch-size", metavar="N", default="64", help="default: 64")
+    parser.add_argument("--workers", metavar="N", default="0", help="processes that read images (default: 0)")
+    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: cpu)")
+    parser.add_argument("--amp", metavar="TYPE", help="bf16 or fp16: reduced precision (default: full)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write everything (.json) or each image's result (.csv)")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+
+
+def _integer(text: str, option: str, least: int) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= least):
+        raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
+    return int(text)
+
+
+def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first: int | None = None):
+    """Batches of a data set as the network takes them."""
+    from torch.utils.data import DataLoader, Subset
+
+    from ..class_numbers import class_numbers
+    from ..data import dataset, evaluation_transform
+
+    transform = evaluation_transform(loaded)
+    if spec == "fashion-mnist":
+        small = tuple(loaded.input_size) == (1, 28, 28)
+        # A network of colour images is shown the grey ones three times over.
+        grey = transform
+        transform = None if small else lambda image: grey(image.convert("RGB" if loaded.input_size[0] == 3 else "L"))
+    data = dataset(spec, split, transform)
+    if hasattr(data, "class_to_idx"):
+        data.target_transform = class_numbers(data.classes, loaded.num_classes).tolist().__getitem__
+    if first is not None and len(data) > first:
+        import torch
+
+        # Spread over the whole: a folder holds its classes one after the other.
+        data = Subset(data, torch.linspace(0, len(data) - 1, first).long().tolist())
+    return DataLoader(data, batch_size=batch_size, num_workers=workers)
+
+
+def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
+    """Estimate the norms anew; returns what was done."""
+    import torch
+
+    from ..data import crops, photographs, preprocess
+    from ..recalibration import recalibrate
+
+    if spec == PHOTOGRAPHS:
+        side = loaded.input_size[-1]
+        large = {name: image for name, image in photographs().items() if min(image.shape[:2]) >= side}
+        images = preprocess(crops(large, side, CALIBRATION), loaded, resize=False)
+        batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size=numbers["batch_size"])
+        batches = [batch[0] for batch in batches]
+    else:
+        batches = _loader(spec, "train", loaded, numbers["batch_size"], numbers["workers"], CALIBRATION)
+    done = recalibrate(model, batches, options.device)
+    return f"{done} batch norms were estimated anew on {spec}" if done else "the network has no batch norms: nothing was recalibrated"
+
+
+def _checked(options) -> dict[str, int]:
+    """Cheap mistakes first: a network may take a while to load."""
+    from ...output import check_output
+
+    least = {"seed": 0, "batch_size": 1, "workers": 0}
+    numbers = {name: _integer(getattr(options, name), f"--{name.replace('_', '-')}", low) for name, low in least.items()}
+    if options.replace is not None and (options.against or options.against_weights):
+        raise ValueError("both --replace and --against are given: expected one network to compare with")
+    if options.recalibrate is not None and options.replace is None:
+        raise ValueError("--recalibrate is given without --replace: it mends replaced filters")
+    if options.output is not None:
+        if Path(options.output).suffix.lower() not in SUFFIXES:
+            raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
+        check_output(options.output, options.force)
+    return numbers
+
+
+def _networks(options, numbers, loaded, notes):
+    """The network to be judged, and the one beside it or None, each with a label."""
+    from ..surgery import replace
+    from ..zoo import load_model
+
+    if options.replace is not None:
+        done = replace(loaded.model, options.method, options.replace, seed=numbers["seed"])
+        notes.append(done.summary())
+        if options.recalibrate is not None:
+            notes.append(_recalibrate(done.model, options.recalibrate, loaded, options, numbers))
+        return (done.model, f"replaced: {options.replace}, {options.method}"), (loaded.model, "as it was")
+    if options.against is None and options.against_weights is None:
+        return (loaded.model, options.model), (None, None)
+    name = options.against or options.model
+    other = load_model(name, weights=options.against_weights, pretrained=options.against_weights is None)
+    notes += [f"{name}: {note}" for note in other.notes]
+    if tuple(other.input_size) != tuple(loaded.input_size) or (other.mean, other.std) != (loaded.mean, loaded.std):
+        notes.append(f"{name} is shown the images as {options.model} takes them, not as itself")
+    return (loaded.model, options.model), (other.model, f"{name} ({other.source})")
+
+
+def run(options) -> int:
+    """Load, replace or load another, evaluate, compare, write; prints a table."""
+    numbers = _checked(options)
+    from tqdm import tqdm
+
+    from ...checks import choice
+    from ..depthwise import key_filters
+    from ..evaluation import compare, evaluate
+    from ..forward import AMP, device_of
+    from ..surgery import MODES
+    from ..zoo import load_model
+
+    if options.replace is not None:
+        choice(options.replace, MODES, "mode")
+        key_filters(options.method)
+    if options.amp is not None:
+        choice(options.amp, AMP, "amp")
+    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    device_of(loaded.model, options.device)
+    loader = _loader(options.data, options.split, loaded, numbers["batch_size"], numbers["workers"])
+    notes = list(loaded.notes)
+    (model, label), (reference, other_label) = _networks(options, numbers, loaded, notes)
+    batches = tqdm(loader, desc="batches", disable=None, leave=False)
+    comparison, other = None, None
+    if reference is None:
+        own = evaluate(model, batches, options.device, amp=options.amp)
+    else:
+        comparison = compare(model, reference, batches, options.device, amp=options.amp)
+        own, other = comparison.evaluation, comparison.reference_evaluation
+    notes += [own.note] if own.note else []
+    rows = [{"network": label} | own.record()] + ([{"network": other_label} | other.record()] if other else [])
+    document = {
+        "model": loaded.name, "weights": loaded.source, "data": options.data, "split": options.split, "amp": options.amp,
+        "networks": rows, "comparison": comparison.record() if comparison else None, "notes": notes,
+    }  # fmt: skip
+    if options.output is not None:
+        _write(options, document, own, comparison)
+    if options.json:
+        print(json.dumps(document, indent=1, allow_nan=False))
+    else:
+        _print(rows, comparison, notes)
+    return 0
+
+
+def _write(options, document, own, comparison) -> None:
+    from ...output import written
+
+    with written(options.output, options.force) as temporary:
+        if Path(options.output).suffix.lower() == ".json":
+            temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            return
+        import pandas as pd
+
+        columns = {"image": range(own.n), "label": own.labels, "predicted": own.predictions, "top1": own.correct, "top5": own.correct5}
+        if comparison is not None:
+            columns |= {"predicted_beside": comparison.reference_evaluation.predictions, "agrees": comparison.agrees, "kl_nats": comparison.kl_each}
+        pd.DataFrame(columns).to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _print(rows, comparison, notes) -> None:
+    width = max(len(r["network"]) for r in rows)
+    for r in rows:
+        print(
+            f"{r['network']:<{width}}  n {r['n']}  top-1 {r['top1']:.2%} ({r['top1_low']:.2%} to {r['top1_high']:.2%})  "
+            f"top-5 {r['top5']:.2%} ({r['top5_low']:.2%} to {r['top5_high']:.2%})"
+        )
+    if comparison is not None:
+        low, high = comparison.interval
+        print(
+            f"agreement {comparison.agreement:.2%} ({low:.2%} to {high:.2%})  KL {comparison.kl:.4g} nats  "
+            f"top-5 overlap {comparison.overlap5:.2%}"
+        )
+        m = comparison.mcnemar
+        print(f"only the first right {m.only_a}, only the second {m.only_b}, McNemar's p {m.p:.3g}")
+    print("In brackets: Wilson's intervals at 95 %.")
+    for note in notes:
+        print(f"note: {note}")

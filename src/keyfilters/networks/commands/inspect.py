@@ -1,0 +1,113 @@
+"""The command ``keyfilters inspect``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+DESCRIPTION = "Describe the depthwise filters of a network layer by layer: keys, explained variance beside nulls, offsets."
+EXAMPLES = """examples:
+  keyfilters inspect efficientnet_lite0
+  keyfilters inspect efficientnet_lite0 --method learned --nulls random,lines --json
+  keyfilters inspect convnextv2_tiny --weights mine.pth --html report.html
+  keyfilters inspect mobilenetv3_small_050 -o layers.csv --force"""
+SUFFIXES = (".json", ".csv", ".html")
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
+    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument("--method", metavar="M", default="B", help="key filters: A to D2, A-joint to D-joint, learned (default: B)")
+    parser.add_argument(
+        "--nulls", metavar="NULLS", default="all",
+        help="all, none, or some of random, permuted, gaussian, impulse, lines with commas between (default: all)",
+    )  # fmt: skip
+    parser.add_argument("--draws", metavar="N", default="20", help="of each null that varies (default: 20)")
+    parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
+    parser.add_argument("--html", metavar="FILE", help="write a page with maps, which needs no other file")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write all (.json), one row a layer (.csv) or the page (.html)")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+
+
+def _integer(text: str, option: str, least: int) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= least):
+        raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
+    return int(text)
+
+
+def _targets(options) -> list[str]:
+    """The files to write, each with a suffix that says how."""
+    from ...output import check_output
+
+    if options.html is not None and Path(options.html).suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{options.html}: expected a name that ends in .html")
+    if options.output is not None and Path(options.output).suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{options.output}: expected a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    targets = [path for path in (options.html, options.output) if path is not None]
+    if len(targets) == 2 and Path(targets[0]).absolute() == Path(targets[1]).absolute():
+        raise ValueError(f"--html and -o both name {targets[0]}: expected two files")
+    for path in targets:
+        check_output(path, options.force)
+    return targets
+
+
+def run(options) -> int:
+    """Load, inspect, write; prints a table."""
+    draws, seed = _integer(options.draws, "--draws", 1), _integer(options.seed, "--seed", 0)
+    targets = _targets(options)
+    from ..depthwise import key_filters
+    from ..inspection import check_nulls, inspect_model
+    from ..zoo import load_model
+
+    # Cheap mistakes first: a network may take a while to load.
+    nulls = check_nulls(options.nulls)
+    key_filters(options.method)
+    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    found = inspect_model(loaded.model, options.method, nulls, draws, seed, name=loaded.name)
+    document = {"weights": loaded.source, "notes": loaded.notes} | found.document()
+    for path in targets:
+        _write(path, found, document, options.force)
+    if options.json:
+        print(json.dumps(document, indent=1, allow_nan=False))
+    else:
+        _print(found, loaded)
+    return 0
+
+
+def _write(path, found, document, force) -> None:
+    from ...output import written
+
+    with written(path, force) as temporary:
+        kind = Path(path).suffix.lower()
+        if kind == ".json":
+            temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        elif kind == ".csv":
+            found.frame().to_csv(temporary, index=False, lineterminator="\n")
+        else:
+            from ..inspection_page import render
+
+            temporary.write_text(render(found), encoding="utf-8", newline="\n")
+
+
+def _print(found, loaded) -> None:
+    import pandas as pd
+
+    def show(frame):
+        text = frame.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-")
+        print("\n".join(line.rstrip() for line in text.splitlines()))
+
+    frame = found.frame()
+    left_out = ("explained_mean", "mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
+    frame = frame.drop(columns=[c for c in frame if c in left_out or c.endswith("_95")])
+    # The note of a layer may be long; it stands below.
+    show(frame.drop(columns="note").rename(columns=lambda c: c.removeprefix("null_").replace("key_", "k")))
+    for title, records in (("by kernel size", found.sizes), ("offsets by stride and padding", found.places)):
+        if records:
+            print(f"\n{title}")
+            show(pd.DataFrame(records))
+    print()
+    for match in found.not_matched:
+        print(f"not matched: {match.name or 'the network itself'}: {match.note}")
+    for note in loaded.notes:
+        print(f"note: {note}")
+    print(f"{loaded.name} ({loaded.source}): explained variance by the keys {found.method!r}; mean of {found.draws} draws of each null")
