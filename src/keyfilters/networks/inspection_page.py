@@ -41,7 +41,7 @@ h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.2rem; margi
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .5rem; color: var(--quiet); }
 th, td { padding: .2rem .5rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
-thead th { background: var(--soft); vertical-align: bottom; } th[scope=row], td.text { text-align: left; }
+thead th { background: var(--soft); vertical-align: bottom; } thead th:first-child, th[scope=row], td.text { text-align: left; }
 td.text { white-space: normal; min-width: 12rem; }
 .maps { display: flex; flex-wrap: wrap; gap: .5rem; }
 figure { margin: 0; width: 88px; font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; color: var(--quiet); }
@@ -164,7 +164,8 @@ def _maps(found: Inspection) -> str:
 
     parts = []
     for key, name in enumerate(key_names(found.keys), start=1):
-        panels = [figure(found.bank[key - 1], f"Key {key}, {name}", "the key", "key")]
+        size = "x".join(map(str, found.bank.shape[1:]))
+        panels = [figure(found.bank[key - 1], f"Key {key}, {name}, {size} pixels", f"the key, {size}", "key")]
         for s in (s for s in found.samples if s.key == key):
             alt = f"Filter {s.channel} of layer {s.layer}, explained by key {key} to {100 * s.explained:.1f} per cent, gain {s.gain:.3g}"
             panels.append(figure(s.filter, alt, f"{s.layer} {s.channel}: {s.explained:.3f}, gain {s.gain:.2g}"))

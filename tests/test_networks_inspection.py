@@ -1,0 +1,421 @@
+"""The report on a network's depthwise filters, as numbers, as a page, and from the command line."""
+
+import argparse
+import base64
+import io
+import json
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+from bs4 import BeautifulSoup
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from keyfilters import learned_filters, spread
+from keyfilters.networks.commands import evaluate as evaluate_command
+from keyfilters.networks.commands import inspect as inspect_command
+from keyfilters.networks.depthwise import find_depthwise, key_filters
+from keyfilters.networks.inspection import inspect_model
+from keyfilters.networks.inspection_page import png, render
+from keyfilters.networks.inspection_rows import SPREAD_COLUMNS, grid_shift
+
+NETWORKS = ("convnextv2_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
+
+
+def network(name):
+    torch.manual_seed(0)
+    return timm.create_model(name, num_classes=4).eval()
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def inspected(request):
+    model = network(request.param)
+    return model, inspect_model(model, draws=3, name=request.param)
+
+
+class Mixed(nn.Module):
+    """Layers of several sizes; some are none that keys could be matched with."""
+
+    def __init__(self):
+        super().__init__()
+        self.seven = nn.Conv2d(16, 16, 7, padding=3, groups=16)
+        self.wide = nn.Conv2d(16, 16, (1, 7), groups=16)
+        self.gains = nn.Conv2d(16, 16, 1, groups=16)
+        self.even = nn.Conv2d(16, 32, 4, stride=4, groups=16)
+        self.strided = nn.Conv2d(32, 32, 3, stride=2, padding=1, groups=32)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    torch.manual_seed(1)
+    model = Mixed()
+    with torch.no_grad():
+        model.seven.weight[:8, 0] = torch.tensor(-2.5 * learned_filters() + 0.1)
+        model.seven.weight[8] = 0.0
+    return model
+
+
+@pytest.fixture(scope="module")
+def report(mixed):
+    return inspect_model(mixed, "learned", draws=3, name="<mixed> & more")
+
+
+def test_every_layer_has_a_row(inspected):
+    model, found = inspected
+    frame = found.frame()
+    layers = find_depthwise(model)
+    assert frame.layer.tolist() == [d.name for d in layers]
+    assert frame.channels.tolist() == [d.channels for d in layers]
+    assert (frame[[f"key_{k}" for k in range(1, 9)]].sum(axis=1) + frame.dead == frame.channels).all()
+    assert frame.explained.between(0, 1).all()
+    assert [r["channels"] for r in found.sizes] == frame.groupby("size").channels.sum().tolist()
+    for record in found.sizes:
+        assert record["low"] <= record["explained"] <= record["high"]
+
+
+def test_random_filters_are_explained_as_the_nulls_are(inspected):
+    """Untrained networks: nothing that the keys would explain better than chance; the best lines explain more."""
+    _, found = inspected
+    for record in found.sizes:
+        assert abs(record["explained"] - record["null_gaussian"]) < 0.03
+        assert record["null_lines"] > record["explained"] + 0.03
+        assert record["null_random"] <= record["null_random_95"] and "null_lines_95" not in record
+
+
+def test_spread_measures_are_those_of_the_filters(inspected):
+    model, found = inspected
+    layer, reported = find_depthwise(model)[1], found.layers[1]
+    keys = key_filters("B", layer.kernel_size[0])
+    for c in (0, 3, 7):
+        s = spread(layer.filters[c] - reported.match.offset[c])
+        own = spread(keys[reported.match.key[c] - 1]).mean
+        expected = [*s.mean, *(s.mean - own), s.covariance[0, 0], s.covariance[0, 1], s.covariance[1, 1], s.l1_norm]
+        np.testing.assert_allclose(reported.spreads[c], expected)
+    row = found.frame().iloc[1]
+    np.testing.assert_allclose(row[list(SPREAD_COLUMNS)].astype(float), reported.spreads.mean(axis=0))
+
+
+def test_planted_keys_are_found(report):
+    seven = report.records()[0]
+    assert [seven[f"key_{k}"] >= 1 for k in range(1, 9)] == [True] * 8 and seven["dead"] == 1
+    best = {s.key: s for s in report.samples if s.layer == "seven" and s.explained > 1 - 1e-9}
+    assert {k: s.channel for k, s in best.items()} == {k: k - 1 for k in range(1, 9)}
+    assert all(s.gain == pytest.approx(-2.5) for s in best.values())
+    shifts = report.layers[0].spreads[:8, [SPREAD_COLUMNS.index("shift_x"), SPREAD_COLUMNS.index("shift_y")]]
+    np.testing.assert_allclose(shifts, 0, atol=1e-5)
+    assert np.isnan(report.layers[0].spreads[8]).all()
+
+
+def test_samples_are_the_best_of_each_key(report):
+    for key in range(1, 9):
+        chosen = [s.explained for s in report.samples if s.key == key]
+        every = np.concatenate([m.match.explained[m.match.key == key] for m in report.layers])
+        np.testing.assert_array_equal(chosen, np.sort(every)[::-1][: len(chosen)])
+        assert len(chosen) == min(8, len(every))
+
+
+def test_layers_that_are_not_matched_are_named(report):
+    notes = {m.name: m.note for m in report.not_matched}
+    assert set(notes) == {"wide", "gains", "even"} and all(notes.values())
+    frame = report.frame().set_index("layer")
+    assert frame.loc["wide", ["explained", "mean_x", "null_random"]].isna().all() and frame.loc["seven", "note"] == ""
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize(("size", "dilation"), [(3, 1), (5, 1), (3, 2), (7, 1)])
+def test_the_grid_shift_centres_the_outputs(size, stride, padding, dilation):
+    """A smooth filter at the shifted place sees a ramp at the middle of each output's cell."""
+    x, y = grid_shift((size, size), (stride, stride), (padding, padding), (dilation, dilation))
+    assert y == -x
+    ramp = torch.arange(60.0)[None, None, None].expand(1, 1, 60, 60)
+    # The window's centre reads position s o - p + d (n - 1) / 2; it is moved by the shift.
+    centre = nn.Conv2d(1, 1, size, stride, padding, dilation, bias=False)
+    with torch.no_grad():
+        centre.weight.zero_()
+        centre.weight[0, 0, size // 2, size // 2] = 1.0
+        seen = centre(ramp)[0, 0, 8] + x
+    o = torch.arange(len(seen))
+    inside = (o > 6) & (o < 60 // stride - 8)
+    expected = stride * o + (stride - 1) / 2
+    torch.testing.assert_close(seen[inside], expected[inside].float())
+
+
+@pytest.mark.parametrize(("size", "stride"), [(3, 2), (5, 2), (5, 1), (3, 1)])
+def test_dynamic_padding_is_that_of_timm(size, stride):
+    from timm.layers import pad_same
+
+    padded = pad_same(torch.ones(1, 1, 16, 16), (size, size), (stride, stride))
+    before = int((padded[0, 0].sum(dim=0) > 0).int().argmax())
+    assert grid_shift((size, size), (stride, stride), "dynamic") == grid_shift((size, size), (stride, stride), (before, before))
+
+
+def test_the_same_seed_gives_the_same_bytes(mixed, report):
+    again = inspect_model(mixed, "learned", draws=3, name="<mixed> & more")
+    other = inspect_model(mixed, "learned", draws=3, seed=1, name="<mixed> & more")
+    assert render(again) == render(report) and json.dumps(again.document()) == json.dumps(report.document())
+    assert again.frame().equals(report.frame()) and other.sizes != report.sizes
+
+
+def test_json_comes_back(report):
+    text = json.dumps(report.document(), allow_nan=False)
+    assert json.loads(text) == report.document()
+    back, frame = pd.DataFrame(json.loads(text)["layers"]).drop(columns="by_key"), report.frame()
+    pd.testing.assert_frame_equal(back.fillna(np.nan), frame, check_dtype=False)
+    for record, layer in zip(report.records(), report.layers, strict=True):
+        assert sum(r["channels"] for r in record["by_key"]) == int(layer.match.live.sum())
+
+
+def test_nulls_can_be_chosen(mixed):
+    bare = inspect_model(mixed, nulls="none")
+    assert not [c for c in bare.frame() if c.startswith("null_")] and "null_random" not in bare.sizes[0]
+    some = inspect_model(mixed, nulls=("lines", "impulse", "lines"), draws=2)
+    assert [c for c in some.frame() if c.startswith("null_")] == ["null_lines", "null_impulse"]
+    assert inspect_model(mixed, nulls="lines,impulse", draws=2).document() == some.document()
+
+
+def test_own_filters_serve_as_keys(mixed):
+    found = inspect_model(mixed, np.random.default_rng(0).normal(size=(3, 7, 7)), nulls="random", draws=2)
+    assert found.keys == 3 and "key_4" not in found.frame() and "filter 3" in render(found)
+
+
+def test_a_network_without_any_layer_to_match(mixed):
+    found = inspect_model(nn.Sequential(mixed.wide, mixed.even), draws=2)
+    assert found.sizes == found.places == [] and len(found.not_matched) == 2
+    page = BeautifulSoup(render(found), "html.parser")
+    assert {"0", "1"} <= {th.get_text() for th in page.select("th[scope=row]")}
+
+
+def test_all_dead(mixed):
+    layer = nn.Conv2d(4, 4, 3, groups=4)
+    nn.init.zeros_(layer.weight)
+    found = inspect_model(nn.Sequential(layer, nn.Conv2d(4, 4, 3, groups=4)), draws=2)
+    assert found.frame().dead.tolist() == [4, 0] and math.isnan(found.frame().explained[0])
+    alone = inspect_model(layer, draws=2)
+    assert alone.records()[0]["explained"] is None and "the network itself" in render(alone)
+    json.dumps(alone.document(), allow_nan=False)
+
+
+# --- the page
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return BeautifulSoup(render(report), "html.parser")
+
+
+def test_the_page_names_every_layer(inspected, report, page):
+    model, found = inspected
+    text = BeautifulSoup(render(found), "html.parser").get_text(" ")
+    assert all(d.name in text for d in find_depthwise(model))
+    cells = {th.get_text() for th in page.select("th[scope=row]")}
+    assert {m.match.name for m in report.layers} <= cells
+    assert all(m.note in page.get_text(" ") for m in report.not_matched)
+
+
+def test_the_page_needs_nothing_else(report, page):
+    text = render(report)
+    assert "http" not in text and "//" not in re.sub(r"base64,[^\"]*", "", text) and "url(" not in text and "@import" not in text
+    assert not page.find_all(["script", "link", "iframe", "object"])
+    assert all(img["src"].startswith("data:image/png;base64,") for img in page.find_all("img"))
+
+
+def test_the_page_can_be_read_by_all(page):
+    assert page.html["lang"] == "en" and "width=device-width" in page.find("meta", {"name": "viewport"})["content"]
+    assert page.title.get_text() == page.h1.get_text() == "Depthwise filters of <mixed> & more"
+    assert len(page.find_all("img")) > 8 and all(img["alt"].strip() and img["width"] for img in page.find_all("img"))
+    for table in page.find_all("table"):
+        assert table.caption.get_text().strip()
+        assert all(th.get("scope") in ("col", "row") for th in table.find_all("th"))
+        columns = len(table.thead.find_all("th"))
+        assert all(len(row.find_all(["th", "td"])) == columns for row in table.tbody.find_all("tr"))
+        region = table.parent
+        assert region["role"] == "region" and region["tabindex"] == "0" and region["aria-label"]
+    assert "prefers-color-scheme: dark" in page.style.get_text() and "overflow-x: auto" in page.style.get_text()
+    headings = [h.name for h in page.find_all(re.compile("^h[1-6]$"))]
+    assert headings[0] == "h1" and headings.count("h1") == 1 and set(headings) == {"h1", "h2", "h3"}
+
+
+def _luminance(colour):
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+
+
+def test_the_text_of_the_heat_map_has_contrast(page):
+    rules = re.findall(r"\.h\d+ \{ background: (#\w{6}); color: (\w+); \}", page.style.get_text())
+    assert len(rules) == 22
+    for background, ink in rules:
+        light, dark = sorted((_luminance(background), {"black": 0.0, "white": 1.0}[ink]), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path, node_tools):
+    import browser
+
+    path = tmp_path / "report.html"
+    path.write_text(render(report), encoding="utf-8")
+    axe = (node_tools / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    with browser.chromium() as chromium:
+        for width, scheme in ((375, "light"), (375, "dark"), (1280, "light")):
+            context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+            page, asked = context.new_page(), []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.goto(path.as_uri())
+            assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            page.evaluate(axe)
+            faults = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html))")
+            assert faults == [], (width, scheme)
+            context.close()
+
+
+def test_maps_show_the_filter():
+    h = np.array([[0.0, 0, 0], [-2.0, 0, 1.0], [0, 0, 0]])
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(png(h).split(",")[1]))).convert("RGB")).astype(int)
+    assert pixels.shape == (3, 3, 3) and pixels[0, 0].min() > 240
+    assert pixels[1, 0, 2] > pixels[1, 0, 0] and pixels[1, 2, 0] > pixels[1, 2, 2]  # blue below 0, red above
+
+
+# --- mistakes and commands
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: inspect_model("resnet18"), "model is a str: expected a torch.nn.Module"),
+        (lambda: inspect_model(nn.Conv2d(3, 4, 3)), "Conv2d has no depthwise convolution"),
+        (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), "E"), "unknown filters 'E'"),
+        (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), nulls="random,chance"), "unknown null 'chance': expected one of random"),
+        (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), draws=0), "draws is 0"),
+        (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), seed=-1), "seed is -1"),
+    ],
+)
+def test_a_mistake_is_one_line(call, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+
+
+def test_bad_weights_name_the_layer(mixed):
+    model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4))
+    nn.init.constant_(model[0].weight, torch.nan)
+    with pytest.raises(ValueError, match="layer 0: its weights hold NaN"):
+        inspect_model(model)
+
+
+def command(module, *arguments):
+    """Run a command module as the command line does."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    module.add_arguments(parser)
+    return module.run(parser.parse_args([str(a) for a in arguments]))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "mobile.safetensors"
+    torch.manual_seed(0)
+    save_file(timm.create_model("mobilenetv3_small_050").state_dict(), path)
+    return path
+
+
+def test_inspect_prints_and_writes(weights, tmp_path, capsys):
+    arguments = ("mobilenetv3_small_050", "--weights", weights, "--nulls", "random", "--draws", 2)
+    assert command(inspect_command, *arguments, "--json", "-o", tmp_path / "a.json", "--html", tmp_path / "a.html") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "a.json").read_text()) and len(printed["layers"]) == 11
+    assert "blocks.0.0.conv_dw" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert command(inspect_command, *arguments, "-o", tmp_path / "b.csv") == 0
+    table = capsys.readouterr().out
+    assert all(layer["layer"] in table for layer in printed["layers"]) and "null_random" in table
+    assert pd.read_csv(tmp_path / "b.csv").explained.tolist() == [layer["explained"] for layer in printed["layers"]]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json", "b.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--draws", "0"), "--draws is '0': expected an integer of at least 1"),
+        (("--seed", "x"), "--seed is 'x'"),
+        (("--nulls", "chance"), "unknown null 'chance'"),
+        (("--method", "E"), "unknown filters 'E'"),
+        (("-o", "a.txt"), "a.txt: expected a name that ends in .json, .csv or .html"),
+        (("--html", "a.json"), "a.json: expected a name that ends in .html"),
+        (("--html", "a.html", "-o", "a.html"), "both name a.html"),
+        (("-o", "nowhere/a.json"), "the folder nowhere does not exist"),
+        (("-o", "there.csv"), "there.csv: exists already"),
+        (("--weights", "missing.safetensors"), "missing.safetensors"),
+    ],
+)
+def test_wrong_options_of_inspect_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.csv").write_text("mine")
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as raised:
+        command(inspect_command, "mobilenetv3_small_050", *arguments)
+    assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["there.csv"]
+    assert (tmp_path / "there.csv").read_text() == "mine" and capsys.readouterr().out == ""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four images in two of ImageNet's classes."""
+    place, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for name in ("n01443537", "n02102040"):
+        (place / name).mkdir()
+        for i in range(2):
+            Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8)).save(place / name / f"{i}.png")
+    return place
+
+
+def test_evaluate_prints_and_writes(weights, folder, tmp_path, capsys):
+    arguments = ("mobilenetv3_small_050", "--weights", weights, "--data", folder)
+    assert command(evaluate_command, *arguments, "--json", "-o", tmp_path / "a.csv") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["networks"][0]["n"] == 4 and document["comparison"] is None
+    # The folders' names say which classes they are.
+    assert pd.read_csv(tmp_path / "a.csv").label.tolist() == [1, 1, 217, 217]
+    assert command(evaluate_command, *arguments, "--against-weights", weights) == 0
+    assert "agreement 100.00%" in capsys.readouterr().out
+
+
+def test_evaluate_beside_replaced_filters(weights, folder, tmp_path, capsys):
+    arguments = ("mobilenetv3_small_050", "--weights", weights, "--data", folder, "--replace", "random", "--recalibrate", folder)
+    assert command(evaluate_command, *arguments, "-o", tmp_path / "a.json") == 0
+    document, out = json.loads((tmp_path / "a.json").read_text()), capsys.readouterr().out
+    assert document["comparison"]["kl_nats"] > 0 and len(document["networks"]) == 2
+    assert "batch norms were estimated anew" in out and "McNemar" in out and "11 layers" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--replace", "best"), "unknown mode 'best'"),
+        (("--replace", "unit", "--against", "convnext_atto"), "both --replace and --against"),
+        (("--recalibrate", "photographs"), "--recalibrate is given without --replace"),
+        (("--batch-size", "0"), "--batch-size is '0'"),
+        (("--amp", "int8"), "unknown amp 'int8'"),
+        (("--data", "nowhere"), "nowhere is not there"),
+        (("--split", "dev"), "unknown split 'dev'"),
+        (("--device", "gpu9"), "device is 'gpu9'"),
+        (("-o", "a.npy"), "a.npy: expected a name that ends in .json or .csv"),
+    ],
+)
+def test_wrong_options_of_evaluate_are_one_line(weights, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message) as raised:
+        command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, *arguments)
+    assert "\n" not in str(raised.value) and not list(tmp_path.iterdir())
+
+
+def test_classes_that_do_not_fit_are_one_line(weights, folder, tmp_path):
+    (folder / "cat").mkdir()
+    Image.new("RGB", (40, 40)).save(folder / "cat" / "0.png")
+    with pytest.raises(ValueError, match="3 class folders and the network knows 1000 classes"):
+        command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, "--data", folder)
