@@ -153,7 +153,8 @@ def _checked_labels(labels: torch.Tensor, classes: int) -> torch.Tensor:
     labels = labels.long().cpu()
     if labels.numel() and not (0 <= int(labels.min()) and int(labels.max()) < classes):
         bad = labels[(labels < 0) | (labels >= classes)][0].item()
-        raise ValueError(f"a label is {bad}, but the network knows {classes} classes, 0 to {classes - 1}: the data are of another task")
+        known = f"the network knows {classes} classes, 0 to {classes - 1}"
+        raise ValueError(f"a label is {bad}, but {known}: the data are of another task")
     return labels
 
 
@@ -279,7 +280,8 @@ def compare(model, reference, data, device=None, *, amp=None, level=0.95, batch_
             ours, theirs = logits_of(model, images, device, amp), logits_of(reference, images, device, amp)
             classes = ours.shape[1]
             if theirs.shape != ours.shape:
-                raise ValueError(f"the network has {classes} classes and the reference {theirs.shape[1]}: expected the same classes")
+                both = f"the network has {classes} classes and the reference {theirs.shape[1]}"
+                raise ValueError(f"{both}: expected the same classes")
             first, other = _first(ours, min(5, classes)), _first(theirs, min(5, classes))
             n += len(first)
             agrees.append(first[:, 0] == other[:, 0])

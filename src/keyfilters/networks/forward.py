@@ -85,7 +85,8 @@ class _Pairs:
             if isinstance(batch, torch.Tensor):
                 batch = (batch, None)
             if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and _is_images(batch[0])):
-                raise ValueError(f"batch {number} is a {type(batch).__name__}: expected images (n, c, h, w), or images with labels")
+                found = f"batch {number} is a {type(batch).__name__}"
+                raise ValueError(f"{found}: expected images (n, c, h, w), or images with labels")
             images, labels = batch
             if labels is not None:
                 labels = torch.as_tensor(labels)
@@ -114,7 +115,8 @@ def run(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str |
     if amp is not None and amp not in AMP:
         raise ValueError(f"unknown amp {amp!r}: expected None or one of {', '.join(AMP)}")
     if not images.is_floating_point():
-        raise ValueError(f"the images are {str(images.dtype).removeprefix('torch.')}: expected floating-point numbers, preprocessed")
+        dtype = str(images.dtype).removeprefix("torch.")
+        raise ValueError(f"the images are {dtype}: expected floating-point numbers, preprocessed")
     parameter = next(model.parameters(), images)
     images = images.to(device, dtype=parameter.dtype if parameter.is_floating_point() else None, non_blocking=True)
     reduced = contextlib.nullcontext() if amp is None else torch.autocast(device.type, AMP[amp])
@@ -138,5 +140,6 @@ def logits_of(model: nn.Module, images: torch.Tensor, device: torch.device, amp:
     logits = output.double().cpu() if output.device.type != "mps" else output.cpu().double()
     if not torch.isfinite(logits).all():
         bad = int((~torch.isfinite(logits)).any(dim=1).sum())
-        raise ValueError(f"the network returns NaN or infinity for {bad} of {len(logits)} images: its weights or the images are bad")
+        found = f"the network returns NaN or infinity for {bad} of {len(logits)} images"
+        raise ValueError(f"{found}: its weights or the images are bad")
     return logits

@@ -199,10 +199,11 @@ def inspect_model(
     for layer, m, values in zip(layers, found.layers, drawn, strict=True):
         bank = None if m.note else key_filters(method, m.kernel_size[0])
         centre = grid_shift(layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-        reports.append(LayerReport(m, layer.padding, layer.dilation, spreads_of(layer, m, bank), centre, values))
+        measures = spreads_of(layer, m, bank)
+        reports.append(LayerReport(m, layer.padding, layer.dilation, measures, centre, values))
     return Inspection(
-        type(model).__name__ if name is None else str(name), method if isinstance(method, str) else "own filters", found.keys,
-        nulls, draws, seed, tuple(reports), size_records(reports, pooled, found.keys, nulls, seed),
+        type(model).__name__ if name is None else str(name), method if isinstance(method, str) else "own filters",
+        found.keys, nulls, draws, seed, tuple(reports), size_records(reports, pooled, found.keys, nulls, seed),
         place_records(reports, seed), _samples(layers, found.layers, found.keys),
         key_filters(method, max((m.kernel_size[0] for m in found.layers if m.matched), default=7)),
     )  # fmt: skip

@@ -18,30 +18,37 @@ MAP_SIDE = 64
 """CSS pixels of a filter map."""
 
 MEASURES = {
-    "explained": "explained variance: sum of squares about the filters' means that the matched keys explain, of all the layer's",
+    "explained": "explained variance: the share of all squares about the filters' means that the matched keys explain",
     "explained_mean": "the same as the mean over the filters, each counting alike",
-    "mean_x, mean_y": "centre of the absolute values of the filter less its matched offset, in pixels; x to the right, y up",
+    "mean_x, mean_y": "centre of the absolute values of filter less matched offset, in pixels; x to the right, y up",
     "shift_x, shift_y": "the same less the centre of the matched key's own filter",
     "xx, xy, yy": "covariance of the absolute values, in square pixels",
     "l1": "sum of the absolute values",
-    "grid_x, grid_y": "shift that would put each output in the middle of the pixels that it stands for, by stride and padding",
+    "grid_x, grid_y": "shift that would put each output in the middle of its pixels, as stride and padding are",
     "null_..._95": "95 % quantile of the draws of the null",
 }
 
 CSS = """
-:root { color-scheme: light dark; --ink: #1b1f24; --page: #fff; --soft: #f2f4f7; --line: #c3cad3; --quiet: #4a5563; --bar: #0072b2; }
+:root {
+  color-scheme: light dark;
+  --ink: #1b1f24; --page: #fff; --soft: #f2f4f7; --line: #c3cad3; --quiet: #4a5563; --bar: #0072b2;
+}
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8ebef; --page: #14181d; --soft: #20262e; --line: #46515e; --quiet: #b1bac5; --bar: #56b4e9; }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 72rem; background: var(--page); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
+body { margin: 0 auto; padding: 1rem; max-width: 72rem; font: 1rem/1.5 system-ui, sans-serif; }
+body { background: var(--page); color: var(--ink); }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin-top: 2rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 .wide { overflow-x: auto; border: 1px solid var(--line); }
 .wide:focus-visible { outline: 3px solid var(--bar); }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .5rem; color: var(--quiet); }
 th, td { padding: .2rem .5rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
-thead th { background: var(--soft); vertical-align: bottom; } thead th:first-child, th[scope=row], td.text { text-align: left; }
+thead th { background: var(--soft); vertical-align: bottom; }
+thead th:first-child, th[scope=row], td.text { text-align: left; }
 td.text { white-space: normal; min-width: 12rem; }
 .maps { display: flex; flex-wrap: wrap; gap: .5rem; }
 figure { margin: 0; width: 88px; font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; color: var(--quiet); }
@@ -50,7 +57,8 @@ figure.key img { border: 3px solid var(--bar); }
 .track { position: relative; display: block; width: 12rem; height: 1rem; background: var(--soft); }
 .fill { position: absolute; inset: .2rem auto .2rem 0; background: var(--bar); }
 .tick { position: absolute; width: 0; top: 0; bottom: 0; border-left: 2px solid var(--ink); }
-.random { border-left-style: dotted; } .permuted { border-left-style: dashed; } .gaussian { border-left-style: solid; }
+.random { border-left-style: dotted; }
+.permuted { border-left-style: dashed; }
 .impulse { bottom: 60%; } .lines { top: 60%; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-style: none; font-size: .875rem; }
 .legend .track { display: inline-block; width: 1rem; vertical-align: -.2rem; } .legend .tick { left: .4rem; }
@@ -93,11 +101,13 @@ def _table(caption: str, columns, rows, label: str) -> str:
     head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
     body = []
     for first, *rest in rows:
-        cells = "".join(f'<td class="{v[0]}">{v[1]}</td>' if isinstance(v, tuple) else f"<td>{_text(v)}</td>" for v in rest)
-        body.append(f'<tr><th scope="row">{_text(first) or "the network itself"}</th>{cells}</tr>')
+        cells = [f'<td class="{v[0]}">{v[1]}</td>' if isinstance(v, tuple) else f"<td>{_text(v)}</td>" for v in rest]
+        body.append(f'<tr><th scope="row">{_text(first) or "the network itself"}</th>{"".join(cells)}</tr>')
     return (
-        f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>\n" + "\n".join(body) + "\n</tbody></table></div>"
+        f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>\n"
+        + "\n".join(body)
+        + "\n</tbody></table></div>"
     )
 
 
@@ -107,8 +117,9 @@ def _bar(explained: float, nulls: dict[str, float]) -> str:
 
     if not math.isfinite(explained):
         return ""
-    ticks = "".join(f'<span class="tick {kind}" style="left:{left(v)}"></span>' for kind, v in nulls.items() if math.isfinite(v))
-    return f'<span class="track" aria-hidden="true"><span class="fill" style="width:{left(explained)}"></span>{ticks}</span>'
+    marks = [f'<span class="fill" style="width:{left(explained)}"></span>']
+    marks += [f'<span class="tick {kind}" style="left:{left(v)}"></span>' for kind, v in nulls.items() if math.isfinite(v)]
+    return f'<span class="track" aria-hidden="true">{"".join(marks)}</span>'
 
 
 def _summary(found: Inspection) -> str:
@@ -116,14 +127,16 @@ def _summary(found: Inspection) -> str:
     for r in found.sizes:
         nulls = {kind: r[f"null_{kind}"] for kind in found.nulls}
         interval = f"{_text(r['low'])} to {_text(r['high'])}"
-        rows.append((r["size"], r["layers"], r["channels"], r["dead"], r["explained"], interval, ("bar", _bar(r["explained"], nulls)), *nulls.values()))
+        bar = ("bar", _bar(r["explained"], nulls))
+        rows.append((r["size"], r["layers"], r["channels"], r["dead"], r["explained"], interval, bar, *nulls.values()))
     columns = ["size", "layers", "filters", "dead", "explained", "95 % interval", "from 0 to 1", *found.nulls]
-    caption = "Explained variance by kernel size. The interval is of a bootstrap over layers, then filters; nulls as means of their draws."
+    caption = "Explained variance by kernel size; interval of a bootstrap over layers, then filters; nulls as means of draws."
     return _table(caption, columns, rows, "Explained variance by kernel size")
 
 
 def _legend(found: Inspection) -> str:
-    items = ['<li><span class="track" aria-hidden="true"><span class="fill" style="width:100%"></span></span> the keys</li>']
+    bar = '<span class="track" aria-hidden="true"><span class="fill" style="width:100%"></span></span>'
+    items = [f"<li>{bar} the keys</li>"]
     for kind in found.nulls:
         mark = f'<span class="track" aria-hidden="true"><span class="tick {kind}"></span></span>'
         items.append(f"<li>{mark} <b>{kind}</b>: {escape(NULLS[kind].idea)}</li>")
@@ -167,7 +180,8 @@ def _maps(found: Inspection) -> str:
         size = "x".join(map(str, found.bank.shape[1:]))
         panels = [figure(found.bank[key - 1], f"Key {key}, {name}, {size} pixels", f"the key, {size}", "key")]
         for s in (s for s in found.samples if s.key == key):
-            alt = f"Filter {s.channel} of layer {s.layer}, explained by key {key} to {100 * s.explained:.1f} per cent, gain {s.gain:.3g}"
+            share = f"{100 * s.explained:.1f} per cent"
+            alt = f"Filter {s.channel} of layer {s.layer}, explained by key {key} to {share}, gain {s.gain:.3g}"
             panels.append(figure(s.filter, alt, f"{s.layer} {s.channel}: {s.explained:.3f}, gain {s.gain:.2g}"))
         parts.append(f'<h3>Key {key}: {escape(name)}</h3><div class="maps">{"".join(panels)}</div>')
     return "\n".join(parts)
@@ -185,20 +199,24 @@ def _places(found: Inspection) -> str:
     columns = ["size", "stride", "padding", "dilation", "layers", "filters"]
     for axis in ("x", "y"):
         columns += [f"mean_{axis}", "95 % interval", f"shift_{axis}", "95 % interval", f"grid_{axis}"]
-    return _table("Offsets in pixels, x to the right and y up, by stride and padding.", columns, rows, "Offsets by stride and padding")
+    caption = "Offsets in pixels, x to the right and y up, by stride and padding."
+    return _table(caption, columns, rows, "Offsets by stride and padding")
 
 
 def _numbers(records) -> str:
     columns = [c for c in records[0] if c not in ("by_key", "note")]
     rows = [tuple(math.nan if r[c] is None else r[c] for c in columns) for r in records if not r["note"]]
-    return _table("All numbers of each matched layer; spread measures are means over its filters.", columns, rows, "All numbers by layer")
+    caption = "All numbers of each matched layer; spread measures are means over its filters."
+    return _table(caption, columns, rows, "All numbers by layer")
 
 
 def _left_out(found: Inspection, records) -> str:
-    rows = [(r["layer"], r["size"], r["stride"], r["channels"], ("text", escape(r["note"]))) for r in records if r["note"]]
+    left = [r for r in records if r["note"]]
+    rows = [(r["layer"], r["size"], r["stride"], r["channels"], ("text", escape(r["note"]))) for r in left]
     if not rows:
         return f"<p>All {len(found.layers)} depthwise layers were matched.</p>"
-    return _table("Depthwise layers whose filters were not matched, and why.", ["layer", "size", "stride", "filters", "why"], rows, "Layers not matched")
+    columns = ["layer", "size", "stride", "filters", "why"]
+    return _table("Depthwise layers whose filters were not matched, and why.", columns, rows, "Layers not matched")
 
 
 def render(inspection: Inspection) -> str:
@@ -224,7 +242,8 @@ def render(inspection: Inspection) -> str:
     channels = sum(r["channels"] for r in records)
     sentence = (
         f"{len(records)} depthwise layers with {channels:,} filters; {len(matched)} layers matched with the key filters "
-        f"“{inspection.method}”, {sum(r['dead'] for r in matched)} dead filters. Draws of each null: {inspection.draws}, seed {inspection.seed}."
+        f"“{inspection.method}”, {sum(r['dead'] for r in matched)} dead filters. "
+        f"Draws of each null: {inspection.draws}, seed {inspection.seed}."
     )
     title = f"Depthwise filters of {inspection.name}"
     dark = f"@media (prefers-color-scheme: dark) {{\n{_ramp('#14181d', '#9ecae1')}\n}}"
@@ -244,7 +263,7 @@ def render(inspection: Inspection) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{CSS}\n{_ramp('#ffffff', '#08519c')}\n{dark}\n</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n{body}\n</main>\n"
+        f"<title>{escape(title)}</title>\n<style>{CSS}\n{_ramp('#ffffff', '#08519c')}\n{dark}\n</style>\n</head>\n"
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n{body}\n</main>\n"
         f"<footer><p>keyfilters {escape(__version__)}</p></footer>\n</body>\n</html>\n"
     )

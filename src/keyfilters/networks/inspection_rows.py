@@ -37,7 +37,8 @@ def grid_shift(kernel_size, stride, padding, dilation=(1, 1)) -> tuple[float, fl
 
     .. math:: (s - 1)/2 + p - d (n - 1)/2
 
-    Dynamic padding is taken for inputs that the stride divides: :math:`p = \lfloor \max(d (n - 1) + 1 - s, 0) / 2 \rfloor`.
+    Dynamic padding is taken for inputs that the stride divides:
+    :math:`p = \lfloor \max(d (n - 1) + 1 - s, 0) / 2 \rfloor`.
 
     Examples
     --------
@@ -86,7 +87,8 @@ def row_of(layer: LayerReport, keys: int, nulls) -> dict:
     note = row.pop("note")
     row = {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
     geometry = {"padding": _pair(layer.padding), "dilation": _pair(layer.dilation)}
-    row = {k: row[k] for k in ("layer", "size", "stride")} | geometry | {k: v for k, v in row.items() if k not in ("layer", "size", "stride")}
+    first = {k: row.pop(k) for k in ("layer", "size", "stride")}
+    row = first | geometry | row
     for kind in nulls:
         row |= _null_columns(kind, layer.nulls.get(kind, ()))
     row |= {name: _mean(layer.spreads[:, i]) for i, name in enumerate(SPREAD_COLUMNS)}
@@ -129,7 +131,8 @@ def place_records(reports, seed: int) -> list[dict]:
     groups: dict[tuple, list[LayerReport]] = {}
     for report in reports:
         if report.match.matched:
-            place = (report.match.kernel_size, report.match.stride, _pair(report.padding), report.dilation, report.grid_shift)
+            m = report.match
+            place = (m.kernel_size, m.stride, _pair(report.padding), report.dilation, report.grid_shift)
             groups.setdefault(place, []).append(report)
     records = []
     for (size, stride, padding, dilation, centre), members in sorted(groups.items()):
@@ -142,7 +145,8 @@ def place_records(reports, seed: int) -> list[dict]:
         for axis, name in enumerate(("x", "y")):
             record[f"grid_{name}"] = centre[axis]
             for measure in (f"mean_{name}", f"shift_{name}"):
-                values = np.concatenate([r.spreads[r.match.live, SPREAD_COLUMNS.index(measure)] for r in members] or [np.empty(0)])
+                column = SPREAD_COLUMNS.index(measure)
+                values = np.concatenate([r.spreads[r.match.live, column] for r in members] or [np.empty(0)])
                 low = high = math.nan
                 if len(values) > 1:
                     found = bootstrap_interval(values, labels if len(members) > 1 else None, draws=400, seed=seed)

@@ -105,11 +105,12 @@ class DepthwiseKernelConv2d(nn.Module):
 
     def fold(self) -> nn.Conv2d:
         """A plain convolution with the weights written out: the same output, stride, padding, dilation and bias."""
+        # Subclasses such as timm's Conv2dSame take neither a padding mode nor a device.
+        mode = {} if self.padding_mode == "zeros" else {"padding_mode": self.padding_mode}
         plain = self.conv_class(
             self.in_channels, self.out_channels, self.kernel_size, self.stride,
-            0 if self.padding == DYNAMIC else self.padding, self.dilation, self.groups, self.bias is not None,
-            padding_mode=self.padding_mode, device=self.gain.device, dtype=self.gain.dtype,
-        )  # fmt: skip
+            0 if self.padding == DYNAMIC else self.padding, self.dilation, self.groups, self.bias is not None, **mode,
+        ).to(self.gain.device, self.gain.dtype)  # fmt: skip
         with torch.no_grad():
             plain.weight.copy_(self.kernels())
             if self.bias is not None:

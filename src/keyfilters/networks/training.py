@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
@@ -108,7 +109,7 @@ def fit(
             target.check_record(found.state["record"], record)
             run.restore(found, target)
             first = found.epoch + 1
-        accelerator.wait_for_everyone()  # all have read before the first process tidies up
+        _agree(accelerator, first, target)  # and all have read before the first process tidies up
         if main:
             target.begin(record, force)
     run.wrap()
@@ -155,6 +156,13 @@ def _classes(model, config, *sets) -> int:
         if int(labels.min()) < 0 or int(labels.max()) >= classes:
             raise ValueError(f"the labels go from {labels.min()} to {labels.max()}: expected 0 to {classes - 1}")
     return classes
+
+
+def _agree(accelerator, first: int, folder: RunFolder) -> None:
+    """Refuse processes that do not see the same checkpoints."""
+    seen = accelerator.gather(torch.tensor([first], device=accelerator.device))
+    if int(seen.min()) != int(seen.max()):
+        raise ValueError(f"{folder.path}: the processes see different checkpoints; name a folder on a disk that all machines share")
 
 
 def _best(history: list[dict]) -> int:

@@ -85,6 +85,8 @@ class Run:
         """Make the network that computes gradients: compiled, averaging over processes. After a checkpoint was read."""
         net = torch.compile(self.model) if self.config.compile else self.model
         self.net = self.accelerator.prepare_model(net)
+        if self.ema is not None and self.done == 0:
+            self.ema.set(self.model)  # the first process's weights, which all have now
 
     def autocast(self):
         if self.config.amp == "no":

@@ -106,30 +106,23 @@ def sets_of(config: TrainConfig) -> Sets:
         sets = fashion_mnist()
         train, val = ((sets[f"{split}_images"], sets[f"{split}_labels"]) for split in ("train", "test"))
         return Sets(train, val, config.num_classes or 10)
-    path = config.data.removeprefix("imagefolder:")
-    if path == "imagenet":
+    from .data import dataset
+
+    if config.data == "imagenet":
         raise ValueError("data is 'imagenet': expected the folder that holds train and val, one folder of images a class (--data PATH)")
-    train, val = (_folder(Path(path), split) for split in ("train", "val"))
+    path = config.data.partition(":")[2] if config.data.startswith(("imagenet:", "imagefolder:")) else config.data
+    train, val = (dataset(f"imagenet:{path}", split, _as_it_is) for split in ("train", "val"))
     if train.classes != val.classes:
         odd = sorted(set(train.classes) ^ set(val.classes))[0]
-        raise ValueError(f"{path}: class {odd} is not in both train and val: expected the same folders")
+        raise ValueError(f"data {path}: class {odd} is not in both train and val: expected the same folders")
     classes = config.num_classes or len(train.classes)
     if classes < len(train.classes):
         raise ValueError(f"num_classes is {classes}: expected at least the {len(train.classes)} classes of {path}")
     return Sets(train, val, classes)
 
 
-def _folder(path: Path, split: str):
-    from torchvision.datasets import ImageFolder
-
-    if not path.is_dir():
-        raise ValueError(f"data {path}: is not a folder; expected one that holds train and val, one folder of images a class")
-    if not (path / split).is_dir():
-        raise ValueError(f"data {path}: holds no folder {split}; expected train and val, one folder of images a class")
-    try:
-        return ImageFolder(path / split)
-    except (FileNotFoundError, OSError) as error:
-        raise ValueError(f"data {path / split}: {' '.join(str(error).split())[:200]}") from None
+def _as_it_is(image):
+    return image
 
 
 def dry(model, train_set, val_set, config: TrainConfig, target: Path, accelerator, options: dict):

@@ -22,15 +22,22 @@ def add_arguments(parser) -> None:
         "--data", metavar="DATA", default="imagenet-samples",
         help="imagenet-samples (20 images, the default), fashion-mnist, or a folder with one folder of images per class",
     )  # fmt: skip
-    parser.add_argument("--split", metavar="SPLIT", default="val", help="train, val or test, where the data have them (default: val)")
-    parser.add_argument("--against", metavar="MODEL2", help="compare with this network (default with --against-weights: MODEL)")
-    parser.add_argument("--against-weights", metavar="FILE", help="weights of that network (default: the published ones)")
-    parser.add_argument("--replace", metavar="MODE", help="replace the depthwise filters and compare with the network as it was; modes as in keyfilters replace")
-    parser.add_argument("--method", metavar="M", default="B", help="of the replacement: A to D2, A-joint to D-joint (default: B)")
+    parser.add_argument(
+        "--split", metavar="SPLIT", default="val", help="train, val or test, where the data have them (default: val)"
+    )
+    parser.add_argument("--against", metavar="MODEL2", help="compare with this network (with --against-weights: MODEL)")
+    parser.add_argument("--against-weights", metavar="FILE", help="its weights (default: the published ones)")
+    parser.add_argument(
+        "--replace", metavar="MODE",
+        help="replace the depthwise filters and compare with the network as it was; modes as in keyfilters replace",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", metavar="M", default="B", help="of the replacement: A to D2, A-joint to D-joint (default: B)"
+    )
     parser.add_argument("--seed", metavar="N", default="0", help="of the replacement modes that draw (default: 0)")
     parser.add_argument(
         "--recalibrate", metavar="DATA",
-        help=f"after replacing, estimate the batch norms anew on the first {CALIBRATION} images of DATA (its train split), or of photographs",
+        help=f"after replacing, estimate the batch norms anew on {CALIBRATION} images of DATA's train split, or of photographs",
     )  # fmt: skip
     parser.add_argument("--batch-size", metavar="N", default="64", help="default: 64")
     parser.add_argument("--workers", metavar="N", default="0", help="processes that read images (default: 0)")
@@ -72,8 +79,6 @@ def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first:
 
 def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
     """Estimate the norms anew; returns what was done."""
-    import torch
-
     from ..data import crops, photographs, preprocess
     from ..recalibration import recalibrate
 
@@ -81,20 +86,21 @@ def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
         side = loaded.input_size[-1]
         large = {name: image for name, image in photographs().items() if min(image.shape[:2]) >= side}
         images = preprocess(crops(large, side, CALIBRATION), loaded, resize=False)
-        batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(images), batch_size=numbers["batch_size"])
-        batches = [batch[0] for batch in batches]
+        batches = images.split(numbers["batch_size"])
     else:
         batches = _loader(spec, "train", loaded, numbers["batch_size"], numbers["workers"], CALIBRATION)
     done = recalibrate(model, batches, options.device)
-    return f"{done} batch norms were estimated anew on {spec}" if done else "the network has no batch norms: nothing was recalibrated"
+    if not done:
+        return "the network has no batch norms: nothing was recalibrated"
+    return f"{done} batch norms were estimated anew on {spec}"
 
 
 def _checked(options) -> dict[str, int]:
     """Cheap mistakes first: a network may take a while to load."""
     from ...output import check_output
 
-    least = {"seed": 0, "batch_size": 1, "workers": 0}
-    numbers = {name: _integer(getattr(options, name), f"--{name.replace('_', '-')}", low) for name, low in least.items()}
+    numbers = {"seed": _integer(options.seed, "--seed", 0), "workers": _integer(options.workers, "--workers", 0)}
+    numbers["batch_size"] = _integer(options.batch_size, "--batch-size", 1)
     if options.replace is not None and (options.against or options.against_weights):
         raise ValueError("both --replace and --against are given: expected one network to compare with")
     if options.recalibrate is not None and options.replace is None:
@@ -180,9 +186,11 @@ def _write(options, document, own, comparison) -> None:
             return
         import pandas as pd
 
-        columns = {"image": range(own.n), "label": own.labels, "predicted": own.predictions, "top1": own.correct, "top5": own.correct5}
+        columns = {"image": range(own.n), "label": own.labels, "predicted": own.predictions}
+        columns |= {"top1": own.correct, "top5": own.correct5}
         if comparison is not None:
-            columns |= {"predicted_beside": comparison.reference_evaluation.predictions, "agrees": comparison.agrees, "kl_nats": comparison.kl_each}
+            columns |= {"predicted_beside": comparison.reference_evaluation.predictions, "agrees": comparison.agrees}
+            columns["kl_nats"] = comparison.kl_each
         pd.DataFrame(columns).to_csv(temporary, index=False, lineterminator="\n")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-DESCRIPTION = "Describe the depthwise filters of a network layer by layer: keys, explained variance beside nulls, offsets."
+DESCRIPTION = "Describe the depthwise filters of a network layer by layer: keys, explained variance, nulls, offsets."
 EXAMPLES = """examples:
   keyfilters inspect efficientnet_lite0
   keyfilters inspect efficientnet_lite0 --method learned --nulls random,lines --json
@@ -17,7 +17,9 @@ SUFFIXES = (".json", ".csv", ".html")
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
-    parser.add_argument("--method", metavar="M", default="B", help="key filters: A to D2, A-joint to D-joint, learned (default: B)")
+    parser.add_argument(
+        "--method", metavar="M", default="B", help="key filters: A to D2, A-joint to D-joint, learned (default: B)"
+    )
     parser.add_argument(
         "--nulls", metavar="NULLS", default="all",
         help="all, none, or some of random, permuted, gaussian, impulse, lines with commas between (default: all)",
@@ -25,7 +27,9 @@ def add_arguments(parser) -> None:
     parser.add_argument("--draws", metavar="N", default="20", help="of each null that varies (default: 20)")
     parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
     parser.add_argument("--html", metavar="FILE", help="write a page with maps, which needs no other file")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write all (.json), one row a layer (.csv) or the page (.html)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write all (.json), one row a layer (.csv) or the page (.html)"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
@@ -110,4 +114,4 @@ def _print(found, loaded) -> None:
         print(f"not matched: {match.name or 'the network itself'}: {match.note}")
     for note in loaded.notes:
         print(f"note: {note}")
-    print(f"{loaded.name} ({loaded.source}): explained variance by the keys {found.method!r}; mean of {found.draws} draws of each null")
+    print(f"{loaded.name} ({loaded.source}): explained variance by the keys {found.method!r}; {found.draws} draws of each null")

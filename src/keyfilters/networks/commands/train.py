@@ -69,9 +69,11 @@ def run(options) -> int:
     first = int(os.environ.get("RANK", "0")) == 0
     try:
         return _run(options, first)
-    except ValueError:
-        # All processes find the same mistake; one of them says so.
-        if first:
+    except ValueError as error:
+        from ..images import UnreadableImage
+
+        # All processes find the same mistake and one of them says so; but each image is read by one process only.
+        if first or isinstance(error, UnreadableImage):
             raise
         return 2
 
