@@ -12,6 +12,8 @@ import argparse
 import json
 import os
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 from . import __version__
 
@@ -28,6 +30,8 @@ EXAMPLES = {
   keyfilters scorecard
   keyfilters scorecard --json > scorecard.json""",
 }
+NETWORK_COMMANDS = ("inspect", "replace", "train", "evaluate", "extract")
+"""Each is a module of keyfilters.networks.commands with DESCRIPTION, EXAMPLES, add_arguments and run."""
 FILE_HELP = ".npy, .npz, .csv or .txt with one or many odd-sized square filters"
 
 
@@ -47,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"keyfilters {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, description: str):
+    def command(name: str, description: str, epilog: str | None = None):
         sub = commands.add_parser(
-            name, help=description, description=description, epilog=EXAMPLES[name], allow_abbrev=False,
+            name, help=description, description=description, epilog=epilog or EXAMPLES[name], allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         sub.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -62,7 +66,21 @@ def _parser() -> argparse.ArgumentParser:
     spread = command("spread", "Mean, covariance and l1 norm of the absolute values of filters (x, then y; y up).")
     spread.add_argument("file", metavar="FILE", help=FILE_HELP)
     command("scorecard", "Every published number beside the reproduced one, with a verdict.")
+    for name in NETWORK_COMMANDS:
+        module = _network_command(name)
+        module.add_arguments(command(name, module.DESCRIPTION, module.EXAMPLES))
     return parser
+
+
+def _network_command(name: str):
+    return import_module(f"{__package__}.networks.commands.{name}")
+
+
+def _run_network_command(options) -> int:
+    for package in ("torch", "torchvision", "timm", "safetensors", "accelerate"):
+        if find_spec(package) is None:
+            raise ValueError(f"{options.command} needs {package}: pip install 'keyfilters[networks]'")
+    return _network_command(options.command).run(options)
 
 
 def _print(records: list[dict], as_json: bool, digits: int = 6) -> None:
@@ -162,6 +180,8 @@ def main(arguments=None) -> int:
     try:
         if options.command == "scorecard":
             status = _scorecard(options)
+        elif options.command in NETWORK_COMMANDS:
+            status = _run_network_command(options)
         else:
             _print(_fits(options) if options.command == "fit" else _spreads(options), options.json)
             status = 0

@@ -17,8 +17,9 @@ from typing import Any
 import nbformat
 
 from .manifest import Entry
+from .needs import provide
 from .project import BookError, Project, remove_tree, replace_tree
-from .provenance import cores, provenance
+from .provenance import cores, provenance, versions
 from .runs import Run, cache_key, cached_run, clear_partials, package_digest, partial_folder, store_run
 
 __all__ = ["Failure", "check_parameters", "execute_all", "read_source"]
@@ -208,8 +209,8 @@ def execute_all(
     """
     from tqdm import tqdm
 
-    package = package_digest(project)
-    keys = {entry.slug: cache_key(project, entry, profile, package) for entry in entries}
+    digests = {networks: package_digest(project, networks) for networks in (False, True)}
+    keys = {entry.slug: cache_key(project, entry, profile, digests["networks" in entry.needs]) for entry in entries}
     found = {
         entry.slug: cached_run(project, entry, profile, keys[entry.slug]) for entry in entries if entry.slug != only
     }
@@ -217,6 +218,7 @@ def execute_all(
     todo = [entry for entry in entries if entry.slug not in runs]
     failures: list[Failure] = []
     if todo:
+        provide(need for entry in todo for need in entry.needs)
         facts = provenance(project)
         build = project.build.resolve()
         environment = {**_ENVIRONMENT, "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
@@ -233,8 +235,8 @@ def execute_all(
                         remove_tree(partial)
                         tqdm.write(f"  {entry.slug}: failed", file=sys.stderr)
                     else:
-                        key = keys[entry.slug]
-                        runs[entry.slug] = store_run(project, entry, profile, key, {**outcome, **facts})
+                        own = facts | {"versions": versions("networks" in entry.needs)}
+                        runs[entry.slug] = store_run(project, entry, profile, keys[entry.slug], {**outcome, **own})
                         tqdm.write(f"  {entry.slug}: {outcome['seconds']:.1f} s", file=sys.stderr)
                     bar.update()
     for slug, run in runs.items():
@@ -257,7 +259,8 @@ def _executed(
     )
     try:
         futures = {}
-        for entry in entries:
+        # The longest first: the last to end decides how long all take.
+        for entry in sorted(entries, key=lambda e: -e.budget_seconds):
             partial = partial_folder(project, entry, profile)
             clear_partials(partial.parent)
             task = {

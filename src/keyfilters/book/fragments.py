@@ -44,6 +44,7 @@ def status_table(runs: list[Run]) -> str:
         record = run.record
         version = record["versions"]
         versions = f"Python {version['python']}, NumPy {version['numpy']}, SciPy {version['scipy']}"
+        versions += f", PyTorch {version['torch']}" if "torch" in version else ""
         lines.append(
             f"| {{doc}}`/notebooks/{run.entry.slug}` | {record['device']} | {record['seconds']:.1f} | "
             f"{parameters_text(record['parameters'])} | {record['commit']} | {versions} | passed all gates |"

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from .needs import NEEDS
 from .project import BookError, Project
 
 __all__ = ["PROFILES", "Entry", "load_manifest", "select"]
@@ -64,6 +65,9 @@ def _entry(row: Any, position: int, name: str) -> Entry:
             raise BookError(f"{where}: {key} is {values[key]}; expected a positive number")
     if values["device"] not in ("cpu", "gpu"):
         raise BookError(f"{where}: device is {values['device']!r}; expected cpu or gpu")
+    unknown = [need for need in values["needs"] if need not in NEEDS]
+    if unknown:
+        raise BookError(f"{where}: needs {unknown[0]!r}; expected {', '.join(NEEDS)}")
     return Entry(
         slug=values["slug"],
         title=values["title"],

@@ -14,6 +14,7 @@ from .project import Project, digest_files
 __all__ = ["commit", "cores", "data_sha256", "device", "provenance", "versions"]
 
 _REPORTED = ("numpy", "scipy", "matplotlib")
+_NETWORKS = ("torch", "timm")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -48,9 +49,10 @@ def device() -> str:
     return f"CPU, {count} core{'s' if count != 1 else ''}"
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that compute and draw."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _REPORTED}}
+def versions(networks: bool = False) -> dict[str, str]:
+    """Versions of Python and of the libraries that compute and draw; with `networks` those of torch and timm too."""
+    names = _REPORTED + (_NETWORKS if networks else ())
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
 def data_files(project: Project) -> list[Path]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .manifest import Entry
+from .needs import NETWORK_ROOMS
 from .project import Project, digest_files, remove_tree, write_atomic
 
 __all__ = ["Run", "cache_key", "cached_run", "clear_partials", "package_digest", "partial_folder", "store_run"]
@@ -42,12 +43,14 @@ class Run:
         return self.folder / "results"
 
 
-def package_digest(project: Project) -> str:
-    """Hash over every file of the package, its data included."""
+def package_digest(project: Project, networks: bool = True) -> str:
+    """Hash over every file of the package, its data included; without the rooms that need torch if `networks` is false."""
+    left_out = () if networks else tuple(project.package / room for room in NETWORK_ROOMS)
     files = [
         path
         for path in project.package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+        and not any(path.is_relative_to(folder) for folder in left_out)
     ]
     return digest_files(files, project.package)
 
@@ -57,7 +60,7 @@ def cache_key(project: Project, entry: Entry, profile: str, package: str | None 
     lock = project.lock.read_bytes() if project.lock.is_file() else b""
     parts = {
         "notebook": hashlib.sha256((project.notebooks / f"{entry.slug}.ipynb").read_bytes()).hexdigest(),
-        "package": package or package_digest(project),
+        "package": package or package_digest(project, "networks" in entry.needs),
         "lock": hashlib.sha256(lock).hexdigest(),
         "parameters": entry.parameters[profile],
         "profile": profile,

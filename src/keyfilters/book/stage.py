@@ -131,13 +131,19 @@ def parameters_text(parameters: dict[str, Any]) -> str:
     return ", ".join(f"`{name} = {value!r}`" for name, value in parameters.items())
 
 
+LIBRARIES = {
+    "python": "Python", "numpy": "NumPy", "scipy": "SciPy", "matplotlib": "Matplotlib", "torch": "PyTorch", "timm": "timm",
+}  # fmt: skip
+
+
 def page_card(run: Run, url: str) -> str:
     """The compact card below the title: reading time, parameters, provenance and sources."""
     entry, record = run.entry, run.record
     version = record["versions"]
     libraries = " · ".join(
         f"{label} {version[key]}"
-        for key, label in (("python", "Python"), ("numpy", "NumPy"), ("scipy", "SciPy"), ("matplotlib", "Matplotlib"))
+        for key, label in LIBRARIES.items()
+        if key in version
     )
     numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
     where = (
