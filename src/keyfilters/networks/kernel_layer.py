@@ -101,7 +101,12 @@ class DepthwiseKernelConv2d(nn.Module):
         elif self.padding_mode != "zeros":
             rows, columns = padding
             x, padding = F.pad(x, (columns, columns, rows, rows), mode=self.padding_mode), (0, 0)
-        return F.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        if self.bias is None or weight.requires_grad or not torch.is_grad_enabled():
+            return F.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        # On a CPU the gradient of a bias inside the convolution costs as much as that of the weights, which
+        # frozen filters do without; added afterwards it costs a sum.
+        y = F.conv2d(x, weight, None, self.stride, padding, self.dilation, self.groups)
+        return y + self.bias.to(y.dtype)[:, None, None]
 
     def fold(self) -> nn.Conv2d:
         """A plain convolution with the weights written out: the same output, stride, padding, dilation and bias."""
