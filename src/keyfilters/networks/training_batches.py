@@ -126,7 +126,8 @@ class ArrayImages:
     """
 
     def __init__(self, images, labels, mean=None, std=None):
-        images, labels = torch.as_tensor(images), torch.as_tensor(labels).long()
+        images, labels = (v if isinstance(v, torch.Tensor) else torch.tensor(np.asarray(v)) for v in (images, labels))
+        labels = labels.long()
         if images.dtype != torch.uint8 or images.ndim not in (3, 4):
             raise ValueError(
                 f"images are {images.dtype} of shape {tuple(images.shape)}: expected uint8 of shape (N, H, W) or (N, H, W, C)"

@@ -42,10 +42,12 @@ def optimizer_of(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer
 
 def schedule_of(optimizer, config: TrainConfig, steps: int):
     """Return timm's schedule over single steps: linear warm-up, then ``sched`` over the remaining epochs."""
-    after = max(config.epochs - config.warmup_epochs, 1 / steps)
+    after = max(config.epochs - config.warmup_epochs, 2 / steps)
+    # The last fifth of "wsd" decays; timm refuses less than a step of it.
+    decay = max(0.2, 1 / (after * steps)) if config.sched == "wsd" else None
     return create_scheduler_v2(
         optimizer, sched=config.sched, num_epochs=after, warmup_epochs=config.warmup_epochs, warmup_lr=config.warmup_lr,
-        warmup_prefix=True, min_lr=config.min_lr, step_on_epochs=False, updates_per_epoch=steps,
+        warmup_prefix=True, min_lr=config.min_lr, decay_epochs=decay, step_on_epochs=False, updates_per_epoch=steps,
     )[0]  # fmt: skip
 
 

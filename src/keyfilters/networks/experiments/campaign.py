@@ -90,7 +90,7 @@ class Campaign:
         setting = DESIGN.search_setting
         tasks = [
             self.task(v, setting, seed, rate, scale, "validation")
-            for v in variants for rate, scale in DESIGN.grid() for seed in DESIGN.search_seeds
+            for v in variants for rate, scale in DESIGN.grid(v) for seed in DESIGN.search_seeds
             if (v, setting.name, seed, rate, scale) not in known
         ]  # fmt: skip
         for result in self.results(tasks):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
-from .variants import SCALE_VARIANTS, VARIANTS
+from .variants import ALL_VARIANTS, BANK, SCALE_VARIANTS, VARIANTS
 
 VALIDATION = 5000
 """Images at the end of a fixed permutation of the training set that choose rate and scale; never trained on."""
@@ -55,7 +55,8 @@ class Design:
         Widths and blocks per stage of the network.
     seeds : tuple of int
     rates, scales : tuple of float
-        The grid of every variant's search: learning rate, and l2 norm of a filter at the start.
+        The grid of every variant's search: learning rate, and l2 norm of a filter at the start. A frozen
+        bank gets the largest norm only: behind it stands a normalisation, which takes its norm out again.
     search_setting, search_seeds
         Where the search is done.
     settings : tuple of str
@@ -76,9 +77,10 @@ class Design:
     basis_setting: Setting
     basis_seeds: tuple
 
-    def grid(self):
-        """All (rate, scale) of the search."""
-        return list(itertools.product(self.rates, self.scales))
+    def grid(self, variant: str):
+        """All (rate, scale) of a variant's search."""
+        scales = self.scales[-1:] if ALL_VARIANTS[variant].kind == BANK else self.scales
+        return list(itertools.product(self.rates, scales))
 
 
 FULL = Design(

@@ -36,7 +36,8 @@ def split_images():
     return {
         "train": (images[:cut], labels[:cut]),
         "validation": (images[cut:], labels[cut:]),
-        "test": (data["test_images"], data["test_labels"].astype(np.int64)),
+        # A copy: what is read from the file cannot be written to, and torch warns of such arrays.
+        "test": (data["test_images"].copy(), data["test_labels"].astype(np.int64)),
     }
 
 
