@@ -33,7 +33,7 @@ test: book ## all tests, those of the built book in a real browser included
 unit: $(READY) ## the tests that need neither the built book nor a browser
 	@$(BIN)/python -m pytest -m 'not book and not browser' $(ARGS)
 
-bench: $(READY) ## speed of the fits beside the same work done with pyscsp
+bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands for
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
 
 serve: book ## build the book and serve it on this machine
