@@ -1,11 +1,15 @@
 """Networks: layers of idealised filters, surgery on depthwise convolutions, training, evaluation, extraction.
 
 - ``kernels``, ``layers``: idealised filters in torch, and the depthwise convolutions made of them
-- ``depthwise``, ``matching``, ``scale_fits``, ``surgery``: find, match, replace, fold
-- ``zoo``, ``checkpoints``, ``data``, ``small``: networks, their weights, images
-- ``training``, ``recipes``, ``evaluation``, ``finetuning``: what is done with them
-- ``extraction``, ``klines``, ``autoencoder``, ``reduction``: master keys of a network
-- ``inspection``: the report of ``keyfilters inspect``; ``experiments``: the runs of the book's chapters
+- ``depthwise``, ``matching``, ``nulls``, ``scale_fits``, ``modes``, ``surgery``: find, match, replace, fold
+- ``zoo``, ``hub``, ``checkpoints``, ``weight_formats``, ``small``: networks and their weights
+- ``data``, ``images``, ``class_numbers``: images and labels
+- ``training`` and ``training_*``, ``recipes``, ``checkpointing``: training on any number of processes
+- ``evaluation``, ``forward``, ``recalibration``, ``finetuning``: judging, and mending after surgery
+- ``extraction``, ``klines``, ``clusterings``, ``autoencoder``, ``reduction``, ``comparison``: master keys of a network
+- ``shifts``: idealised filters moved by fractions of a pixel
+- ``inspection``, ``inspection_*``: the report of ``keyfilters inspect``
+- ``experiments``: the runs of the book's chapters; ``commands``: the command line
 
 Quick start::
 
@@ -25,6 +29,7 @@ _ROOMS = {
     "layers": ("FilterBankConv2d", "ScaleSpaceConv2d"),
     "depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
     "matching": ("match",),
+    "nulls": ("NULLS", "explained_interval", "null_distribution"),
     "surgery": ("MODES", "fold", "replace"),
     "zoo": ("load_model",),
     "small": ("SmallConvNeXt",),
@@ -32,6 +37,8 @@ _ROOMS = {
     "recipes": ("RECIPES",),
     "evaluation": ("compare", "evaluate"),
     "extraction": ("extract",),
+    "klines": ("k_lines",),
+    "reduction": ("elbow", "greedy_reduction"),
     "inspection": ("inspect_model",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -60,7 +60,6 @@ class SmallConvNeXt(nn.Module):
             raise ValueError(f"depths has {len(depths)} entries and dims {len(dims)}: expected one of each per stage")
         odd_size(kernel_size, "kernel_size")
         self.num_classes, self.in_chans, self.depths, self.dims = num_classes, in_chans, depths, dims
-        # timm writes these beside its own networks; its checks of an input look them up.
         self.stem = nn.Sequential(nn.Conv2d(in_chans, dims[0], 2, stride=2), LayerNorm2d(dims[0], eps=1e-6))
         rates = torch.linspace(0, drop_path_rate, sum(depths)).split(list(depths))
         stages, channels = [], dims[0]
