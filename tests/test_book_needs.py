@@ -1,0 +1,67 @@
+"""What a notebook needs: checked before anything is executed, and part of its key in the store of runs."""
+
+from dataclasses import replace
+
+import pytest
+from tiny_book import tiny_book
+
+from keyfilters.book import needs
+from keyfilters.book.manifest import load_manifest
+from keyfilters.book.project import BookError
+from keyfilters.book.provenance import versions
+from keyfilters.book.runs import cache_key
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = tiny_book(tmp_path, "one")
+    (project.package / "networks").mkdir(parents=True)
+    return project
+
+
+@pytest.mark.parametrize("wants, file, same", [
+    ((), "networks/layers.py", True),
+    ((), "data/fashion_mnist/runs.csv", True),
+    ((), "code.py", False),
+    (("networks",), "networks/layers.py", False),
+    (("networks",), "data/fashion_mnist/runs.csv", False),
+    (("networks",), "code.py", False),
+])  # fmt: skip
+def test_a_change_of_the_networks_leaves_other_notebooks_as_they_are(project, wants, file, same):
+    entry = replace(load_manifest(project)[0], needs=wants)
+    before = cache_key(project, entry, "quick")
+    path = project.package / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("changed = True\n")
+    assert (cache_key(project, entry, "quick") == before) is same
+
+
+def test_an_unknown_need_is_named(project):
+    text = project.manifest.read_text().rstrip() + "\n    needs: [quantum]\n"
+    project.manifest.write_text(text)
+    with pytest.raises(BookError, match=r"row 1 \(one\): needs 'quantum'; expected networks, fashion-mnist"):
+        load_manifest(project)
+
+
+def test_each_need_is_seen_to_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(needs, "NEEDS", {"a": lambda: asked.append("a"), "b": lambda: asked.append("b")})
+    needs.provide(["b", "b", "a"])
+    assert asked == ["a", "b"]
+
+
+def test_what_is_missing_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "timm" else object())
+    with pytest.raises(BookError, match=r"^timm is missing: .*pip install 'keyfilters\[networks\]'$"):
+        needs.provide(["networks"])
+
+    def nowhere():
+        raise ValueError("Fashion-MNIST is nowhere;\n mend it")
+
+    monkeypatch.setattr("keyfilters.fetch.ensure_fashion_mnist", nowhere)
+    with pytest.raises(BookError, match="^Fashion-MNIST is nowhere; mend it$"):
+        needs.provide(["fashion-mnist"])
+
+
+def test_versions_name_torch_where_it_computes():
+    assert {"torch", "timm"} <= set(versions(networks=True)) and "torch" not in versions()
