@@ -20,7 +20,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--settings", nargs="+", default=list(DESIGN.settings), metavar="S", help=", ".join(SETTINGS))
     parser.add_argument("--variants", nargs="+", default=list(DESIGN.variants), metavar="V", help=", ".join(DESIGN.variants))
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once, one thread each (default 1)")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda; results of another device than cpu go to a folder of their own")
     parser.add_argument("--amp", default="no", choices=("no", "bf16"))
     parser.add_argument("--eager", dest="compiled", action="store_false", help="do not compile the network (no C++ compiler needed)")
     options = parser.parse_args(arguments)

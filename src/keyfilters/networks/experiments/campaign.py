@@ -66,6 +66,13 @@ class Campaign:
         where = device() if options.device in (None, "cpu") else options.device
         self.origin = store.provenance(commit(root), where, options.compiled, options.amp)
         self.extracted = None
+        self.folder = store.folder_of(options.device)
+
+    def table(self, name: str) -> pd.DataFrame:
+        return store.table(name, self.folder)
+
+    def add(self, name: str, rows: list[dict]) -> pd.DataFrame:
+        return store.add(name, rows, self.folder)
 
     def task(self, variant, setting, seed, rate, scale, judge) -> dict:
         return {
@@ -86,7 +93,7 @@ class Campaign:
 
     def search(self, variants) -> dict:
         """Every rate and scale of the grid, for each variant, judged on the validation images."""
-        known = {tuple(r) for r in store.table("search")[list(store.TABLES["search"])].itertuples(index=False)}
+        known = {tuple(r) for r in self.table("search")[list(store.TABLES["search"])].itertuples(index=False)}
         setting = DESIGN.search_setting
         tasks = [
             self.task(v, setting, seed, rate, scale, "validation")
@@ -94,12 +101,12 @@ class Campaign:
             if (v, setting.name, seed, rate, scale) not in known
         ]  # fmt: skip
         for result in self.results(tasks):
-            store.add("search", [result["row"] | self.origin])
-        return store.best_trials(store.table("search"))
+            self.add("search", [result["row"] | self.origin])
+        return store.best_trials(self.table("search"))
 
     def banks(self, best) -> None:
         """The extracted banks: from learned networks whose seeds occur in no run."""
-        stored = store.table("banks")
+        stored = self.table("banks")
         if stored.empty:
             rate, scale = best["learned"]
             tasks = [self.task("learned", DESIGN.basis_setting, s, rate, scale, "validation") for s in DESIGN.basis_seeds]
@@ -109,23 +116,23 @@ class Campaign:
                 {"bank": name, "filter": i, **{f"w{a}{b}": float(f"{v:.6g}") for (a, b), v in _entries(h)}} | self.origin
                 for name, bank in found.items() for i, h in enumerate(bank)
             ]  # fmt: skip
-            stored = store.add("banks", rows)
+            stored = self.add("banks", rows)
         self.extracted = banks_of(stored)
 
     def runs(self, variants, settings, best) -> None:
-        known = {tuple(r) for r in store.table("runs")[list(store.TABLES["runs"])].itertuples(index=False)}
+        known = {tuple(r) for r in self.table("runs")[list(store.TABLES["runs"])].itertuples(index=False)}
         tasks = [
             self.task(v, SETTINGS[s], seed, *best[v], "test")
             for s in settings for seed in DESIGN.seeds for v in variants if (v, s, seed) not in known
         ]  # fmt: skip
         for result in self.results(tasks):
-            store.add("runs", [result["row"] | self.origin])
+            self.add("runs", [result["row"] | self.origin])
             if result["filters"] is not None and result["row"]["seed"] == DESIGN.seeds[0]:
-                store.add("filters", _filter_rows(result))
+                self.add("filters", _filter_rows(result))
             if result["scales"]:
                 ends, paths = _scale_rows(result)
-                store.add("scales", ends)
-                store.add("trajectories", paths)
+                self.add("scales", ends)
+                self.add("trajectories", paths)
 
 
 def banks_of(stored) -> dict:

@@ -11,6 +11,8 @@ from ...checks import choice
 from ...output import written
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "fashion_mnist"
+GPU = "gpu"
+"""Subfolder for what was run on another device than a CPU: beside each other the two give :func:`deviations`."""
 
 TABLES: dict[str, tuple[str, ...]] = {
     "search": ("variant", "setting", "seed", "rate", "scale"),
@@ -58,6 +60,34 @@ def add(name: str, rows: list[dict], folder=None) -> pd.DataFrame:
     with written(folder / f"{name}.csv", force=True) as temporary:
         whole.to_csv(temporary, index=False, lineterminator="\n")
     return whole
+
+
+def folder_of(device: str | None) -> Path:
+    """Where the results of a device belong.
+
+    Examples
+    --------
+    >>> folder_of("cuda").name, folder_of(None).name
+    ('gpu', 'fashion_mnist')
+    """
+    return FOLDER if device in (None, "cpu") else FOLDER / GPU
+
+
+def deviations(folder=None) -> pd.DataFrame:
+    """Runs that were made on a CPU and on a GPU, beside each other; no rows where one of them was not made.
+
+    Columns: variant, setting, seed, ``accuracy_cpu``, ``accuracy_gpu``, ``difference`` (GPU minus CPU),
+    ``commit_cpu``, ``commit_gpu``, ``device_gpu``. Rates and scales are compared too: rows that differ in them are
+    left out, since they are other experiments.
+    """
+    folder = Path(folder or FOLDER)
+    identity = [*TABLES["runs"], "rate", "scale"]
+    columns = [*identity, "accuracy", "commit", "device"]
+    cpu, gpu = (table("runs", place).reindex(columns=columns) for place in (folder, folder / GPU))
+    both = cpu.merge(gpu, on=identity, suffixes=("_cpu", "_gpu"))
+    both["difference"] = both["accuracy_gpu"].astype(float) - both["accuracy_cpu"].astype(float)
+    names = ("accuracy_cpu", "accuracy_gpu", "difference", "commit_cpu", "commit_gpu", "device_gpu")
+    return both[[*TABLES["runs"], *names]]
 
 
 def best_trials(search: pd.DataFrame) -> dict[str, tuple[float, float]]:
