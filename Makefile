@@ -5,18 +5,20 @@
 #   JOBS=<n>             notebooks executed at once (default: one per core)
 #   PYTHON=<python>      the Python to make .venv from (3.11 or newer)
 #   PORT=<port>          where `make serve` listens (default 8000)
+#   DEVICE=cpu|cuda      where `make experiments` trains (default cpu)
 #   ARGS=<arguments>     handed to pytest by `make test`, `make unit` and `make bench`
 
 SHELL := /bin/sh
 PROFILE ?= quick
 PORT ?= 8000
+DEVICE ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test unit bench serve lock clean distclean
+.PHONY: help setup book test unit bench experiments serve lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -35,6 +37,9 @@ unit: $(READY) ## the tests that need neither the built book nor a browser
 
 bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands for
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
+
+experiments: $(READY) ## make what is missing of the stored training results (hours on a CPU; DEVICE=cuda JOBS=4 on a GPU)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),1)' $(ARGS)
 
 serve: book ## build the book and serve it on this machine
 	@$(BIN)/python tools/serve.py _build/html '$(PORT)'
