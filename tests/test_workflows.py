@@ -135,7 +135,7 @@ def test_the_gpu_job_never_runs_for_a_pull_request():
     assert workflow["on"]["push"] == {"tags": ["v*"]}
     (job,) = workflow["jobs"].values()
     assert job["runs-on"] == """${{ fromJSON(vars.GPU_RUNNER || '["self-hosted","linux","x64","gpu"]') }}"""
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["make book PROFILE=full"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make experiments DEVICE=cuda JOBS=4", "make book PROFILE=full"]
 
 
 def test_no_other_workflow_runs_on_a_machine_of_ones_own():
