@@ -66,7 +66,7 @@ class Distillation:
 
 
 def distill(
-    model, reference, data, steps: int = 100, lr: float = 1e-3, seed: int = 0, trainable: str = "pointwise+norm",
+    model, reference, data, steps: int = 100, lr: float = 1e-4, seed: int = 0, trainable: str = "pointwise+norm",
     *, device=None, batch_size: int = 32,
 ) -> Distillation:  # fmt: skip
     """Train a network for a few steps toward the outputs of a reference; no labels are needed.
@@ -74,6 +74,9 @@ def distill(
     The loss is KL(reference || model); Adam, the rate falling to 0 along a cosine. Batch norms keep their
     running statistics (recalibrate first), and dropout is off: with the same seed, data and threads the
     weights are the same, bit by bit on the CPU.
+
+    A few images are learned by heart: judge the result on others, and rather take many crops once than a
+    few of them often. ``trainable="norm"`` has the least to learn by heart with.
 
     Parameters
     ----------
