@@ -10,6 +10,7 @@
 - ``scales``: methods side by side, objectives of a shared scale
 - ``objective``: objectives as maps over two parameters
 - ``profiles``: a quantity over one parameter, with labelled points and kinks
+- ``training``: banks of filters, values of seeds with intervals, quantities over epochs
 - ``digits``: counts of matching digits, sizes over many powers of ten
 """
 

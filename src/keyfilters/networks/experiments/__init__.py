@@ -3,4 +3,5 @@
 - ``variants``: what the depthwise filters are, as a table; ``basis``: eight filters extracted from trained networks
 - ``design``: how many images and epochs, which seeds, what is searched
 - ``runs``: one run; ``store``: the tables of results in git; ``campaign`` and ``__main__``: the one command that makes them
+- ``summary``: means, intervals and paired differences of the tables; ``scale_sweep``: accuracy against one common scale
 """

@@ -41,6 +41,21 @@ def split_images():
     }
 
 
+def prepared(split: str, count: int, setting: Setting):
+    """The first images of a split, normalised as in the runs of a setting, and their labels.
+
+    Returns
+    -------
+    tensors, shapes (count, 1, 28, 28) and (count,)
+    """
+    from ..training_batches import ArrayImages
+
+    pairs = split_images()
+    train = ArrayImages(*(v[: setting.images] for v in pairs["train"]))
+    images = ArrayImages(*(v[:count] for v in pairs[split]), mean=train.mean, std=train.std)
+    return images.batch(np.arange(len(images)))
+
+
 @dataclass
 class Outcome:
     """What a run leaves: its row of numbers, the network, the history, and the scales after each epoch (or None)."""

@@ -45,7 +45,8 @@ def table(name: str, folder=None) -> pd.DataFrame:
     path = Path(folder or FOLDER) / f"{name}.csv"
     if not path.exists():
         return pd.DataFrame(columns=list(TABLES[name]))
-    return pd.read_csv(path, float_precision="round_trip")
+    # Python's own reader gives back every number to the last digit, in all versions of pandas.
+    return pd.read_csv(path, engine="python")
 
 
 def add(name: str, rows: list[dict], folder=None) -> pd.DataFrame:

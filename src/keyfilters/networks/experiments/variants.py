@@ -63,7 +63,10 @@ SCALE_VARIANTS: dict[str, Variant] = {
 }
 """Beside each other in the chapter *Learning the scales*."""
 
-ALL_VARIANTS = VARIANTS | SCALE_VARIANTS
+GIVEN = Variant("given", "filters handed in", BANK, "given")
+"""For banks that are made on the spot; in no stored table."""
+
+ALL_VARIANTS = VARIANTS | SCALE_VARIANTS | {GIVEN.name: GIVEN}
 
 
 def variant(name) -> Variant:
@@ -83,14 +86,14 @@ def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarra
     Parameters
     ----------
     source : str
-        A method, ``"learned"``, ``"random"`` (drawn from the seed), ``"impulse"``, or ``"pca"`` and
-        ``"lines"`` (these come from ``extracted``).
+        A method, ``"learned"``, ``"random"`` (drawn from the seed), ``"impulse"``, or ``"pca"``, ``"lines"``
+        and ``"given"`` (these come from ``extracted``).
     extracted : mapping of str to array, optional
 
     Raises
     ------
     ValueError
-        If the source is unknown or its filters were not extracted.
+        If the source is unknown or its filters were not handed in.
 
     Examples
     --------
@@ -102,9 +105,10 @@ def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarra
     elif source == "impulse":
         filters = np.zeros((1, size, size))
         filters[0, size // 2, size // 2] = 1.0
-    elif source in ("pca", "lines"):
+    elif source in ("pca", "lines", "given"):
         if extracted is None or source not in extracted:
-            raise ValueError(f"{source}: its filters come from trained networks; hand them in as extracted={{'{source}': ...}}")
+            origin = "" if source == "given" else "its filters come from trained networks; "
+            raise ValueError(f"{source}: {origin}hand them in as extracted={{'{source}': ...}}")
         filters = np.asarray(extracted[source], dtype=np.float64)
     elif source == "learned":
         filters = learned_filters()
