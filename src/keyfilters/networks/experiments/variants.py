@@ -16,6 +16,9 @@ from ..layers import ScaleSpaceConv2d
 
 LEARNED, BANK, SCALES = "learned", "bank", "scales"
 BANK_SIZE = 8
+MEAN_FREE = " mean-free"
+"""Behind a method: its filters less their means. The learned master keys are stored so; of the idealised ones
+those of keys 7 and 8 are not mean-free as they stand."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ VARIANTS: dict[str, Variant] = {
     for v in (
         Variant("learned", "learned", LEARNED),
         *(Variant(f"ideal-{m}", f"8 idealised keys, {m}", BANK, m) for m in METHODS),
+        Variant("ideal-B-mean-free", "8 idealised keys, B, mean-free", BANK, "B mean-free"),
         Variant("master", "8 learned master keys", BANK, "learned"),
         Variant("scales", "learnable scales", SCALES, "B"),
         Variant("random", "8 random filters", BANK, "random"),
@@ -86,7 +90,7 @@ def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarra
     Parameters
     ----------
     source : str
-        A method, ``"learned"``, ``"random"`` (drawn from the seed), ``"impulse"``, or ``"pca"``, ``"lines"``
+        A method, one followed by ``" mean-free"``, ``"learned"``, ``"random"`` (drawn from the seed), ``"impulse"``, or ``"pca"``, ``"lines"``
         and ``"given"`` (these come from ``extracted``).
     extracted : mapping of str to array, optional
 
@@ -112,6 +116,9 @@ def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarra
         filters = np.asarray(extracted[source], dtype=np.float64)
     elif source == "learned":
         filters = learned_filters()
+    elif source.endswith(MEAN_FREE):
+        filters = key_filters(source.removesuffix(MEAN_FREE), size)
+        filters = filters - filters.mean((-2, -1), keepdims=True)
     else:
         filters = key_filters(source, size)
     return filters / np.sqrt((filters**2).sum((-2, -1), keepdims=True))
