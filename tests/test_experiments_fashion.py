@@ -443,6 +443,8 @@ def test_the_reading_never_says_more_than_the_interval(mean, half, margin):
     words, mirrored = summary.reading(low, high, margin), summary.reading(-high, -low, margin)
     assert words.startswith("ahead") == (low > 0) and words.startswith("behind") == (high < 0)
     assert (("margin" in words) == (low > -margin and high < margin)) or low > 0 or high < 0
+    taken_back = summary.reading(low, high, margin, p=0.2)
+    assert (taken_back == words) == (low <= 0 <= high) and summary.reading(low, high, margin, p=0.01) == words
     assert mirrored == words.replace("ahead", "BEHIND").replace("behind", "ahead").replace("BEHIND", "behind")
 
 

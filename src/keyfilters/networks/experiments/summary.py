@@ -111,14 +111,20 @@ def differences(runs: pd.DataFrame, reference: str = "learned") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def reading(low: float, high: float, margin: float) -> str:
+def reading(low: float, high: float, margin: float, p: float | None = None) -> str:
     """What an interval of the difference of a first and a second says about the first, in words.
+
+    With a corrected p-value at hand, one of 0.05 or more takes back what the interval alone would say.
 
     Examples
     --------
     >>> reading(-0.004, 0.006, 0.01), reading(-0.02, 0.03, 0.01), reading(0.002, 0.02, 0.01)
     ('equal within the margin', 'undecided', 'ahead')
+    >>> reading(0.002, 0.02, 0.01, p=0.2)
+    'undecided after the correction'
     """
+    if not low <= 0 <= high and p is not None and p >= 0.05:
+        return "undecided after the correction"
     if low > 0:
         return "ahead, by less than the margin" if high < margin else "ahead"
     if high < 0:
