@@ -737,3 +737,17 @@ def test_a_command_of_the_page_runs(run, tmp_path, monkeypatch):
         status, out, err = run(*words[2:], *small("IMAGENET", "--model", "convnextv2_atto", "--weights", "none"))
         assert status == 0, err
         assert "every phase works" in out
+
+
+def test_a_new_head_is_noted(run, tmp_path):
+    from keyfilters.networks.checkpoints import write_weights
+    from keyfilters.networks.small import SmallConvNeXt
+
+    write_weights(SmallConvNeXt(), tmp_path / "ten.safetensors")
+    place = folder(tmp_path / "images")
+    status, out, err = run(
+        "--recipe", "fashion-mnist-small", "--data", place, "--weights", tmp_path / "ten.safetensors",
+        "--set", "batch_size=4", "--set", "amp=no", "--set", "shift=0", "-o", tmp_path / "out", "--dry-run",
+    )  # fmt: skip
+    assert status == 0, err
+    assert "note: " in out and "random weights" in out

@@ -10,7 +10,7 @@ normalisation sees one process's share.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,7 +32,8 @@ class TrainResult:
     """What a training leaves: one ``history`` row an epoch, the folder, the file of weights, and the judged network.
 
     ``network`` is the moving average where there is one. ``best_epoch`` is the first with the highest top-1 accuracy on the
-    validation set; the weights are those of the last epoch, since the best by chance is no fair choice.
+    validation set; the weights are those of the last epoch, since the best by chance is no fair choice. ``notes`` say what a
+    user should know of the start, such as a head with random weights.
     """
 
     history: list[dict]
@@ -40,6 +41,7 @@ class TrainResult:
     network: nn.Module
     folder: Path | None = None
     weights: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _images(images, like=None):
@@ -239,6 +241,8 @@ def train(
         network = network_of(config, raw.classes)
     train_set, val_set = raw.prepared(config, network)
     options = {"progress": progress, "on_epoch": on_epoch, "on_step": on_step, "accelerator": accelerator}
-    if not dry_run:
-        return fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, **options)
-    return dry(network.model, train_set, val_set, config, target.path, accelerator, options)
+    if dry_run:
+        result = dry(network.model, train_set, val_set, config, target.path, accelerator, options)
+    else:
+        result = fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, **options)
+    return replace(result, notes=network.notes)

@@ -22,13 +22,14 @@ DRY_STEPS = 2
 
 @dataclass(frozen=True)
 class Network:
-    """A network to train and the images that it takes."""
+    """A network to train, the images that it takes, and what was noted when it was made."""
 
     model: nn.Module
     mean: tuple[float, ...]
     std: tuple[float, ...]
     channels: int
     size: int
+    notes: tuple[str, ...] = ()
 
 
 def network_of(config: TrainConfig, classes: int) -> Network:
@@ -48,7 +49,7 @@ def network_of(config: TrainConfig, classes: int) -> Network:
 
         model = replace(model, config.method, config.replace, seed=config.seed, inplace=True).model
     channels, size = loaded.input_size[0], config.img_size or loaded.input_size[-1]
-    return Network(model.train(), loaded.mean, loaded.std, channels, size)
+    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(loaded.notes))
 
 
 class Transformed(Dataset):

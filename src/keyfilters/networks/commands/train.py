@@ -101,8 +101,11 @@ def _run(options, first: bool) -> int:
         _leave()
     if not first:
         return 0
+    if not options.json:
+        for note in result.notes:
+            print(f"note: {note}")
     if options.json:
-        summary = {"best_epoch": result.best_epoch, "dry_run": options.dry_run, "history": result.history}
+        summary = {"notes": list(result.notes), "best_epoch": result.best_epoch, "dry_run": options.dry_run, "history": result.history}
         print(json.dumps(summary, indent=1, allow_nan=False))
     elif options.dry_run:
         print("dry run: every phase works; nothing was kept")
