@@ -11,6 +11,8 @@
 - ``objective``: objectives as maps over two parameters
 - ``profiles``: a quantity over one parameter, with labelled points and kinks
 - ``training``: banks of filters, values of seeds with intervals, quantities over epochs
+- ``networks``: a network judged after surgery, variant by variant and layer by layer
+- ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
 - ``digits``: counts of matching digits, sizes over many powers of ten
 """
 
