@@ -35,6 +35,8 @@ _ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "JUPYTER_PLATFORM_DIRS": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
+    # Libraries of networks look for progress bars as widgets, which the pages do without.
+    "PYTHONWARNINGS": "ignore:IProgress not found",
 }
 
 

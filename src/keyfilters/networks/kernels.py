@@ -192,7 +192,7 @@ def ideal_kernels(keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str =
     table = KernelTable(keys, size, edge, widest, dtype)
     for name in KernelTable.TENSORS:
         setattr(table, name, getattr(table, name).to(sigma_x.device))
-    return kernels_from(table, full[0] ** 2, full[1] ** 2, full[2], kind)
+    return kernels_from(table, full[0] ** 2, full[1] ** 2, full[2], kind) + 0.0  # no negative zeros
 
 
 def check_keys(keys) -> np.ndarray:
