@@ -69,7 +69,7 @@ def test_folded_inference(benchmark, compare, image):
 @torch.no_grad()
 def test_kernels_of_convnext_v2_tiny(benchmark, compare):
     from keyfilters import ideal_filter
-    from keyfilters.networks.kernels import KernelTable, kernels_from
+    from keyfilters.networks.layers.kernels import KernelTable, kernels_from
 
     rng = np.random.default_rng(0)
     keys, sigma = rng.integers(1, 9, TINY_FILTERS), rng.uniform(0.3, 1.2, (2, TINY_FILTERS))

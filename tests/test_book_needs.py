@@ -20,14 +20,19 @@ def project(tmp_path):
 
 
 @pytest.mark.parametrize("wants, file, same", [
-    ((), "networks/layers.py", True),
+    ((), "networks/layers/kernels.py", True),
     ((), "data/fashion_mnist/runs.csv", True),
     ((), "code.py", False),
-    (("networks",), "networks/layers.py", False),
+    ((), "representations/patches.py", True),
+    (("networks",), "representations/patches.py", True),
+    (("representations",), "representations/patches.py", False),
+    (("representations",), "networks/layers/kernels.py", True),
+    (("networks", "representations"), "networks/layers/kernels.py", False),
+    (("networks",), "networks/layers/kernels.py", False),
     (("networks",), "data/fashion_mnist/runs.csv", False),
     (("networks",), "code.py", False),
 ])  # fmt: skip
-def test_a_change_of_the_networks_leaves_other_notebooks_as_they_are(project, wants, file, same):
+def test_a_change_of_a_room_leaves_notebooks_without_need_of_it_as_they_are(project, wants, file, same):
     entry = replace(load_manifest(project)[0], needs=wants)
     before = cache_key(project, entry, "quick")
     path = project.package / file
@@ -39,7 +44,7 @@ def test_a_change_of_the_networks_leaves_other_notebooks_as_they_are(project, wa
 def test_an_unknown_need_is_named(project):
     text = project.manifest.read_text().rstrip() + "\n    needs: [quantum]\n"
     project.manifest.write_text(text)
-    with pytest.raises(BookError, match=r"row 1 \(one\): needs 'quantum'; expected networks, fashion-mnist"):
+    with pytest.raises(BookError, match=r"row 1 \(one\): needs 'quantum'; expected networks, representations, fashion-mnist"):
         load_manifest(project)
 
 
@@ -63,5 +68,6 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch):
         needs.provide(["fashion-mnist"])
 
 
-def test_versions_name_torch_where_it_computes():
-    assert {"torch", "timm"} <= set(versions(networks=True)) and "torch" not in versions()
+def test_versions_name_the_libraries_that_compute():
+    assert {"torch", "timm"} <= set(versions(["networks", "fashion-mnist"])) and "torch" not in versions()
+    assert {"pywavelets", "curvelets", "scikit-learn"} <= set(versions(["representations"]))

@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 
 from keyfilters import architecture  # noqa: E402
 from keyfilters.networks import find_depthwise, load_model  # noqa: E402
-from keyfilters.networks.checkpoints import write_weights  # noqa: E402
+from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.networks.experiments import mending, reachable, replacement, replacement_images  # noqa: E402
 from keyfilters.networks.experiments.convnext_modules import module_layers, stage_table  # noqa: E402
 

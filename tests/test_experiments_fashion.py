@@ -16,7 +16,7 @@ from scipy.stats import ttest_rel
 
 from keyfilters import ideal_filter
 from keyfilters.figures.training import bank_rows, interval_dots, scale_ends, trajectories
-from keyfilters.networks.depthwise import find_depthwise
+from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.experiments import __main__ as command
 from keyfilters.networks.experiments import campaign, runs, scale_sweep, store, summary
 from keyfilters.networks.experiments.basis import COUNT, extracted_banks
@@ -33,7 +33,7 @@ from keyfilters.networks.experiments.variants import (
     give_filters,
     variant,
 )
-from keyfilters.networks.small import SmallConvNeXt
+from keyfilters.networks.zoo.small import SmallConvNeXt
 
 RNG = np.random.default_rng(3)
 EXTRACTED = {name: RNG.standard_normal((8, 7, 7)) for name in ("pca", "lines", "given")}

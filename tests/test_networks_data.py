@@ -15,12 +15,12 @@ pytest.importorskip("timm")
 from PIL import Image  # noqa: E402
 
 from keyfilters import fetch  # noqa: E402
-from keyfilters.networks import data  # noqa: E402
-from keyfilters.networks.data import (  # noqa: E402
+from keyfilters.networks.data import datasets as data  # noqa: E402
+from keyfilters.networks.data.datasets import (  # noqa: E402
     batches, crops, dataset, evaluation_transform, fashion_mnist_tensors, imagenet_samples, photographs, preprocess,
 )  # fmt: skip
-from keyfilters.networks.images import PHOTOGRAPHS, PROJECTS, UnreadableImage  # noqa: E402
-from keyfilters.networks.zoo import load_model  # noqa: E402
+from keyfilters.images import PHOTOGRAPHS, PROJECTS, UnreadableImage  # noqa: E402
+from keyfilters.networks.zoo.loading import load_model  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -69,7 +69,7 @@ def test_photographs_are_rgb():
 
 def test_images_are_read_without_importing_their_packages():
     code = (
-        "import sys\nfrom keyfilters.networks.images import *\nimagenet_samples(32); photographs()\n"
+        "import sys\nfrom keyfilters.images import *\nimagenet_samples(32); photographs()\n"
         "sys.exit(bool({'foolbox', 'skimage', 'sklearn', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
@@ -95,7 +95,7 @@ def test_wrong_sizes(size):
 
 
 def test_a_package_that_is_not_installed(monkeypatch):
-    from keyfilters.networks import images
+    from keyfilters import images
 
     monkeypatch.setattr(images, "find_spec", lambda name: None)
     assert "pip install foolbox" in message(imagenet_samples)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from keyfilters.networks.class_numbers import class_numbers
-from keyfilters.networks.evaluation import compare, divergence, evaluate
-from keyfilters.networks.finetuning import TRAINABLE, distill, match_statistics, recalibrate, trainable_parameters
-from keyfilters.networks.forward import evaluating
-from keyfilters.networks.layers import ScaleSpaceConv2d
+from keyfilters.networks.data.class_numbers import class_numbers
+from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
+from keyfilters.networks.evaluation.finetuning import TRAINABLE, distill, match_statistics, recalibrate, trainable_parameters
+from keyfilters.networks.evaluation.forward import evaluating
+from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 
 CLASSES = 7
 

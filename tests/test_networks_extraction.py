@@ -14,13 +14,13 @@ from torch import nn
 
 from keyfilters import ideal_filter, learned_filters
 from keyfilters.filter_files import load_filters
-from keyfilters.networks.autoencoder import fit_autoencoder
-from keyfilters.networks.clusterings import ALGORITHMS
+from keyfilters.networks.extraction.autoencoder import fit_autoencoder
+from keyfilters.networks.extraction.clusterings import ALGORITHMS
 from keyfilters.networks.commands import extract as command
-from keyfilters.networks.comparison import assign, compare_keys, surrogate
-from keyfilters.networks.extraction import NORMALIZATIONS, extract, normalized
-from keyfilters.networks.klines import k_lines
-from keyfilters.networks.reduction import Accuracy, ExplainedVariance, elbow, greedy_reduction
+from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
+from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
+from keyfilters.networks.extraction.klines import k_lines
+from keyfilters.networks.extraction.reduction import Accuracy, ExplainedVariance, elbow, greedy_reduction
 
 
 def eight(size=7, sigma=0.7):
@@ -129,7 +129,7 @@ def test_dead_vectors_belong_to_no_line():
 
 
 def test_k_lines_and_the_options_of_the_command_need_no_torch():
-    code = "import sys, keyfilters.networks.klines, keyfilters.networks.commands.extract; sys.exit('torch' in sys.modules)"
+    code = "import sys, keyfilters.networks.extraction.klines, keyfilters.networks.commands.extract; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

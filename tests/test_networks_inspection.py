@@ -20,10 +20,10 @@ from torch import nn
 from keyfilters import learned_filters, spread
 from keyfilters.networks.commands import evaluate as evaluate_command
 from keyfilters.networks.commands import inspect as inspect_command
-from keyfilters.networks.depthwise import find_depthwise, key_filters
-from keyfilters.networks.inspection import inspect_model
-from keyfilters.networks.inspection_page import png, render
-from keyfilters.networks.inspection_rows import SPREAD_COLUMNS, grid_shift
+from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
+from keyfilters.networks.inspection.inspecting import inspect_model
+from keyfilters.networks.inspection.page import png, render
+from keyfilters.networks.inspection.rows import SPREAD_COLUMNS, grid_shift
 
 NETWORKS = ("convnextv2_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from keyfilters import discrete_gaussian, fit, gaussian_kernel, ideal_filter, learned_filters
-from keyfilters.networks.filter_bank import FilterBankConv2d
-from keyfilters.networks.kernel_layer import DYNAMIC
-from keyfilters.networks.kernels import KERNEL_KINDS, half_gaussian, ideal_kernels
-from keyfilters.networks.layers import NORMS, SHARES, ScaleSpaceConv2d, key_parameters
+from keyfilters.networks.layers.filter_bank import FilterBankConv2d
+from keyfilters.networks.layers.base import DYNAMIC
+from keyfilters.networks.layers.kernels import KERNEL_KINDS, half_gaussian, ideal_kernels
+from keyfilters.networks.layers.scale_space import NORMS, SHARES, ScaleSpaceConv2d, key_parameters
 
 sigmas = st.floats(0.0, 3.0)
 DOUBLE = {"dtype": torch.float64}
@@ -211,7 +211,7 @@ def test_numpy_rooms_and_the_help_do_without_torch():
 
     code = (
         "import sys; sys.modules['torch'] = None; import keyfilters; keyfilters.fit(5, 'D2');"
-        "from keyfilters.cli import _parser; _parser(); import keyfilters.networks; import keyfilters.networks.klines;"
+        "from keyfilters.cli import _parser; _parser(); import keyfilters.networks; import keyfilters.networks.extraction.klines;"
         "import keyfilters.statistics, keyfilters.fetch; print('ok')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from keyfilters.networks.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
-from keyfilters.networks.layers import FilterBankConv2d, ScaleSpaceConv2d, key_parameters  # noqa: E402
-from keyfilters.networks.matching import match  # noqa: E402
-from keyfilters.networks.nulls import NULLS, explained_interval, null_distribution, null_filters  # noqa: E402
-from keyfilters.networks.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
+from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
+from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d, key_parameters  # noqa: E402
+from keyfilters.networks.surgery.matching import match  # noqa: E402
+from keyfilters.networks.surgery.nulls import NULLS, explained_interval, null_distribution, null_filters  # noqa: E402
+from keyfilters.networks.surgery.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
 
 SEEDS = st.integers(0, 10**6)
 SIZES = st.sampled_from([3, 5, 7, 9])

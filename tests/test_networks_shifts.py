@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from keyfilters import discrete_gaussian, ideal_filter
-from keyfilters.networks.depthwise import key_filters
-from keyfilters.networks.kernels import ideal_kernels
-from keyfilters.networks.layers import key_parameters
-from keyfilters.networks.shift_maps import ShiftMap, best_shift, pooled, shift_interval, shift_map, summit
-from keyfilters.networks.shifts import SHIFT_KINDS, shifted_filter, shifted_gaussian, shifted_keys
+from keyfilters.networks.surgery.depthwise import key_filters
+from keyfilters.networks.layers.kernels import ideal_kernels
+from keyfilters.networks.layers.scale_space import key_parameters
+from keyfilters.networks.surgery.shift_maps import ShiftMap, best_shift, pooled, shift_interval, shift_map, summit
+from keyfilters.networks.surgery.shifts import SHIFT_KINDS, shifted_filter, shifted_gaussian, shifted_keys
 
 kinds, edges, keys = st.sampled_from(sorted(SHIFT_KINDS)), st.sampled_from(("exact", "crop")), st.integers(1, 8)
 widths, sizes = st.floats(0, 2.5), st.sampled_from((3, 5, 7))

@@ -17,11 +17,11 @@ from timm.models import byobnet, convmixer, edgenext, efficientnet, fastvit, inc
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.commands import replace as command  # noqa: E402
-from keyfilters.networks.depthwise import find_depthwise, key_filters  # noqa: E402
-from keyfilters.networks.kernel_layer import DepthwiseKernelConv2d  # noqa: E402
-from keyfilters.networks.layers import ScaleSpaceConv2d  # noqa: E402
-from keyfilters.networks.matching import match  # noqa: E402
-from keyfilters.networks.surgery import MODES, fold, replace  # noqa: E402
+from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
+from keyfilters.networks.layers.base import DepthwiseKernelConv2d  # noqa: E402
+from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d  # noqa: E402
+from keyfilters.networks.surgery.matching import match  # noqa: E402
+from keyfilters.networks.surgery.replacing import MODES, fold, replace  # noqa: E402
 
 FOUR = {"depths": (1, 1, 1, 1), "num_classes": 5}
 FAMILIES = {
@@ -392,8 +392,8 @@ def call(*arguments):
 
 @pytest.fixture
 def saved(tmp_path):
-    zoo = pytest.importorskip("keyfilters.networks.zoo")
-    from keyfilters.networks.checkpoints import write_weights
+    zoo = pytest.importorskip("keyfilters.networks.zoo.loading")
+    from keyfilters.networks.zoo.checkpoints import write_weights
 
     torch.manual_seed(0)
     model = zoo.load_model("small_convnext").model

@@ -21,14 +21,15 @@ from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny  # noqa: E402
 
-from keyfilters.networks import checkpointing, training_run  # noqa: E402
-from keyfilters.networks.checkpointing import RunFolder  # noqa: E402
-from keyfilters.networks.checkpoints import write_weights  # noqa: E402
+from keyfilters.networks.training import checkpointing  # noqa: E402
+from keyfilters.networks.training import run as training_run  # noqa: E402
+from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
+from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.networks.commands import train as command  # noqa: E402
-from keyfilters.networks.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
-from keyfilters.networks.training import Diverged, fit, train  # noqa: E402
-from keyfilters.networks.training_batches import ArrayImages, Plan, order, share  # noqa: E402
-from keyfilters.networks.training_setup import Transformed  # noqa: E402
+from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
+from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
+from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
+from keyfilters.networks.training.setup import Transformed  # noqa: E402
 
 PAGE = Path(__file__).parents[1] / "book" / "imagenet_training.md"
 BASE = TrainConfig(epochs=3, batch_size=16, lr=0.02, device="cpu")
@@ -615,7 +616,7 @@ def fashion(monkeypatch):
 
 
 def test_the_weights_are_those_of_a_plain_network(run, tmp_path, fashion):
-    from keyfilters.networks.zoo import load_model
+    from keyfilters.networks.zoo.loading import load_model
 
     config = recipe("fashion-mnist-small", epochs=2, batch_size=32, replace="learnable", device="cpu", warmup_epochs=0.5, ema_decay=0.5)
     result = train(config, tmp_path / "run", progress=False)
@@ -740,8 +741,8 @@ def test_a_command_of_the_page_runs(run, tmp_path, monkeypatch):
 
 
 def test_a_new_head_is_noted(run, tmp_path):
-    from keyfilters.networks.checkpoints import write_weights
-    from keyfilters.networks.small import SmallConvNeXt
+    from keyfilters.networks.zoo.checkpoints import write_weights
+    from keyfilters.networks.zoo.small import SmallConvNeXt
 
     write_weights(SmallConvNeXt(), tmp_path / "ten.safetensors")
     place = folder(tmp_path / "images")

@@ -15,9 +15,9 @@ pytest.importorskip("timm")
 from safetensors.torch import load_file  # noqa: E402
 from training_samples import folder, history, images, tiny  # noqa: E402
 
-from keyfilters.networks.checkpointing import RunFolder  # noqa: E402
-from keyfilters.networks.recipes import TrainConfig  # noqa: E402
-from keyfilters.networks.training import fit  # noqa: E402
+from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
+from keyfilters.networks.training.recipes import TrainConfig  # noqa: E402
+from keyfilters.networks.training.loop import fit  # noqa: E402
 
 WATCHDOG = 240
 HERE = Path(__file__).parent
@@ -56,8 +56,8 @@ KILLED = TrainConfig(
 KILLED_SCRIPT = START + """
 import torch; torch.set_num_threads(1)
 from training_samples import images, tiny
-from keyfilters.networks.recipes import TrainConfig
-from keyfilters.networks.training import fit
+from keyfilters.networks.training.recipes import TrainConfig
+from keyfilters.networks.training.loop import fit
 def say(done, loss, model):
     # The parent answers each step, so that it decides at which one it kills.
     print(done, flush=True); sys.stdin.readline()
@@ -103,8 +103,8 @@ SHARED = {
 SHARED_SCRIPT = START + """
 import os, torch; torch.set_num_threads(1)
 from training_samples import images, tiny
-from keyfilters.networks.recipes import TrainConfig
-from keyfilters.networks.training import Diverged, fit
+from keyfilters.networks.training.recipes import TrainConfig
+from keyfilters.networks.training.loop import Diverged, fit
 rank, cases = int(os.environ["RANK"]), CASES
 for name, (settings, drop) in cases.items():
     model = tiny(drop, torch.float64)

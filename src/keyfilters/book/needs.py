@@ -7,16 +7,36 @@ from importlib.util import find_spec
 
 from .project import BookError
 
-__all__ = ["NEEDS", "NETWORK_ROOMS", "provide"]
+__all__ = ["NEEDS", "ROOMS", "provide", "rooms_not_needed"]
 
-NETWORK_ROOMS = ("networks", "data/fashion_mnist")
-"""Parts of the package that only notebooks with ``needs: [networks]`` use: to change them leaves the others as they are."""
+ROOMS = {"networks": "networks", "data/fashion_mnist": "networks", "representations": "representations"}
+"""Parts of the package that only notebooks with a certain need use: to change them leaves the others as they are."""
+
+
+def rooms_not_needed(needs: Iterable[str]) -> tuple[str, ...]:
+    """The parts of the package that a notebook with these needs does not use.
+
+    Examples
+    --------
+    >>> rooms_not_needed(["networks"])
+    ('representations',)
+    """
+    wanted = set(needs)
+    return tuple(room for room, need in ROOMS.items() if need not in wanted)
+
+
+def _installed(modules: Iterable[str], extra: str) -> None:
+    for module in modules:
+        if find_spec(module) is None:
+            raise BookError(f"{module} is missing: chapters on {extra} need the extra, pip install 'keyfilters[{extra}]'")
 
 
 def _networks() -> None:
-    for package in ("torch", "torchvision", "timm", "safetensors", "accelerate"):
-        if find_spec(package) is None:
-            raise BookError(f"{package} is missing: chapters on networks need the extra, pip install 'keyfilters[networks]'")
+    _installed(("torch", "torchvision", "timm", "safetensors", "accelerate"), "networks")
+
+
+def _representations() -> None:
+    _installed(("pywt", "curvelets", "sklearn", "skimage"), "representations")
 
 
 def _fashion_mnist() -> None:
@@ -28,7 +48,9 @@ def _fashion_mnist() -> None:
         raise BookError(" ".join(str(error).split())) from None
 
 
-NEEDS: dict[str, Callable[[], None]] = {"networks": _networks, "fashion-mnist": _fashion_mnist}
+NEEDS: dict[str, Callable[[], None]] = {
+    "networks": _networks, "representations": _representations, "fashion-mnist": _fashion_mnist,
+}  # fmt: skip
 """Each need with the function that checks it, or fetches what is missing; `BookError` where that fails."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from .project import Project, digest_files
 __all__ = ["commit", "cores", "data_sha256", "device", "provenance", "versions"]
 
 _REPORTED = ("numpy", "scipy", "matplotlib")
-_NETWORKS = ("torch", "timm")
+_OF_NEED = {"networks": ("torch", "timm"), "representations": ("scikit-learn", "pywavelets", "curvelets")}
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -49,9 +50,9 @@ def device() -> str:
     return f"CPU, {count} core{'s' if count != 1 else ''}"
 
 
-def versions(networks: bool = False) -> dict[str, str]:
-    """Versions of Python and of the libraries that compute and draw; with `networks` those of torch and timm too."""
-    names = _REPORTED + (_NETWORKS if networks else ())
+def versions(needs: Iterable[str] = ()) -> dict[str, str]:
+    """Versions of Python and of the libraries that compute and draw, of those too that these `needs` of a notebook bring in."""
+    names = _REPORTED + tuple(name for need in needs for name in _OF_NEED.get(need, ()))
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 

@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .manifest import Entry
-from .needs import NETWORK_ROOMS
+from .needs import ROOMS, rooms_not_needed
 from .project import Project, digest_files, remove_tree, write_atomic
 
 __all__ = ["Run", "cache_key", "cached_run", "clear_partials", "package_digest", "partial_folder", "store_run"]
@@ -43,9 +44,9 @@ class Run:
         return self.folder / "results"
 
 
-def package_digest(project: Project, networks: bool = True) -> str:
-    """Hash over every file of the package, its data included; without the rooms that need torch if `networks` is false."""
-    left_out = () if networks else tuple(project.package / room for room in NETWORK_ROOMS)
+def package_digest(project: Project, needs: Iterable[str] = tuple(ROOMS.values())) -> str:
+    """Hash over every file of the package, its data included, without the rooms that these `needs` do not ask for."""
+    left_out = tuple(project.package / room for room in rooms_not_needed(needs))
     files = [
         path
         for path in project.package.rglob("*")
@@ -60,7 +61,7 @@ def cache_key(project: Project, entry: Entry, profile: str, package: str | None 
     lock = project.lock.read_bytes() if project.lock.is_file() else b""
     parts = {
         "notebook": hashlib.sha256((project.notebooks / f"{entry.slug}.ipynb").read_bytes()).hexdigest(),
-        "package": package or package_digest(project, "networks" in entry.needs),
+        "package": package or package_digest(project, entry.needs),
         "lock": hashlib.sha256(lock).hexdigest(),
         "parameters": entry.parameters[profile],
         "profile": profile,

@@ -133,6 +133,7 @@ def parameters_text(parameters: dict[str, Any]) -> str:
 
 LIBRARIES = {
     "python": "Python", "numpy": "NumPy", "scipy": "SciPy", "matplotlib": "Matplotlib", "torch": "PyTorch", "timm": "timm",
+    "scikit-learn": "scikit-learn", "pywavelets": "PyWavelets", "curvelets": "curvelets",
 }  # fmt: skip
 
 

@@ -1,14 +1,10 @@
 """Networks: layers of idealised filters, surgery on depthwise convolutions, training, evaluation, extraction.
 
-- ``kernels``, ``layers``: idealised filters in torch, and the depthwise convolutions made of them
-- ``depthwise``, ``matching``, ``nulls``, ``scale_fits``, ``modes``, ``surgery``: find, match, replace, fold
-- ``zoo``, ``hub``, ``checkpoints``, ``weight_formats``, ``small``: networks and their weights
-- ``data``, ``images``, ``class_numbers``: images and labels
-- ``training`` and ``training_*``, ``recipes``, ``checkpointing``: training on any number of processes
-- ``evaluation``, ``forward``, ``recalibration``, ``finetuning``: judging, and mending after surgery
-- ``extraction``, ``klines``, ``clusterings``, ``autoencoder``, ``reduction``, ``comparison``: master keys of a network
-- ``shifts``: idealised filters moved by fractions of a pixel
-- ``inspection``, ``inspection_*``: the report of ``keyfilters inspect``
+- ``layers``: idealised filters in torch, and the depthwise convolutions made of them
+- ``surgery``: find the depthwise filters of a network, match them to the keys, replace, fold
+- ``zoo``: networks and their weights; ``data``: data sets and batches
+- ``training``, ``evaluation``: on any number of processes; judging, and mending after surgery
+- ``extraction``: master keys of a network; ``inspection``: the report of ``keyfilters inspect``
 - ``experiments``: the runs of the book's chapters; ``commands``: the command line
 
 Quick start::
@@ -25,21 +21,21 @@ from importlib import import_module
 from importlib.util import find_spec
 
 _ROOMS = {
-    "kernels": ("half_gaussian", "ideal_kernels"),
-    "layers": ("FilterBankConv2d", "ScaleSpaceConv2d"),
-    "depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
-    "matching": ("match",),
-    "nulls": ("NULLS", "explained_interval", "null_distribution"),
-    "surgery": ("MODES", "fold", "replace"),
-    "zoo": ("load_model",),
-    "small": ("SmallConvNeXt",),
-    "training": ("TrainConfig", "train"),
-    "recipes": ("RECIPES",),
-    "evaluation": ("compare", "evaluate"),
-    "extraction": ("extract",),
-    "klines": ("k_lines",),
-    "reduction": ("elbow", "greedy_reduction"),
-    "inspection": ("inspect_model",),
+    "layers.kernels": ("half_gaussian", "ideal_kernels"),
+    "layers.scale_space": ("FilterBankConv2d", "ScaleSpaceConv2d"),
+    "surgery.depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
+    "surgery.matching": ("match",),
+    "surgery.nulls": ("NULLS", "explained_interval", "null_distribution"),
+    "surgery.replacing": ("MODES", "fold", "replace"),
+    "zoo.loading": ("load_model",),
+    "zoo.small": ("SmallConvNeXt",),
+    "training.loop": ("TrainConfig", "train"),
+    "training.recipes": ("RECIPES",),
+    "evaluation.judging": ("compare", "evaluate"),
+    "extraction.extracting": ("extract",),
+    "extraction.klines": ("k_lines",),
+    "extraction.reduction": ("elbow", "greedy_reduction"),
+    "inspection.inspecting": ("inspect_model",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

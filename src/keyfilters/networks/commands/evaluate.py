@@ -57,8 +57,8 @@ def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first:
     """Batches of a data set as the network takes them."""
     from torch.utils.data import DataLoader, Subset
 
-    from ..class_numbers import class_numbers
-    from ..data import dataset, evaluation_transform
+    from ..data.class_numbers import class_numbers
+    from ..data.datasets import dataset, evaluation_transform
 
     transform = evaluation_transform(loaded)
     if spec == "fashion-mnist":
@@ -79,8 +79,8 @@ def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first:
 
 def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
     """Estimate the norms anew; returns what was done."""
-    from ..data import crops, photographs, preprocess
-    from ..recalibration import recalibrate
+    from ..data.datasets import crops, photographs, preprocess
+    from ..evaluation.recalibration import recalibrate
 
     if spec == PHOTOGRAPHS:
         side = loaded.input_size[-1]
@@ -114,8 +114,8 @@ def _checked(options) -> dict[str, int]:
 
 def _networks(options, numbers, loaded, notes):
     """The network to be judged, and the one beside it or None, each with a label."""
-    from ..surgery import replace
-    from ..zoo import load_model
+    from ..surgery.replacing import replace
+    from ..zoo.loading import load_model
 
     if options.replace is not None:
         done = replace(loaded.model, options.method, options.replace, seed=numbers["seed"])
@@ -139,11 +139,11 @@ def run(options) -> int:
     from tqdm import tqdm
 
     from ...checks import choice
-    from ..depthwise import key_filters
-    from ..evaluation import compare, evaluate
-    from ..forward import AMP, device_of
-    from ..surgery import MODES
-    from ..zoo import load_model
+    from ..surgery.depthwise import key_filters
+    from ..evaluation.judging import compare, evaluate
+    from ..evaluation.forward import AMP, device_of
+    from ..surgery.replacing import MODES
+    from ..zoo.loading import load_model
 
     if options.replace is not None:
         choice(options.replace, MODES, "mode")

@@ -77,12 +77,12 @@ def run(options) -> int:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
         check_output(options.output, options.force)
-    from ..clusterings import ALGORITHMS
-    from ..comparison import NULLS
-    from ..depthwise import key_filters
-    from ..extraction import NORMALIZATIONS, extract
-    from ..reduction import ExplainedVariance, greedy_reduction
-    from ..zoo import load_model
+    from ..extraction.clusterings import ALGORITHMS
+    from ..extraction.comparison import NULLS
+    from ..surgery.depthwise import key_filters
+    from ..extraction.extracting import NORMALIZATIONS, extract
+    from ..extraction.reduction import ExplainedVariance, greedy_reduction
+    from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
     for value, table, what in (

@@ -59,9 +59,9 @@ def run(options) -> int:
     """Load, inspect, write; prints a table."""
     draws, seed = _integer(options.draws, "--draws", 1), _integer(options.seed, "--seed", 0)
     targets = _targets(options)
-    from ..depthwise import key_filters
-    from ..inspection import check_nulls, inspect_model
-    from ..zoo import load_model
+    from ..surgery.depthwise import key_filters
+    from ..inspection.inspecting import check_nulls, inspect_model
+    from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
     nulls = check_nulls(options.nulls)
@@ -88,7 +88,7 @@ def _write(path, found, document, force) -> None:
         elif kind == ".csv":
             found.frame().to_csv(temporary, index=False, lineterminator="\n")
         else:
-            from ..inspection_page import render
+            from ..inspection.page import render
 
             temporary.write_text(render(found), encoding="utf-8", newline="\n")
 

@@ -37,10 +37,10 @@ def run(options) -> int:
     if not options.output.endswith(".safetensors"):
         raise ValueError(f"{options.output}: expected a name that ends in .safetensors")
     check_output(options.output, options.force)
-    from ..checkpoints import write_weights
-    from ..depthwise import key_filters
-    from ..surgery import MODES, fold, replace
-    from ..zoo import load_model
+    from ..zoo.checkpoints import write_weights
+    from ..surgery.depthwise import key_filters
+    from ..surgery.replacing import MODES, fold, replace
+    from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
     choice(options.mode, MODES, "mode")

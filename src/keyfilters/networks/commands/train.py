@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 
-from ..recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe
+from ..training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe
 
 DESCRIPTION = "Train a network, with its own filters or replaced ones; every epoch is kept and can be gone on from."
 EXAMPLES = """examples:
@@ -54,7 +54,7 @@ def config_of(options) -> TrainConfig:
         return recipe(options.recipe, **settings)
     if not options.resume:
         raise ValueError(f"no recipe is named: expected --recipe with one of {', '.join(RECIPES)}, or --resume")
-    from ..checkpointing import RunFolder
+    from ..training.checkpointing import RunFolder
 
     record = RunFolder(options.output).record()
     # Paths are stored by their last part only: where they are has to be said again.
@@ -70,7 +70,7 @@ def run(options) -> int:
     try:
         return _run(options, first)
     except ValueError as error:
-        from ..images import UnreadableImage
+        from ...images import UnreadableImage
 
         # All processes find the same mistake and one of them says so; but each image is read by one process only.
         if first or isinstance(error, UnreadableImage):
@@ -80,7 +80,7 @@ def run(options) -> int:
 
 def _run(options, first: bool) -> int:
     config = config_of(options)
-    from ..training import train
+    from ..training.loop import train
 
     quiet = options.json or not first
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..klines import k_lines
+from ..extraction.klines import k_lines
 
 COUNT = 8
 

@@ -104,7 +104,7 @@ def stage_table(model: nn.Module):
     """One row per stage: stage, blocks, channels, filters (depthwise, in all its blocks)."""
     import pandas as pd
 
-    from ..depthwise import find_depthwise
+    from ..surgery.depthwise import find_depthwise
 
     rows = {}
     for layer in find_depthwise(model):

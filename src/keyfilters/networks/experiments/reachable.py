@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..zoo import LoadedModel, load_model
+from ..zoo.loading import LoadedModel, load_model
 from .mending import Mender
 from .replacement import Judge, sweep
 from .replacement_images import images_for

@@ -16,11 +16,11 @@ from torch import nn
 from ...checks import choice
 from ...fitting import METHODS
 from ...statistics import bootstrap_interval, mcnemar, wilson
-from ..depthwise import find_depthwise
-from ..evaluation import divergence
-from ..finetuning import distill
-from ..forward import evaluating, logits_of
-from ..surgery import fold, replace
+from ..surgery.depthwise import find_depthwise
+from ..evaluation.judging import divergence
+from ..evaluation.finetuning import distill
+from ..evaluation.forward import evaluating, logits_of
+from ..surgery.replacing import fold, replace
 from .mending import Mender
 from .replacement_images import Images, batches
 

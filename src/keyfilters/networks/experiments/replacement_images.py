@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..data import preprocess
-from ..images import crops, imagenet_samples, photographs
-from ..zoo import LoadedModel
+from ..data.datasets import preprocess
+from ...images import crops, imagenet_samples, photographs
+from ..zoo.loading import LoadedModel
 
 BATCH = 8
 """Images a batch when nothing is trained: on one core more at once is slower, not faster."""

@@ -9,9 +9,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..small import SmallConvNeXt
-from ..training import TrainConfig, fit
-from ..training_batches import seed_start
+from ..zoo.small import SmallConvNeXt
+from ..training.loop import TrainConfig, fit
+from ..training.batches import seed_start
 from .design import VALIDATION, Design, Setting
 from .variants import SCALES, depthwise_filters, give_filters, variant
 
@@ -48,7 +48,7 @@ def prepared(split: str, count: int, setting: Setting):
     -------
     tensors, shapes (count, 1, 28, 28) and (count,)
     """
-    from ..training_batches import ArrayImages
+    from ..training.batches import ArrayImages
 
     pairs = split_images()
     train = ArrayImages(*(v[: setting.images] for v in pairs["train"]))
@@ -146,7 +146,7 @@ def run(
 
 @torch.no_grad()
 def _judged(network, pairs, train_set, config) -> tuple[float, float, int]:
-    from ..training_batches import ArrayImages
+    from ..training.batches import ArrayImages
 
     device = next(network.parameters()).device
     train = ArrayImages(*train_set)

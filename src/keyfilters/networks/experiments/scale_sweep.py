@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...models import ideal_filter
-from ..layers import key_parameters
+from ..layers.scale_space import key_parameters
 from .design import Design, Setting
 
 SWEEP = Setting("sweep", "1,500 images, 4 epochs", 1500, 4)

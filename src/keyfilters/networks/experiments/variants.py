@@ -10,9 +10,9 @@ from torch import nn
 from ...checks import choice
 from ...filters import learned_filters
 from ...fitting import METHODS
-from ..depthwise import find_depthwise, key_filters
-from ..filter_bank import FilterBankConv2d
-from ..layers import ScaleSpaceConv2d
+from ..surgery.depthwise import find_depthwise, key_filters
+from ..layers.filter_bank import FilterBankConv2d
+from ..layers.scale_space import ScaleSpaceConv2d
 
 LEARNED, BANK, SCALES = "learned", "bank", "scales"
 BANK_SIZE = 8

@@ -1,0 +1,270 @@
+"""Images as tensors: preprocessing as a network expects it, data sets by name or folder, batches.
+
+Class numbers of a folder are the order of its sorted sub-folders; for ImageNet's WordNet names that is the
+usual numbering.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...checks import choice
+from ...fetch import fashion_mnist
+from ...images import UnreadableImage, crops, imagenet_samples, open_image, photographs
+
+__all__ = [
+    "UnreadableImage", "batches", "crops", "dataset", "evaluation_transform", "fashion_mnist", "fashion_mnist_tensors",
+    "imagenet_samples", "open_image", "photographs", "preprocess",
+]  # fmt: skip
+
+FASHION_MEAN, FASHION_STD = 0.2860, 0.3530
+"""Of all pixels of the training images, values from 0 to 1."""
+SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "test"), "test": ("test", "val", "valid", "validation")}
+"""Names that the folder of a split may have, first choice first."""
+IMAGENET = {"input_size": (3, 224, 224), "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def _settings(loaded) -> dict:
+    names = ("input_size", "mean", "std", "interpolation", "crop_pct")
+    return {name: getattr(loaded, name) for name in names if hasattr(loaded, name)}
+
+
+def _transform(input_size, mean, std, interpolation="bicubic", crop_pct=0.875, resize=True):
+    from torchvision.transforms import v2
+
+    steps = [v2.ToImage()]
+    if resize:
+        mode = v2.InterpolationMode.BILINEAR if interpolation == "bilinear" else v2.InterpolationMode.BICUBIC
+        side = int(np.floor(max(input_size[-2:]) / crop_pct))
+        steps = [v2.Resize(side, mode, antialias=True), v2.CenterCrop(input_size[-2:]), *steps]
+    steps.append(v2.Grayscale(1) if input_size[0] == 1 else v2.RGB())
+    return v2.Compose([*steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+
+
+def evaluation_transform(loaded=None):
+    """Return what turns a PIL image into the input of a network: resize, centre crop, normalise.
+
+    The shorter side is resized to ``floor(side / crop_pct)``, as timm does.
+
+    Parameters
+    ----------
+    loaded : LoadedModel, optional
+        Default: 224 x 224 pixels with the mean and standard deviation usual for ImageNet.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> evaluation_transform()(Image.new("RGB", (300, 400))).shape
+    torch.Size([3, 224, 224])
+    """
+    return _transform(**(IMAGENET if loaded is None else _settings(loaded)))
+
+
+def preprocess(images, loaded, resize: bool | None = None) -> torch.Tensor:
+    """Return images as the input of a network.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, or sequence of such
+        (n, rows, columns, 3) or (n, rows, columns) for grey; a sequence may hold images of different sizes.
+    loaded : LoadedModel
+    resize : bool, optional
+        True: resize and centre crop as in :func:`evaluation_transform`; False: never. By default images of
+        exactly the network's input size stay as they are and others are resized.
+
+    Returns
+    -------
+    Tensor of float32, shape (n, channels, rows, columns)
+
+    Raises
+    ------
+    ValueError
+        Not images of bytes, or none at all.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> grey = SimpleNamespace(input_size=(1, 28, 28), mean=(0.5,), std=(0.5,))
+    >>> preprocess(np.zeros((2, 28, 28), np.uint8), grey)[:, 0, 0, 0]
+    tensor([-1., -1.])
+    """
+    from PIL import Image
+
+    arrays = [np.asarray(image) for image in images]
+    if not arrays:
+        raise ValueError("images is empty: expected at least one image")
+    for i, array in enumerate(arrays):
+        if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.ndim == 3 and array.shape[2] != 3:
+            raise ValueError(f"image {i} has dtype {array.dtype} and shape {array.shape}: expected uint8 and (rows, columns, 3) or (rows, columns)")
+    size = tuple(loaded.input_size[-2:])
+    if resize is None:
+        resize = any(array.shape[:2] != size for array in arrays)
+    transform = _transform(**_settings(loaded), resize=resize)
+    mode = "L" if loaded.input_size[0] == 1 else "RGB"
+    return torch.stack([transform(Image.fromarray(array).convert(mode)) for array in arrays])
+
+
+def fashion_mnist_tensors(split: str = "train", folder=None, download: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return Fashion-MNIST normalised: images (n, 1, 28, 28) of float32, labels (n,) of int64.
+
+    ``split`` is ``"train"`` (60,000) or ``"test"``, also called ``"val"`` (10,000).
+
+    Raises
+    ------
+    ValueError
+        As :func:`keyfilters.fetch.fashion_mnist`.
+    """
+    which = "train" if choice(split, tuple(SPLITS), "split") == "train" else "test"
+    arrays = fashion_mnist(folder, download)
+    images = torch.tensor(arrays[f"{which}_images"]).float().div_(255).sub_(FASHION_MEAN).div_(FASHION_STD)
+    return images[:, None], torch.tensor(arrays[f"{which}_labels"]).long()
+
+
+class ArrayDataset(torch.utils.data.Dataset):
+    """Images of an array with their labels, each handed through ``transform`` as a PIL image."""
+
+    def __init__(self, images, labels, transform):
+        self.images, self.labels, self.transform = images, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int):
+        from PIL import Image
+
+        return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
+
+
+def _split_folder(folder: Path, split: str, needed: bool) -> Path:
+    there = [folder / name for name in SPLITS[split] if (folder / name).is_dir()]
+    others = [name for names in SPLITS.values() for name in names if (folder / name).is_dir()]
+    if not there and (needed or others):
+        raise ValueError(f"{folder} has no folder {SPLITS[split][0]}: expected {folder / SPLITS[split][0]} with one folder of images per class")
+    return there[0] if there else folder
+
+
+def _image_folder(folder: Path, split: str, transform, needed: bool):
+    from torchvision.datasets import ImageFolder
+
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "is not there"
+        raise ValueError(f"{folder} {what}: expected a folder with one folder of images per class")
+    place = _split_folder(folder, split, needed)
+    try:
+        if not any(entry.is_dir() for entry in place.iterdir()):
+            raise ValueError(f"{place} has no folders: expected one folder of images per class")
+        data = ImageFolder(str(place), transform, loader=open_image, allow_empty=True)
+    except OSError as error:
+        raise ValueError(f"{place} cannot be read: {error.strerror or error}") from None
+    if not len(data):
+        raise ValueError(f"{place} has no images: expected images ({', '.join(data.extensions[:4])}, ...) in one folder per class")
+    empty = sorted(set(range(len(data.classes))) - set(data.targets))
+    if empty:
+        raise ValueError(f"{place / data.classes[empty[0]]} has no images: expected images in each class ({len(empty)} without)")
+    return data
+
+
+def dataset(spec, split: str = "train", transform=None, download: bool = True):
+    """Return a data set of (image tensor, label) by its name or folder.
+
+    ==================== ==============================================================================
+    spec                 images
+    ==================== ==============================================================================
+    fashion-mnist        60,000 (``train``) or 10,000 (``test`` = ``val``), as normalised tensors; with
+                         ``transform`` as PIL images handed through it
+    imagenet-samples     the 20 images of foolbox, whatever the split
+    imagenet:FOLDER      a folder with ``train`` and ``val``, in each one folder per class
+    imagefolder:FOLDER   the same, or a folder of classes without splits; a plain FOLDER means this
+    ==================== ==============================================================================
+
+    Parameters
+    ----------
+    spec : str or Path
+    split : str
+        ``"train"``, ``"val"`` or ``"test"``; a folder may call the last two by the other's name.
+    transform : callable, optional
+        From PIL image to tensor; by default :func:`evaluation_transform` for ImageNet.
+    download : bool
+        Whether Fashion-MNIST may be downloaded.
+
+    Raises
+    ------
+    ValueError
+        One line: an unknown name, a folder that is missing, empty, or without a class or split. A file
+        that is not an image is named when it is its turn (:class:`UnreadableImage`).
+
+    Examples
+    --------
+    >>> dataset("no-such-folder")
+    Traceback (most recent call last):
+    ...
+    ValueError: no-such-folder is not there: expected fashion-mnist, imagenet-samples, imagenet:FOLDER or a folder with one folder of images per class
+    """
+    choice(split, tuple(SPLITS), "split")
+    if not isinstance(spec, (str, os.PathLike)) or not str(spec):
+        raise ValueError(f"data is {spec!r}: expected fashion-mnist, imagenet-samples, imagenet:FOLDER or a folder")
+    text = str(spec)
+    if text == "fashion-mnist" and transform is None:
+        return torch.utils.data.TensorDataset(*fashion_mnist_tensors(split, download=download))
+    if text == "fashion-mnist":
+        arrays, which = fashion_mnist(download=download), "train" if split == "train" else "test"
+        return ArrayDataset(arrays[f"{which}_images"], arrays[f"{which}_labels"], transform)
+    if text == "imagenet-samples":
+        return ArrayDataset(*imagenet_samples(None), transform or evaluation_transform())
+    kind, _, rest = text.partition(":")
+    if kind in ("imagenet", "imagefolder") and rest:
+        return _image_folder(Path(rest), split, transform or evaluation_transform(), needed=kind == "imagenet")
+    if not Path(text).exists():
+        raise ValueError(
+            f"{text} is not there: expected fashion-mnist, imagenet-samples, imagenet:FOLDER or a folder with one folder of images per class"
+        )
+    return _image_folder(Path(text), split, transform or evaluation_transform(), needed=False)
+
+
+def _collate(tensors, index):
+    return [tensor[index] for tensor in tensors]
+
+
+class _Whole(torch.utils.data.Dataset):
+    """A data set of tensors taken a batch at a time: one look-up instead of one per image."""
+
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitems__(self, index):
+        return torch.tensor(index)
+
+
+def batches(data, batch_size: int = 64, shuffle: bool = False, seed: int = 0, workers: int = 0):
+    """Return what yields (images, labels), again and again; the order depends on ``seed`` alone.
+
+    Parameters
+    ----------
+    data : data set, or pair of tensors
+    batch_size : int
+    shuffle : bool
+        A new order each time round.
+    seed : int
+    workers : int
+        Processes that read images.
+
+    Examples
+    --------
+    >>> images, labels = next(iter(batches((torch.zeros(5, 1, 2, 2), torch.arange(5)), 3)))
+    >>> labels
+    tensor([0, 1, 2])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    tensors = data.tensors if isinstance(data, torch.utils.data.TensorDataset) else data if isinstance(data, tuple) else None
+    options = {"batch_size": batch_size, "shuffle": shuffle, "generator": generator}
+    if tensors is None:
+        return torch.utils.data.DataLoader(data, num_workers=workers, **options)
+    return torch.utils.data.DataLoader(_Whole(tensors), collate_fn=partial(_collate, tensors), **options)

@@ -1,0 +1,4 @@
+"""The report of ``keyfilters inspect``.
+
+- ``inspecting``: ``inspect_model``; ``rows``: its numbers; ``page``: its HTML page
+"""

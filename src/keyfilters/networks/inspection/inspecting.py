@@ -1,0 +1,214 @@
+"""The report of ``keyfilters inspect``: what the depthwise filters of a network are like, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...checks import choice
+from ...filters import KEYS
+from ..surgery.depthwise import depthwise_or_error, key_filters
+from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
+from ..surgery.matching import LayerMatch, match
+from ..surgery.nulls import NULLS, count, null_distribution, seed_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLES = 8
+"""Filters shown per key."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One depthwise layer.
+
+    Attributes
+    ----------
+    match : LayerMatch
+    padding, dilation : as in DepthwiseLayer
+    spreads : ndarray, shape (C, 8)
+        Columns ``SPREAD_COLUMNS``, of the filter less its matched offset, unweighted; NaN for dead filters.
+        shift is the mean less that of the matched key's own filter. x grows to the right, y up.
+    grid_shift : tuple of 2 floats
+        The shift (x, y) that would put each output in the middle of the stride's cell; see :func:`grid_shift`.
+    nulls : dict of str to ndarray, shape (draws,)
+        Explained variance under each null.
+    """
+
+    match: LayerMatch
+    padding: object
+    dilation: tuple[int, int]
+    spreads: np.ndarray = field(repr=False)
+    grid_shift: tuple[float, float]
+    nulls: dict[str, np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A filter (n, n) that a key explains well."""
+
+    layer: str
+    channel: int
+    key: int
+    gain: float
+    explained: float
+    filter: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What :func:`inspect_model` found.
+
+    Attributes
+    ----------
+    name : str
+        Of the network.
+    method : str
+        Of the key filters.
+    keys : int
+    nulls : tuple of str
+    draws, seed : int
+    layers : tuple of LayerReport
+        All depthwise layers, those not matched with their note.
+    sizes, places : list of dict
+        One record per kernel size (explained variance, its interval over layers and filters, nulls) and
+        one per size, stride and padding (shifts with intervals).
+    samples : tuple of Sample
+        Up to 8 per key, best first.
+    bank : ndarray, shape (keys, n, n)
+        The key filters at the largest size that occurs (7 where no layer is matched).
+    """
+
+    name: str
+    method: str
+    keys: int
+    nulls: tuple[str, ...]
+    draws: int
+    seed: int
+    layers: tuple[LayerReport, ...] = field(repr=False)
+    sizes: list[dict] = field(repr=False)
+    places: list[dict] = field(repr=False)
+    samples: tuple[Sample, ...] = field(repr=False)
+    bank: np.ndarray = field(repr=False)
+
+    @property
+    def not_matched(self) -> list[LayerMatch]:
+        """The layers that were left out; their ``note`` says why."""
+        return [layer.match for layer in self.layers if layer.match.note]
+
+    def frame(self) -> pd.DataFrame:
+        """One row per layer: the columns of ``Matches.frame()``, geometry, nulls and mean spread measures."""
+        import pandas as pd
+
+        return pd.DataFrame([row_of(layer, self.keys, self.nulls) for layer in self.layers])
+
+    def records(self) -> list[dict]:
+        """As ``frame()``, with missing numbers as None, and under ``by_key`` what each key explains in the layer."""
+        found = []
+        for layer in self.layers:
+            row = clean(row_of(layer, self.keys, self.nulls))
+            found.append(row | {"by_key": [clean(r) for r in by_key_of(layer)]})
+        return found
+
+    def document(self) -> dict:
+        """Everything but the samples, ready for JSON."""
+        return {
+            "model": self.name, "method": self.method, "keys": self.keys, "nulls": list(self.nulls), "draws": self.draws,
+            "seed": self.seed, "sizes": [clean(r) for r in self.sizes], "places": [clean(r) for r in self.places],
+            "layers": self.records(),
+        }  # fmt: skip
+
+
+def _samples(layers, found, keys: int, per_key: int = SAMPLES) -> tuple[Sample, ...]:
+    rows = []
+    for place, m in enumerate(found):
+        rows += [(int(m.key[c]), -float(m.explained[c]), place, c) for c in np.flatnonzero(m.live).tolist()]
+    rows.sort()
+    chosen = []
+    for key in range(1, keys + 1):
+        for _, explained, place, c in [row for row in rows if row[0] == key][:per_key]:
+            m = found[place]
+            chosen.append(Sample(m.name, c, key, float(m.gain[c]), -explained, layers[place].filters[c]))
+    return tuple(chosen)
+
+
+def check_nulls(nulls) -> tuple[str, ...]:
+    """Return the names of nulls as a tuple; ``ValueError`` for one that is unknown."""
+    if isinstance(nulls, str):
+        nulls = tuple(NULLS) if nulls == "all" else () if nulls == "none" else tuple(nulls.split(","))
+    return tuple(dict.fromkeys(choice(kind, NULLS, "null") for kind in nulls))
+
+
+def inspect_model(
+    model, method="B", nulls: str | Sequence[str] = "all", draws: int = 20, seed: int = 0, name: str | None = None
+) -> Inspection:
+    """Describe the depthwise filters of a network and how well the keys explain them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    method : str or array_like
+        The key filters: ``"A"`` to ``"D2"``, a joint method, ``"learned"``, or arrays (K, n, n).
+    nulls : str or sequence of str
+        What the explained variance is set beside: names of ``keyfilters.networks.surgery.nulls.NULLS``, alone,
+        comma-separated or in a sequence; ``"all"``, or ``"none"``.
+    draws : int
+        Of each null that varies.
+    seed : int
+        Of the nulls and of the bootstrap; the same seed gives the same report.
+    name : str, optional
+        Of the network, for the report; default: its class.
+
+    Returns
+    -------
+    Inspection
+
+    Raises
+    ------
+    ValueError
+        For a model that is none or has no depthwise convolution, weights with NaN or infinity (naming the
+        layer), an unknown method or null, and draws or a seed out of range.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> found = inspect_model(nn.Sequential(nn.Conv2d(6, 6, 7, stride=2, padding=3, groups=6)), nulls="random", draws=5)
+    >>> found.frame()[["layer", "size", "stride", "channels", "grid_x"]].values.tolist()
+    [['0', '7x7', '2x2', 6, 0.5]]
+    """
+    nulls, draws, seed = check_nulls(nulls), count(draws, "draws"), seed_number(seed)
+    layers = depthwise_or_error(model)
+    found = match(layers, method)
+    sized: dict[tuple, list[int]] = {}
+    for i, m in enumerate(found.layers):
+        if m.live.any():
+            sized.setdefault(m.kernel_size, []).append(i)
+    drawn: list[dict[str, np.ndarray]] = [{} for _ in layers]
+    pooled = {}
+    for size, places in sized.items():
+        for kind in nulls:
+            null = null_distribution([layers[i] for i in places], method, kind, draws, seed)
+            pooled[size, kind] = null.pooled
+            for i, values in zip(places, null.explained, strict=True):
+                drawn[i][kind] = values
+    reports = []
+    for layer, m, values in zip(layers, found.layers, drawn, strict=True):
+        bank = None if m.note else key_filters(method, m.kernel_size[0])
+        centre = grid_shift(layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+        measures = spreads_of(layer, m, bank)
+        reports.append(LayerReport(m, layer.padding, layer.dilation, measures, centre, values))
+    return Inspection(
+        type(model).__name__ if name is None else str(name), method if isinstance(method, str) else "own filters",
+        found.keys, nulls, draws, seed, tuple(reports), size_records(reports, pooled, found.keys, nulls, seed),
+        place_records(reports, seed), _samples(layers, found.layers, found.keys),
+        key_filters(method, max((m.kernel_size[0] for m in found.layers if m.matched), default=7)),
+    )  # fmt: skip
+
+
+def key_names(keys: int) -> list[str]:
+    """What the keys are called: those of the catalogue where there are eight, else numbers."""
+    return [row.name for row in KEYS] if keys == len(KEYS) else [f"filter {k}" for k in range(1, keys + 1)]

@@ -1,0 +1,156 @@
+"""The rows of an inspection: numbers per layer, per key within a layer, per kernel size, per stride and padding."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...moments import spread
+from ...statistics import bootstrap_interval
+from ..surgery.depthwise import DYNAMIC, DepthwiseLayer
+from ..surgery.matching import LayerMatch, Matches
+from ..surgery.nulls import NULLS, explained_interval
+
+if TYPE_CHECKING:
+    from .inspecting import LayerReport
+
+SPREAD_COLUMNS = ("mean_x", "mean_y", "shift_x", "shift_y", "xx", "xy", "yy", "l1")
+
+
+def clean(record: dict) -> dict:
+    """NaN is not JSON: a missing number is None."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+
+
+def _pair(value) -> str:
+    return value if isinstance(value, str) else "x".join(map(str, value))
+
+
+def grid_shift(kernel_size, stride, padding, dilation=(1, 1)) -> tuple[float, float]:
+    r"""Return the shift (x, y), y up, of a filter whose outputs sit in the middle of what they stand for.
+
+    Output o of a layer with stride s stands for the inputs s o .. s o + s - 1, whose middle is
+    :math:`s o + (s - 1)/2`; the window's centre is at :math:`s o - p + d (n - 1)/2` with p zeros of padding
+    before the first input. The difference is the shift:
+
+    .. math:: (s - 1)/2 + p - d (n - 1)/2
+
+    Dynamic padding is taken for inputs that the stride divides:
+    :math:`p = \lfloor \max(d (n - 1) + 1 - s, 0) / 2 \rfloor`.
+
+    Examples
+    --------
+    >>> grid_shift((5, 5), (1, 1), (2, 2)), grid_shift((5, 5), (2, 2), (2, 2)), grid_shift((5, 5), (2, 2), "dynamic")
+    ((0.0, 0.0), (0.5, -0.5), (-0.5, 0.5))
+    """
+    along = []
+    for axis in (0, 1):
+        reach, s = dilation[axis] * (kernel_size[axis] - 1), stride[axis]
+        p = max(reach + 1 - s, 0) // 2 if padding == DYNAMIC else padding[axis]
+        along.append((s - 1) / 2 + p - reach / 2)
+    rows, columns = along
+    return columns, 0.0 - rows
+
+
+def spreads_of(layer: DepthwiseLayer, found: LayerMatch, bank: np.ndarray | None) -> np.ndarray:
+    """Spread measures of a layer's filters less their offsets, shape (C, 8), columns ``SPREAD_COLUMNS``."""
+    table = np.full((found.channels, len(SPREAD_COLUMNS)), np.nan)
+    if found.note:
+        return table
+    own = [spread(h).mean for h in bank]
+    filters = layer.filters
+    for c in np.flatnonzero(found.live):
+        s = spread(filters[c] - found.offset[c])
+        (xx, xy), (_, yy) = s.covariance
+        table[c] = (*s.mean, *(s.mean - own[found.key[c] - 1]), xx, xy, yy, s.l1_norm)
+    return table
+
+
+def _mean(values) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _null_columns(kind: str, values) -> dict:
+    found = {f"null_{kind}": float(np.mean(values)) if len(values) else math.nan}
+    # A null of one draw has no tail.
+    if NULLS[kind].varies:
+        found[f"null_{kind}_95"] = float(np.quantile(values, 0.95)) if len(values) else math.nan
+    return found
+
+
+def row_of(layer: LayerReport, keys: int, nulls) -> dict:
+    """A layer: geometry, the columns of ``Matches.frame()``, nulls, mean spread measures, note last."""
+    row = Matches([layer.match], keys).frame().iloc[0].to_dict()
+    note = row.pop("note")
+    row = {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
+    geometry = {"padding": _pair(layer.padding), "dilation": _pair(layer.dilation)}
+    first = {k: row.pop(k) for k in ("layer", "size", "stride")}
+    row = first | geometry | row
+    for kind in nulls:
+        row |= _null_columns(kind, layer.nulls.get(kind, ()))
+    row |= {name: _mean(layer.spreads[:, i]) for i, name in enumerate(SPREAD_COLUMNS)}
+    return row | {"grid_x": layer.grid_shift[0], "grid_y": layer.grid_shift[1], "note": note}
+
+
+def by_key_of(layer: LayerReport) -> list[dict]:
+    """Each key that occurs in a layer: how often, how often with a positive gain, what it explains, mean spread."""
+    found, records = layer.match, []
+    for key in np.unique(found.key[found.live]).tolist():
+        chosen = found.key == key
+        record = {"key": key, "channels": int(chosen.sum()), "explained_mean": float(found.explained[chosen].mean())}
+        record["positive"] = int((found.gain[chosen] > 0).sum())
+        records.append(record | {name: _mean(layer.spreads[chosen, i]) for i, name in enumerate(SPREAD_COLUMNS)})
+    return records
+
+
+def size_records(reports, pooled, keys: int, nulls, seed: int) -> list[dict]:
+    """Explained variance by kernel size, its interval over layers and filters, and the nulls."""
+    records = []
+    for size in sorted({r.match.kernel_size for r in reports if r.match.matched}):
+        chosen = [r.match for r in reports if r.match.matched and r.match.kernel_size == size]
+        matches = Matches(chosen, keys)
+        record = {
+            "size": _pair(size), "layers": len(chosen), "channels": sum(m.channels for m in chosen),
+            "dead": sum(m.dead for m in chosen), "explained": matches.pooled(), "low": math.nan, "high": math.nan,
+            "explained_mean": matches.pooled("filters"),
+        }  # fmt: skip
+        if any(m.live.any() for m in chosen):
+            interval = explained_interval(matches, seed=seed)
+            record |= {"low": interval.low, "high": interval.high}
+        for kind in nulls:
+            record |= _null_columns(kind, pooled.get((size, kind), ()))
+        records.append(record)
+    return records
+
+
+def place_records(reports, seed: int) -> list[dict]:
+    """Mean offsets by size, stride and padding: over filters, with intervals over layers and filters."""
+    groups: dict[tuple, list[LayerReport]] = {}
+    for report in reports:
+        if report.match.matched:
+            m = report.match
+            place = (m.kernel_size, m.stride, _pair(report.padding), report.dilation, report.grid_shift)
+            groups.setdefault(place, []).append(report)
+    records = []
+    for (size, stride, padding, dilation, centre), members in sorted(groups.items()):
+        record = {
+            "size": _pair(size), "stride": _pair(stride), "padding": padding, "dilation": _pair(dilation),
+            "layers": len(members), "channels": sum(int(r.match.live.sum()) for r in members),
+        }  # fmt: skip
+        members = [r for r in members if r.match.live.any()]
+        labels = np.concatenate([np.full(int(r.match.live.sum()), i) for i, r in enumerate(members)] or [np.empty(0)])
+        for axis, name in enumerate(("x", "y")):
+            record[f"grid_{name}"] = centre[axis]
+            for measure in (f"mean_{name}", f"shift_{name}"):
+                column = SPREAD_COLUMNS.index(measure)
+                values = np.concatenate([r.spreads[r.match.live, column] for r in members] or [np.empty(0)])
+                low = high = math.nan
+                if len(values) > 1:
+                    found = bootstrap_interval(values, labels if len(members) > 1 else None, draws=400, seed=seed)
+                    low, high = found.low, found.high
+                record |= {measure: _mean(values), f"{measure}_low": low, f"{measure}_high": high}
+        records.append(record)
+    return records

@@ -1,0 +1,64 @@
+"""Depthwise convolution with frozen filters of any origin."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ...checks import finite
+from .base import DepthwiseKernelConv2d
+
+
+class FilterBankConv2d(DepthwiseKernelConv2d):
+    """Depthwise convolution with frozen filters from a bank of any origin.
+
+    Channel c has the weight ``gain[c] * filters[index[c]] + offset[c]``.
+
+    Parameters
+    ----------
+    filters : array_like, shape (K, n, n)
+        The bank: learned master keys, random filters, principal components, ...; n odd.
+    channels : int
+    index : sequence of int, optional
+        Filter of each output channel, 0 to K - 1; default: all in turn.
+    stride, padding, dilation, bias, gain, offset, learn_gain, multiplier, padding_mode
+        As in :class:`ScaleSpaceConv2d`.
+
+    Raises
+    ------
+    ValueError
+        For filters that are not finite odd-sized squares, and an index outside of the bank.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> layer = FilterBankConv2d(learned_filters(), 24)
+    >>> layer.weight.shape, [name for name, _ in layer.named_parameters()]
+    (torch.Size([24, 1, 7, 7]), ['bias'])
+    """
+
+    def __init__(
+        self, filters, channels, stride=1, padding="same", dilation=1, bias=True, *,
+        index=None, gain=1.0, offset=0.0, learn_gain=False, multiplier=1, padding_mode="zeros", device=None, dtype=None,
+    ):  # fmt: skip
+        bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
+        if bank.ndim != 3 or bank.shape[1] != bank.shape[2] or not len(bank):
+            raise ValueError(f"filters has shape {bank.shape}: expected (K, n, n) with n odd")
+        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        super().__init__(
+            channels, bank.shape[1], stride, padding, dilation, multiplier, bias, padding_mode, gain, offset, learn_gain, factory
+        )
+        index = np.arange(self.out_channels) % len(bank) if index is None else np.asarray(index)
+        if index.shape != (self.out_channels,) or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(bank):
+            raise ValueError(f"index: expected {self.out_channels} integers from 0 to {len(bank) - 1}, one per output channel")
+        self.register_buffer("bank", torch.tensor(bank, **factory))
+        self.register_buffer("index", torch.tensor(index.astype(np.int64), device=device))
+        self.refresh()
+
+    def filters(self) -> torch.Tensor:
+        return self.bank[self.index]
+
+    @classmethod
+    def from_conv(cls, conv, filters, index=None, gain=1.0, offset=0.0, **options):
+        """A layer in place of a depthwise convolution; see :meth:`ScaleSpaceConv2d.from_conv`."""
+        return cls(filters, index=index, gain=gain, offset=offset, **(cls._geometry(conv) | options))._take_over(conv)

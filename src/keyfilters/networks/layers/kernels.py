@@ -1,0 +1,206 @@
+"""Idealised filters in torch: differentiable in their scales, all channels at once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from ...checks import choice, odd_size
+from ...differences import difference
+from ...filters import KEYS, SHARPENING
+from ...gaussian import _cosines, _period
+from ...models import MODEL_EDGES, factor
+
+KERNEL_KINDS = ("discrete", "sampled")
+WIDEST = 4.0
+"""Grid units. Up to this scale at least, the periodic lattice keeps aliasing below rounding."""
+
+# Operators along an axis, in the order in which their factors stand side by side.
+_OPERATORS = ("identity", "backward", "forward", "central", "second")
+_X = np.array([_OPERATORS.index(row.x) for row in KEYS])
+_Y = np.array([_OPERATORS.index(row.y) for row in KEYS])
+_SHARPENING = next(row.number for row in KEYS if row.kind == SHARPENING)
+
+
+@lru_cache(maxsize=32)
+def _factors_of_taps(size: int, edge: str) -> np.ndarray:
+    """Matrix (size // 2 + 2, operators * size) from the taps n = 0 .. size//2 + 1 to the factors of all operators."""
+    radius = size // 2 + 1
+    mirror = np.eye(radius + 1)[np.abs(np.arange(-radius, radius + 1))].T
+    columns = []
+    for operator in _OPERATORS:
+        if operator == "second" and edge == "crop":
+            columns.append(difference(mirror[:, 1:-1], operator, edge="zero"))
+        else:
+            columns.append(factor(operator, mirror, edge))
+    return np.concatenate(columns, axis=1)
+
+
+@lru_cache(maxsize=32)
+def _spectral(size: int, edge: str, period: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exponents (F,) and matrix (F, operators * size) with ``exp(s * exponents) @ matrix`` = factors at variance s."""
+    exponent, cosines = _cosines(size // 2 + 1, period)
+    return exponent, cosines @ _factors_of_taps(size, edge)
+
+
+def half_gaussian(variance: torch.Tensor, radius: int, kind: str = "discrete") -> torch.Tensor:
+    r"""Taps n = 0..radius of a Gaussian-like kernel, differentiable in the variance.
+
+    discrete: :math:`T(n; s) = \frac1N \sum_k e^{s (\cos w_k - 1)} \cos(w_k n)`, :math:`w_k = 2 \pi k / N`;
+    sampled: :math:`g(n; s) = e^{-n^2/2s} / \sqrt{2 \pi s}` (not defined at s = 0).
+
+    Parameters
+    ----------
+    variance : tensor, shape (...)
+        :math:`s = \sigma^2` in squared grid units, >= 0.
+    radius : int
+    kind : {"discrete", "sampled"}
+
+    Returns
+    -------
+    tensor, shape (..., radius + 1)
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind.
+
+    Source: Lindeberg (1990); see :func:`keyfilters.discrete_gaussian`.
+
+    Examples
+    --------
+    >>> half_gaussian(torch.zeros(1), 2)
+    tensor([[1., 0., 0.]])
+    """
+    choice(kind, KERNEL_KINDS, "kind")
+    if kind == "sampled":
+        n = torch.arange(radius + 1, dtype=variance.dtype, device=variance.device)
+        s = variance[..., None]
+        return torch.exp(-(n**2) / (2 * s)) / torch.sqrt(2 * torch.pi * s)
+    widest = float(variance.detach().max().sqrt()) if variance.numel() else 0.0
+    exponent, cosines = _cosines(radius, _period(max(widest, WIDEST), radius))
+    half = torch.exp(variance[..., None] * variance.new_tensor(exponent)) @ variance.new_tensor(cosines)
+    impulse = torch.eye(1, radius + 1, dtype=variance.dtype, device=variance.device)[0]
+    return torch.where(variance[..., None] == 0, impulse, half)
+
+
+class KernelTable:
+    """What :func:`kernels_from` needs and what does not depend on the scales, for one list of keys.
+
+    Attributes
+    ----------
+    exponent : tensor (F,), matrix : tensor (F, operators * size)
+    taps : tensor (size // 2 + 2, operators * size)
+        For the sampled kernel, and for the exact limit at scale 0.
+    along_x, along_y : tensor of int (R,)
+        Column block of each row's operator.
+    sharpening : tensor of int
+        Rows of key 7.
+    """
+
+    TENSORS = ("exponent", "matrix", "taps", "along_x", "along_y", "sharpening")
+
+    def __init__(self, keys, size: int, edge: str = "crop", widest: float = WIDEST, dtype=torch.float64):
+        self.size = odd_size(size)
+        choice(edge, MODEL_EDGES, "edge")
+        keys = np.asarray(keys, dtype=np.int64)
+        exponent, matrix = _spectral(self.size, edge, _period(max(float(widest), WIDEST), self.size // 2 + 1))
+        self.exponent, self.matrix = torch.tensor(exponent, dtype=dtype), torch.tensor(matrix, dtype=dtype)
+        self.taps = torch.tensor(_factors_of_taps(self.size, edge), dtype=dtype)
+        self.along_x, self.along_y = torch.tensor(_X[keys - 1]), torch.tensor(_Y[keys - 1])
+        self.sharpening = torch.tensor(np.flatnonzero(keys == _SHARPENING))
+
+
+def _axis_factors(variance, table, kind: str) -> torch.Tensor:
+    """Factors of all operators, shape (R, operators, size)."""
+    if kind == "sampled":
+        values = half_gaussian(variance, table.size // 2 + 1, kind) @ table.taps
+    else:
+        values = torch.exp(variance[:, None] * table.exponent) @ table.matrix
+        # The sum is the unit impulse at s = 0 only up to rounding; tap 0 alone is the exact limit.
+        values = torch.where(variance[:, None] == 0, table.taps[0], values)
+    return values.view(len(variance), len(_OPERATORS), table.size)
+
+
+def kernels_from(table, variance_x, variance_y, gamma, kind: str = "discrete") -> torch.Tensor:
+    """Idealised filters (R, size, size) from a table, variances (R,) and gamma (R,); no checks."""
+    # y grows against the row index: the factors along y are flipped.
+    x, y = _axis_factors(variance_x, table, kind), _axis_factors(variance_y, table, kind).flip(-1)
+    rows = torch.arange(len(variance_x), device=variance_x.device)
+    kernels = y[rows, table.along_y, :, None] * x[rows, table.along_x, None, :]
+    if table.sharpening.numel():
+        at = table.sharpening
+        plain, second = _OPERATORS.index("identity"), _OPERATORS.index("second")
+        curvature = y[at, plain, :, None] * x[at, second, None, :] + y[at, second, :, None] * x[at, plain, None, :]
+        impulse = torch.zeros_like(curvature[:1])
+        impulse[:, table.size // 2, table.size // 2] = 1.0
+        kernels = kernels.index_copy(0, at, impulse - gamma[at, None, None] * curvature)
+    return kernels
+
+
+def ideal_kernels(keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str = "crop", kind: str = "discrete") -> torch.Tensor:
+    r"""Idealised filters of many channels at once; the torch twin of :func:`keyfilters.ideal_filter`.
+
+    Parameters
+    ----------
+    keys : sequence of int, shape (C,)
+        1 to 8.
+    sigma_x, sigma_y : tensor, shape (C,) or ()
+        Scales in grid units; only their squares enter, so any sign will do. The result is
+        differentiable in them, of their dtype and on their device.
+    gamma : tensor, shape (C,) or (), optional
+        Amount of sharpening; used by key 7 only.
+    size : int
+        Odd number of taps per axis.
+    edge : {"crop", "exact"}
+        As in :func:`keyfilters.ideal_filter`.
+    kind : {"discrete", "sampled"}
+        Smoothing kernel (see :func:`half_gaussian`).
+
+    Returns
+    -------
+    tensor, shape (C, size, size)
+
+    Raises
+    ------
+    ValueError
+        For a key that is not there, an even size, an unknown edge or kind, or gamma missing for key 7.
+
+    Source: Lindeberg, Babaiee and Kiasari (2026), section on idealised models.
+
+    Examples
+    --------
+    >>> sigma = torch.tensor([0.0, 0.6], dtype=torch.float64)
+    >>> ideal_kernels([2, 8], sigma, sigma, size=3)[0]
+    tensor([[ 0.,  0.,  0.],
+            [ 0.,  1., -1.],
+            [ 0.,  0.,  0.]], dtype=torch.float64)
+    """
+    keys = check_keys(keys)
+    choice(kind, KERNEL_KINDS, "kind")
+    sigma_x, sigma_y = torch.as_tensor(sigma_x), torch.as_tensor(sigma_y)
+    dtype = torch.promote_types(sigma_x.dtype, sigma_y.dtype)
+    dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
+    if gamma is None:
+        if (keys == _SHARPENING).any():
+            raise ValueError("gamma is missing: key 7 needs it, for example gamma=0.5")
+        gamma = 0.0
+    full = [torch.as_tensor(v, device=sigma_x.device).to(dtype).expand(len(keys)) for v in (sigma_x, sigma_y, gamma)]
+    widest = max(float(v.detach().abs().max()) if len(keys) else 0.0 for v in full[:2])
+    table = KernelTable(keys, size, edge, widest, dtype)
+    for name in KernelTable.TENSORS:
+        setattr(table, name, getattr(table, name).to(sigma_x.device))
+    return kernels_from(table, full[0] ** 2, full[1] ** 2, full[2], kind) + 0.0  # no negative zeros
+
+
+def check_keys(keys) -> np.ndarray:
+    """``keys`` as an array of int; ValueError, naming the first that is not 1 to 8."""
+    array = np.atleast_1d(np.asarray(keys.cpu() if isinstance(keys, torch.Tensor) else keys))
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(f"keys has shape {array.shape} and dtype {array.dtype}: expected a list of integers from 1 to 8")
+    wrong = array[(array < 1) | (array > len(KEYS))]
+    if wrong.size:
+        raise ValueError(f"unknown key {wrong[0]}: expected integers from 1 to 8")
+    return array.astype(np.int64)

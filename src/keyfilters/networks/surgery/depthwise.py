@@ -1,0 +1,246 @@
+"""The depthwise convolutions of a network, and the key filters at their sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...checks import choice, odd_size
+from ...filters import KEYS, SHARPENING, learned_filters
+from ...fitting import JOINT_METHODS, METHODS
+from ...models import ideal_filter
+from ..layers.base import DYNAMIC, DepthwiseKernelConv2d
+from ..layers.scale_space import key_parameters
+
+FILTER_SETS = (*METHODS, *JOINT_METHODS, "learned", "impulse")
+"""Names that :func:`key_filters` knows."""
+
+
+@dataclass(frozen=True)
+class DepthwiseLayer:
+    """One depthwise convolution of a network.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the network, the first where it stands at several places; "" for the network itself.
+    module : torch.nn.Module
+    kernel_size, stride, dilation : tuple of (int, int)
+        Rows, columns.
+    padding : tuple of (int, int) or str
+        ``"dynamic"`` for TensorFlow's padding computed at run time (timm's Conv2dSame).
+    channels : int
+        Output channels, that is filters.
+    note : str
+        Why its filters are not matched; "" where they are.
+    """
+
+    name: str
+    module: nn.Module
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: object
+    dilation: tuple[int, int]
+    channels: int
+    note: str = ""
+
+    @property
+    def matchable(self) -> bool:
+        """True for an odd square of at least 3x3 whose weights are what is convolved with."""
+        return not self.note
+
+    @property
+    def filters(self) -> np.ndarray:
+        """The filters, shape (channels, rows, columns), float64, a copy.
+
+        Raises ``ValueError``, naming the layer, if the weights hold NaN or infinity or no data at all.
+        """
+        weight = self.module.weight.detach()
+        if weight.is_meta:
+            raise ValueError(f"layer {self.name}: its weights are on the meta device; load the weights first")
+        array = np.array(weight.to("cpu", torch.float64).numpy()).reshape(self.channels, *self.kernel_size)
+        if not np.isfinite(array).all():
+            raise ValueError(f"layer {self.name}: its weights hold NaN or infinity; load sound weights")
+        return array
+
+
+def _is_dynamic(module) -> bool:
+    return getattr(module, "padding", None) == DYNAMIC or any(c.__name__ == "Conv2dSame" for c in type(module).__mro__)
+
+
+def _plain_forward(module) -> bool:
+    """True if the module convolves with its weight as it stands."""
+    if isinstance(module, DepthwiseKernelConv2d):
+        return True
+    if torch.nn.utils.parametrize.is_parametrized(module) or "weight" not in module._parameters:
+        return False  # spectral norm, pruning and their like recompute the weight
+    return type(module).forward is nn.Conv2d.forward or _is_dynamic(module)
+
+
+def _note(module) -> str:
+    rows, columns = module.kernel_size
+    if rows != columns:
+        return f"kernel is not square ({rows}x{columns})"
+    if rows == 1:
+        return "1x1 kernel: a gain, no filter"
+    if rows % 2 == 0:
+        return f"kernel of even size ({rows}x{columns})"
+    if not _plain_forward(module):
+        return f"{type(module).__name__} computes its weights itself"
+    return ""
+
+
+def find_depthwise(model) -> list[DepthwiseLayer]:
+    """Find the depthwise convolutions of a network: one group per input channel.
+
+    ``nn.Conv2d`` and its subclasses with ``groups == in_channels > 1``, any depth multiplier, and the
+    layers of :mod:`keyfilters.networks.layers.scale_space`. Those whose filters cannot be matched (1x1, even, not
+    square) are listed with a note. A module that stands at several places is listed once.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Returns
+    -------
+    list of DepthwiseLayer
+        In the order of ``model.named_modules()``; empty if there is none.
+
+    Raises
+    ------
+    ValueError
+        If ``model`` is not a ``torch.nn.Module``.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 16, 5, stride=2, groups=8))
+    >>> [(d.name, d.kernel_size, d.stride, d.channels) for d in find_depthwise(network)]
+    [('1', (5, 5), (2, 2), 16)]
+    """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
+    found = []
+    for name, module in model.named_modules():
+        if not isinstance(module, (nn.Conv2d, DepthwiseKernelConv2d)):
+            continue
+        if isinstance(module, nn.Conv2d) and not module.groups == module.in_channels > 1:
+            continue
+        padding = module.padding
+        if _is_dynamic(module):
+            padding = DYNAMIC
+        elif padding == "same":
+            padding = tuple(d * (k - 1) // 2 for k, d in zip(module.kernel_size, module.dilation, strict=True))
+        elif padding == "valid":
+            padding = (0, 0)
+        found.append(
+            DepthwiseLayer(
+                name, module, tuple(module.kernel_size), tuple(module.stride), padding, tuple(module.dilation),
+                module.out_channels, _note(module),
+            )  # fmt: skip
+        )
+    return found
+
+
+def depthwise_or_error(model) -> list[DepthwiseLayer]:
+    """As :func:`find_depthwise`, but ValueError if there is none."""
+    layers = find_depthwise(model)
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no depthwise convolution (groups equal to in_channels): nothing to match")
+    return layers
+
+
+@lru_cache(maxsize=128)
+def _named(name: str, size: int) -> np.ndarray:
+    if name == "impulse":
+        bank = np.zeros((1, size, size))
+        bank[0, size // 2, size // 2] = 1.0
+    elif name == "learned":
+        bank = resized(learned_filters(), size)
+    else:
+        columns = key_parameters(name).T
+        bank = np.stack(
+            [
+                ideal_filter(row, x, y, gamma=gamma if row.kind == SHARPENING else None, size=size)
+                for row, (x, y, gamma) in zip(KEYS, columns, strict=True)
+            ]
+        )
+    bank.flags.writeable = False
+    return bank
+
+
+def resized(filters, size: int) -> np.ndarray:
+    """Filters (K, n, n) of another odd size: cropped centrally, or padded with zeros.
+
+    Examples
+    --------
+    >>> resized(np.ones((1, 3, 3)), 5)[0, 1]
+    array([0., 1., 1., 1., 0.])
+    >>> resized(learned_filters(), 3).shape
+    (8, 3, 3)
+    """
+    filters = np.asarray(filters, dtype=np.float64)
+    grow = (odd_size(size) - filters.shape[-1]) // 2
+    if grow > 0:
+        return np.pad(filters, [(0, 0), (grow, grow), (grow, grow)])
+    return np.array(filters[:, -grow:filters.shape[-1] + grow, -grow:filters.shape[-1] + grow])
+
+
+def key_filters(filters="B", size: int = 7) -> np.ndarray:
+    """Return a set of filters at an odd size.
+
+    Parameters
+    ----------
+    filters : str or array_like, shape (K, n, n)
+        A method of fitting, ``"A"`` to ``"D2"`` or ``"A-joint"`` to ``"D-joint"``: its eight idealised
+        filters, built at that size. ``"learned"``: the learned master keys. ``"impulse"``: the unit
+        impulse alone. Or arrays of your own. Learned and own filters of another size are cropped
+        centrally, or padded with zeros; their means and norms are not touched.
+    size : int
+        Odd, at least 3.
+
+    Returns
+    -------
+    ndarray, shape (K, size, size)
+        float64; read-only where it is shared.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, an even size, or arrays that are not finite odd squares.
+
+    Examples
+    --------
+    >>> key_filters("B", 5).shape, key_filters("learned").shape, key_filters("impulse", 3).shape
+    ((8, 5, 5), (8, 7, 7), (1, 3, 3))
+    """
+    size = odd_size(size)
+    if isinstance(filters, str):
+        return _named(choice(filters, FILTER_SETS, "filters"), size)
+    array = as_stack(filters, "filters")
+    if not array.any():
+        raise ValueError("filters are all zero: expected at least one non-zero value")
+    return resized(array, size)
+
+
+def as_stack(value, what: str) -> np.ndarray:
+    """``value`` as finite filters (C, n, n), n odd; one filter (n, n) and a weight (C, 1, n, n) will do."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().to("cpu", torch.float64).numpy()
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} is not an array of real numbers: expected the shape (C, n, n) with n odd") from None
+    shape = array.shape
+    if array.ndim == 4 and shape[1] == 1:
+        array = array[:, 0]
+    elif array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or array.shape[1] != array.shape[2] or array.shape[1] % 2 == 0 or array.shape[1] < 3 or not len(array):
+        raise ValueError(f"{what} has shape {shape}: expected (C, n, n) with n odd and at least 3")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds NaN or infinity: expected finite numbers")
+    return array

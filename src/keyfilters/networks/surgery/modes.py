@@ -1,0 +1,128 @@
+"""What a depthwise filter can be replaced by: one table of modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from .depthwise import key_filters
+from ..layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d, key_parameters
+from .matching import LayerMatch, centred, unit
+from .nulls import covariance_root
+from .scale_fits import fit_scales
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a mode needs to build one layer.
+
+    Attributes
+    ----------
+    conv : torch.nn.Module
+        The convolution that is replaced.
+    filters : ndarray, shape (C, n, n)
+    found : LayerMatch
+    method : str or ndarray
+        As in :func:`keyfilters.networks.replace`.
+    rng : numpy.random.Generator
+    options : dict
+        Of the layer to be built.
+    """
+
+    conv: nn.Module
+    filters: np.ndarray
+    found: LayerMatch
+    method: object
+    rng: np.random.Generator
+    options: dict
+
+    def scale_space(self, gain, scales=None, offset=None, **options):
+        """Idealised filters of the matched keys; dead channels stay at their mean."""
+        # A dead channel needs some key; its gain is 0.
+        keys = np.where(self.found.live, self.found.key, 8)
+        if not isinstance(self.method, str) or self.method in ("learned", "impulse"):
+            return self.bank(self.method, np.where(self.found.live, gain, 0.0), offset)
+        sigma_x, sigma_y, gamma = key_parameters(self.method)[:, keys - 1] if scales is None else scales
+        return ScaleSpaceConv2d.from_conv(
+            self.conv, keys, sigma_x, sigma_y, gamma, gain=gain, offset=self.found.offset if offset is None else offset, **options
+        )
+
+    def bank(self, filters, gain, offset=None):
+        """Filters of a set, by the matched key."""
+        index = np.maximum(self.found.key, 1) - 1
+        chosen = key_filters(filters, self.found.kernel_size[0])
+        return FilterBankConv2d.from_conv(self.conv, chosen, index, gain, self.found.offset if offset is None else offset)
+
+    def own(self, filters):
+        """One filter per channel, mean-free, with the channel's own mean; dead channels stay at it."""
+        mean = centred(self.filters.reshape(len(self.filters), -1))[1]
+        filters = np.where(self.found.live[:, None, None], filters.reshape(self.filters.shape), 0.0)
+        return FilterBankConv2d.from_conv(self.conv, filters, np.arange(len(filters)), 1.0, mean)
+
+
+def _unit(job):
+    return job.scale_space(np.sign(job.found.gain), offset=np.where(job.found.live, 0.0, job.found.offset))
+
+
+def _affine(job):
+    return job.scale_space(job.found.gain)
+
+
+def _own(job):
+    scales = fit_scales(job.filters, job.found.key, *key_parameters(job.method))
+    return job.scale_space(scales.gain, (scales.sigma_x, scales.sigma_y, scales.gamma), scales.offset)
+
+
+def _learnable(job):
+    return job.scale_space(job.found.gain, **({"learn_scales": True} | job.options))
+
+
+def _random(job):
+    noise = unit(centred(job.rng.standard_normal((len(job.filters), job.filters[0].size)))[0])
+    return job.own(noise * np.sqrt(job.found.energy)[:, None])
+
+
+def _gaussian(job):
+    bare = centred(job.filters.reshape(len(job.filters), -1))[0][job.found.live]
+    if not len(bare):
+        return job.own(np.zeros_like(job.filters))
+    root = covariance_root(bare)
+    return job.own(job.rng.standard_normal((len(job.filters), len(root))) @ root)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One row of the table of modes.
+
+    Attributes
+    ----------
+    name, idea : str
+    build : callable
+        Job -> layer.
+    filters : str or None
+        The filters that are matched; None for those of the method.
+    """
+
+    name: str
+    idea: str
+    build: Callable
+    filters: str | None = None
+
+
+MODES: dict[str, Mode] = {
+    m.name: m
+    for m in (
+        Mode("unit", "the idealised filter of the matched key with the sign of the gain, no offset", _unit),
+        Mode("affine", "gain * idealised filter of the matched key + offset", _affine),
+        Mode("own", "the same with scales (and gamma) fitted to each channel", _own),
+        Mode("learnable", "as affine, and the scales are parameters to be trained", _learnable),
+        Mode("master", "gain * learned master key + offset", lambda job: job.bank("learned", job.found.gain), "learned"),
+        Mode("random", "random filters with each channel's mean and norm (control)", _random),
+        Mode("impulse", "gain * unit impulse + offset (control)", lambda job: job.bank("impulse", job.found.gain), "impulse"),
+        Mode("gaussian", "normal filters with the layer's covariance, and each channel's mean (control)", _gaussian),
+    )
+}
+"""What a depthwise filter can be replaced by."""

@@ -1,0 +1,300 @@
+"""What a match is worth: explained variance without keys, and intervals for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...checks import choice
+from .depthwise import key_filters
+from .matching import POOLS, Matches, as_layers, centred, is_dead, unit
+
+# Each maker takes mean-free filters (C, p) and mean-free keys (K, p) and returns draw(rng) -> (filters, keys).
+
+
+def _random(vectors, keys):
+    return lambda rng: (vectors, centred(rng.standard_normal(keys.shape))[0])
+
+
+def _permuted(vectors, keys):
+    return lambda rng: (vectors, keys[:, rng.permutation(keys.shape[1])])
+
+
+def covariance_root(vectors) -> np.ndarray:
+    """R (p, p) with ``R.T @ R`` the second moment of mean-free filters (C, p): noise times R has that covariance."""
+    values, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
+    return (np.sqrt(np.maximum(values, 0.0)) * axes).T
+
+
+def _gaussian(vectors, keys):
+    root = covariance_root(vectors)
+    return lambda rng: (rng.standard_normal((len(vectors), len(root))) @ root, keys)
+
+
+def _impulse(vectors, keys):
+    impulse = np.zeros((1, keys.shape[1]))
+    impulse[0, keys.shape[1] // 2] = 1.0
+    return lambda rng: (vectors, centred(impulse)[0])
+
+
+def _lines(vectors, keys):
+    from ..extraction.klines import k_lines
+
+    count = min(len(keys), len(vectors))
+    return lambda rng: (vectors, k_lines(vectors, count, seed=int(rng.integers(2**31))).lines)
+
+
+@dataclass(frozen=True)
+class Null:
+    """One row of the table of nulls.
+
+    Attributes
+    ----------
+    name, idea : str
+    varies : bool
+        False where one draw says all.
+    make : callable
+    """
+
+    name: str
+    idea: str
+    varies: bool
+    make: Callable
+
+
+NULLS: dict[str, Null] = {
+    n.name: n
+    for n in (
+        Null("random", "as many filters of independent normal pixels in the place of the keys", True, _random),
+        Null("permuted", "the keys with their pixels permuted, all in the same way, so that their angles stay", True, _permuted),
+        Null("gaussian", "normal filters with the covariance of the layer's in their place, matched by the keys", True, _gaussian),
+        Null("impulse", "the unit impulse as the only key", False, _impulse),
+        Null("lines", "the best lines (k-lines) of the layer itself, as many as keys: the most that is possible", False, _lines),
+    )
+}
+"""What the explained variance of the keys is compared with; all use mean-free filters."""
+
+
+def _prepared(layer, filters) -> tuple[np.ndarray, np.ndarray]:
+    """Live mean-free filters (C, p) and mean-free keys (K, p) of a layer."""
+    size = layer.kernel_size[0]
+    vectors = centred(layer.filters.reshape(layer.channels, -1))[0]
+    return vectors[~is_dead(vectors)], centred(key_filters(filters, size).reshape(-1, size * size))[0]
+
+
+def null_filters(kind, layer, rng, filters="B") -> tuple[np.ndarray, np.ndarray]:
+    """One draw of a null: the filters and the keys that are matched, both mean-free.
+
+    Parameters
+    ----------
+    kind : str
+        A name of ``NULLS``.
+    layer : array (C, n, n) or DepthwiseLayer
+        Its dead filters are left out.
+    rng : numpy.random.Generator
+    filters : str or array_like
+        The keys, see :func:`keyfilters.networks.key_filters`.
+
+    Returns
+    -------
+    ndarray, shape (C', n, n) and ndarray, shape (K, n, n)
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, a layer without live filters, and as ``match``.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> channels, keys = null_filters("impulse", learned_filters(), np.random.default_rng(0))
+    >>> channels.shape, keys.shape
+    ((8, 7, 7), (1, 7, 7))
+    """
+    null = NULLS[choice(kind, NULLS, "kind")]
+    (layer,) = as_layers([layer] if hasattr(layer, "kernel_size") else layer)
+    if layer.note:
+        raise ValueError(f"layer {layer.name}: {layer.note}; nothing to match")
+    vectors, keys = _prepared(layer, filters)
+    if not len(vectors):
+        raise ValueError(f"layer {layer.name}: all its filters are dead; nothing to match")
+    size = layer.kernel_size
+    return tuple(v.reshape(-1, *size) for v in null.make(vectors, keys)(rng))
+
+
+def _explained(vectors, keys) -> tuple[np.ndarray, np.ndarray]:
+    """Explained and total sum of squares of mean-free filters, each shape (C,)."""
+    total = np.einsum("ij,ij->i", vectors, vectors)
+    return np.minimum(((vectors @ unit(keys).T) ** 2).max(axis=1), total), total
+
+
+@dataclass(frozen=True)
+class NullDistribution:
+    """Explained variance under a null.
+
+    Attributes
+    ----------
+    kind : str
+    layers : list of str
+        Layers with live filters that can be matched.
+    explained : ndarray, shape (layers, draws)
+    pooled : ndarray, shape (draws,)
+        Over all filters of all layers.
+    """
+
+    kind: str
+    layers: list[str]
+    explained: np.ndarray
+    pooled: np.ndarray
+
+
+def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, pool="energy") -> NullDistribution:
+    """Draw the explained variance of a match under a null.
+
+    ========== ===========================================================================
+    kind       what is matched
+    ========== ===========================================================================
+    random     the layer's filters, by as many filters of independent normal pixels
+    permuted   the layer's filters, by the keys with their pixels permuted
+    gaussian   normal filters with the covariance of the layer's, by the keys
+    impulse    the layer's filters, by the unit impulse alone (one draw)
+    lines      the layer's filters, by its own best lines (one draw): an upper bound
+    ========== ===========================================================================
+
+    The covariance is the second moment of the mean-free filters of a layer. Each layer has its own
+    stream of random numbers, given by the seed and its place in the list.
+
+    Parameters
+    ----------
+    layers : torch.nn.Module, list of DepthwiseLayer, array (C, n, n) or dict of arrays
+    filters : str or array_like
+        The keys, see :func:`keyfilters.networks.key_filters`.
+    kind : str
+    draws, seed : int
+    pool : {"energy", "filters"}
+        See :meth:`keyfilters.networks.surgery.matching.Matches.pooled`.
+
+    Returns
+    -------
+    NullDistribution
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind or pool, fewer than one draw, and as ``match``; also if no layer has live
+        filters.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> null = null_distribution(learned_filters(), "learned", "permuted", draws=20)
+    >>> null.explained.shape, bool((null.pooled < 0.9).all())
+    ((1, 20), True)
+    """
+    null = NULLS[choice(kind, NULLS, "kind")]
+    choice(pool, POOLS, "pool")
+    draws = count(draws, "draws") if null.varies else 1
+    names, explained, sums = [], [], np.zeros((2, draws))
+    for place, layer in enumerate(as_layers(layers)):
+        if layer.note:
+            continue
+        vectors, keys = _prepared(layer, filters)
+        if not len(vectors):
+            continue
+        draw, rng = null.make(vectors, keys), np.random.default_rng([seed_number(seed), place])
+        sides = np.empty((2, draws))
+        for i in range(draws):
+            part, total = _explained(*draw(rng))
+            if pool == "filters":
+                part, total = part / total, np.ones_like(total)
+            sides[:, i] = part.sum(), total.sum()
+        names.append(layer.name)
+        explained.append(sides[0] / sides[1])
+        sums += sides
+    if not names:
+        raise ValueError("no layer has live filters that can be matched: no null distribution")
+    return NullDistribution(kind, names, np.array(explained), sums[0] / sums[1])
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A pooled explained variance and its interval, ``low`` to ``high``, at ``level``."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+
+
+def explained_interval(matches: Matches, level=0.95, draws=1000, seed=0, pool="energy") -> Interval:
+    """Interval of the pooled explained variance by a hierarchical bootstrap: layers, then filters within them.
+
+    Each draw takes as many layers as there are, with replacement, and from each of them as many live
+    filters as it has; the interval lies between the percentiles of the draws. With a single layer it
+    says only how the filters scatter.
+
+    Parameters
+    ----------
+    matches : Matches
+        ``matches.select(size=5)`` for one kernel size.
+    level : float
+        Between 0 and 1.
+    draws, seed : int
+    pool : {"energy", "filters"}
+        See :meth:`keyfilters.networks.surgery.matching.Matches.pooled`.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or there is no matched filter.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> from keyfilters.networks.surgery.matching import match
+    >>> found = explained_interval(match(learned_filters(), "B"), draws=200)
+    >>> found.low <= found.estimate <= found.high
+    True
+    """
+    choice(pool, POOLS, "pool")
+    draws = count(draws, "draws")
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise ValueError(f"level is {level!r}: expected a number between 0 and 1")
+    layers = [m for m in matches.layers if m.live.any()]
+    if not layers:
+        raise ValueError("no filter is matched: no interval")
+    sides = []
+    for m in layers:
+        weight = m.energy[m.live] if pool == "energy" else np.ones(int(m.live.sum()))
+        sides.append((m.explained[m.live] * weight, weight))
+    rng = np.random.default_rng(seed_number(seed))
+    # How often each layer is taken in each draw; each time with filters of its own.
+    taken = rng.multinomial(len(layers), np.full(len(layers), 1 / len(layers)), size=draws)
+    sums = np.zeros((2, draws))
+    for (part, weight), times in zip(sides, taken.T, strict=True):
+        owner = np.repeat(np.arange(draws), times)
+        picked = rng.integers(len(part), size=(len(owner), len(part)))
+        for side, values in zip(sums, (part, weight), strict=True):
+            side += np.bincount(owner, values[picked].sum(axis=1), minlength=draws)
+    low, high = np.quantile(sums[0] / sums[1], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(matches.pooled(pool), float(low), float(high), float(level))
+
+
+def count(value, what: str) -> int:
+    """``value`` as an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{what} is {value!r}: expected an integer of at least 1")
+    return int(value)
+
+
+def seed_number(value) -> int:
+    """``value`` as an integer of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise ValueError(f"seed is {value!r}: expected an integer of at least 0")
+    return int(value)

@@ -1,0 +1,162 @@
+"""Networks and data sets from the names in the settings; the dry run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from timm.data import create_transform
+from torch import nn
+from torch.utils.data import Dataset
+
+from .checkpointing import RunFolder
+from .recipes import PRETRAINED, TrainConfig
+from .batches import ArrayImages
+
+FASHION = "fashion-mnist"
+DRY_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to train, the images that it takes, and what was noted when it was made."""
+
+    model: nn.Module
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    channels: int
+    size: int
+    notes: tuple[str, ...] = ()
+
+
+def network_of(config: TrainConfig, classes: int) -> Network:
+    """Make the network: constructor, weights to start from, then the surgery on its depthwise filters."""
+    from ..zoo.loading import load_model
+
+    args = dict(config.model_args)
+    if config.drop_path:
+        args["drop_path_rate"] = config.drop_path
+    published = config.weights == PRETRAINED
+    loaded = load_model(
+        config.model, weights=None if published else config.weights, pretrained=published, num_classes=classes, model_args=args
+    )
+    model = loaded.model
+    if config.replace is not None:
+        from ..surgery.replacing import replace
+
+        model = replace(model, config.method, config.replace, seed=config.seed, inplace=True).model
+    channels, size = loaded.input_size[0], config.img_size or loaded.input_size[-1]
+    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(loaded.notes))
+
+
+class Transformed(Dataset):
+    """A data set of PIL images and labels, its images as normalised tensors."""
+
+    def __init__(self, images, transform, channels: int):
+        self.images, self.transform, self.colours = images, transform, "L" if channels == 1 else "RGB"
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image, label = self.images[index]
+        return self.transform(image.convert(self.colours)), int(label)
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Training and validation images as they were found, and the number of classes."""
+
+    train: object
+    val: object
+    classes: int
+
+    def prepared(self, config: TrainConfig, network: Network) -> tuple:
+        """The two sets as the network takes them: augmented for training, resized and cropped for validation."""
+        if isinstance(self.train, tuple):
+            # Grey images for a network that takes colours: the same in each channel.
+            coloured = [(np.repeat(x[..., None], network.channels, -1), y) for x, y in (self.train, self.val)]
+            return tuple(ArrayImages(*pair, network.mean, network.std) for pair in coloured)
+        common = {
+            "input_size": (network.channels, network.size, network.size), "mean": network.mean, "std": network.std,
+            "interpolation": config.interpolation,
+        }  # fmt: skip
+        try:
+            augmented = create_transform(
+                **common, is_training=True, hflip=config.hflip, color_jitter=config.color_jitter, auto_augment=config.aa,
+                re_prob=config.reprob, re_mode="pixel",
+            )  # fmt: skip
+        except (AssertionError, KeyError, ValueError) as error:
+            raise ValueError(f"aa is {config.aa!r}: expected a policy of timm, such as rand-m9-mstd0.5-inc1 ({error})") from None
+        plain = create_transform(**common, is_training=False, crop_pct=config.crop_pct)
+        pairs = zip((self.train, self.val), (augmented, plain), strict=True)
+        return tuple(Transformed(images, transform, network.channels) for images, transform in pairs)
+
+
+def sets_of(config: TrainConfig) -> Sets:
+    """Open the data that ``config.data`` names: ``fashion-mnist``, or a folder that holds ``train`` and ``val``.
+
+    Each of those two holds one folder of images for each class.
+    """
+    if config.data == FASHION:
+        from ...fetch import fashion_mnist
+
+        sets = fashion_mnist()
+        train, val = ((sets[f"{split}_images"], sets[f"{split}_labels"]) for split in ("train", "test"))
+        return Sets(train, val, config.num_classes or 10)
+    from ..data.datasets import dataset
+
+    if config.data == "imagenet":
+        raise ValueError("data is 'imagenet': expected the folder that holds train and val, one folder of images a class (--data PATH)")
+    path = config.data.partition(":")[2] if config.data.startswith(("imagenet:", "imagefolder:")) else config.data
+    train, val = (dataset(f"imagenet:{path}", split, _as_it_is) for split in ("train", "val"))
+    if train.classes != val.classes:
+        odd = sorted(set(train.classes) ^ set(val.classes))[0]
+        raise ValueError(f"data {path}: class {odd} is not in both train and val: expected the same folders")
+    classes = config.num_classes or len(train.classes)
+    if classes < len(train.classes):
+        raise ValueError(f"num_classes is {classes}: expected at least the {len(train.classes)} classes of {path}")
+    return Sets(train, val, classes)
+
+
+def _as_it_is(image):
+    return image
+
+
+def dry(model, train_set, val_set, config: TrainConfig, target: Path, accelerator, options: dict):
+    """A few steps of every phase, in a folder beside ``target`` that is removed; the checkpoint is read back and compared."""
+    from .loop import fit
+
+    share = 2 * accelerator.num_processes
+    size = config.batch_size if len(train_set) >= config.batch_size else len(train_set) // share * share
+    if size == 0:
+        raise ValueError(f"the training set has {len(train_set)} images: expected at least {share} for a dry run")
+    short = dataclasses.replace(
+        config, epochs=2, warmup_epochs=min(config.warmup_epochs, 1.0), limit_steps=DRY_STEPS, batch_size=size,
+        device_batch=_fitting(config, size, accelerator.num_processes),
+    )  # fmt: skip
+    folder = target.parent / f".{target.name}.dry-run"
+    try:
+        result = fit(model, train_set, val_set, short, folder, force=True, **options)
+        if accelerator.is_main_process:
+            _compare(RunFolder(folder), model)
+    finally:
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            shutil.rmtree(folder, ignore_errors=True)
+    return dataclasses.replace(result, folder=None, weights=None)
+
+
+def _fitting(config: TrainConfig, size: int, world: int) -> int | None:
+    """The images at once, of a batch that a small data set made smaller."""
+    return config.device_batch if size == config.batch_size else None
+
+
+def _compare(folder: RunFolder, model: nn.Module) -> None:
+    found = folder.read()
+    for name, value in model.state_dict().items():
+        if not np.array_equal(found.model[name].float().numpy(), value.detach().cpu().float().numpy()):
+            raise ValueError(f"{folder.path}: the checkpoint does not read back as it was written ({name})")

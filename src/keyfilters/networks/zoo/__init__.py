@@ -1,0 +1,6 @@
+"""Networks and their weights.
+
+- ``loading``: ``load_model``; ``hub``: published weights
+- ``checkpoints``: read and write weights, never unpickling; ``weight_formats``: who named the tensors how
+- ``small``: the reduced ConvNeXt V2
+"""

