@@ -59,8 +59,8 @@ def test_the_second_minimum_of_key_8_is_excluded():
     [
         ((7, "C1"), "key 7 has one scale and gamma"),
         ((1, "C2"), "unknown method 'C2': expected one of C1, D1"),
-        ((1, "C1", {"samples": 2}), "samples is 2: expected an integer >= 3"),
-        ((1, "C1", {"levels": 0}), "levels is 0: expected an integer >= 1"),
+        ((1, "C1", {"samples": 2}), "samples is 2: expected an integer of at least 3"),
+        ((1, "C1", {"levels": 0}), "levels is 0: expected an integer of at least 1"),
     ],
 )
 def test_bad_input_is_refused(arguments, message):

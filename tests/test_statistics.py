@@ -161,7 +161,7 @@ def test_any_statistic():
     ("call", "message"),
     [
         (lambda: wilson(3, 2), "successes is 3: expected at most n, 2"),
-        (lambda: wilson(0, 0), "n is 0: expected an integer >= 1"),
+        (lambda: wilson(0, 0), "n is 0: expected an integer of at least 1"),
         (lambda: wilson(0.5, 2), "successes is 0.5"),
         (lambda: wilson(1, 2, 95), "level is 95: expected a number between 0 and 1"),
         (lambda: wilson(1, 2, np.nan), "level is nan"),

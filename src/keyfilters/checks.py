@@ -66,6 +66,28 @@ def finite(value, what: str) -> np.ndarray:
     return array
 
 
+def integer(value, what: str, least: int = 1) -> int:
+    """Return ``value`` as an int if it is an integer of at least ``least`` (True and False are none).
+
+    Examples
+    --------
+    >>> integer(0, "draws")
+    Traceback (most recent call last):
+    ...
+    ValueError: draws is 0: expected an integer of at least 1
+    """
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least:
+        return int(value)
+    raise ValueError(f"{what} is {_short(value)}: expected an integer of at least {least}")
+
+
+def integer_text(text: str, option: str, least: int = 1) -> int:
+    """The same for what was typed behind an option of the command line."""
+    if text.isascii() and text.isdecimal() and int(text) >= least:
+        return int(text)
+    raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
+
+
 def odd_size(size, what: str = "size") -> int:
     """Return ``size`` as an int if it is an odd integer >= 3."""
     if isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 3 and size % 2:

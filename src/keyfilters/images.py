@@ -5,12 +5,13 @@ The files are read without importing the packages (foolbox takes seconds), and n
 
 from __future__ import annotations
 
-import numbers
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+
+from .checks import integer
 
 PHOTOGRAPHS = {
     "astronaut": ("skimage", "data/astronaut.png"),
@@ -131,8 +132,7 @@ def crops(photographs, size: int, count: int, seed: int = 0) -> np.ndarray:
     (5, 224, 224, 3)
     """
     for what, value in (("size", size), ("count", count)):
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{what} is {value!r}: expected an integer of at least 1")
+        integer(value, what)
     named = dict(photographs) if isinstance(photographs, dict) else dict(enumerate(photographs, 1))
     if not named:
         raise ValueError("photographs is empty: expected at least one image")
@@ -181,8 +181,8 @@ def imagenet_samples(size: int | None = 256) -> tuple[np.ndarray, np.ndarray]:
     """
     from PIL import Image
 
-    if size is not None and (not isinstance(size, numbers.Integral) or isinstance(size, bool) or size < 1):
-        raise ValueError(f"size is {size!r}: expected an integer of at least 1, or None")
+    if size is not None:
+        integer(size, "size")
     files = sorted((_package("foolbox") / "data").glob("imagenet_*_*.jpg"))
     if not files:
         raise ValueError("foolbox has no ImageNet images here: pip install foolbox==3.3.4")

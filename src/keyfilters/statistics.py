@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import NamedTuple
 
 import numpy as np
 
-from .checks import finite
+from .checks import finite, integer
 
 EXACT_SIGN_FLIPS = 14
 """Up to so many pairs all 2^n sign patterns are counted; beyond, 20,000 are drawn."""
@@ -94,12 +93,6 @@ def _level(level) -> float:
     return value
 
 
-def _count(value, what: str, least: int = 0) -> int:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_) and value >= least:
-        return int(value)
-    raise ValueError(f"{what} is {value!r}: expected an integer >= {least}")
-
-
 def _row(values, what: str, least: int = 1) -> np.ndarray:
     array = finite(values, what)
     if array.ndim != 1 or len(array) < least:
@@ -140,8 +133,8 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """
     from scipy.stats import binomtest
 
-    n = _count(n, "n", 1)
-    if _count(successes, "successes") > n:
+    n = integer(n, "n", 1)
+    if integer(successes, "successes", 0) > n:
         raise ValueError(f"successes is {successes}: expected at most n, {n}")
     found = binomtest(int(successes), n).proportion_ci(_level(level), method="wilson")
     # Rounding may leave the interval's end beside the proportion 0 or 1 itself.
@@ -235,7 +228,7 @@ def paired_test(a, b, level: float = 0.95, seed: int = 0) -> PairedTest:
     draws = 2**n if exact else 20_000
     flips = permutation_test(
         (d,), np.mean, permutation_type="samples", n_resamples=draws, vectorized=True, batch=max(1, 2**20 // n),
-        random_state=np.random.default_rng(_count(seed, "seed")),
+        random_state=np.random.default_rng(integer(seed, "seed", 0)),
     )  # fmt: skip
     return PairedTest(n, mean, low, high, float(flips.pvalue), p_t, exact, 2 / 2**n if exact else 2 / (draws + 1))
 
@@ -286,7 +279,7 @@ def bootstrap_interval(
     from scipy.stats import bootstrap
 
     x = _row(values, "values", 2)
-    level, draws, seed = _level(level), _count(draws, "draws", 1), _count(seed, "seed")
+    level, draws, seed = _level(level), integer(draws, "draws", 1), integer(seed, "seed", 0)
     estimate = np.asarray(statistic(x))
     if estimate.shape != () or not np.isfinite(estimate):
         raise ValueError(f"the statistic gives {estimate!r}: expected one finite number".replace("\n", " "))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import choice, square_filter
+from .checks import choice, integer, square_filter
 from .moments import coordinates
 
 KEPT = ("none", "two largest", "rings")
@@ -197,8 +197,7 @@ def permuted_filters(h, count: int, seed: int = 0, keep: str = "none") -> np.nda
     """
     h = square_filter(h)
     choice(keep, KEPT, "keep")
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise ValueError(f"count is {count!r}: expected an integer >= 1")
+    integer(count, "count")
     rng = np.random.default_rng(seed)
     flat = h.ravel()
     if keep == "rings":

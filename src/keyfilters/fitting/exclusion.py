@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..checks import choice
+from ..checks import choice, integer
 from ..filters import key_row
 from .landscape import two_scale_problem
 from .methods import METHODS, fit
@@ -102,8 +102,7 @@ def exclusion(key, method, *, samples: int = 201, levels: int = 3, edge: str = "
     row, problem = key_row(key), two_scale_problem(key, edge)
     strategy = METHODS[choice(method, ("C1", "D1"), "method")]
     for name, number, least in (("samples", samples, 3), ("levels", levels, 1)):
-        if not isinstance(number, (int, np.integer)) or number < least:
-            raise ValueError(f"{name} is {number!r}: expected an integer >= {least}")
+        integer(number, name, least)
     value = fit(row.number, method, edge=edge).objective ** (1 / strategy.power)
     top = largest_scale(problem.size)
     windows = [_window(problem, strategy.power, value, 0, np.zeros(2), np.full(2, top), samples)]

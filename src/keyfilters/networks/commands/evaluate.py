@@ -47,12 +47,6 @@ def add_arguments(parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
-def _integer(text: str, option: str, least: int) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) >= least):
-        raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
-    return int(text)
-
-
 def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first: int | None = None):
     """Batches of a data set as the network takes them."""
     from torch.utils.data import DataLoader, Subset
@@ -97,10 +91,11 @@ def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
 
 def _checked(options) -> dict[str, int]:
     """Cheap mistakes first: a network may take a while to load."""
+    from ...checks import integer_text
     from ...output import check_output
 
-    numbers = {"seed": _integer(options.seed, "--seed", 0), "workers": _integer(options.workers, "--workers", 0)}
-    numbers["batch_size"] = _integer(options.batch_size, "--batch-size", 1)
+    numbers = {"seed": integer_text(options.seed, "--seed", 0), "workers": integer_text(options.workers, "--workers", 0)}
+    numbers["batch_size"] = integer_text(options.batch_size, "--batch-size", 1)
     if options.replace is not None and (options.against or options.against_weights):
         raise ValueError("both --replace and --against are given: expected one network to compare with")
     if options.recalibrate is not None and options.replace is None:

@@ -29,14 +29,6 @@ def add_arguments(parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
-def _integer(text: str | None, option: str, least: int = 1) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text) >= least):
-        raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
-    return int(text)
-
-
 def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
     """Write keys (k, n, n) to a .npy or .csv file that ``keyfilters fit --filters`` and ``spread`` read.
 
@@ -65,12 +57,15 @@ def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
 
 def run(options) -> int:
     """Load, extract, reduce, compare, write; prints the keys beside the eight."""
-    from ...checks import choice
+    from ...checks import choice, integer_text
     from ...output import check_output
 
-    size, count = _integer(options.size, "--size"), _integer(options.keys, "--keys")
-    draws, seed = _integer(options.draws, "--draws"), _integer(options.seed, "--seed", 0)
-    down_to = None if options.reduce in (None, "elbow") else _integer(options.reduce, "--reduce")
+    def given(text, option, least=1):
+        return None if text is None else integer_text(text, option, least)
+
+    size, count = given(options.size, "--size"), given(options.keys, "--keys")
+    draws, seed = given(options.draws, "--draws"), given(options.seed, "--seed", 0)
+    down_to = None if options.reduce == "elbow" else given(options.reduce, "--reduce")
     if down_to is not None and down_to > count:
         raise ValueError(f"--reduce is {down_to}: expected at most the number of keys, {count}")
     if options.output is not None:

@@ -33,12 +33,6 @@ def add_arguments(parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
-def _integer(text: str, option: str, least: int) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) >= least):
-        raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
-    return int(text)
-
-
 def _targets(options) -> list[str]:
     """The files to write, each with a suffix that says how."""
     from ...output import check_output
@@ -57,7 +51,9 @@ def _targets(options) -> list[str]:
 
 def run(options) -> int:
     """Load, inspect, write; prints a table."""
-    draws, seed = _integer(options.draws, "--draws", 1), _integer(options.seed, "--seed", 0)
+    from ...checks import integer_text
+
+    draws, seed = integer_text(options.draws, "--draws", 1), integer_text(options.seed, "--seed", 0)
     targets = _targets(options)
     from ..surgery.depthwise import key_filters
     from ..inspection.inspecting import check_nulls, inspect_model

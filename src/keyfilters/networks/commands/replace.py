@@ -29,11 +29,10 @@ def add_arguments(parser) -> None:
 
 def run(options) -> int:
     """Replace, fold, write; prints the report, one row a layer."""
-    from ...checks import choice
+    from ...checks import choice, integer_text
     from ...output import check_output
 
-    if not options.seed.isdecimal():
-        raise ValueError(f"--seed is {options.seed!r}: expected an integer of at least 0")
+    seed = integer_text(options.seed, "--seed", 0)
     if not options.output.endswith(".safetensors"):
         raise ValueError(f"{options.output}: expected a name that ends in .safetensors")
     check_output(options.output, options.force)
@@ -46,7 +45,7 @@ def run(options) -> int:
     choice(options.mode, MODES, "mode")
     key_filters(options.method)
     loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
-    done = replace(loaded.model, options.method, options.mode, layers=options.layers, seed=int(options.seed), inplace=True)
+    done = replace(loaded.model, options.method, options.mode, layers=options.layers, seed=seed, inplace=True)
     state = fold(done.model, inplace=True).state_dict()
     metadata = {
         "model": loaded.name, "weights": loaded.source, "method": options.method, "mode": options.mode,

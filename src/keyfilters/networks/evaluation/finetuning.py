@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...checks import integer
 from .judging import divergence
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
 from ..layers.base import DepthwiseKernelConv2d
@@ -104,8 +105,7 @@ def distill(
 
     Source: Hinton, Vinyals and Dean (2015), with temperature 1.
     """
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
-        raise ValueError(f"steps is {steps!r}: expected an integer >= 0")
+    integer(steps, "steps", 0)
     if not (isinstance(lr, (int, float, np.floating)) and np.isfinite(lr) and lr > 0):
         raise ValueError(f"lr is {lr!r}: expected a learning rate > 0")
     device = device_of(check_model(model), device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...checks import integer
 from .klines import check_count, checked_vectors
 
 WIDTHS = (64, 64)
@@ -141,8 +142,7 @@ def fit_autoencoder(vectors, *, seed: int = 0, steps: int = 1000, rate: float = 
     v = v[v.any(axis=1)]
     check_count(1, len(v))
     for name, value in (("steps", steps), *(("widths", w) for w in widths)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} is {value!r}: expected an integer >= 1")
+        integer(value, name)
     generator = torch.Generator().manual_seed(seed)
     encoder = _perceptron((v.shape[1], *widths, 1), generator)
     decoder = _perceptron((1, *reversed(widths), v.shape[1]), generator)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...checks import choice
+from ...checks import choice, integer
 from .clusterings import ALGORITHMS
 from .comparison import Comparison, compare_keys
 from .klines import check_count
@@ -246,8 +246,7 @@ def extract(source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size
     """
     method = ALGORITHMS[choice(algorithm, ALGORITHMS, "algorithm")]
     choice(normalize, NORMALIZATIONS, "normalize")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: expected an integer >= 0")
+    integer(seed, "seed", 0)
     chosen, size, sizes = _chosen(source, layers, size)
     vectors = np.concatenate([normalized(d.filters, normalize) for d in chosen])
     alive = vectors.any(axis=1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...checks import integer
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -71,8 +73,7 @@ def check_count(k, available: int, what: str = "vectors", name: str = "k") -> in
     ...
     ValueError: k is 9 but there are only 8 non-zero filters: expected at most as many
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"{name} is {k!r}: expected an integer >= 1")
+    integer(k, name)
     if k > available:
         raise ValueError(f"{name} is {k} but there are only {available} non-zero {what}: expected at most as many")
     return int(k)
@@ -219,8 +220,7 @@ def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: in
     v, energy = everything[alive], energy[alive]
     k = check_count(k, len(v))
     for name, value in (("restarts", restarts), ("iterations", iterations)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} is {value!r}: expected an integer >= 1")
+        integer(value, name)
     best = None
     for child in np.random.SeedSequence(seed).spawn(restarts):
         found = _descend(v, energy, first_lines(v, energy, k, np.random.default_rng(child)), iterations)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...checks import choice
+from ...checks import choice, integer
 from ...filters import KEYS
 from ..surgery.depthwise import depthwise_or_error, key_filters
 from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
 from ..surgery.matching import LayerMatch, match
-from ..surgery.nulls import NULLS, count, null_distribution, seed_number
+from ..surgery.nulls import NULLS, null_distribution, seed_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,7 @@ def inspect_model(
     >>> found.frame()[["layer", "size", "stride", "channels", "grid_x"]].values.tolist()
     [['0', '7x7', '2x2', 6, 0.5]]
     """
-    nulls, draws, seed = check_nulls(nulls), count(draws, "draws"), seed_number(seed)
+    nulls, draws, seed = check_nulls(nulls), integer(draws, "draws"), seed_number(seed)
     layers = depthwise_or_error(model)
     found = match(layers, method)
     sized: dict[tuple, list[int]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...checks import choice
+from ...checks import choice, integer
 from .depthwise import key_filters
 from .matching import POOLS, Matches, as_layers, centred, is_dead, unit
 
@@ -195,7 +195,7 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
     """
     null = NULLS[choice(kind, NULLS, "kind")]
     choice(pool, POOLS, "pool")
-    draws = count(draws, "draws") if null.varies else 1
+    draws = integer(draws, "draws") if null.varies else 1
     names, explained, sums = [], [], np.zeros((2, draws))
     for place, layer in enumerate(as_layers(layers)):
         if layer.note:
@@ -263,7 +263,7 @@ def explained_interval(matches: Matches, level=0.95, draws=1000, seed=0, pool="e
     True
     """
     choice(pool, POOLS, "pool")
-    draws = count(draws, "draws")
+    draws = integer(draws, "draws")
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ValueError(f"level is {level!r}: expected a number between 0 and 1")
     layers = [m for m in matches.layers if m.live.any()]
@@ -286,15 +286,6 @@ def explained_interval(matches: Matches, level=0.95, draws=1000, seed=0, pool="e
     return Interval(matches.pooled(pool), float(low), float(high), float(level))
 
 
-def count(value, what: str) -> int:
-    """``value`` as an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{what} is {value!r}: expected an integer of at least 1")
-    return int(value)
-
-
 def seed_number(value) -> int:
     """``value`` as an integer of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise ValueError(f"seed is {value!r}: expected an integer of at least 0")
-    return int(value)
+    return integer(value, "seed", 0)
