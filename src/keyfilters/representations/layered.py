@@ -10,6 +10,7 @@ Source: Papyan, Romano and Elad (2017).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -128,7 +129,13 @@ def layered_thresholding(y, dictionaries: Sequence[Dictionary], kind="relu", *, 
     return found
 
 
-def basis_pursuit(y, dictionary: Dictionary, penalty, *, nonnegative: bool = False, tolerance: float = 1e-8) -> np.ndarray:
+STEPS = 4
+"""Penalties, falling geometrically to the one asked for, of which each solution starts the next."""
+
+
+def basis_pursuit(
+    y, dictionary: Dictionary, penalty, *, nonnegative: bool = False, tolerance: float = 1e-7, sweeps: int = 1000
+) -> np.ndarray:
     r"""Return :math:`\arg\min_\Gamma \tfrac12 \|y - D \Gamma\|_2^2 + \xi \|\Gamma\|_1` for each column of y.
 
     Coordinate descent of scikit-learn's ``Lasso`` on the Gram matrix; for a small penalty
@@ -144,6 +151,9 @@ def basis_pursuit(y, dictionary: Dictionary, penalty, *, nonnegative: bool = Fal
         Only codes without negative entries.
     tolerance : float
         Of the duality gap, relative to the sum of squares of y.
+    sweeps : int
+        At most so many over all entries for each of :data:`STEPS` penalties. Where they do not suffice (codes with
+        about as many entries as half the length of y, small penalties) the last iterate is returned as it is.
 
     Raises
     ------
@@ -155,6 +165,7 @@ def basis_pursuit(y, dictionary: Dictionary, penalty, *, nonnegative: bool = Fal
     >>> basis_pursuit([3.0, 0.5], Dictionary(np.eye(2)), 1.0)[:, 0].round(6)
     array([2., 0.])
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import Lasso
 
     y = _signals(y, [dictionary])
@@ -162,15 +173,17 @@ def basis_pursuit(y, dictionary: Dictionary, penalty, *, nonnegative: bool = Fal
     if (penalty <= 0).any():
         raise ValueError(f"penalty is {penalty.min():g}: expected a number above 0; a small one comes close to basis pursuit")
     codes, atoms = np.zeros((dictionary.atoms.shape[1], y.shape[1])), np.asfortranarray(dictionary.atoms)
-    for column in range(y.shape[1]):
-        if not y[:, column].any():
-            continue
-        # The estimator divides the sum of squares by the number of rows.
+    largest = np.abs(dictionary.atoms.T @ y).max(axis=0)
+    for column in np.flatnonzero(largest > penalty):
         lasso = Lasso(
-            alpha=penalty[column] / len(y), fit_intercept=False, precompute=dictionary.gram, positive=nonnegative,
-            tol=tolerance, max_iter=100_000,
+            fit_intercept=False, precompute=dictionary.gram, positive=nonnegative, tol=tolerance, max_iter=sweeps, warm_start=True
         )  # fmt: skip
-        codes[:, column] = lasso.fit(atoms, y[:, column]).coef_
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for step in np.geomspace(largest[column], penalty[column], STEPS + 1)[1:]:
+                # The estimator divides the sum of squares by the number of rows.
+                lasso.set_params(alpha=step / len(y)).fit(atoms, y[:, column])
+        codes[:, column] = lasso.coef_
     return codes
 
 
