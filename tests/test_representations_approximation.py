@@ -53,7 +53,7 @@ def test_pixels_agree_with_counting_points():
     x, y = np.meshgrid(c - shape.centre[0], c[::-1] - shape.centre[1])
     inside = np.hypot(x, y) <= shape.rho(np.arctan2(y, x))
     counted = inside.reshape(size, fine, size, fine).mean(axis=(1, 3))
-    assert np.abs(coverage(shape, size, 8) - counted).max() < 2e-3
+    assert np.abs(coverage(shape, size, 8) - counted).max() < 4e-3
 
 
 def test_a_disc_has_the_area_of_a_disc():
@@ -200,6 +200,12 @@ def test_scores_share_the_noise_and_thresholds_are_chosen_elsewhere():
     for row in chosen.itertuples():
         others = mean[row.frame].drop(row.image, level="image").groupby("k").mean()
         assert row.k == others.idxmax() and row.psnr == pytest.approx(mean[row.frame, row.k, row.image])
+    pair = best_threshold_elsewhere(scores, {"a": "one", "b": "one", "c": "two"})
+    for row in pair.itertuples():
+        others = mean[row.frame].drop(["a", "b"] if row.group == "one" else ["c"], level="image").groupby("k").mean()
+        assert row.k == others.idxmax()
+    with pytest.raises(ValueError, match="1 group of images"):
+        best_threshold_elsewhere(scores, dict.fromkeys("abc", "one"))
 
 
 @pytest.mark.parametrize(
@@ -237,12 +243,21 @@ def test_atoms_are_centred_and_paired_with_their_spectra():
     assert space.shape == (16, 16) and space[8, 8] == 1 and np.allclose(frequency, 1)
 
 
+def test_spectra_have_their_axes_up_and_right():
+    y, x = np.mgrid[:64, :64]
+    # Rises to the right and upwards (rows count down), so its wave vector points there.
+    wave = np.cos(2 * np.pi * (8 * x - 16 * y) / 64)
+    shown = np.asarray(drawn.atom_panels({"wave": wave}).axes[1].images[0].get_array())
+    peaks = {tuple(int(i) for i in peak) for peak in np.argwhere(shown > shown.max() / 2)}
+    assert peaks == {(16, 40), (48, 24)}
+
+
 def test_partitions_draw_every_border():
     bands = np.zeros((8, 8), int)
     bands[:, 4:] = 1
     fig = drawn.partition_panels({"halves": bands})
     border = fig.axes[0].images[1].get_array()
-    assert border.count() == 8
+    assert border.shape == (7, 7) and border.count() == 7
 
 
 def test_curves_and_guides_are_drawn_on_their_axes():

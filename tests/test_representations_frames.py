@@ -17,8 +17,9 @@ from keyfilters.representations.contourlets import (
     low_pass,
     pyramid_step,
     pyramid_step_back,
+    wedge_shares,
 )
-from keyfilters.representations.frames import FRAMES, curvelet_transform, frame, wedge_counts
+from keyfilters.representations.frames import FRAMES, curvelet_frame, curvelet_transform, frame, wedge_counts
 
 TIGHT = [name for name in FRAMES if name != "bior4.4"]
 images = st.tuples(st.integers(0, 2**32 - 1), st.sampled_from([32, 64]), st.sampled_from([1e-3, 1.0, 1e4]))
@@ -147,21 +148,11 @@ def test_the_directional_filter_bank_is_critically_sampled_and_orthonormal(level
 
 @pytest.mark.parametrize("levels", [2, 3, 4])
 def test_each_contourlet_lives_in_its_wedge(levels):
-    n = 64
-    w = np.meshgrid(np.fft.fftfreq(n), np.fft.fftfreq(n), indexing="ij")
-    zeros = contourlets(np.zeros((n, n)), (levels,))
-    for number, band in enumerate(directional_bands(n, levels)):
-        chosen = [[part.copy() for part in octave] for octave in zeros]
-        chosen[1][number][tuple(side // 2 for side in chosen[1][number].shape)] = 1.0
-        energy = np.abs(np.fft.fft2(contourlets_back(chosen, (levels,)))) ** 2
-        r, t = w[band.axis], w[1 - band.axis]
-        slope = np.divide(t, r, out=np.full((n, n), np.inf), where=r != 0)
-        low, high = band.slopes
-        slack = (high - low) / 2
-        # The wedge and its mirror image hold 1 / 2^l of the plane; transitions reach half a wedge further.
-        own = energy[(slope > low) & (slope < high)].sum() / energy.sum()
-        near = energy[(slope > low - slack) & (slope < high + slack)].sum() / energy.sum()
-        assert own > 0.65 and near > 0.8
+    shares = wedge_shares(64, levels)
+    assert shares.shape == (2**levels,) and shares.min() > 0.65 > 2 / 2**levels
+    # Transitions reach half a wedge further; sharper masks leave less outside.
+    assert wedge_shares(64, levels, slack=0.5).min() > 0.8
+    assert wedge_shares(64, levels, width=0.2).min() > shares.min() > wedge_shares(64, levels, width=0.8).min()
 
 
 def test_the_masks_cover_the_plane_evenly():
@@ -192,6 +183,7 @@ def test_directions_find_the_orientation_of_a_wave():
         (lambda: frame("haar", 64).synthesise(np.zeros(7)), r"has shape \(7,\): expected \(4096,\)"),
         (lambda: contourlets(np.zeros((24, 24))), "whose side is a power of two"),
         (lambda: contourlets(np.zeros((16, 8))), "expected a square image"),
+        (lambda: curvelet_frame(64, [4]), r"wedges is \[4\]: expected multiples of 3"),
         (lambda: directional_bands(64, 1), "levels is 1: expected an integer from 2 to 6"),
         (lambda: directional_bands(16, 5), "levels is 5: expected an integer from 2 to 4"),
     ],

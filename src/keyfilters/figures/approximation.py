@@ -48,7 +48,8 @@ def atom_panels(atoms: Mapping, *, window: int = 32, panel: float = 1.75) -> mpl
         limit = symmetric_limit(piece)
         axes[0, column].imshow(piece, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
         axes[0, column].set(title=title, xticks=[], yticks=[])
-        spectrum = np.fft.fftshift(np.abs(np.fft.fft2(atom)))[::-1]
+        # Row 0 is y = top and, shifted, frequency -pi along the rows, which is +pi along y: no flip.
+        spectrum = np.fft.fftshift(np.abs(np.fft.fft2(atom)))
         axes[1, column].imshow(spectrum, cmap=SEQUENTIAL, vmin=0, extent=(-np.pi, np.pi, -np.pi, np.pi))
         _frequency_axes(axes[1, column], labels=column == 0)
     axes[0, 0].set_ylabel("space")
@@ -76,7 +77,8 @@ def partition_panels(partitions: Mapping, *, panel: float = 3.2) -> mpl.figure.F
     fig, axes = plt.subplots(1, len(partitions), figsize=(panel * len(partitions), panel + 0.3), squeeze=False)
     colours = mpl.colors.ListedColormap([*COLOURS[1:], "#F0E442"])
     for column, (ax, (title, bands)) in enumerate(zip(axes.flat, partitions.items(), strict=True)):
-        bands = np.fft.fftshift(np.asarray(bands))[::-1]
+        # Without the frequencies -pi, which are +pi as well and belong to two bands.
+        bands = np.fft.fftshift(np.asarray(bands))[1:, 1:]
         edge = np.zeros(bands.shape, bool)
         edge[1:] |= bands[1:] != bands[:-1]
         edge[:, 1:] |= bands[:, 1:] != bands[:, :-1]

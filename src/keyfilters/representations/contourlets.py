@@ -211,3 +211,35 @@ def contourlets_back(coefficients: list[list[np.ndarray]], levels=(2, 3, 3, 4), 
         detail = directions_back(subbands, 2 * len(image), l, width)
         image = pyramid_step_back(image, detail)
     return image
+
+
+def wedge_shares(n: int, levels: int, width: float = 0.4, slack: float = 0.0) -> np.ndarray:
+    """Return the share of each contourlet's energy that lies in its own wedge, shape (2^l,).
+
+    Of one octave, the finest of an image of ``n`` x ``n`` pixels. A wedge holds 1 / 2^l of the plane.
+
+    Parameters
+    ----------
+    n, levels, width
+        See :func:`directional_bands`.
+    slack : float
+        How far the wedge is widened to either side, in its own widths.
+
+    Examples
+    --------
+    >>> bool(wedge_shares(32, 2).min() > 0.8)
+    True
+    """
+    zeros = contourlets(np.zeros((n, n)), (levels,), width)
+    w = np.meshgrid(_frequencies(n), _frequencies(n), indexing="ij")
+    shares = []
+    for number, band in enumerate(directional_bands(n, levels, width)):
+        unit = [[part.copy() for part in octave] for octave in zeros]
+        unit[1][number][0, 0] = 1.0
+        energy = np.abs(fft.fft2(contourlets_back(unit, (levels,), width))) ** 2
+        r, t = w[band.axis], w[1 - band.axis]
+        slope = np.divide(t, r, out=np.full((n, n), np.inf), where=r != 0)
+        low, high = band.slopes
+        more = slack * (high - low)
+        shares.append(energy[(slope > low - more) & (slope < high + more)].sum() / energy.sum())
+    return np.array(shares)

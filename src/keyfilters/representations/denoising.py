@@ -137,28 +137,39 @@ def denoising_scores(frames, images, sigma: float, ks, kinds=("hard", "soft"), s
     return pd.DataFrame(rows, columns=["image", "seed", "frame", "kind", "k", "psnr", "ssim"])
 
 
-def best_threshold_elsewhere(scores, score: str = "psnr"):
+def best_threshold_elsewhere(scores, groups=None, score: str = "psnr"):
     """Return each image's scores at the threshold that is best on the average of the *other* images.
 
     Parameters
     ----------
     scores : DataFrame
-        Of :func:`denoising_scores`, for at least two images.
+        Of :func:`denoising_scores`.
+    groups : dict of str to str, optional
+        Image to what it is a piece of: the threshold is then chosen on the images of the other groups.
+    score : {"psnr", "ssim"}
+        By which thresholds are chosen.
 
     Returns
     -------
     DataFrame
-        Columns ``image``, ``frame``, ``kind``, ``k``, ``psnr``, ``ssim``: means over the seeds.
+        Columns ``image``, ``group``, ``frame``, ``kind``, ``k``, ``psnr``, ``ssim``: means over the seeds.
+
+    Raises
+    ------
+    ValueError
+        If there is only one image, or group: none is left to choose on.
     """
     import pandas as pd
 
+    choice(score, ("psnr", "ssim"), "score")
     mean = scores.groupby(["frame", "kind", "k", "image"])[["psnr", "ssim"]].mean().reset_index()
-    names = list(dict.fromkeys(scores.image))
+    mean["group"] = mean.image if groups is None else mean.image.map(groups)
+    names = list(dict.fromkeys(mean.group))
     if len(names) < 2:
-        raise ValueError(f"scores holds {len(names)} image: expected at least 2, one to judge and others to choose on")
+        raise ValueError(f"scores holds {len(names)} group of images: expected at least 2, one to judge and others to choose on")
     rows = []
     for name in names:
-        others = mean[mean.image != name].groupby(["frame", "kind", "k"])[score].mean().reset_index()
+        others = mean[mean.group != name].groupby(["frame", "kind", "k"])[score].mean().reset_index()
         chosen = others.loc[others.groupby(["frame", "kind"])[score].idxmax(), ["frame", "kind", "k"]]
-        rows.append(mean[mean.image == name].merge(chosen, on=["frame", "kind", "k"]))
-    return pd.concat(rows, ignore_index=True)[["image", "frame", "kind", "k", "psnr", "ssim"]]
+        rows.append(mean[mean.group == name].merge(chosen, on=["frame", "kind", "k"]))
+    return pd.concat(rows, ignore_index=True)[["image", "group", "frame", "kind", "k", "psnr", "ssim"]]

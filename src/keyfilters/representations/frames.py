@@ -20,6 +20,7 @@ canonical dual is the transpose of analysis.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 
@@ -203,9 +204,10 @@ def curvelet_transform(size: int, wedges=None):
     return UDCT((size, size), angular_wedges_config=np.array([[count, count] for count in wedges]))
 
 
-def _curvelet(size: int):
-    transform = curvelet_transform(size)
-    # The package's windows are real and one-sided: a complex coefficient is two real ones.
+def _curvelet(size: int, wedges=None):
+    transform = curvelet_transform(size, wedges)
+
+    # Its windows are real and one-sided, so a complex coefficient is two real ones, of the atom's two parts.
     def forward(image):
         coefficients = transform.forward(image)
         bands = [(0, coefficients[0][0][0].real)]
@@ -219,6 +221,21 @@ def _curvelet(size: int):
         return transform.backward([[[bands[0] + 0j]], *details])
 
     return forward, backward
+
+
+def curvelet_frame(size: int, wedges) -> Frame:
+    """Return the curvelet frame with other numbers of wedges: of each of the two fans, coarse to fine, multiples of 3.
+
+    Examples
+    --------
+    >>> [curvelet_frame(64, wedges).redundancy for wedges in ([3, 3, 6], [3, 3, 3])]
+    [4.0, 4.0]
+    """
+    size = power_of_two(size, least=32)
+    wedges = list(wedges)
+    if not wedges or any(not isinstance(count, numbers.Integral) or count < 3 or count % 3 for count in wedges):
+        raise ValueError(f"wedges is {wedges!r}: expected multiples of 3, one for each octave")
+    return Frame("curvelet", size, *_curvelet(size, wedges))
 
 
 def _named(builder, name):
