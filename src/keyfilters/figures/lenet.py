@@ -104,28 +104,28 @@ def connection_maps(weights, *, width: float = 7.0) -> mpl.figure.Figure:
 
 
 @styled
-def gradient_panels(images, first, deep, *, panel: float = 1.2) -> mpl.figure.Figure:
-    """Return, for several images, the pictures by which a unit of the first and one of a deeper layer multiply them.
+def gradient_panels(images, layers, *, panel: float = 1.15) -> mpl.figure.Figure:
+    """Return, for several images, the pictures by which units of several layers multiply them to first order.
 
     Parameters
     ----------
     images : array_like, shape (N, rows, columns)
-    first, deep : (str, array_like of shape (N, n, n))
-        Label and gradients; each row of panels shares its limits.
+    layers : dict of str to array_like, shape (N, n, n)
+        Label to gradients; a row of panels shares its limits.
     panel : float
         Width of a panel in inches.
     """
     images = np.asarray(images)
-    fig, axes = plt.subplots(3, len(images), figsize=(panel * len(images) + 1.5, panel * 3 + 0.3), squeeze=False)
+    size = panel * len(images) + 1.6, panel * (1 + len(layers)) + 0.1
+    fig, axes = plt.subplots(1 + len(layers), len(images), figsize=size, squeeze=False)
     for ax, image in zip(axes[0], images, strict=True):
         ax.imshow(image, cmap="gray", interpolation="nearest")
         ax.set(xticks=[], yticks=[])
-    labels = ["image", first[0], deep[0]]
-    for axs, (_, pictures) in zip(axes[1:], (first, deep), strict=True):
+    for axs, pictures in zip(axes[1:], layers.values(), strict=True):
         limit = symmetric_limit(pictures)
         for ax, picture in zip(axs, pictures, strict=True):
             draw_filter(ax, picture, limit)
-    for axs, label in zip(axes, labels, strict=True):
+    for axs, label in zip(axes, ("image", *layers), strict=True):
         axs[0].set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
     return fig
 

@@ -1,7 +1,6 @@
 """What convolutions cost: weights, multiply-adds and spatial kernels, of a layer and of three networks.
 
-Weights alone are counted: no biases, no normalisation. A multiply-add is a product of a weight and a state. Only numpy
-and the tables of layers are needed here.
+Weights alone are counted: no biases, no normalisation. A multiply-add is a product of a weight and a state.
 
 Source: Howard et al. (2017) for MobileNet; LeCun et al. (1998); Woo et al. (2023), by :mod:`keyfilters.architecture`.
 """

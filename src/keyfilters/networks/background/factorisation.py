@@ -99,7 +99,8 @@ def dimension(inputs: int, outputs: int, side: int, multiplier: int = 1) -> int:
 
     .. math:: d_{in}\, m\, (d_{out} + k^2 - m),
 
-    which is m per input map less than it has parameters times m, since a filter can be scaled against its mixture.
+    which is :math:`m^2` per input map less than it has weights: the m filters of a map can be recombined, and the
+    mixture can undo it.
 
     Examples
     --------

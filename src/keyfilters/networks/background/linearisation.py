@@ -11,8 +11,8 @@ import torch
 
 from ...checks import choice
 
-UNITS = {"a1": (14, 5), "a3": (5, 14)}
-"""Weighted sums of C1 and C3 -> row (and column) of a unit near the middle of its map, and side of its field in pixels."""
+UNITS = {"a1": (14, 14, 5), "a3": (5, 10, 14), "a5": (0, 0, 32)}
+"""Weighted sums of C1, C3, C5 -> row (and column) of a unit near the middle of its map, first row and side of its field."""
 
 
 def unit_gradients(network, images, layer: str = "a3") -> np.ndarray:
@@ -22,8 +22,8 @@ def unit_gradients(network, images, layer: str = "a3") -> np.ndarray:
     ----------
     network : LeNet5
     images : Tensor, shape (N, 1, 32, 32)
-    layer : {"a1", "a3"}
-        Weighted sums of C1 (field 5 x 5) or of C3 (field 14 x 14).
+    layer : {"a1", "a3", "a5"}
+        Weighted sums of C1 (field 5 x 5 pixels), of C3 (14 x 14) or of C5 (32 x 32).
 
     Returns
     -------
@@ -43,8 +43,7 @@ def unit_gradients(network, images, layer: str = "a3") -> np.ndarray:
     >>> found.shape, bool(np.allclose(found[1], network.c1.weight.detach().numpy()[:, 0]))
     ((2, 6, 5, 5), True)
     """
-    place, side = UNITS[choice(layer, UNITS, "layer")]
-    start = place * (1 if layer == "a1" else 2)
+    place, start, side = UNITS[choice(layer, UNITS, "layer")]
     x = images.detach().clone().requires_grad_(True)
     units = network.maps(x)[layer][:, :, place, place]
     found = []

@@ -215,14 +215,15 @@ class LeNet5(nn.Module):
             parameter.copy_(drawn * INITIAL / fan_ins[name])
 
     def maps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """States of all layers, by name; those of ``c1`` and ``c3`` also before squashing, as ``a1`` and ``a3``."""
+        """States of all layers, by name; those of C1, C3 and C5 also before squashing, as ``a1``, ``a3`` and ``a5``."""
         states = {"a1": self.c1(x)}
         states["c1"] = self.squash(states["a1"])
         states["s2"] = self.squash(self.s2(states["c1"]))
         states["a3"] = self.c3(states["s2"])
         states["c3"] = self.squash(states["a3"])
         states["s4"] = self.squash(self.s4(states["c3"]))
-        states["c5"] = self.squash(self.c5(states["s4"]))
+        states["a5"] = self.c5(states["s4"])
+        states["c5"] = self.squash(states["a5"])
         states["f6"] = self.squash(self.f6(states["c5"].flatten(1)))
         return states
 
