@@ -1,0 +1,162 @@
+// The formulas of the library, for the page and for node: kernels, models, measures, convolution.
+// Filters are flat arrays of n * n numbers, row by row; row 0 is the largest y. Scales are in grid units.
+(function (root) {
+  "use strict";
+
+  // (op f)(n) = sum of weight * f(n + shift)
+  const OPERATORS = {
+    identity: [[0, 1]],
+    backward: [[0, 1], [-1, -1]],
+    forward: [[1, 1], [0, -1]],
+    central: [[1, 0.5], [-1, -0.5]],
+    second: [[1, 1], [0, -2], [-1, 1]],
+  };
+
+  const tables = new Map();
+
+  // Period N of the lattice on which aliasing stays below rounding, and cos(w_k n) for it.
+  function cosines(radius, sigma) {
+    const period = Math.max(64, 2 ** Math.ceil(Math.log2(radius + 10 * sigma + 16)));
+    const name = `${radius} ${period}`;
+    if (!tables.has(name)) {
+      const exponent = [], rows = [];
+      for (let k = 0; k <= period / 2; k++) {
+        const weight = (k === 0 || k === period / 2 ? 1 : 2) / period;
+        exponent.push(Math.cos((2 * Math.PI * k) / period) - 1);
+        // The angle is reduced in integers: a large angle in floating point would cost digits.
+        rows.push(Array.from({length: radius + 1}, (_, n) => weight * Math.cos((2 * Math.PI * ((k * n) % period)) / period)));
+      }
+      tables.set(name, {exponent, rows});
+    }
+    return tables.get(name);
+  }
+
+  // T(n; s) = e^{-s} I_n(s) = (1/N) sum_k exp(s (cos w_k - 1)) cos(w_k n), n = -radius .. radius.
+  // With order = 1 its derivative in s.
+  function discreteGaussian(variance, radius, order = 0) {
+    const {exponent, rows} = cosines(radius, Math.sqrt(Math.max(variance, 0)));
+    const half = new Array(radius + 1).fill(0);
+    if (variance === 0 && order === 0) {
+      half[0] = 1; // the sum is the unit impulse only up to rounding
+    } else {
+      for (let k = 0; k < exponent.length; k++) {
+        const power = Math.exp(variance * exponent[k]) * exponent[k] ** order;
+        for (let n = 0; n <= radius; n++) half[n] += power * rows[k][n];
+      }
+    }
+    return [...half.slice(1).reverse(), ...half];
+  }
+
+  // One-dimensional factor, in the order of the growing coordinate, from a kernel with a spare tap at each end.
+  // "crop" drops the spare taps first (end sample repeated, or zeros for the second difference); "exact" differences first.
+  function factor(operator, kernel, edge) {
+    let taps = kernel;
+    if (edge === "crop") {
+      const inner = kernel.slice(1, -1), zero = operator === "second";
+      taps = [zero ? 0 : inner[0], ...inner, zero ? 0 : inner[inner.length - 1]];
+    }
+    const result = new Array(kernel.length - 2).fill(0);
+    for (const [shift, weight] of OPERATORS[operator]) {
+      for (let i = 0; i < result.length; i++) result[i] += weight * taps[i + 1 + shift];
+    }
+    return result;
+  }
+
+  // Factors of an axis: what the operator makes of T, T itself, and its second difference; order as in discreteGaussian.
+  function axis(operator, variance, edge, size = 7, order = 0) {
+    const kernel = discreteGaussian(variance, (size - 1) / 2 + 1, order);
+    return {
+      own: factor(operator, kernel, edge),
+      plain: factor("identity", kernel, edge),
+      second: factor("second", kernel, edge),
+    };
+  }
+
+  // y grows against the row index.
+  function outer(y, x) {
+    const n = x.length, product = new Array(n * n);
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) product[i * n + j] = y[n - 1 - i] * x[j];
+    return product;
+  }
+
+  function impulse(size) {
+    const filter = new Array(size * size).fill(0);
+    filter[(size * size - 1) / 2] = 1;
+    return filter;
+  }
+
+  // The part of a model that depends on the scales: the model itself, or the Laplacian of T for the key that sharpens.
+  function moving(row, x, y) {
+    if (row.kind !== "sharpening") return outer(y.own, x.own);
+    const along = outer(y.plain, x.second);
+    return outer(y.second, x.plain).map((value, i) => value + along[i]);
+  }
+
+  // Idealised filter of a key: `row` is a row of the library's catalogue (kind, and operators x and y).
+  function idealFilter(row, sigmaX, sigmaY, gamma, edge = "crop", size = 7) {
+    const part = moving(row, axis(row.x, sigmaX ** 2, edge, size), axis(row.y, sigmaY ** 2, edge, size));
+    return row.kind === "sharpening" ? impulse(size).map((value, i) => value - gamma * part[i]) : part;
+  }
+
+  // Mean, covariance and l1 norm of |h|, or of |h w|; null where nothing is left.
+  function spread(h, weight = null) {
+    const size = Math.sqrt(h.length), centre = (size - 1) / 2;
+    let total = 0, mx = 0, my = 0, xx = 0, xy = 0, yy = 0;
+    h.forEach((value, i) => {
+      const a = Math.abs(value) * (weight ? Math.abs(weight[i]) : 1);
+      const x = (i % size) - centre, y = centre - Math.floor(i / size);
+      total += a; mx += a * x; my += a * y; xx += a * x * x; xy += a * x * y; yy += a * y * y;
+    });
+    if (!(total > 0)) return null;
+    mx /= total; my /= total;
+    return {l1: total, mean: [mx, my], covariance: [xx / total - mx * mx, xy / total - mx * my, yy / total - my * my]};
+  }
+
+  // Plain loops: these two take most of the time of a fit.
+  function dot(a, b) {
+    let total = 0;
+    for (let i = 0; i < a.length; i++) total += a[i] * b[i];
+    return total;
+  }
+
+  function sum(a) {
+    let total = 0;
+    for (let i = 0; i < a.length; i++) total += a[i];
+    return total;
+  }
+
+  // How far a model is from a filter.
+  function distances(model, target) {
+    const rest = model.map((value, i) => value - target[i]);
+    const l1 = sum(rest.map(Math.abs)), l2 = Math.sqrt(dot(rest, rest));
+    const norm = Math.sqrt(dot(target, target)), length = Math.sqrt(dot(model, model));
+    return {
+      l1, l2,
+      relativeL1: l1 / sum(target.map(Math.abs)),
+      relativeL2: l2 / norm,
+      cosine: length > 0 ? dot(model, target) / (norm * length) : 0,
+    };
+  }
+
+  // (h * f)(x) = sum_u h(u) f(x - u); beyond the border of the image its edge pixel is repeated.
+  function convolve(image, width, height, h) {
+    const size = Math.sqrt(h.length), r = (size - 1) / 2, result = new Float64Array(width * height);
+    const inside = (i, n) => (i < 0 ? 0 : i >= n ? n - 1 : i);
+    for (let row = 0; row < height; row++) {
+      for (let column = 0; column < width; column++) {
+        let value = 0;
+        for (let i = 0; i < size; i++) {
+          // u = (j - r, r - i), y up: x - u is r - j columns to the right and r - i rows further down.
+          const line = inside(row + r - i, height) * width;
+          for (let j = 0; j < size; j++) value += h[i * size + j] * image[line + inside(column + r - j, width)];
+        }
+        result[row * width + column] = value;
+      }
+    }
+    return result;
+  }
+
+  const api = {OPERATORS, axis, convolve, discreteGaussian, distances, dot, factor, idealFilter, impulse, moving, outer, spread, sum};
+  if (typeof module !== "undefined" && module.exports) module.exports = api;
+  else (root.KeyFilters = root.KeyFilters || {}).maths = api;
+})(typeof globalThis !== "undefined" ? globalThis : this);

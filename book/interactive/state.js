@@ -1,0 +1,103 @@
+// What the page reads: the settings in its address, and filters that were pasted as text. No document, so node can test it.
+(function (root) {
+  "use strict";
+
+  const LIMITS = {sigma: [0, 3.5], gamma: [-10, 10]};
+  const BORDERS = ["crop", "exact"];
+  const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+  const LARGEST = 1e6;
+
+  // A number as people write it, a minus sign of typography included; null if it is none.
+  function readNumber(text) {
+    const plain = text.trim().replace(/\u2212/g, "-");
+    return NUMBER.test(plain) && Number.isFinite(Number(plain)) ? Number(plain) : null;
+  }
+
+  const short = text => (text.length > 24 ? `${text.slice(0, 24)}…` : text);
+
+  // Settings from an address like #key=5&sx=0.8&sy=0.7&border=crop, and a line for each part that is of no use.
+  function readHash(hash) {
+    const settings = {}, problems = [], text = hash.replace(/^#/, "");
+    // The addresses of headings have no equals sign; they are not settings.
+    if (!text.includes("=")) return {settings, problems};
+    const within = (value, [low, high]) => {
+      const number = readNumber(value);
+      return number !== null && number >= low && number <= high ? number : null;
+    };
+    const readers = {
+      key: value => (/^[1-8]$/.test(value) ? Number(value) : null),
+      sx: value => within(value, LIMITS.sigma),
+      sy: value => within(value, LIMITS.sigma),
+      gamma: value => within(value, LIMITS.gamma),
+      border: value => (BORDERS.includes(value) ? value : null),
+    };
+    const expected = {
+      key: "a key from 1 to 8", sx: `a number from ${LIMITS.sigma.join(" to ")}`, sy: `a number from ${LIMITS.sigma.join(" to ")}`,
+      gamma: `a number from ${LIMITS.gamma.join(" to ")}`, border: BORDERS.join(" or "),
+    };
+    for (const part of text.split("&").filter(Boolean)) {
+      const [name, ...rest] = part.split("=");
+      let value = rest.join("=");
+      try { value = decodeURIComponent(value); } catch { /* shown as it stands */ }
+      const shown = `“${short(`${name}=${value}`)}” in the address is ignored`;
+      if (!Object.prototype.hasOwnProperty.call(readers, name)) {
+        problems.push(`${shown}: expected key, sx, sy, gamma or border`);
+        continue;
+      }
+      const found = readers[name](value);
+      if (found === null) problems.push(`${shown}: expected ${expected[name]}`);
+      else settings[name] = found;
+    }
+    return {settings, problems};
+  }
+
+  // Six decimals tell the fits of two methods apart, and can be read.
+  const round = value => String(Number(value.toFixed(6)));
+
+  function writeHash({key, sx, sy, gamma, border, sharpens}) {
+    return `#key=${key}&sx=${round(sx)}&sy=${round(sy)}${sharpens ? `&gamma=${round(gamma)}` : ""}&border=${border}`;
+  }
+
+  // A 7x7 filter from text: rows on lines of their own, or all numbers in one line. Brackets, as NumPy prints them, are
+  // skipped. Returns {filter} or {problem}, one line that names the place and the mend.
+  function readFilter(text, size = 7) {
+    const separate = line => {
+      const bare = line.replace(/[[\]()]|\barray\b/g, " ").trim();
+      if (!/[,;\t]/.test(bare)) return bare.split(/\s+/).filter(Boolean);
+      const cells = bare.split(/[,;\t]/).map(cell => cell.trim());
+      // A separator may end a line; an empty cell before that is a missing number.
+      if (cells[cells.length - 1] === "") cells.pop();
+      return cells.flatMap(cell => (cell === "" ? [""] : cell.split(/\s+/)));
+    };
+    let rows = text.split(/\r?\n/).map(separate).filter(row => row.length);
+    if (!rows.length) return {problem: `the text is empty: paste ${size} rows of ${size} numbers`};
+    if (rows.length === 1 && rows[0].length === size * size) {
+      rows = Array.from({length: size}, (_, i) => rows[0].slice(i * size, (i + 1) * size));
+    }
+    if (rows.length !== size) {
+      return {problem: `the text has ${rows.length} ${rows.length === 1 ? "row" : "rows"}: expected ${size} rows; fill a smaller filter up with zeros`};
+    }
+    const filter = [];
+    for (const [i, row] of rows.entries()) {
+      if (row.length !== size) {
+        const comma = row.length === 2 * size ? "; write decimals with a point" : "";
+        return {problem: `row ${i + 1} has ${row.length} ${row.length === 1 ? "number" : "numbers"}: expected ${size}${comma}`};
+      }
+      for (const [j, cell] of row.entries()) {
+        const value = readNumber(cell), place = `row ${i + 1}, column ${j + 1}`;
+        if (cell === "") return {problem: `${place} is empty: write 0 or the missing number`};
+        if (value === null) return {problem: `${place}: “${short(cell)}” is not a number; write it like 0.25`};
+        if (Math.abs(value) > LARGEST) return {problem: `${place}: ${short(cell)} is too large; divide the filter by a constant`};
+        filter.push(value);
+      }
+    }
+    return {filter};
+  }
+
+  const writeFilter = (filter, size = 7) =>
+    Array.from({length: size}, (_, i) => filter.slice(i * size, (i + 1) * size).join(", ")).join("\n");
+
+  const api = {BORDERS, LARGEST, LIMITS, readFilter, readHash, readNumber, writeFilter, writeHash};
+  if (typeof module !== "undefined" && module.exports) module.exports = api;
+  else root.KeyFilters.state = api;
+})(typeof globalThis !== "undefined" ? globalThis : this);

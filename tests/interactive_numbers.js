@@ -1,0 +1,21 @@
+// Reads one request from the standard input and answers on the standard output: the page's own formulas, run by node.
+"use strict";
+const {join} = require("path");
+const folder = join(__dirname, "..", "book", "interactive");
+const maths = require(join(folder, "maths.js")), fit = require(join(folder, "fit.js"));
+
+const answers = {
+  models: ({cases}) => cases.map(c => maths.idealFilter(c.row, c.sigmaX, c.sigmaY, c.gamma, c.edge)),
+  factors: ({cases}) => cases.map(c => [maths.axis(c.row.x, c.sigmaX ** 2, c.edge).own, maths.axis(c.row.y, c.sigmaY ** 2, c.edge).own]),
+  gaussians: ({cases}) => cases.map(c => maths.discreteGaussian(c.sigma ** 2, c.radius, c.order)),
+  spreads: ({cases}) => cases.map(c => maths.spread(c.filter, c.weight)),
+  distances: ({cases}) => cases.map(c => maths.distances(c.model, c.target)),
+  convolutions: ({cases}) => cases.map(c => [...maths.convolve(c.image, c.width, c.height, c.filter)]),
+  fits: ({rows, cases}) => cases.map(c => fit.fitAll(rows, c.filter, c.objective, c.edge)),
+  texts: ({cases}) => cases.map(text => require(join(folder, "state.js")).readFilter(text)),
+  addresses: ({cases}) => cases.map(text => require(join(folder, "state.js")).readHash(text)),
+  limits: () => ({top: fit.TOP, gamma: fit.GAMMA_MAX}),
+};
+
+const request = JSON.parse(require("fs").readFileSync(0, "utf8"));
+process.stdout.write(JSON.stringify(answers[request.what](request)));
