@@ -22,6 +22,7 @@ from .check import check_executed, check_source
 from .execute import check_parameters, execute_all, read_source
 from .fragments import write_fragments
 from .html import check_html
+from .interactive import write_interactive
 from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
@@ -120,6 +121,8 @@ def _build(
     stage(project, runs)
     scorecard = _scorecard(project)
     write_fragments(project, runs, scorecard)
+    if _own(project):
+        write_interactive(project)
     # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
     if (
         scorecard is not None
