@@ -1,0 +1,309 @@
+"""The interactive page: its formulas in node against the library, its data, what it says to bad input, its text."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import lxml.html
+import numpy as np
+import pytest
+import yaml
+from conftest import IN_CI
+from scipy import ndimage
+
+import keyfilters as kf
+from keyfilters.book.interactive import SCRIPTS, interactive_data, write_interactive
+from keyfilters.book.project import Project
+from keyfilters.filters import KEYS
+from keyfilters.fitting.problem import largest_scale
+from keyfilters.gaussian import discrete_gaussian, scale_derivative
+from keyfilters.models import factor
+from keyfilters.networks.surgery import scale_fits
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "book" / "interactive"
+SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.iterdir())}
+EDGES = ("crop", "exact")
+SIGMAS = (0.0, 1e-9, 1e-3, 0.05, 0.36, 0.5, 0.6753, 0.9, 1.0, 1.3876, 2.0, 2.71, 3.0, 3.5)
+
+
+@pytest.fixture(scope="session")
+def node():
+    """Ask the page's own scripts, run by node."""
+    executable = shutil.which("node")
+    if not executable:
+        message = "Node.js is not on the PATH"
+        pytest.fail(message) if IN_CI else pytest.skip(message)
+
+    def ask(what, **request):
+        done = subprocess.run(
+            [executable, str(ROOT / "tests" / "interactive_numbers.js")],
+            input=json.dumps({"what": what, **request}), capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def data():
+    return interactive_data()
+
+
+def rows(data):
+    return data["keys"]
+
+
+def test_kernels_agree(node):
+    cases = [{"sigma": s, "radius": 4, "order": order} for s in SIGMAS for order in (0, 1)]
+    for case, found in zip(cases, node("gaussians", cases=cases), strict=True):
+        expected = discrete_gaussian(case["sigma"], 5)
+        expected = expected[1:-1] if case["order"] == 0 else scale_derivative(expected)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("key", range(1, 9))
+def test_models_agree_to_twelve_decimals(node, data, key, edge):
+    gammas = (-1.0, 0.0, 0.3, 0.5257, 3.0) if key == 7 else (None,)
+    cases = [
+        {"row": rows(data)[key - 1], "sigmaX": x, "sigmaY": y, "gamma": gamma, "edge": edge}
+        for x in SIGMAS for y in SIGMAS for gamma in gammas
+    ]  # fmt: skip
+    expected = [kf.ideal_filter(key, c["sigmaX"], c["sigmaY"], gamma=c["gamma"], edge=edge).ravel() for c in cases]
+    np.testing.assert_allclose(node("models", cases=cases), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_factors_agree(node, data, edge):
+    cases = [{"row": row, "sigmaX": s, "sigmaY": s, "edge": edge} for row in rows(data) for s in SIGMAS]
+    for case, found in zip(cases, node("factors", cases=cases), strict=True):
+        kernel = discrete_gaussian(case["sigmaX"], 4)
+        expected = [factor(case["row"][axis], kernel, edge) for axis in "xy"]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+def test_spread_measures_and_distances_agree(node, data):
+    rng = np.random.default_rng(3)
+    filters = [*np.array(data["normalized"]), *rng.normal(size=(4, 49))]
+    weights = [None, *data["templates"]]
+    cases = [{"filter": f.tolist(), "weight": w} for f in filters for w in weights]
+    for case, found in zip(cases, node("spreads", cases=cases), strict=True):
+        weight = None if case["weight"] is None else np.reshape(case["weight"], (7, 7))
+        spread = kf.spread(np.reshape(case["filter"], (7, 7)), weight)
+        (xx, xy), (_, yy) = spread.covariance
+        expected = [spread.l1_norm, *spread.mean, xx, xy, yy]
+        np.testing.assert_allclose([found["l1"], *found["mean"], *found["covariance"]], expected, rtol=0, atol=1e-12)
+    fits = [kf.fit(row.number, "D1") for row in KEYS]
+    cases = [{"model": f.model().ravel().tolist(), "target": t} for f, t in zip(fits, data["normalized"], strict=True)]
+    for fit, found in zip(fits, node("distances", cases=cases), strict=True):
+        assert found["l2"] ** 2 == pytest.approx(fit.objective, abs=1e-12)
+        expected = [fit.relative_l1, fit.relative_l2, fit.cosine]
+        assert [found["relativeL1"], found["relativeL2"], found["cosine"]] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_convolution_of_the_image_agrees(node):
+    rng = np.random.default_rng(4)
+    image, h = rng.normal(size=(11, 15)), rng.normal(size=(7, 7))
+    case = {"image": image.ravel().tolist(), "width": 15, "height": 11, "filter": h.ravel().tolist()}
+    # Turning the y axis of image and filter round leaves a convolution as it is.
+    expected = ndimage.convolve(image, h, mode="nearest")
+    np.testing.assert_allclose(node("convolutions", cases=[case])[0], expected.ravel(), rtol=0, atol=1e-12)
+
+
+def test_the_limits_of_the_fits_are_those_of_the_library(node):
+    limits = node("limits")
+    assert limits == {"top": {"free": scale_fits.sigma_max(7), "unit": largest_scale(7)}, "gamma": scale_fits.GAMMA_MAX}
+
+
+def hard_filters(data):
+    rng = np.random.default_rng(5)
+    noise = [rng.normal(size=49).tolist() for _ in range(4)]
+    turned = [(-np.array(data["learned"][2])).tolist()]
+    return [*data["normalized"], *noise, kf.ideal_filter(5, 3.0).ravel().tolist(), *turned]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_fits_by_method_d1_agree(node, data, edge):
+    """Objective to 1e-12, scales and gamma to 1e-6 (flat valleys: the objective is quadratic in them)."""
+    filters = hard_filters(data)
+    cases = [{"filter": f, "objective": "unit", "edge": edge} for f in filters]
+    for f, answer in zip(filters, node("fits", rows=rows(data), cases=cases), strict=True):
+        for found in answer["fits"]:
+            fit = kf.fit(found["key"], "D1", filter=np.reshape(f, (7, 7)), normalized=True, edge=edge)
+            assert found["residual"] == pytest.approx(fit.objective, abs=1e-12)
+            if fit.converged:
+                assert [found["sigmaX"], found["sigmaY"]] == pytest.approx([fit.sigma_x, fit.sigma_y], abs=1e-6)
+                assert fit.gamma is None or found["gamma"] == pytest.approx(fit.gamma, abs=1e-6)
+
+
+def test_fits_with_gain_and_offset_agree(node, data):
+    """Never worse than the library's local search; equal scales to 1e-4 where equally good to 1e-10."""
+    filters = hard_filters(data)
+    cases = [{"filter": f, "objective": "free", "edge": "crop"} for f in filters]
+    same = 0
+    for f, answer in zip(filters, node("fits", rows=rows(data), cases=cases), strict=True):
+        repeated = np.repeat(np.reshape(f, (1, 7, 7)), 8, axis=0)
+        own = scale_fits.fit_scales(repeated, np.arange(1, 9), np.full(8, 0.7), np.full(8, 0.7), np.full(8, 0.5))
+        for i, found in enumerate(answer["fits"]):
+            assert found["explained"] >= own.explained[i] - 1e-10
+            if own.explained[i] > 0.3 and found["explained"] < own.explained[i] + 1e-10:
+                same += 1
+                theirs = [own.sigma_x[i], own.sigma_y[i], own.gain[i], own.offset[i]]
+                assert [found[n] for n in ("sigmaX", "sigmaY", "gain", "offset")] == pytest.approx(theirs, abs=1e-4)
+        assert answer["best"]["explained"] == max(found["explained"] for found in answer["fits"])
+    assert same > 20
+
+
+@pytest.mark.parametrize("objective", ["free", "unit"])
+def test_an_idealised_filter_is_recovered(node, data, objective):
+    truth = [(k, 0.31 + 0.1 * k, 1.2 - 0.09 * k, 0.6 if k == 7 else None) for k in range(1, 9)]
+    if objective == "unit":
+        truth[6] = (7, 0.8, 0.8, 0.6)
+    gain, offset = (1e-3, 0.25) if objective == "free" else (1.0, 0.0)
+    filters = [gain * kf.ideal_filter(k, x, y, gamma=g).ravel() + offset for k, x, y, g in truth]
+    cases = [{"filter": f.tolist(), "objective": objective, "edge": "crop"} for f in filters]
+    for (key, x, y, gamma), answer in zip(truth, node("fits", rows=rows(data), cases=cases), strict=True):
+        best = answer["best"]
+        assert best["key"] == key and best["explained"] == pytest.approx(1, abs=1e-12)
+        found = [best[name] for name in ("sigmaX", "sigmaY", "gain", "offset")]
+        assert found == pytest.approx([x, y, gain, offset], abs=1e-9)
+        assert gamma is None or best["gamma"] == pytest.approx(gamma, abs=1e-9)
+
+
+@pytest.mark.parametrize("objective", ["free", "unit"])
+def test_fits_of_sizes_and_of_nothing(node, data, objective):
+    base = np.array(data["normalized"][4])
+    cases = [{"filter": (scale * base).tolist(), "objective": objective, "edge": "crop"} for scale in (1, 1e6, 1e-6)]
+    one, large, small = node("fits", rows=rows(data), cases=cases)
+    if objective == "free":
+        for other, scale in ((large, 1e6), (small, 1e-6)):
+            assert other["best"]["key"] == 5 and other["best"]["sigmaX"] == pytest.approx(one["best"]["sigmaX"], abs=1e-9)
+            assert other["best"]["gain"] == pytest.approx(scale * one["best"]["gain"], rel=1e-9)
+    nothing = [0.0] * 49 if objective == "unit" else [0.3] * 49
+    assert node("fits", rows=rows(data), cases=[{"filter": nothing, "objective": objective, "edge": "crop"}]) == [None]
+
+
+def line(values, separator=","):
+    return "\n".join(separator.join(map(str, row)) for row in np.reshape(values, (7, 7)))
+
+
+def test_texts_of_a_filter_are_read(node):
+    values = np.round(np.random.default_rng(6).normal(size=49), 3)
+    texts = [line(values), line(values, " "), line(values, "\t"), line(values, ";"), " ".join(map(str, values))]
+    square = values.reshape(7, 7)
+    texts += [str(square), "array(" + repr(square.tolist()).replace("], ", "],\n") + ")"]
+    texts += [line(values).replace("-", "\u2212"), line(values).replace("\n", ",\r\n") + "\n\n"]
+    for found in node("texts", cases=texts):
+        assert found == {"filter": values.tolist()}
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("  \n", "the text is empty: paste 7 rows of 7 numbers"),
+        ("1 2 3\n4 5 6\n7 8 9", "the text has 3 rows: expected 7 rows; fill a smaller filter up with zeros"),
+        (line(range(49)).replace("30,", ""), "row 5 has 6 numbers: expected 7"),
+        (line(range(49)).replace("30,", "x30,"), "row 5, column 3: “x30” is not a number; write it like 0.25"),
+        (line(range(49)).replace("30,", ","), "row 5, column 3 is empty: write 0 or the missing number"),
+        (line(range(49)).replace("30,", "nan,"), "row 5, column 3: “nan” is not a number; write it like 0.25"),
+        (line(range(49)).replace("30,", "1e9,"), "row 5, column 3: 1e9 is too large; divide the filter by a constant"),
+        (line(["0,5"] * 49, ", "), "row 1 has 14 numbers: expected 7; write decimals with a point"),
+    ],
+)
+def test_bad_texts_get_one_line_that_names_the_place_and_the_mend(node, text, expected):
+    assert node("texts", cases=[text]) == [{"problem": expected}]
+
+
+@pytest.mark.parametrize(
+    "address, settings, problems",
+    [
+        ("", {}, 0),
+        ("#shape-a-key", {}, 0),
+        ("#key=5&sx=0.8&sy=.7&border=exact", {"key": 5, "sx": 0.8, "sy": 0.7, "border": "exact"}, 0),
+        ("#key=7&gamma=-0.5", {"key": 7, "gamma": -0.5}, 0),
+        ("#key=9&sx=0.8", {"sx": 0.8}, 1),
+        ("#sx=&sy=1e99&gamma=0x10&border=none&key=5.0", {}, 5),
+        ("#key=5&sx=4&sigma=1&constructor=1", {"key": 5}, 3),
+        ("#key=5&sx=%E0%A4", {"key": 5}, 1),
+    ],
+)
+def test_the_address_is_read_and_what_is_wrong_is_named(node, address, settings, problems):
+    [found] = node("addresses", cases=[address])
+    assert found["settings"] == settings and len(found["problems"]) == problems
+    assert all(" in the address is ignored: expected " in text for text in found["problems"])
+
+
+def test_the_data_are_those_of_the_library(data):
+    assert np.array_equal(np.reshape(data["learned"], (8, 7, 7)), kf.learned_filters())
+    assert np.array_equal(np.reshape(data["normalized"], (8, 7, 7)), kf.normalized_filters())
+    assert list(data["presets"]) == list(EDGES)
+    for edge, methods in data["presets"].items():
+        assert list(methods) == ["A", "B", "C1", "C2", "D1", "D2", "A-joint", "B-joint", "C-joint", "D-joint"]
+        for method, fits in methods.items():
+            for key, (x, y, gamma) in enumerate(fits, 1):
+                fit = kf.fit_joint(method, edge=edge)[key] if "joint" in method else kf.fit(key, method, edge=edge)
+                assert (x, y, gamma) == (fit.sigma_x, fit.sigma_y, fit.gamma), (edge, method, key)
+                assert 0 <= x <= 3.5 and 0 <= y <= 3.5
+    assert len(data["colours"]) == 11
+    assert max(data["colours"][5]) - min(data["colours"][5]) <= 1, "the middle of the diverging colours is not neutral"
+
+
+def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path):
+    project = Project(tmp_path)
+    shutil.copytree(FOLDER, project.book / "interactive")
+    write_interactive(project)
+    target = project.generated / "interactive.html"
+    text = target.read_text(encoding="utf-8")
+    assert [text.count(f"<{tag}>") for tag in ("style", "script")] == [1, 1 + len(SCRIPTS)]
+    written = json.loads(re.search(r"KeyFilters = \{data: (.*)\};$", text, re.M)[1])
+    assert written == interactive_data()
+    before = target.stat().st_mtime_ns
+    write_interactive(project)
+    assert target.stat().st_mtime_ns == before
+
+
+def test_no_fitted_value_is_typed_into_a_script(data):
+    numbers = {x for methods in data["presets"].values() for fits in methods.values() for fit in fits for x in fit if x}
+    digits = {f"{x % 1:.3f}"[1:] for x in numbers}
+    for name in SCRIPTS:
+        literals = re.findall(r"\d*(\.\d{3})", SOURCES[name])
+        assert not [text for text in literals if text in digits], name
+
+
+def test_nothing_comes_from_another_host_and_no_file_is_long():
+    assert set(SCRIPTS) == {name for name in SOURCES if name.endswith(".js")}
+    for name, text in SOURCES.items():
+        assert "://" not in text and "@import" not in text, name
+        assert not re.search(r"\b(fetch|import|XMLHttpRequest|eval)\(", text), name
+        assert text.count("\n") <= (400 if name.endswith(".css") else 300), name
+
+
+def test_every_control_has_a_name_and_every_id_that_a_script_uses_is_there():
+    html = "".join(SOURCES[name] for name in ("shape.html", "settings.html", "fit.html"))
+    tree = lxml.html.fromstring(f"<div>{html}</div>")
+    ids = tree.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    labelled = set(tree.xpath("//label/@for"))
+    assert labelled <= set(ids)
+    for control in tree.xpath("//input | //select | //textarea"):
+        assert control.get("aria-label") or control.get("id") in labelled, control.get("id")
+    used = {name for text in SOURCES.values() for name in re.findall(r'byId\("([\w-]+)"\)', text)}
+    assert used and used <= set(ids)
+
+
+def test_the_settings_to_try_can_be_read(node):
+    settings = lxml.html.fromstring(SOURCES["settings.html"]).xpath("//@data-setting")
+    assert settings and not any(found["problems"] for found in node("addresses", cases=[f"#{s}" for s in settings]))
+
+
+def test_the_page_is_in_the_contents_and_embeds_its_parts():
+    toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    assert "interactive" in [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    page = (ROOT / "book" / "interactive.md").read_text(encoding="utf-8")
+    embedded = re.findall(r"^:file: (\S+)$", page, re.M)
+    assert embedded[0] == "_generated/interactive.html"
+    assert {f"interactive/{name}" for name in SOURCES if name.endswith(".html")} == set(embedded[1:])
