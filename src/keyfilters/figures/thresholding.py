@@ -13,7 +13,9 @@ from .style import COLOURS, MARKERS, styled
 
 
 @styled
-def function_panels(x, panels, *, xlabel: str = "x", columns: int = 2, width: float = 3.3, height: float = 2.7) -> mpl.figure.Figure:
+def function_panels(
+    x, panels, *, xlabel: str = "x", columns: int = 2, width: float = 3.3, height: float = 2.7
+) -> mpl.figure.Figure:
     """Return a figure of functions with jumps: a curve is broken where it jumps.
 
     Parameters
@@ -24,20 +26,20 @@ def function_panels(x, panels, *, xlabel: str = "x", columns: int = 2, width: fl
         Title to label to values.
     """
     x = np.asarray(x, dtype=float)
-    labels = list(dict.fromkeys(label for series in panels.values() for label in series))
     rows = -(-len(panels) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, sharex=True, sharey=True)
     for ax, (title, series) in zip(axes.flat, panels.items(), strict=False):
         ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         ax.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-        for label, values in series.items():
-            y, i = np.array(values, dtype=float), labels.index(label)
+        for i, (label, values) in enumerate(series.items()):
+            y = np.array(values, dtype=float)
             jumps = np.flatnonzero(np.abs(np.diff(y)) > 12 * np.diff(x))
             ax.plot(np.insert(x, jumps + 1, np.nan), np.insert(y, jumps + 1, np.nan), color=COLOURS[i], linestyle=DASHES[i],
-                    linewidth=2.6 - 0.3 * i, label=label)  # fmt: skip
+                    linewidth=2.8 - 0.6 * i, label=label)  # fmt: skip
         ax.set_title(title)
+        ax.legend(loc="lower right", frameon=False, fontsize=11, handlelength=2.2)
+    for ax in axes[-1]:
         ax.set_xlabel(xlabel)
-        ax.legend(loc="upper left", frameon=False, fontsize=10, handlelength=2.4)
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     return fig
@@ -66,7 +68,8 @@ def recovery_panels(
             raise ValueError(f"bounds names {(unknown or [title])[0]!r}: expected panels and methods that are drawn")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows + 0.5), squeeze=False, sharex=True, sharey=True)
+    size = (width * columns, height * rows + 0.5)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True)
     handles = {}
     for ax, (title, frame) in zip(axes.flat, panels.items(), strict=False):
         for method, part in frame.groupby("method", sort=False):
@@ -76,12 +79,15 @@ def recovery_panels(
                                          markersize=6, label=method)  # fmt: skip
         for method, value in bounds.get(title, {}).items():
             i = methods.index(method)
-            ax.axvline(value, color=COLOURS[i], linestyle=DASHES[i], linewidth=1.4)
+            # Wide behind narrow: lines that coincide stay visible.
+            stroke = 1.5 + 2 * (len(methods) - 1 - i)
+            ax.axvline(value, color=COLOURS[i], alpha=0.75, linewidth=stroke, zorder=1 + 0.1 * i)
         # Few atoms matter as much as many: doublings are as wide as each other.
         ax.set_xscale("log", base=2)
-        ax.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+        ax.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%d"))
         ax.set(title=title, ylim=(-0.04, 1.04))
         ax.grid(color="0.92")
+        ax.set_axisbelow(True)
     for ax in axes[-1]:
         ax.set_xlabel(xlabel)
     for ax in axes[:, 0]:

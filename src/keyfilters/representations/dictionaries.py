@@ -43,7 +43,8 @@ class Dictionary:
         norms = np.linalg.norm(atoms, axis=0)
         far = np.flatnonzero(np.abs(norms - 1) > 1e-9)
         if len(far):
-            raise ValueError(f"atom {far[0]} has norm {norms[far[0]]:g}: expected atoms of norm 1; divide the columns by their norms")
+            found = f"atom {far[0]} has norm {norms[far[0]]:g}"
+            raise ValueError(f"{found}: expected atoms of norm 1; divide the columns by their norms")
         object.__setattr__(self, "atoms", atoms)
 
     @cached_property
@@ -138,7 +139,8 @@ def lines_dictionary(weight: int, lines: int, slopes: int) -> Dictionary:
     """
     weight, lines, slopes = _positive(weight, "weight", 2), _positive(lines, "lines", 2), _positive(slopes, "slopes")
     if (weight - 1) * (slopes - 1) >= lines:
-        raise ValueError(f"{slopes} slopes of weight {weight} on {lines} lines meet twice: expected (weight - 1)(slopes - 1) < lines")
+        found = f"{slopes} slopes of weight {weight} on {lines} lines meet twice"
+        raise ValueError(f"{found}: expected (weight - 1)(slopes - 1) < lines")
     atoms = np.zeros((weight, lines, slopes, lines))
     b = np.arange(lines)
     for a in range(slopes):
@@ -173,7 +175,8 @@ def convolutional(filters, positions: int) -> Dictionary:
     h = finite(filters, "filters")
     h = h[..., None] if h.ndim == 2 else h
     if h.ndim != 3 or not np.abs(h).reshape(len(h), -1).max(axis=1, initial=0).all():
-        raise ValueError(f"filters has shape {h.shape}: expected non-zero filters, (filters, taps) or (filters, taps, channels)")
+        expected = "expected non-zero filters, (filters, taps) or (filters, taps, channels)"
+        raise ValueError(f"filters has shape {h.shape}: {expected}")
     m, n, c = h.shape
     positions = _positive(positions, "positions", 2 * n - 1)
     h = h / np.sqrt((h**2).sum(axis=(1, 2), keepdims=True))

@@ -7,8 +7,9 @@ magnitude a, A of the non-zero entries, and :math:`\epsilon_{i-1}` a bound of th
 - thresholding: on the support :math:`|d^T \hat\Gamma_{i-1}| \ge a - (k - 1) \mu A - \epsilon_{i-1}`, off it
   :math:`\le k \mu A + \epsilon_{i-1}`, so a threshold separates the two if
   :math:`k < \tfrac12 (1 + \tfrac{a}{\mu A}) - \tfrac{\epsilon_{i-1}}{\mu A}`;
-- basis pursuit: if :math:`k < \tfrac13 (1 + \tfrac1\mu)`, the lasso with penalty :math:`4 \epsilon_{i-1}` has no entry off the
-  support and errs by less than :math:`7.5\, \epsilon_{i-1}` in each; without noise :math:`k < \tfrac12 (1 + \tfrac1\mu)` is enough.
+- basis pursuit: if :math:`k < \tfrac13 (1 + \tfrac1\mu)`, the lasso with penalty :math:`4 \epsilon_{i-1}` has no entry
+  off the support and errs by less than :math:`7.5\, \epsilon_{i-1}` in each; without noise
+  :math:`k < \tfrac12 (1 + \tfrac1\mu)` is enough.
 
 Source: Papyan, Romano and Elad (2017); a stripe is here what :class:`~.dictionaries.Dictionary` calls so.
 """
@@ -63,7 +64,9 @@ def _local(code, dictionaries, layer):
 
 
 def thresholding_bound(coherence, ratio=1.0, noise=0.0):
-    r"""Return :math:`\tfrac12 (1 + \tfrac{r}{\mu}) - \tfrac{\epsilon}{\mu}`, r = least by largest entry, noise in units of the largest.
+    r"""Return :math:`\tfrac12 (1 + \tfrac{r}{\mu}) - \tfrac{\epsilon}{\mu}`.
+
+    r is the least entry by the largest, the noise is in units of the largest.
 
     Examples
     --------
@@ -84,7 +87,9 @@ def basis_pursuit_bound(coherence, noisy: bool = False):
     return (1 + 1 / coherence) / (3 if noisy else 2)
 
 
-def thresholding_guarantee(codes: Sequence, dictionaries: Sequence[Dictionary], kind: str = "relu", noise=0.0) -> list[LayerGuarantee]:
+def thresholding_guarantee(
+    codes: Sequence, dictionaries: Sequence[Dictionary], kind: str = "relu", noise=0.0
+) -> list[LayerGuarantee]:
     r"""Return, layer by layer, whether layered thresholding must find these codes' supports.
 
     The threshold :math:`\beta` is the least that the condition allows (and a thousandth of the room above it); the
@@ -135,8 +140,9 @@ def basis_pursuit_guarantee(codes: Sequence, dictionaries: Sequence[Dictionary],
     r"""Return, layer by layer, whether layered basis pursuit must find these codes' supports.
 
     Without noise: whether :math:`k < \tfrac12 (1 + 1/\mu)`, after which the code of least l1 norm is the true one.
-    With noise: whether :math:`k < \tfrac13 (1 + 1/\mu)`, after which the lasso with penalty :math:`4 \epsilon_{i-1}` has no
-    wrong entry, and :math:`a > 7.5\, \epsilon_{i-1}`, after which none is missing; :math:`\epsilon_i = 7.5 \sqrt p\, \epsilon_{i-1}`.
+    With noise: whether :math:`k < \tfrac13 (1 + 1/\mu)`, after which the lasso with penalty
+    :math:`4 \epsilon_{i-1}` has no wrong entry, and :math:`a > 7.5\, \epsilon_{i-1}`, after which none is missing;
+    :math:`\epsilon_i = 7.5 \sqrt p\, \epsilon_{i-1}`.
 
     Parameters
     ----------

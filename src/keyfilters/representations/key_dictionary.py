@@ -33,7 +33,8 @@ def image_dictionary(filters, size: int) -> Dictionary:
     if h.ndim != 3 or h.shape[1] != h.shape[2]:
         raise ValueError(f"filters has shape {h.shape}: expected square filters, (filters, taps, taps)")
     if size < 2 * h.shape[1] - 1:
-        raise ValueError(f"size is {size!r}: expected at least {2 * h.shape[1] - 1}, so that no shift meets another on both sides")
+        least = 2 * h.shape[1] - 1
+        raise ValueError(f"size is {size!r}: expected at least {least}, so that no shift meets another on both sides")
     norms = np.sqrt((h**2).sum(axis=(1, 2)))
     if not norms.all():
         raise ValueError(f"filter {int(np.argmin(norms))} is all zero: expected non-zero filters")

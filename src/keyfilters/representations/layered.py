@@ -50,10 +50,12 @@ def _signals(y, dictionaries: Sequence[Dictionary]) -> np.ndarray:
     if not dictionaries:
         raise ValueError("no dictionary is given: expected at least one")
     if y.ndim not in (1, 2) or len(y) != len(dictionaries[0].atoms):
-        raise ValueError(f"y has shape {y.shape}: expected {len(dictionaries[0].atoms)} rows, the length of the first layer's atoms")
+        rows = len(dictionaries[0].atoms)
+        raise ValueError(f"y has shape {y.shape}: expected {rows} rows, the length of the first layer's atoms")
     for above, below in zip(dictionaries[1:], dictionaries, strict=False):
         if len(above.atoms) != below.atoms.shape[1]:
-            raise ValueError(f"a layer's atoms have {len(above.atoms)} entries: expected {below.atoms.shape[1]}, the atoms of the layer below")
+            found, expected = len(above.atoms), below.atoms.shape[1]
+            raise ValueError(f"a layer's atoms have {found} entries: expected {expected}, the atoms of the layer below")
     return y[:, None] if y.ndim == 1 else y
 
 
@@ -83,7 +85,9 @@ def leave(values, count, kind: str = "hard") -> np.ndarray:
     return np.take_along_axis(ordered, count[None], axis=0)[0]
 
 
-def layered_thresholding(y, dictionaries: Sequence[Dictionary], kind="relu", *, thresholds=None, counts=None) -> list[np.ndarray]:
+def layered_thresholding(
+    y, dictionaries: Sequence[Dictionary], kind: str = "relu", *, thresholds=None, counts=None
+) -> list[np.ndarray]:
     r"""Return :math:`\hat\Gamma_i = T_{\beta_i}(D_i^T \hat\Gamma_{i-1})` for every layer, :math:`\hat\Gamma_0 = y`.
 
     Parameters
@@ -171,7 +175,8 @@ def basis_pursuit(
     y = _signals(y, [dictionary])
     penalty = np.broadcast_to(finite(penalty, "penalty"), y.shape[1:])
     if (penalty <= 0).any():
-        raise ValueError(f"penalty is {penalty.min():g}: expected a number above 0; a small one comes close to basis pursuit")
+        found = f"penalty is {penalty.min():g}"
+        raise ValueError(f"{found}: expected a number above 0; a small one comes close to basis pursuit")
     codes, atoms = np.zeros((dictionary.atoms.shape[1], y.shape[1])), np.asfortranarray(dictionary.atoms)
     largest = np.abs(dictionary.atoms.T @ y).max(axis=0)
     for column in np.flatnonzero(largest > penalty):
@@ -187,7 +192,9 @@ def basis_pursuit(
     return codes
 
 
-def layered_basis_pursuit(y, dictionaries: Sequence[Dictionary], penalties, *, nonnegative: bool = False) -> list[np.ndarray]:
+def layered_basis_pursuit(
+    y, dictionaries: Sequence[Dictionary], penalties, *, nonnegative: bool = False
+) -> list[np.ndarray]:
     r"""Return the lasso solutions of every layer, each from the estimate of the layer below.
 
     Parameters

@@ -15,7 +15,8 @@ def _transform(images, wavelet: str, levels: int):
 
     most = pywt.dwtn_max_level(images.shape[-2:], wavelet)
     if levels > most:
-        raise ValueError(f"levels is {levels!r}: expected at most {most} for {wavelet} and images of {images.shape[-2]} by {images.shape[-1]}")
+        rows, columns = images.shape[-2:]
+        raise ValueError(f"levels is {levels!r}: expected at most {most} for {wavelet} and images of {rows} by {columns}")
     return pywt.wavedec2(images, wavelet, mode="periodization", level=levels, axes=(-2, -1))
 
 
@@ -85,7 +86,8 @@ def tiles(image, size: int) -> np.ndarray:
     """
     image = finite(image, "image")
     if image.ndim != 2 or not 1 <= size <= min(image.shape):
-        raise ValueError(f"image has shape {image.shape} and size is {size!r}: expected an image with at least one such square")
+        found = f"image has shape {image.shape} and size is {size!r}"
+        raise ValueError(f"{found}: expected an image with at least one such square")
     rows, columns = (n // size for n in image.shape)
     cut = image[: rows * size, : columns * size].reshape(rows, size, columns, size)
     return cut.swapaxes(1, 2).reshape(-1, size, size)

@@ -18,8 +18,9 @@ SIGNS = ("positive", "mixed")
 
 
 def random_codes(
-    dictionaries: Sequence[Dictionary], active: int, draws: int, *, ratio: float = 1.0, signs: str = "positive", seed: int = 0
-) -> list[np.ndarray]:
+    dictionaries: Sequence[Dictionary], active: int, draws: int, *, ratio: float = 1.0, signs: str = "positive",
+    seed: int = 0,
+) -> list[np.ndarray]:  # fmt: skip
     r"""Return codes of all layers, from the signal upwards, for random deepest codes.
 
     The deepest code has ``active`` atoms drawn without replacement, with magnitudes uniform between ``ratio`` and 1,
@@ -88,7 +89,9 @@ def supports(estimates: Sequence, codes: Sequence) -> np.ndarray:
     return right
 
 
-def pursue(signals, codes: Sequence, dictionaries: Sequence[Dictionary], method: str, penalties: Sequence) -> list[np.ndarray]:
+def pursue(
+    signals, codes: Sequence, dictionaries: Sequence[Dictionary], method: str, penalties: Sequence
+) -> list[np.ndarray]:
     """Return a method's estimates of all layers, told how many entries each code has.
 
     Thresholding uses the number for its threshold (:func:`~.layered.leave`); basis pursuit runs without it, and
@@ -166,7 +169,7 @@ def recovery(
 
 
 def limits(frame):
-    """Return for each method how many active atoms are covered by a guarantee, always found, and found in half of the draws.
+    """Return for each method up to how many active atoms draws are covered, always found, and found in half.
 
     Each number is the largest of those tried up to which *all* tried ones qualify; 0 where the first does not.
 
