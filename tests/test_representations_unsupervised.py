@@ -1,0 +1,322 @@
+"""Whitening makes covariances the identity; fits find the functions they are given; colours add up; layers as defined."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ortho_group
+
+pytest.importorskip("sklearn")
+pytest.importorskip("skimage")
+
+from keyfilters.figures.patches import mosaic_rows, mosaics, paired_shares, step_curves, tiles
+from keyfilters.representations import gabor
+from keyfilters.representations.colour import OPPONENT, colour_axes, colour_parts
+from keyfilters.representations.patches import Patches, luminance, sample_patches, whiten, whitened_images
+from keyfilters.representations.resampling import recentred, shrunk
+from keyfilters.representations.second_layer import combined, correlations, rectified_maps, second_layer
+from keyfilters.representations.sparse_coding import (
+    independent_components,
+    kurtosis,
+    principal_components,
+    random_rotation,
+    sparse_dictionary,
+)
+
+
+def mixed(count=400, d=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, d)) @ rng.standard_normal((d, d)) + rng.standard_normal(d)
+
+
+# Whitening
+
+
+@given(d=st.integers(2, 8), seed=st.integers(0, 10_000), kind=st.sampled_from(["pca", "zca"]))
+@settings(max_examples=30, deadline=None)
+def test_white_data_have_the_identity_as_covariance_and_come_back(d, seed, kind):
+    x = mixed(20 * d, d, seed)
+    w = whiten(x, kind)
+    assert len(w.variances) == d and (np.diff(w.variances) <= 0).all()
+    assert np.allclose(np.cov(w.apply(x).T, bias=True), np.eye(d), atol=1e-6)
+    assert np.allclose(w.undo(w.apply(x)), x, atol=1e-6 * np.abs(x).max())
+    if kind == "zca":
+        assert np.allclose(w.forward, w.forward.T)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_zca_changes_the_data_least_of_all_whitenings(seed):
+    x = mixed(seed=seed)
+    w = whiten(x, "zca")
+    white, rest = w.apply(x), x - w.mean
+    turn = ortho_group.rvs(6, random_state=np.random.default_rng(seed))
+    assert ((white - rest) ** 2).sum() <= ((white @ turn.T - rest) ** 2).sum() + 1e-9
+
+
+def test_fewer_components_leave_a_projection_and_patches_without_mean_lack_one():
+    x = mixed()
+    w = whiten(x, "zca", 3)
+    projection = np.cov(w.apply(x).T, bias=True)
+    assert np.allclose(projection @ projection, projection) and round(np.trace(projection)) == 3
+    assert len(whiten(x - x.mean(axis=1, keepdims=True)).variances) == 5
+
+
+def test_whitened_images_hold_the_white_value_of_the_middle_pixel():
+    image = np.random.default_rng(0).random((20, 24)).cumsum(axis=0).cumsum(axis=1)
+    patches = sample_patches({"a": image}, 5, 500, keep_mean=True)
+    w = whiten(patches.vectors, "zca")
+    white = whitened_images({"a": image}, w)["a"]
+    windows = np.lib.stride_tricks.sliding_window_view(image, (5, 5)).reshape(-1, 25)
+    direct = w.apply(windows)[:, 12].reshape(16, 20)
+    assert np.allclose(white, (direct - direct.mean()) / direct.std(), atol=1e-8)
+
+
+def test_patches_are_pieces_of_their_images():
+    names = {"flat": np.tile(np.arange(10.0), (12, 1)), "steep": np.tile(5 * np.arange(9.0), (9, 1))}
+    drawn = sample_patches(names, 4, 20, seed=3)
+    assert drawn.groups.tolist() == ["flat", "steep"] * 10
+    slope = {"flat": 1.0, "steep": 5.0}
+    for values, name in zip(drawn.values, drawn.groups, strict=True):
+        assert np.allclose(values, slope[name] * (np.arange(4) - 1.5))
+    assert set(drawn.of(["steep"]).groups) == {"steep"}
+    again = sample_patches(names, 4, 20, seed=3)
+    assert np.array_equal(drawn.values, again.values)
+
+
+def test_luminance_averages_blocks_and_cuts_what_is_left():
+    image = np.random.default_rng(0).random((5, 7, 3))
+    grey = luminance(image, 2)
+    blocks = np.array([[image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean() for j in range(3)] for i in range(2)])
+    assert np.allclose(grey, (blocks - blocks.mean()) / blocks.std())
+
+
+# Bases
+
+
+def sources(count=3000, k=9, seed=0):
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((k, k))
+    return Patches((rng.laplace(size=(count, k)) @ mixing).reshape(count, 3, 3), np.zeros(count, str)), mixing
+
+
+@pytest.mark.parametrize("make", [principal_components, random_rotation, independent_components])
+def test_rotations_are_white_and_their_atoms_give_the_patches_back(make):
+    patches, _ = sources()
+    basis = make(patches, 9)
+    white = basis.responses(patches)
+    assert np.allclose(np.cov(white.T, bias=True), np.eye(9), atol=1e-8)
+    back = (white - white.mean(axis=0)) @ basis.atoms.reshape(9, -1) + patches.vectors.mean(axis=0)
+    assert np.allclose(back, patches.vectors)
+
+
+def test_ica_unmixes_and_is_sparser_than_any_other_rotation():
+    patches, mixing = sources()
+    ica = independent_components(patches, 9)
+    gains = np.abs(mixing @ ica.filters.reshape(9, 9).T)
+    assert ica.converged and sorted(gains.argmax(axis=0)) == list(range(9))
+    others = [kurtosis(random_rotation(patches, 9, seed).responses(patches)).mean() for seed in range(5)]
+    assert kurtosis(ica.responses(patches)).mean() > max(others) + 1
+
+
+def test_ica_says_when_it_has_not_converged():
+    assert not independent_components(sources()[0], 9, iterations=1, tolerance=1e-12).converged
+
+
+def test_a_dictionary_has_the_atoms_asked_for_and_repeats():
+    patches = sources(600)[0]
+    one, two = (sparse_dictionary(patches, 8, 12, passes=2) for _ in range(2))
+    assert one.atoms.shape == one.filters.shape == (12, 3, 3) and not one.converged
+    assert np.array_equal(one.atoms, two.atoms)
+
+
+# Fits
+
+
+shapes = st.tuples(
+    st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.floats(0.05, np.pi - 0.05), st.floats(1.2, 2.0), st.floats(1.3, 2.2)
+)
+
+
+@given(shape=shapes, cycles=st.floats(0.35, 0.6), phase=st.floats(0, 6.28), gain=st.floats(0.01, 100))
+@settings(max_examples=12, deadline=None)
+def test_a_gabor_fit_recovers_its_parameters_up_to_sign_and_half_a_turn(shape, cycles, phase, gain):
+    frequency = cycles / shape[3]
+    truth = np.array([*shape, frequency])
+    h = gain * (gabor.columns("gabor", truth, 11) @ [np.cos(phase), np.sin(phase)]).reshape(1, 11, 11)
+    (found,) = gabor.fit(h)
+    assert found.explained > 1 - 1e-5 and np.allclose(found.filter, h[0], atol=0.02 * np.abs(h).max())
+    turn = abs(found.shape[2] - truth[2])
+    assert min(turn, np.pi - turn) < 0.05
+    others = [0, 1, 3, 4, 5]
+    assert np.allclose(found.shape[others], truth[others], atol=0.08)
+    # Half a turn exchanges u and -u, which changes the sine's sign.
+    sine = found.amplitudes[1] if turn < np.pi / 2 else -found.amplitudes[1]
+    assert np.allclose(np.array([found.amplitudes[0], sine]) / gain, [np.cos(phase), np.sin(phase)], atol=0.25)
+
+
+@given(shape=shapes, a=st.tuples(*[st.floats(-1, 1)] * 3))
+@settings(max_examples=8, deadline=None)
+def test_a_derivative_fit_explains_a_derivative(shape, a):
+    h = (gabor.columns("derivatives 0-2", shape, 11) @ a).reshape(1, 11, 11)
+    if np.abs(h).max() < 1e-3:
+        return
+    (found,) = gabor.fit(h, "derivatives 0-2", starts=6)
+    assert found.explained > 0.98
+
+
+@pytest.mark.parametrize("model", list(gabor.MODELS))
+def test_the_functions_of_a_fit_give_its_filter_and_its_share(model):
+    w = np.random.default_rng(0).standard_normal((2, 9, 9))
+    for h, found in zip(w, gabor.fit(w, model), strict=True):
+        m = gabor.MODELS[model]
+        assert len(found.shape) + len(found.amplitudes) == m.parameters
+        assert np.allclose((gabor.columns(model, found.shape, 9) @ found.amplitudes).reshape(9, 9), found.filter)
+        assert found.explained == pytest.approx(1 - ((h - found.filter) ** 2).sum() / (h**2).sum())
+        assert 0 <= found.shape[2] < np.pi
+
+
+def test_both_models_that_are_compared_have_eight_free_numbers():
+    assert gabor.MODELS["gabor"].parameters == gabor.MODELS["derivatives 0-2"].parameters == 8
+
+
+def test_directional_functions_are_derivatives_of_the_gaussian():
+    """Central differences of the Gaussian along u, with the factors of Hermite's polynomials."""
+    shape, step = np.array([0.3, -0.4, 0.7, 1.3, 2.1]), 1e-3
+    along = np.array([np.cos(0.7), np.sin(0.7), 0, 0, 0])
+    g = [gabor.columns("derivative 0", shape + k * step * along, 9)[:, 0] for k in (-1, 0, 1)]
+    # Moving the centre by +u is minus a derivative.
+    first = gabor.columns("derivative 1", shape, 9)[:, 0] / 1.3
+    assert np.allclose((g[2] - g[0]) / (2 * step), first, atol=1e-5)
+    second = gabor.columns("derivative 2", shape, 9)[:, 0] / 1.3**2
+    assert np.allclose((g[2] - 2 * g[1] + g[0]) / step**2, second, atol=1e-5)
+
+
+def test_jacobian_of_a_perfect_fit_is_that_of_differences():
+    """Kaufman's form leaves out a term that vanishes with the residual."""
+    m, shape = gabor.MODELS["gabor"], np.array([0.2, 0.5, 0.6, 1.5, 2.0, 0.25])
+    w = gabor.columns("gabor", shape, 9) @ [1.0, 0.5]
+    z = np.concatenate([shape[:3], np.log(shape[3:])])
+    step = 1e-6 * np.eye(6)
+    numeric = np.stack([(gabor._left_over(z + e, m, w, 9) - gabor._left_over(z - e, m, w, 9)) / 2e-6 for e in step], axis=1)
+    assert np.allclose(gabor._slopes(z, m, w, 9), numeric, atol=1e-4)
+
+
+# Colour
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 5))
+@settings(max_examples=30, deadline=None)
+def test_the_parts_of_a_colour_filter_are_orthogonal_and_add_up(seed, n):
+    w = np.random.default_rng(seed).standard_normal((4, 3, n, n))
+    parts = colour_parts(w)
+    together = np.concatenate([parts.luminance[:, None], parts.chroma], axis=1)
+    assert np.allclose(np.einsum("jc,njxy->ncxy", OPPONENT, together), w)
+    assert np.allclose(1 - (parts.luminance**2).sum(axis=(1, 2)) / (w**2).sum(axis=(1, 2, 3)), parts.share)
+    assert ((parts.separability >= 1 / 3 - 1e-12) & (parts.separability <= 1 + 1e-12)).all()
+    product = parts.colour[:, :, None, None] * parts.mask[:, None]
+    assert np.allclose(1 - ((w - product) ** 2).sum(axis=(1, 2, 3)) / (w**2).sum(axis=(1, 2, 3)), parts.separability)
+    shares, axes = colour_axes(w)
+    assert np.allclose(axes @ axes.T, np.eye(3)) and shares.sum() == pytest.approx(1)
+
+
+def test_grey_filters_have_no_chroma_and_opponent_ones_nothing_else():
+    mask = np.random.default_rng(0).standard_normal((3, 3))
+    parts = colour_parts([OPPONENT[j][:, None, None] * mask for j in range(3)])
+    assert np.allclose(parts.share, [0, 1, 1]) and np.allclose(parts.separability, 1)
+
+
+# Resampling, second layer
+
+
+def test_recentred_moves_a_blob_to_the_middle_and_shrunk_keeps_constants():
+    h = gabor.columns("derivative 0", np.array([[1.5, -2.0, 0, 1.2, 1.2], [-1, 0.5, 0, 1.2, 1.2]]), 11)[..., 0].reshape(-1, 11, 11)
+    moved = recentred(h, [(1.5, -2.0), (-1, 0.5)])
+    middle = gabor.columns("derivative 0", [0, 0, 0, 1.2, 1.2], 7)[:, 0].reshape(7, 7)
+    assert np.allclose(moved, middle, atol=0.02)
+    assert np.allclose(shrunk(2 * np.ones((2, 11, 11))), 2)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_the_modulus_forgets_the_sign_of_a_filter_and_on_off_exchanges_channels(seed):
+    rng = np.random.default_rng(seed)
+    patches, filters = rng.standard_normal((3, 6, 6)), rng.standard_normal((4, 3, 3))
+    modulus = rectified_maps(patches, filters, 2)
+    assert np.allclose(modulus, rectified_maps(patches, -filters, 2))
+    on_off = rectified_maps(patches, filters, 2, "on-off")
+    assert np.allclose(np.roll(on_off, 4, axis=1), rectified_maps(patches, -filters, 2, "on-off"))
+    assert np.allclose(on_off[:, :4] + on_off[:, 4:], modulus)
+    direct = np.abs([(patches[0, i : i + 3, j : j + 3] * filters[1]).sum() for i in (2, 3) for j in (0, 1)]).mean()
+    assert modulus[0, 1, 1, 0] == pytest.approx(direct)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_a_drawing_is_the_gradient_of_the_pooled_linear_responses(seed):
+    """Without rectification the weighted pooled responses are the inner product with the drawing."""
+    rng = np.random.default_rng(seed)
+    atoms, weights = rng.standard_normal((2, 3, 3)), rng.standard_normal((3, 2, 2, 2))
+    image = rng.standard_normal((6, 6))
+    pooled = np.array([[[(image[i : i + 3, j : j + 3] * a).sum() for j in range(4)] for i in range(4)] for a in atoms])
+    pooled = pooled.reshape(2, 2, 2, 2, 2).mean(axis=(2, 4))
+    inner = (combined(weights, atoms, 2) * image).sum(axis=(1, 2))
+    assert np.allclose(inner, np.einsum("ukxy,kxy->u", weights, pooled))
+    both = np.concatenate([weights, -weights], axis=1) / 2
+    assert np.allclose(combined(both, atoms, 2), combined(weights, atoms, 2))
+
+
+def test_a_second_layer_is_white_on_its_patches():
+    rng = np.random.default_rng(0)
+    patches = rng.laplace(size=(300, 5, 5))
+    layer = second_layer(patches, rng.standard_normal((3, 2, 2)), 2, units=4)
+    assert layer.filters.shape == layer.atoms.shape == (4, 3, 2, 2)
+    assert np.allclose(np.cov(layer.responses(patches).T, bias=True), np.eye(4), atol=1e-8)
+    assert np.allclose(correlations(layer.responses(patches), -layer.responses(patches)), -1)
+
+
+# Figures, bad input
+
+
+def test_figures_draw_each_entry():
+    filters = np.random.default_rng(0).standard_normal((5, 3, 3))
+    assert len([ax for ax in mosaics({"a": filters, "b": np.ones((3, 2, 2, 3))}).axes if ax.images]) == 2
+    assert len(mosaic_rows({"a": filters, "b": filters[:2]}).axes) == 2
+    assert len(paired_shares({"a": ([0.1], [0.2])}, xlabel="x", ylabel="y").axes) == 2 - 1
+    fig = step_curves({"error": {"a": ([0, 10, 100], [1, 0.5, 0.2])}})
+    assert fig.axes[0].get_ylabel() == "error" and len(fig.axes[0].lines) == 1
+    laid = tiles(filters, 2)
+    assert np.nanmax(np.abs(laid)) == 1 and np.isnan(laid[3]).all()
+
+
+GREY = {"a": np.eye(6)}
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: luminance(np.ones((4, 4, 3))), "image is constant: expected one with contrast"),
+    (lambda: luminance(np.ones((4, 4))), "image has shape (4, 4): expected (rows, columns, 3)"),
+    (lambda: luminance(np.random.rand(2, 2, 3), 5), "reduce is 5 for an image of 2 x 2 pixels"),
+    (lambda: sample_patches({}, 3, 3), "images is empty"),
+    (lambda: sample_patches(GREY, 7, 3), "image a has shape (6, 6): expected (rows, columns), both at least 7"),
+    (lambda: sample_patches(GREY, 3, 0), "count is 0: expected an integer of at least 1"),
+    (lambda: sample_patches(GREY, 3, 4).of(["b"]), "no patch is of b: expected names among a"),
+    (lambda: whiten(np.ones((4, 3))), "vectors are all equal"),
+    (lambda: whiten(np.eye(3), "all"), "unknown kind 'all'"),
+    (lambda: whiten(mixed(), components=7), "components is 7 but only 6 have variance"),
+    (lambda: whitened_images(GREY, whiten(np.eye(4))), "expected zca of patches with an odd side"),
+    (lambda: sparse_dictionary(sources(20)[0], 4, 30), "atoms is 30 but there are only 20 patches"),
+    (lambda: gabor.fit(np.zeros((1, 7, 7))), "filter 0 is all zero"),
+    (lambda: gabor.fit(np.ones((7, 7))), "filters has shape (7, 7): expected (N, n, n)"),
+    (lambda: gabor.fit(np.ones((1, 7, 7)), "wave"), "unknown model 'wave'"),
+    (lambda: gabor.columns("gabor", [0, 0, 0, 1, 1], 7), "shape has 5 numbers: expected 6"),
+    (lambda: colour_parts(np.zeros((1, 3, 3, 3))), "filter 0 is all zero"),
+    (lambda: colour_parts(np.ones((3, 3, 3))), "filters has shape (3, 3, 3): expected (N, 3, n, n)"),
+    (lambda: recentred(np.ones((2, 5, 5)), [(0, 0)]), "expected (N, n, n) and (N, 2)"),
+    (lambda: shrunk(np.ones((2, 5, 5)), 4), "size is 4: expected an odd integer"),
+    (lambda: rectified_maps(np.ones((1, 5, 5)), np.ones((1, 3, 3)), 2), "have 3 places along patches of side 5"),
+    (lambda: combined(np.ones((1, 3, 2, 2)), np.ones((2, 3, 3)), 2), "expected (units, 2 or 4, blocks, blocks)"),
+])  # fmt: skip
+def test_bad_input_is_named_in_one_line(call, message):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert message in str(caught.value) and "\n" not in str(caught.value)
