@@ -63,6 +63,7 @@ def mosaics(panels, *, tile_columns: int = 8, columns: int = 2, panel: float = 3
     rows = -(-len(panels) // columns)
     heights = [-(-len(np.asarray(f)) // tile_columns) / tile_columns for f in panels.values()]
     fig, axes = plt.subplots(rows, columns, figsize=(panel * columns, (panel * max(heights) + 0.35) * rows), squeeze=False)
+    fig.get_layout_engine().set(wspace=0.06, hspace=0.04)
     for ax, (title, filters) in zip(axes.flat, panels.items(), strict=False):
         _draw_tiles(ax, filters, tile_columns)
         ax.set_title(title)
