@@ -10,7 +10,8 @@ pywt = pytest.importorskip("pywt")
 from keyfilters.representations.parity import denoise, pooled_details, tiles
 from keyfilters.representations.thresholding import KINDS, ODD, PENALTIES, objective, threshold
 
-numbers = st.floats(-50, 50, allow_nan=False)
+# PyWavelets divides by the magnitude, which overflows for subnormal numbers.
+numbers = st.floats(-50, 50, allow_nan=False, allow_subnormal=False)
 levels = st.floats(0, 20, allow_nan=False)
 
 
