@@ -27,6 +27,16 @@ def t_interval(values, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     return y.mean(0) - half, y.mean(0) + half
 
 
+def _log_axis(ax) -> None:
+    """Logarithmic ordinate with plain numbers at its ticks, also where it covers less than a decade."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    narrow = high < 3 * low
+    ax.yaxis.set_major_locator(mpl.ticker.MaxNLocator(4) if narrow else mpl.ticker.LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
+    ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
 @styled
 def layer_lines(
     panels, *, xlabel: str, ylabel: str, log: bool = False, columns: int = 2, panel=(3.3, 2.35), ylim=None, share_y: bool = True,
@@ -76,8 +86,9 @@ def layer_lines(
             (handles[label],) = ax.plot(x, y.mean(0) if y.ndim == 2 else y, **look)
         ax.set_title(title)
         if log:
-            ax.set_yscale("log")
+            _log_axis(ax)
         ax.grid(axis="y", color="0.92")
+        ax.set_axisbelow(True)
         ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
