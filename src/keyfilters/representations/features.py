@@ -98,7 +98,7 @@ def _curvelets(kind, grid):
         return _row(*[banks.average(band, grid) * np.sqrt(np.float32(band[0].size) / grid**2) for band in (low, *bands)])
 
     matrix, _ = multiscale.curvelet_matrix(PADDED)
-    return function, 2 * matrix.size
+    return function, matrix.size
 
 
 def _scattering(order, scales, angles):

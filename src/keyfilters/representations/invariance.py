@@ -97,8 +97,14 @@ def between(features) -> float:
     return float(pdist(rows).mean())
 
 
-def change(features, moved_features) -> dict[str, float]:
+def change(features, moved_features, spread: float | None = None) -> dict[str, float]:
     """How far features went when their images were moved.
+
+    Parameters
+    ----------
+    features, moved_features : array_like, shape (n, d)
+    spread : float, optional
+        ``between(features)``, where it is known.
 
     Returns
     -------
@@ -117,9 +123,9 @@ def change(features, moved_features) -> dict[str, float]:
     0.5
     """
     a, b = finite(features, "features"), finite(moved_features, "moved_features")
-    spread = between(a)
     if a.shape != b.shape:
         raise ValueError(f"moved_features has shape {b.shape}: expected {a.shape}, that of features")
+    spread = between(a) if spread is None else spread
     if spread == 0:
         raise ValueError("features are the same for all images: expected a representation that tells some apart")
     steps, norms = np.linalg.norm(b - a, axis=1), np.linalg.norm(a, axis=1)
@@ -163,13 +169,13 @@ def curve(features_of, classifier, images, labels, sets) -> list[dict]:
     """
     still = features_of(images)
     at_rest = float((classifier.predict(still) == labels).mean())
-    rows = []
+    spread, rows = between(still), []
     for kind in dict.fromkeys(kind for kind, _ in sets):
         rest = 1.0 if kind == "scale" else 0.0
         rows.append({"kind": kind, "amount": rest, "relative": 0.0, "normalised": 0.0, "accuracy": at_rest})
     for (kind, amount), images_moved in sets.items():
         features = features_of(images_moved)
         accuracy = float((classifier.predict(features) == labels).mean())
-        rows.append({"kind": kind, "amount": amount} | change(still, features) | {"accuracy": accuracy})
+        rows.append({"kind": kind, "amount": amount} | change(still, features, spread) | {"accuracy": accuracy})
     kinds = list(dict.fromkeys(kind for kind, _ in sets))
     return sorted(rows, key=lambda row: (kinds.index(row["kind"]), row["amount"]))

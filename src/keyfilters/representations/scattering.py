@@ -179,10 +179,7 @@ def paths(scales: int, angles: int, order: int) -> list[tuple[tuple[int, int], .
 
 
 def _sampled_product(spectrum: np.ndarray, filter_hat: np.ndarray, step: int) -> np.ndarray:
-    """Spectrum of a convolution of which every ``step``-th sample along each axis is kept.
-
-    Keeping samples folds the spectrum: the mean over the aliases.
-    """
+    """Spectrum of a convolution of which every ``step``-th sample along each axis is kept: the mean over the aliases."""
     product = spectrum * filter_hat
     if step == 1:
         return product
@@ -209,11 +206,9 @@ def scattering(images, bank: MorletBank | None = None, order: int = 2, sampling:
         0, 1 or 2: 1, 1 + JL or :math:`1 + JL + L^2 J (J-1)/2` channels (:func:`paths` lists them).
     sampling : {"critical", "full"}
         ``"critical"``: :math:`|x * \psi_j|` at every :math:`2^j`-th pixel, the result at every :math:`2^J`-th;
-        multiplied by :math:`2^J`, so that squares still sum to the energy. ``"full"``: nothing is left out, and
-
-        - what holds exactly (periodic grid, Littlewood-Paley sum at most 1): :math:`\|Sx - Sy\| \le \|x - y\|`,
-          :math:`\|Sx\| \le \|x\|`, and S commutes with periodic shifts;
-        - sampling makes it approximate: faster, at the price of a little aliasing.
+        multiplied by :math:`2^J`, so that squares still sum to the energy. ``"full"``: nothing is left out;
+        then :math:`\|Sx - Sy\| \le \|x - y\|` and S commutes with periodic shifts, exactly. Sampling is faster,
+        at the price of a little aliasing.
 
     Returns
     -------
