@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from keyfilters.figures.visualisation import image_grid, stretched
+from keyfilters.figures.visualisation import image_grid, range_rows, stretched
 from keyfilters.networks.background import regularisers as r
 from keyfilters.networks.background.inversion import invert, reconstruction_error, similarity
 from keyfilters.networks.background.probing import channels_of, fused, responses, run_to
@@ -361,12 +361,16 @@ def model_with_a_spare():
         (lambda: r.stride_shift(0), "stride is 0: expected an integer of at least 1"),
         (lambda: stretched(np.zeros((2, 4, 4))), "expected (3, rows, columns)"),
         (lambda: image_grid({"a": [None]}, ["x", "y"]), "row 'a' has 1 images: expected 2"),
+        (lambda: range_rows({"a": [[0, 0, 0]]}, ["x", "y"], xlabel=""), "series 'a' has shape (1, 3): expected (2, 3)"),
         (lambda: image_grid({"a": [None]}, ["x"], groups={"g": 2}), "groups has 2 columns: expected 1"),
     ],
 )
 def test_errors_are_one_line(call, words):
+    import matplotlib.pyplot as plt
+
     with pytest.raises(ValueError) as caught:
         call()
+    plt.close("all")
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -384,6 +388,18 @@ def test_images_stand_upright_in_the_grid():
     for ax in shown:
         assert ax.get_ylim()[0] > ax.get_ylim()[1]  # row 0 on top
         assert ax.images[0].get_array()[0].min() == 1.0 and ax.images[0].get_array()[1:].max() == 0.5
+    plt.close(fig)
+
+
+def test_ranges_stand_in_their_rows():
+    import matplotlib.pyplot as plt
+
+    fig = range_rows({"a": [[1, 0, 2], [4, 3, 5]], "b": [[1, 0, 2], [4, 3, 5]]}, ["x", "y"], xlabel="z")
+    lines = [line for line in fig.axes[0].lines if line.get_marker() in "os"]
+    assert [line.get_xdata().tolist() for line in lines] == [[1, 4], [1, 4]]
+    for row in range(2):
+        places = [line.get_ydata()[row] for line in lines]
+        assert row - 0.5 < places[0] < places[1] < row + 0.5
     plt.close(fig)
 
 

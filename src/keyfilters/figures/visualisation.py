@@ -79,10 +79,11 @@ def image_grid(
         place[name] = len(widths), len(widths) + count - 1
         owner += range(len(widths), len(widths) + count)
         widths += [1.0] * count
-    head = 0.26 * (1 + max(text.count("\n") for text in columns))
-    size = (panel * sum(widths) + label_width, panel * len(rows) + head + 0.28 * bool(any(groups)))
+    head = 0.08 + 0.18 * (1 + max(text.count("\n") for text in columns))
+    heading = 0.24 if any(groups) else 0.0
+    size = (panel * sum(widths) + label_width, panel * len(rows) + head + heading)
     fig = plt.figure(figsize=size, layout="none")
-    left, top = label_width / size[0], 1 - (head + 0.28 * bool(any(groups))) / size[1]
+    left, top = label_width / size[0], 1 - (head + heading) / size[1]
     grid = fig.add_gridspec(len(rows), len(widths), width_ratios=widths, wspace=0.05, hspace=0.05, left=left, right=0.995, top=top, bottom=0.005)
     for i, (label, images) in enumerate(rows.items()):
         for j, image in enumerate(images):
