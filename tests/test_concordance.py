@@ -45,7 +45,7 @@ def test_there_are_four_tables_and_every_figure_has_a_row():
 
 def test_every_notebook_of_the_paper_is_named():
     named = {page for row in BODY for page in pages_of(row)}
-    beyond = {entry.slug for entry in load_manifest(Project(ROOT)) if entry.section == "beyond the paper"}
+    beyond = {entry.slug for entry in load_manifest(Project(ROOT)) if entry.section in ("beyond the paper", "the lecture")}
     assert beyond and named == set(NOTEBOOKS) - {"performance"} - beyond
 
 

@@ -14,6 +14,8 @@
 - ``networks``: a network judged after surgery, variant by variant and layer by layer
 - ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
 - ``digits``: counts of matching digits, sizes over many powers of ten
+- ``approximation``, ``lenet``, ``patches``, ``representations``, ``single_layer``, ``thresholding``, ``transfer``,
+  ``visualisation``: figures of the lecture's part, chapter by chapter
 """
 
 from .architecture import budget_bars, network_diagram, receptive_field_growth
