@@ -32,7 +32,7 @@ def map_rows(rows, *, panel: float = 1.3) -> mpl.figure.Figure:
             ax.imshow(array, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             ax.set(xticks=[], yticks=[])
             ax.set_title(title, fontsize=11)
-        line[0].set_ylabel(label)
+        line[0].set_ylabel(label, fontsize=11)
     return fig
 
 
@@ -87,9 +87,10 @@ def trade_off(series, *, xlabel: str, ylabel: str, width: float = 5.6, height: f
     for i, (label, (x, y, words)) in enumerate(series.items()):
         ax.plot(x, y, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i], markersize=7, label=label)
         for at in zip(x, y, words, strict=True):
-            ax.annotate(at[2], at[:2], xytext=(5, 5 if i % 2 == 0 else -15), textcoords="offset points", fontsize=11, color=COLOURS[i])
+            # Above and to the left: the side that a rising curve leaves free.
+            ax.annotate(at[2], at[:2], xytext=(-6, 6), textcoords="offset points", fontsize=11, color=COLOURS[i], ha="right")
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.margins(0.12)
+    ax.margins(x=0.2, y=0.12)
     ax.grid(color="0.92")
     if len(series) > 1:
         fig.legend(loc="outside lower center", ncols=2, frameon=False)
