@@ -133,36 +133,54 @@ def test_a_dictionary_has_the_atoms_asked_for_and_repeats():
 # Fits
 
 
-shapes = st.tuples(
-    st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.floats(0.05, np.pi - 0.05), st.floats(1.2, 2.0), st.floats(1.3, 2.2)
-)
+def drawn_shapes(count, tuned, seed=0):
+    """Shapes well inside of an 11 x 11 patch; with about half a cycle within a standard deviation."""
+    rng = np.random.default_rng(seed)
+    shapes = np.column_stack(
+        [rng.uniform(-1.5, 1.5, (count, 2)), rng.uniform(0, np.pi, count), rng.uniform(1.2, 2, count), rng.uniform(1.3, 2.2, count)]
+    )
+    return np.column_stack([shapes, rng.uniform(0.35, 0.6, count) / shapes[:, 3]]) if tuned else shapes
 
 
-@given(shape=shapes, cycles=st.floats(0.35, 0.6), phase=st.floats(0, 6.28), gain=st.floats(0.01, 100))
-@settings(max_examples=12, deadline=None)
-def test_a_gabor_fit_recovers_its_parameters_up_to_sign_and_half_a_turn(shape, cycles, phase, gain):
-    frequency = cycles / shape[3]
-    truth = np.array([*shape, frequency])
-    h = gain * (gabor.columns("gabor", truth, 11) @ [np.cos(phase), np.sin(phase)]).reshape(1, 11, 11)
-    (found,) = gabor.fit(h)
-    assert found.explained > 1 - 1e-5 and np.allclose(found.filter, h[0], atol=0.02 * np.abs(h).max())
-    turn = abs(found.shape[2] - truth[2])
-    assert min(turn, np.pi - turn) < 0.05
-    others = [0, 1, 3, 4, 5]
-    assert np.allclose(found.shape[others], truth[others], atol=0.08)
-    # Half a turn exchanges u and -u, which changes the sine's sign.
-    sine = found.amplitudes[1] if turn < np.pi / 2 else -found.amplitudes[1]
-    assert np.allclose(np.array([found.amplitudes[0], sine]) / gain, [np.cos(phase), np.sin(phase)], atol=0.25)
+def test_a_gabor_fit_recovers_its_parameters_up_to_sign_and_half_a_turn():
+    truth = drawn_shapes(40, tuned=True)
+    phase = np.random.default_rng(1).uniform(0, 2 * np.pi, 40)
+    amplitudes = 3.0 * np.stack([np.cos(phase), np.sin(phase)], axis=1)
+    h = np.einsum("npa,na->np", gabor.columns("gabor", truth, 11), amplitudes).reshape(-1, 11, 11)
+    fits = gabor.fit(h)
+    # A search may end in another minimum; where it does not, everything is found.
+    exact = [i for i, found in enumerate(fits) if found.explained > 1 - 1e-7]
+    assert len(exact) >= 38
+    for i in exact:
+        found = fits[i]
+        assert np.allclose(found.filter, h[i], atol=1e-2)
+        turn = abs(found.shape[2] - truth[i, 2])
+        assert min(turn, np.pi - turn) < 1e-2
+        assert np.allclose(found.shape[[0, 1, 3, 4, 5]], truth[i, [0, 1, 3, 4, 5]], atol=2e-2)
+        # Half a turn exchanges u and -u, which changes the sine's sign.
+        sine = found.amplitudes[1] if turn < np.pi / 2 else -found.amplitudes[1]
+        assert np.allclose([found.amplitudes[0], sine], amplitudes[i], atol=0.1)
 
 
-@given(shape=shapes, a=st.tuples(*[st.floats(-1, 1)] * 3))
-@settings(max_examples=8, deadline=None)
-def test_a_derivative_fit_explains_a_derivative(shape, a):
-    h = (gabor.columns("derivatives 0-2", shape, 11) @ a).reshape(1, 11, 11)
-    if np.abs(h).max() < 1e-3:
-        return
-    (found,) = gabor.fit(h, "derivatives 0-2", starts=6)
-    assert found.explained > 0.98
+@pytest.mark.parametrize("model", ["derivatives 0-2", "derivative 1", "derivative 2"])
+def test_a_derivative_fit_explains_derivatives(model):
+    shapes, count = drawn_shapes(40, tuned=False), gabor.MODELS[model].amplitudes
+    amplitudes = np.random.default_rng(1).uniform(-1, 1, (40, count))
+    h = np.einsum("npa,na->np", gabor.columns(model, shapes, 11), amplitudes).reshape(-1, 11, 11)
+    explained = np.array([found.explained for found in gabor.fit(h, model)])
+    assert (explained > 0.9999).mean() >= 0.9 and explained.min() > 0.9
+
+
+@given(seed=st.integers(0, 1000), gain=st.floats(0.01, 100), model=st.sampled_from(["gabor", "derivatives 0-2"]))
+@settings(max_examples=10, deadline=None)
+def test_a_gain_scales_the_amplitudes_and_a_turn_of_the_image_turns_the_angle(seed, gain, model):
+    shape = drawn_shapes(1, model == "gabor", seed)[0]
+    h = (gabor.columns(model, shape, 11) @ np.ones(gabor.MODELS[model].amplitudes)).reshape(11, 11)
+    one, scaled = gabor.fit(np.stack([h, -gain * h]), model)
+    assert scaled.explained == pytest.approx(one.explained, abs=1e-9)
+    assert np.allclose(scaled.amplitudes, -gain * one.amplitudes, rtol=1e-5, atol=1e-5 * gain)
+    turned = gabor.columns(model, [-one.shape[1], one.shape[0], one.shape[2] + np.pi / 2, *one.shape[3:]], 11) @ one.amplitudes
+    assert np.allclose(turned.reshape(11, 11), np.rot90(one.filter))
 
 
 @pytest.mark.parametrize("model", list(gabor.MODELS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from ..checks import choice, finite
 
 NARROWEST = 0.4
 """Least standard deviation of an envelope in pixels: a narrower one is an impulse on the grid."""
-SLOWEST, FASTEST = 0.02, 0.7
-"""Frequencies of a Gabor function, cycles a pixel; the grid's highest one is 0.5 along an axis, 0.707 along a diagonal."""
+SLOWEST, FASTEST = 0.02, 0.5
+"""Frequencies of a Gabor function, cycles a pixel. Beyond 0.5 along an axis a wave looks like a slower one on the grid."""
 
 
 @dataclass(frozen=True)
@@ -143,20 +144,22 @@ class Fit:
     filter: np.ndarray
 
 
-def _starts(m: Model, size: int) -> np.ndarray:
-    """A coarse grid of shapes, from which the search starts."""
-    places = np.linspace(-0.36, 0.36, 5) * size
+@lru_cache(maxsize=8)
+def _starts(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A coarse grid of shapes, from which the search starts, and orthonormal columns for each."""
+    m = MODELS[name]
+    places = np.linspace(-0.42, 0.42, 7) * size
     angles = np.arange(8) * np.pi / 8
-    widths = np.array([0.06, 0.12, 0.22]) * size
-    stretch = np.array([1.0, 2.0])
+    widths = np.array([0.06, 0.1, 0.16, 0.26]) * size
+    stretch = np.array([0.6, 1.0, 1.8]) if not m.tuned else np.array([1.0, 1.8])
     # Bars per standard deviation: less than half of one is a ramp, more than one a grating.
     axes = [places, places, angles, widths, stretch] + ([np.array([0.12, 0.25, 0.45])] if m.tuned else [])
     grid = np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")], axis=1)
     grid[:, 4] *= grid[:, 3]
     grid[:, 3:5] = np.maximum(grid[:, 3:5], 1.5 * NARROWEST)
     if m.tuned:
-        grid[:, 5] = np.clip(grid[:, 5] / grid[:, 3], 1.5 * SLOWEST, 0.45)
-    return grid
+        grid[:, 5] = np.clip(grid[:, 5] / grid[:, 3], 1.5 * SLOWEST, 0.9 * FASTEST)
+    return grid, np.linalg.qr(columns(name, grid, size))[0]
 
 
 def _scores(design: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -246,9 +249,10 @@ def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -
     if not norm.all():
         raise ValueError(f"filter {int(np.argmin(norm))} is all zero: expected at least one non-zero value")
     unit = w / norm
-    grid = _starts(m, size)
-    scores = _scores(np.linalg.qr(columns(m.name, grid, size))[0], unit)
-    return [_best(m, v, float(n), grid, score, size, starts, evaluations) for v, n, score in zip(unit, norm[:, 0], scores, strict=True)]
+    grid, design = _starts(m.name, size)
+    scores = _scores(design, unit)
+    each = zip(unit, norm[:, 0], scores, strict=True)
+    return [_best(m, v, float(n), grid, score, size, starts, evaluations) for v, n, score in each]
 
 
 def _best(m: Model, v, norm: float, grid, score, size: int, starts: int, evaluations: int) -> Fit:

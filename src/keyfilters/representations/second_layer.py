@@ -44,7 +44,8 @@ def rectified_maps(patches, filters, block: int, kind: str = "modulus") -> np.nd
     patches, filters = np.asarray(patches, dtype=np.float64), np.asarray(filters, dtype=np.float64)
     places = patches.shape[-1] - filters.shape[-1] + 1
     if places < 1 or places % positive_integer(block, "block"):
-        raise ValueError(f"filters of side {filters.shape[-1]} have {places} places along patches of side {patches.shape[-1]}: expected a multiple of the block, {block}")
+        sides = f"filters of side {filters.shape[-1]} have {places} places along patches of side {patches.shape[-1]}"
+        raise ValueError(f"{sides}: expected a multiple of the block, {block}")
     windows = np.lib.stride_tricks.sliding_window_view(patches, filters.shape[1:], axis=(1, 2))
     weights = filters.reshape(len(filters), -1).T
     blocks = places // block

@@ -83,16 +83,16 @@ class ConvolutionalRBM(nn.Module):
         """I of the class's formula: images (N, channels, H, W) to (N, maps, H - n + 1, W - n + 1)."""
         i = F.conv2d(v, self.weight) / self.sigma**2 + self.hidden_bias[:, None, None]
         if i.shape[-1] % self.block or i.shape[-2] % self.block:
-            raise ValueError(
-                f"the maps of an image of {v.shape[-2]} x {v.shape[-1]} have {i.shape[-2]} x {i.shape[-1]} units: expected whole blocks of {self.block}"
-            )
+            units = f"{i.shape[-2]} x {i.shape[-1]} units: expected whole blocks of {self.block}"
+            raise ValueError(f"the maps of an image of {v.shape[-2]} x {v.shape[-1]} have {units}")
         return i
 
     def _blocks(self, maps):
         """(N, K, H, W) to (N, K, C * C, H / C, W / C)."""
         n, k, rows, columns = maps.shape
         c = self.block
-        return maps.reshape(n, k, rows // c, c, columns // c, c).permute(0, 1, 3, 5, 2, 4).reshape(n, k, c * c, rows // c, columns // c)
+        split = maps.reshape(n, k, rows // c, c, columns // c, c).permute(0, 1, 3, 5, 2, 4)
+        return split.reshape(n, k, c * c, rows // c, columns // c)
 
     def _maps(self, blocks):
         """Inverse of ``_blocks``."""
