@@ -33,6 +33,7 @@ from keyfilters.networks.experiments.variants import (
     give_filters,
     variant,
 )
+from keyfilters.statistics import holm
 from keyfilters.networks.zoo.small import SmallConvNeXt
 
 RNG = np.random.default_rng(3)
@@ -89,7 +90,7 @@ def test_random_banks_belong_to_a_seed():
         (lambda: extracted_banks(np.ones((7, 3, 3))), "7 are not zero; expected at least 8"),
         (lambda: store.table("networks"), "networks"),
         (lambda: scale_sweep.common_filters(-1.0), "sigma"),
-        (lambda: summary.holm([0.2, 1.2]), "expected a row of numbers between 0 and 1"),
+        (lambda: holm([0.2, 1.2]), "expected a row of numbers between 0 and 1"),
     ],
 )
 def test_bad_input_is_one_line(call, message):
@@ -383,7 +384,7 @@ def test_the_command_refuses_in_one_line(words, capsys):
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=15))
 def test_holm_lies_between_the_raw_p_and_bonferroni(p):
-    corrected, raw = summary.holm(p), np.array(p)
+    corrected, raw = holm(p), np.array(p)
     assert (corrected >= raw).all() and (corrected <= np.minimum(1, len(p) * raw) + 1e-15).all()
     order = np.argsort(raw, kind="stable")
     assert (np.diff(corrected[order]) >= 0).all()

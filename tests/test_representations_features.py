@@ -13,7 +13,8 @@ from scipy.ndimage import convolve as ndimage_convolve
 
 from keyfilters import learned_filters
 from keyfilters.representations import banks, invariance, multiscale
-from keyfilters.representations.classifier import PENALTIES, compare_pairs, fit_classifier, holm
+from keyfilters.representations.classifier import PENALTIES, compare_pairs, fit_classifier
+from keyfilters.statistics import holm
 from keyfilters.representations.features import REPRESENTATIONS, feature_seconds, representation
 
 ALL = sorted(REPRESENTATIONS)

@@ -133,8 +133,8 @@ def test_channels_are_the_paths():
         (lambda: scattering(np.ones((1, 32, 32)), sampling="half"), "unknown sampling 'half'"),
         (lambda: scattering(np.full((1, 32, 32), np.nan)), "images is nan: expected a finite number"),
         (lambda: morlet_bank(28, 3), "size is 28: expected a multiple of 8"),
-        (lambda: morlet_bank(32, 0), "scales is 0: expected an integer >= 1"),
-        (lambda: morlet_bank(32, 2, 0), "angles is 0: expected an integer >= 1"),
+        (lambda: morlet_bank(32, 0), "scales is 0: expected an integer of at least 1"),
+        (lambda: morlet_bank(32, 2, 0), "angles is 0: expected an integer of at least 1"),
         (lambda: morlet(32, 0, 0.0, 2.0), "slant is 2: expected a number above 0 and at most 1"),
     ],
 )

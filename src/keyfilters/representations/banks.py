@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import choice, finite
+from ..checks import choice, finite, integer
 from ..filters import KEYS, SHARPENING, learned_filters
 from ..models import ideal_filter
 from .thresholding import KINDS, threshold
@@ -62,8 +62,7 @@ def bank(name: str, count: int = 8, size: int = 7, seed: int = 0) -> np.ndarray:
     ((3, 5, 5), [1.0, 1.0, 1.0])
     """
     choice(name, BANKS, "bank")
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise ValueError(f"count is {count!r}: expected an integer >= 1")
+    integer(count, "count")
     if name != "random" and count != len(KEYS):
         raise ValueError(f"count is {count}: expected {len(KEYS)}, there are no other keys")
     filters = BANKS[name](count, size, seed)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..statistics import mcnemar, wilson
+from ..statistics import holm, mcnemar, wilson
 
 PENALTIES = tuple(10.0 ** np.arange(-8, -2.5))
 """The p that are tried: shares of the features' total variance."""
@@ -154,27 +154,6 @@ def fit_classifier(features, labels, held: int, penalties=PENALTIES) -> LinearCl
     mean = (learn * mean + held * more_mean) / len(labels)
     offset = (learn * offset + held * more_offset) / len(labels)
     return LinearClassifier(mean, _solve(gram, cross, best), offset, best, error, accuracy[best])
-
-
-def holm(p) -> np.ndarray:
-    r"""Return p-values corrected for their number by Holm's step-down procedure.
-
-    In rising order, :math:`\tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})`.
-
-    Source: Holm (1979).
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(6).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p, dtype=float)
-    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("p: expected a row of numbers between 0 and 1")
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty_like(p)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order]))
-    return corrected
 
 
 def compare_pairs(correct, pairs) -> list[dict]:

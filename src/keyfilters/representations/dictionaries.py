@@ -6,13 +6,12 @@ supports meet; what an atom sees of a code is its *stripe*, the entries of its n
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..checks import finite
+from ..checks import finite, integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +84,6 @@ class Dictionary:
         return np.sqrt((self.support.T @ np.asarray(signal, dtype=np.float64) ** 2).max(axis=0))
 
 
-def _positive(value, what: str, least: int = 1) -> int:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    raise ValueError(f"{what} is {value!r}: expected an integer of at least {least}")
-
-
 def spikes_and_waves(n: int) -> Dictionary:
     r"""Return unit impulses beside normalised Walsh functions, :math:`[I, H / \sqrt n]`; coherence :math:`1/\sqrt n`.
 
@@ -106,7 +99,7 @@ def spikes_and_waves(n: int) -> Dictionary:
     """
     from scipy.linalg import hadamard
 
-    n = _positive(n, "n", 2)
+    n = integer(n, "n", 2)
     if n & (n - 1):
         raise ValueError(f"n is {n}: expected a power of 2")
     return Dictionary(np.hstack([np.eye(n), hadamard(n) / np.sqrt(n)]))
@@ -137,7 +130,7 @@ def lines_dictionary(weight: int, lines: int, slopes: int) -> Dictionary:
     >>> d.atoms.shape, round(d.coherence, 12)
     ((64, 48), 0.25)
     """
-    weight, lines, slopes = _positive(weight, "weight", 2), _positive(lines, "lines", 2), _positive(slopes, "slopes")
+    weight, lines, slopes = integer(weight, "weight", 2), integer(lines, "lines", 2), integer(slopes, "slopes")
     if (weight - 1) * (slopes - 1) >= lines:
         found = f"{slopes} slopes of weight {weight} on {lines} lines meet twice"
         raise ValueError(f"{found}: expected (weight - 1)(slopes - 1) < lines")
@@ -178,7 +171,7 @@ def convolutional(filters, positions: int) -> Dictionary:
         expected = "expected non-zero filters, (filters, taps) or (filters, taps, channels)"
         raise ValueError(f"filters has shape {h.shape}: {expected}")
     m, n, c = h.shape
-    positions = _positive(positions, "positions", 2 * n - 1)
+    positions = integer(positions, "positions", 2 * n - 1)
     h = h / np.sqrt((h**2).sum(axis=(1, 2), keepdims=True))
     atoms = np.zeros((positions, c, positions, m))
     p = np.arange(positions)
@@ -241,7 +234,7 @@ def spread_filters(count: int, taps: int, seed: int = 0, power: int = 16) -> np.
     """
     from scipy.optimize import minimize
 
-    count, taps = _positive(count, "count"), _positive(taps, "taps", 2)
+    count, taps = integer(count, "count"), integer(taps, "taps", 2)
     if power < 2 or power % 2:
         raise ValueError(f"power is {power!r}: expected an even integer of at least 2")
     start = np.random.default_rng(seed).normal(size=(count, taps))
@@ -285,7 +278,7 @@ def pair_filters(count: int, taps: int, channels: int = 2) -> np.ndarray:
     >>> round(convolutional(pair_filters(4, 8), 16).coherence, 12)
     0.5
     """
-    count, taps, channels = _positive(count, "count"), _positive(taps, "taps", 2), _positive(channels, "channels")
+    count, taps, channels = integer(count, "count"), integer(taps, "taps", 2), integer(channels, "channels")
     most = (taps - 1) * channels**2
     if count > most:
         raise ValueError(f"count is {count}: expected at most {most} pairs for {taps} taps and {channels} channels")

@@ -8,11 +8,11 @@ Donoho's (2001) class :math:`\mathrm{STAR}^2(A)` holds the star-shaped sets
 
 from __future__ import annotations
 
-import numbers
 from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import integer
 from .sizes import power_of_two
 
 
@@ -57,8 +57,7 @@ def star(seed: int = 0) -> Star:
     >>> round(star(0).area, 3), round(star(0).bend, 2) == round(star(1).bend, 2)
     (0.233, False)
     """
-    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed is {seed!r}: expected an integer >= 0")
+    integer(seed, "seed", 0)
     rng = np.random.default_rng(seed)
     centre = tuple(float(c) for c in 0.5 + rng.uniform(-0.04, 0.04, 2))
     phases = rng.uniform(0, 2 * np.pi, 2)
@@ -108,8 +107,7 @@ def coverage(shape: Star, size: int, parts: int = 4) -> np.ndarray:
     True
     """
     size = power_of_two(size)
-    if not isinstance(parts, numbers.Integral) or isinstance(parts, bool) or parts < 1:
-        raise ValueError(f"parts is {parts!r}: expected an integer of at least 1")
+    integer(parts, "parts")
     x, y = _centres(size)
     share, distance = _share(shape, x, y, 1 / size)
     near = np.abs(distance) < 2 / size

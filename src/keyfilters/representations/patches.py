@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import choice, finite
+from ..checks import choice, finite, integer
 
 WHITENINGS = ("pca", "zca")
 
@@ -67,7 +66,7 @@ def luminance(image, reduce: int = 1) -> np.ndarray:
     image = finite(image, "image")
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image has shape {image.shape}: expected (rows, columns, 3)")
-    reduce = positive_integer(reduce, "reduce")
+    reduce = integer(reduce, "reduce")
     rows, columns = (side // reduce for side in image.shape[:2])
     if not rows or not columns:
         raise ValueError(f"reduce is {reduce} for an image of {image.shape[0]} x {image.shape[1]} pixels: expected at most its sides")
@@ -77,13 +76,6 @@ def luminance(image, reduce: int = 1) -> np.ndarray:
     if spread <= 1e-12 * np.abs(grey).max(initial=1.0):
         raise ValueError("image is constant: expected one with contrast")
     return (grey - grey.mean()) / spread
-
-
-def positive_integer(value, what: str, least: int = 1) -> int:
-    """Return ``value`` if it is an integer of at least ``least``."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    raise ValueError(f"{what} is {value!r}: expected an integer of at least {least}")
 
 
 def sample_patches(images, size: int, count: int, seed: int = 0, keep_mean: bool = False) -> Patches:
@@ -110,7 +102,7 @@ def sample_patches(images, size: int, count: int, seed: int = 0, keep_mean: bool
     >>> drawn.values.shape, drawn.groups.tolist(), bool(np.abs(drawn.values.mean(axis=(1, 2))).max() < 1e-15)
     ((3, 5, 5), ['a', 'b', 'a'], True)
     """
-    size, count = positive_integer(size, "size"), positive_integer(count, "count")
+    size, count = integer(size, "size"), integer(count, "count")
     if not images:
         raise ValueError("images is empty: expected at least one photograph")
     arrays = {}
@@ -220,7 +212,7 @@ def whiten(vectors, kind: str = "zca", components: int | None = None) -> Whiteni
     if not values[0] > 0:
         raise ValueError("vectors are all equal: expected some that vary")
     available = int((values > 1e-10 * values[0]).sum())
-    k = available if components is None else positive_integer(components, "components")
+    k = available if components is None else integer(components, "components")
     if k > available:
         raise ValueError(f"components is {k} but only {available} have variance: expected at most as many")
     axes = axes[:, :k]

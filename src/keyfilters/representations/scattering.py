@@ -23,16 +23,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..checks import choice, finite
+from ..checks import choice, finite, integer
 
 SIGMA, CENTRE = 0.8, 0.75 * np.pi
 """Width (pixels) of the finest wavelet's envelope and its centre frequency (radians a pixel)."""
-
-
-def _integer(value, what: str, least: int) -> int:
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    raise ValueError(f"{what} is {value!r}: expected an integer >= {least}")
 
 
 def _gaussian(size: int, sigma: float, angle: float, slant: float, centre: float, copies: int = 3) -> np.ndarray:
@@ -82,7 +76,7 @@ def morlet(size: int, scale: int, angle: float, slant: float = 0.5) -> np.ndarra
     >>> abs(float(psi[0, 0])) < 1e-12, int(psi[0].argmax())  # 12 of 32 is 3/8 of a turn a pixel
     (True, 12)
     """
-    size, scale = _integer(size, "size", 4), _integer(scale, "scale", 0)
+    size, scale = integer(size, "size", 4), integer(scale, "scale", 0)
     if not 0 < float(finite(slant, "slant")) <= 1:
         raise ValueError(f"slant is {slant:g}: expected a number above 0 and at most 1")
     sigma, centre = SIGMA * 2**scale, CENTRE / 2**scale
@@ -144,7 +138,7 @@ def morlet_bank(size: int = 32, scales: int = 2, angles: int = 4) -> MorletBank:
     >>> bank.waves.shape, float(bank.low[0, 0]), round(float(bank.littlewood_paley().max()), 9)
     ((2, 4, 32, 32), 1.0, 1.0)
     """
-    size, scales, angles = _integer(size, "size", 4), _integer(scales, "scales", 1), _integer(angles, "angles", 1)
+    size, scales, angles = integer(size, "size", 4), integer(scales, "scales", 1), integer(angles, "angles", 1)
     if size % 2**scales:
         raise ValueError(f"size is {size}: expected a multiple of {2**scales}, two to the number of scales")
     low = _gaussian(size, SIGMA * 2 ** (scales - 1), 0.0, 1.0, 0.0)

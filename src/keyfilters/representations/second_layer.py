@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import choice
-from .patches import Patches, positive_integer
+from ..checks import choice, integer
+from .patches import Patches
 from .sparse_coding import independent_components
 
 RECTIFICATIONS = {
@@ -43,7 +43,7 @@ def rectified_maps(patches, filters, block: int, kind: str = "modulus") -> np.nd
     choice(kind, RECTIFICATIONS, "kind")
     patches, filters = np.asarray(patches, dtype=np.float64), np.asarray(filters, dtype=np.float64)
     places = patches.shape[-1] - filters.shape[-1] + 1
-    if places < 1 or places % positive_integer(block, "block"):
+    if places < 1 or places % integer(block, "block"):
         sides = f"filters of side {filters.shape[-1]} have {places} places along patches of side {patches.shape[-1]}"
         raise ValueError(f"{sides}: expected a multiple of the block, {block}")
     windows = np.lib.stride_tricks.sliding_window_view(patches, filters.shape[1:], axis=(1, 2))

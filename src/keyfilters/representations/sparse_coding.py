@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .patches import Patches, Whitening, positive_integer, whiten
+from ..checks import integer
+from .patches import Patches, Whitening, whiten
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def sparse_dictionary(patches: Patches, components: int, atoms: int, penalty: fl
     """
     from sklearn.decomposition import MiniBatchDictionaryLearning
 
-    atoms = positive_integer(atoms, "atoms")
+    atoms = integer(atoms, "atoms")
     w = whiten(patches.vectors, "zca", components)
     z = w.apply(patches.vectors) / np.sqrt(components)
     if atoms > len(z):

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...checks import choice
-from ...representations.patches import positive_integer
+from ...checks import choice, integer
 
 VISIBLE = ("gaussian", "binary")
 
@@ -69,7 +68,7 @@ class ConvolutionalRBM(nn.Module):
     def __init__(self, maps, size, block=2, visible="gaussian", channels=1, sigma=1.0, spread=0.01, bias=0.0, seed=0):
         super().__init__()
         for what, value in (("maps", maps), ("size", size), ("block", block), ("channels", channels)):
-            positive_integer(value, what)
+            integer(value, what)
         self.visible, self.block = choice(visible, VISIBLE, "visible"), block
         if not sigma > 0 or (visible == "binary" and sigma != 1):
             raise ValueError(f"sigma is {sigma!r}: expected a number > 0, and 1 for binary visible units")
@@ -249,7 +248,7 @@ def train(
     Source: Hinton (2002) for contrastive divergence; Lee, Ekanadham and Ng (2008) and Lee et al. (2009) for the
     sparsity term.
     """
-    steps = positive_integer(steps, "steps")
+    steps = integer(steps, "steps")
     dtype = model.weight.dtype
     images, held_out = (torch.as_tensor(np.asarray(a), dtype=dtype) for a in (images, held_out))
     generator = torch.Generator().manual_seed(seed)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ...checks import choice, finite
+from ...checks import choice, finite, integer
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"relu": torch.relu, "hard-tanh": F.hardtanh, "tanh": torch.tanh}
 
@@ -47,12 +47,6 @@ SETTINGS: dict[str, Setting] = {
 def activation(name) -> Callable[[torch.Tensor], torch.Tensor]:
     """The activation of a name; ValueError, listing the names, for an unknown one."""
     return ACTIVATIONS[choice(name, ACTIVATIONS, "activation")]
-
-
-def count(value, what: str, least: int = 1) -> int:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{what} is {value!r}: expected an integer of at least {least}")
-    return int(value)
 
 
 def random_weights(
@@ -90,9 +84,9 @@ def random_weights(
     variance = float(finite(variance, "variance"))
     if variance <= 0:
         raise ValueError(f"variance is {variance:g}: expected a number > 0")
-    depth, width = count(depth, "depth"), count(width, "width")
-    inputs, classes = count(inputs, "inputs"), count(classes, "classes")
-    seeds = [count(seed, "seed", 0) for seed in seeds]
+    depth, width = integer(depth, "depth"), integer(width, "width")
+    inputs, classes = integer(inputs, "inputs"), integer(classes, "classes")
+    seeds = [integer(seed, "seed", 0) for seed in seeds]
     if not seeds:
         raise ValueError("seeds is empty: expected at least one")
     sizes = [inputs, *[width] * depth, classes]
@@ -153,5 +147,5 @@ def prepared(images, width: int, like=None) -> torch.Tensor:
     source = array if like is None else finite(like, "like")
     if source.std() == 0:
         raise ValueError("the images are constant: expected some contrast")
-    scale = math.sqrt(count(width, "width") / array.shape[1]) / source.std()
+    scale = math.sqrt(integer(width, "width") / array.shape[1]) / source.std()
     return torch.tensor((array - source.mean()) * scale, dtype=torch.float32)

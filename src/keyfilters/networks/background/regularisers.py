@@ -7,13 +7,12 @@ deviation 1/2 takes pixels from -1 to 1, so that ``UNIT`` = 127.5 of their units
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 
-from ...checks import choice, finite
+from ...checks import choice, finite, integer
 
 __all__ = ["PENALTIES", "RECIPES", "Recipe", "alpha_norm", "jitter", "penalty", "project", "stride_shift", "total_variation"]
 
@@ -200,8 +199,7 @@ def stride_shift(stride) -> int:
     >>> stride_shift(4), stride_shift(32)
     (1, 8)
     """
-    if not isinstance(stride, numbers.Integral) or isinstance(stride, bool) or stride < 1:
-        raise ValueError(f"stride is {stride!r}: expected an integer of at least 1")
+    integer(stride, "stride")
     return max(1, round(stride / 4))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ...checks import finite
-from .random_networks import activation, count, logits
+from ...checks import finite, integer
+from .random_networks import activation, logits
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of Adam, as Kingma and Ba (2015) recommend."""
@@ -86,7 +86,7 @@ def _fit(tensors, rates, forward, x, y, epochs, batch, order_seed, on_epoch) -> 
         raise ValueError(f"batch is {batch}: expected 1 to {len(x)}, the number of images")
     optimiser = _Adam(tensors, rates)
     steps = len(x) // batch
-    total = count(epochs, "epochs") * steps
+    total = integer(epochs, "epochs") * steps
     warm = max(1, total // 10)
     for epoch in range(epochs):
         order = torch.tensor(np.random.default_rng((order_seed, epoch)).permutation(len(x)))

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 
-from ...checks import choice, finite
+from ...checks import choice, finite, integer
 from .random_networks import ACTIVATIONS, activation
 
 
@@ -49,8 +49,7 @@ def arc(a, b, points: int = 1000, radius: float = 1.0) -> torch.Tensor:
     ends = [finite(v, what) for v, what in ((a, "a"), (b, "b"))]
     if ends[0].ndim != 1 or ends[0].shape != ends[1].shape:
         raise ValueError(f"a and b have shapes {ends[0].shape} and {ends[1].shape}: expected two rows of equal length")
-    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 2:
-        raise ValueError(f"points is {points!r}: expected an integer of at least 2")
+    integer(points, "points", 2)
     sizes = [np.linalg.norm(v) for v in ends]
     if min(sizes) == 0:
         raise ValueError("a or b is all zero: expected two points with a direction")
@@ -119,8 +118,7 @@ def mean_chi(width: int, share: float) -> float:
     from scipy.special import gammaln
     from scipy.stats import binom
 
-    if isinstance(width, bool) or not isinstance(width, (int, np.integer)) or width < 1:
-        raise ValueError(f"width is {width!r}: expected an integer of at least 1")
+    integer(width, "width", 1)
     share = float(finite(share, "share"))
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share:g}: expected a number from 0 to 1")

@@ -9,7 +9,6 @@ that sum (see :func:`descend`).
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...checks import choice, finite
+from ...checks import choice, finite, integer
 from .probing import channels_of, responses
 from .regularisers import LIMIT, RECIPES, TYPICAL, Recipe, jitter, penalty, project, stride_shift
 
@@ -80,12 +79,6 @@ def objective(model: nn.Module, images: torch.Tensor, layer: str, channels, know
     return scores[torch.arange(len(images)), torch.as_tensor(channels)]
 
 
-def _whole(value, what: str, least: int) -> int:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    raise ValueError(f"{what} is {value!r}: expected an integer of at least {least}")
-
-
 def start(count: int, size: int, seed: int = 0, like: torch.Tensor | None = None) -> torch.Tensor:
     """Return images of weak noise, (count, 3, size, size): normal, with a tenth of the typical colour norm.
 
@@ -97,11 +90,11 @@ def start(count: int, size: int, seed: int = 0, like: torch.Tensor | None = None
     >>> one.shape, torch.equal(one, other)
     (torch.Size([3, 8, 8]), True)
     """
-    size = _whole(size, "size", 2)
-    draw = torch.Generator().manual_seed(_whole(seed, "seed", 0))
+    size = integer(size, "size", 2)
+    draw = torch.Generator().manual_seed(integer(seed, "seed", 0))
     noise = 0.1 * TYPICAL / 3**0.5 * torch.randn(1, 3, size, size, generator=draw, dtype=torch.float64)
     noise = noise.to(torch.float32 if like is None else like.dtype)
-    return noise.expand(_whole(count, "count", 1), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+    return noise.expand(integer(count, "count", 1), -1, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 def descend(
@@ -137,8 +130,8 @@ def descend(
     seed : int
         Of the jitter.
     """
-    steps, places = _whole(steps, "steps", 1), _whole(places, "places", 1)
-    draw = torch.Generator().manual_seed(_whole(seed, "seed", 0))
+    steps, places = integer(steps, "steps", 1), integer(places, "places", 1)
+    draw = torch.Generator().manual_seed(integer(seed, "seed", 0))
     x = images.clone().requires_grad_()
     rate = float(finite(rate, "rate"))
     first, second = torch.zeros_like(images), torch.zeros_like(images[:, :1])
@@ -225,7 +218,7 @@ def maximise(
     >>> found.images.shape, bool(found.scores[0] > 0)
     (torch.Size([1, 3, 8, 8]), True)
     """
-    channels, recipe = channels_of(model, layer, channels, _whole(size, "size", 2)), _recipe(recipe)
+    channels, recipe = channels_of(model, layer, channels, integer(size, "size", 2)), _recipe(recipe)
     first = next(model.parameters(), None)
     begin = start(len(channels), size, seed, like=first)
     weight = float(finite(weight, "weight"))

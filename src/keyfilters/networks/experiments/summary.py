@@ -7,44 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ...checks import finite
-from ...statistics import paired_test
+from ...statistics import holm, paired_test
 from .design import Design, Setting
 from .store import PROVENANCE
 from .variants import variant
-
-
-def holm(p) -> np.ndarray:
-    r"""p-values corrected for their number by Holm's step-down procedure.
-
-    With the p-values in rising order, :math:`\tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})`:
-    the probability of one false rejection or more among the m stays below the level, however the tests
-    depend on each other.
-
-    Parameters
-    ----------
-    p : array_like, shape (m,)
-
-    Raises
-    ------
-    ValueError
-        For what is not a row of numbers between 0 and 1.
-
-    Source: Holm (1979).
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(6).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = finite(p, "p")
-    if p.ndim != 1 or (p < 0).any() or (p > 1).any():
-        raise ValueError("p: expected a row of numbers between 0 and 1")
-    order = np.argsort(p, kind="stable")
-    stepped = np.minimum(1.0, np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order]))
-    corrected = np.empty_like(p)
-    corrected[order] = stepped
-    return corrected
 
 
 def mean_interval(values, level: float = 0.95) -> tuple[float, float, float] | None:

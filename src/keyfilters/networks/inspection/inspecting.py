@@ -13,7 +13,7 @@ from ...filters import KEYS
 from ..surgery.depthwise import depthwise_or_error, key_filters
 from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
 from ..surgery.matching import LayerMatch, match
-from ..surgery.nulls import NULLS, null_distribution, seed_number
+from ..surgery.nulls import NULLS, null_distribution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,7 @@ def inspect_model(
     >>> found.frame()[["layer", "size", "stride", "channels", "grid_x"]].values.tolist()
     [['0', '7x7', '2x2', 6, 0.5]]
     """
-    nulls, draws, seed = check_nulls(nulls), integer(draws, "draws"), seed_number(seed)
+    nulls, draws, seed = check_nulls(nulls), integer(draws, "draws"), integer(seed, "seed", 0)
     layers = depthwise_or_error(model)
     found = match(layers, method)
     sized: dict[tuple, list[int]] = {}

@@ -203,7 +203,7 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
         vectors, keys = _prepared(layer, filters)
         if not len(vectors):
             continue
-        draw, rng = null.make(vectors, keys), np.random.default_rng([seed_number(seed), place])
+        draw, rng = null.make(vectors, keys), np.random.default_rng([integer(seed, "seed", 0), place])
         sides = np.empty((2, draws))
         for i in range(draws):
             part, total = _explained(*draw(rng))
@@ -273,7 +273,7 @@ def explained_interval(matches: Matches, level=0.95, draws=1000, seed=0, pool="e
     for m in layers:
         weight = m.energy[m.live] if pool == "energy" else np.ones(int(m.live.sum()))
         sides.append((m.explained[m.live] * weight, weight))
-    rng = np.random.default_rng(seed_number(seed))
+    rng = np.random.default_rng(integer(seed, "seed", 0))
     # How often each layer is taken in each draw; each time with filters of its own.
     taken = rng.multinomial(len(layers), np.full(len(layers), 1 / len(layers)), size=draws)
     sums = np.zeros((2, draws))
@@ -284,8 +284,3 @@ def explained_interval(matches: Matches, level=0.95, draws=1000, seed=0, pool="e
             side += np.bincount(owner, values[picked].sum(axis=1), minlength=draws)
     low, high = np.quantile(sums[0] / sums[1], [(1 - level) / 2, (1 + level) / 2])
     return Interval(matches.pooled(pool), float(low), float(high), float(level))
-
-
-def seed_number(value) -> int:
-    """``value`` as an integer of at least 0."""
-    return integer(value, "seed", 0)

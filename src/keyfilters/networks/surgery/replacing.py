@@ -9,12 +9,11 @@ from fnmatch import fnmatchcase
 import numpy as np
 from torch import nn
 
-from ...checks import choice
+from ...checks import choice, integer
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
 from ..layers.base import DepthwiseKernelConv2d
 from .matching import Matches, match_layer
 from .modes import MODES, Job, Mode
-from .nulls import seed_number
 
 _SCALED = ("own", "learnable")
 
@@ -172,7 +171,7 @@ def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=Fa
     """
     found, chosen, method = _checked(model, method, mode, options)
     wanted = _selected(found, layers)
-    seed = seed_number(seed)
+    seed = integer(seed, "seed", 0)
     bank = method if chosen.filters is None else chosen.filters
     # All new layers are built before the first is put in: an error leaves the model as it was.
     built: dict[str, nn.Module] = {}

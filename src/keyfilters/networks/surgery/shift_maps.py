@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...checks import choice, finite
+from ...checks import choice, finite, integer
 from ...filters import key_row
 from .matching import POOLS, as_layers, centred, is_dead, unit
-from .nulls import count, seed_number
 from .shifts import shifted_keys
 
 
@@ -176,12 +175,12 @@ def shift_interval(maps, level: float = 0.95, draws: int = 400, seed: int = 0, p
     >>> [round(v, 2) for v in (*found.low, *found.high)]
     [-0.5, 0.5, -0.5, 0.5]
     """
-    maps, draws = list(maps), count(draws, "draws")
+    maps, draws = list(maps), integer(draws, "draws")
     if not maps:
         raise ValueError("there is no map: expected at least one")
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ValueError(f"level is {level!r}: expected a number between 0 and 1")
-    rng = np.random.default_rng(seed_number(seed))
+    rng = np.random.default_rng(integer(seed, "seed", 0))
     shape = maps[0].explained.shape[1:]
     sums, totals = np.zeros((draws, shape[0] * shape[1])), np.zeros(draws)
     taken = rng.multinomial(len(maps), np.full(len(maps), 1 / len(maps)), size=draws)
