@@ -32,7 +32,7 @@ parts:
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def html(tmp_path_factory):
     """The page between two others; links to pages that this book lacks only warn."""
     project = Project(tmp_path_factory.mktemp("interactive"))
@@ -52,13 +52,13 @@ def html(tmp_path_factory):
     return built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running():
     with chromium.chromium() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def addresses(html):
     with chromium.served(html) as http:
         yield {"http": http, "file": html.as_uri()}
