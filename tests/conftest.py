@@ -56,3 +56,23 @@ def book_html():
         built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert built.returncode == 0, f"the book could not be built:\n{(built.stdout + built.stderr)[-3000:]}"
     return html
+
+
+@pytest.fixture(scope="session")
+def running():
+    """One Chromium for all tests: Playwright cannot run twice at once in a process."""
+    import browser
+
+    with browser.chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def one_thread():
+    """PyTorch on one thread, whose sums come in a fixed order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -53,12 +53,6 @@ def html(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def running():
-    with chromium.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def addresses(html):
     with chromium.served(html) as http:
         yield {"http": http, "file": html.as_uri()}

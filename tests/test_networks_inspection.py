@@ -256,24 +256,21 @@ def test_the_text_of_the_heat_map_has_contrast(page):
 
 
 @pytest.mark.browser
-def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path, node_tools):
-    import browser
-
+def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path, node_tools, running):
     path = tmp_path / "report.html"
     path.write_text(render(report), encoding="utf-8")
     axe = (node_tools / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    with browser.chromium() as chromium:
-        for width, scheme in ((375, "light"), (375, "dark"), (1280, "light")):
-            context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-            page, asked = context.new_page(), []
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.goto(path.as_uri())
-            assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            page.evaluate(axe)
-            faults = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html))")
-            assert faults == [], (width, scheme)
-            context.close()
+    for width, scheme in ((375, "light"), (375, "dark"), (1280, "light")):
+        context = running.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page, asked = context.new_page(), []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(path.as_uri())
+        assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.evaluate(axe)
+        faults = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html))")
+        assert faults == [], (width, scheme)
+        context.close()
 
 
 def test_maps_show_the_filter():

@@ -12,7 +12,8 @@ pytest.importorskip("timm")
 
 from torch.nn import functional as F  # noqa: E402
 
-from keyfilters.figures.single_layer import layer_lines, t_interval  # noqa: E402
+from keyfilters.figures.single_layer import layer_lines  # noqa: E402
+from keyfilters.statistics import t_interval  # noqa: E402
 from keyfilters.networks.background.one_depthwise import SCALE, key_network, train_and_judge  # noqa: E402
 from keyfilters.networks.background.random_networks import (  # noqa: E402
     ACTIVATIONS,
@@ -42,12 +43,7 @@ from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  #
 SHAPE = {"depth": 3, "width": 7, "inputs": 5, "classes": 3}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -37,12 +37,7 @@ SMALL = {"depths": [1, 1, 1, 1], "dims": [8, 12, 16, 24]}
 """Arguments that make a ConvNeXt V2 of timm tiny."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -107,12 +107,6 @@ LOOK = r"""() => {
 
 
 @pytest.fixture(scope="session")
-def running():
-    with chromium.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="session")
 def addresses(book_html):
     """Protocol to the address of the book's folder."""
     with chromium.served(book_html) as http:

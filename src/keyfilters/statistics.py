@@ -233,6 +233,22 @@ def paired_test(a, b, level: float = 0.95, seed: int = 0) -> PairedTest:
     return PairedTest(n, mean, low, high, float(flips.pvalue), p_t, exact, 2 / 2**n if exact else 2 / (draws + 1))
 
 
+def t_interval(values, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of Student's interval about the mean over the first axis; the mean itself for a single run.
+
+    Examples
+    --------
+    >>> low, high = t_interval([[1.0], [2.0], [3.0]])
+    >>> round(float(high[0] - low[0]), 3)
+    4.968
+    """
+    from scipy.stats import t
+
+    y = np.asarray(values, dtype=float)
+    half = t.ppf(0.5 + level / 2, len(y) - 1) * y.std(0, ddof=1) / np.sqrt(len(y)) if len(y) > 1 else np.zeros(y.shape[1:])
+    return y.mean(0) - half, y.mean(0) + half
+
+
 def _codes(groups, n: int) -> np.ndarray:
     labels = np.asarray(groups)
     if labels.shape != (n,):

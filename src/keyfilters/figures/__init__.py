@@ -13,6 +13,7 @@
 - ``training``: banks of filters, values of seeds with intervals, quantities over epochs
 - ``networks``: a network judged after surgery, variant by variant and layer by layer
 - ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
+- ``panels``: labels, grid and legend of figures with several panels of lines
 - ``digits``: counts of matching digits, sizes over many powers of ten
 - ``approximation``, ``lenet``, ``patches``, ``representations``, ``single_layer``, ``thresholding``, ``transfer``,
   ``visualisation``: figures of the lecture's part, chapter by chapter

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
+from ..statistics import t_interval
+from .panels import finish_panels, panel_grid, series_labels
 from .style import COLOURS, MARKERS, styled
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
-
-
-def t_interval(values, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of Student's interval about the mean over the first axis; the mean itself for a single run.
-
-    Examples
-    --------
-    >>> low, high = t_interval([[1.0], [2.0], [3.0]])
-    >>> round(float(high[0] - low[0]), 3)
-    4.968
-    """
-    from scipy.stats import t
-
-    y = np.asarray(values, dtype=float)
-    half = t.ppf(0.5 + level / 2, len(y) - 1) * y.std(0, ddof=1) / np.sqrt(len(y)) if len(y) > 1 else np.zeros(y.shape[1:])
-    return y.mean(0) - half, y.mean(0) + half
 
 
 def _log_axis(ax) -> None:
@@ -64,15 +49,8 @@ def layer_lines(
     ValueError
         If there are no lines, more labels than colours, or values that are not as long as their layers.
     """
-    labels = list(dict.fromkeys(label for series in panels.values() for label in series))
-    if not labels:
-        raise ValueError("panels holds no line: expected at least one")
-    if len(labels) > len(COLOURS) - 1:
-        raise ValueError(f"{len(labels)} labels: expected at most {len(COLOURS) - 1}, the colours of the palette")
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    size = (panel[0] * columns, panel[1] * rows + 0.75)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=share_y)
+    labels = series_labels(panels, "line")
+    fig, axes = panel_grid(len(panels), columns, panel, 0.75, share_y)
     handles = {}
     for ax, (title, series) in zip(axes.flat, panels.items(), strict=False):
         for label, (layers, values) in series.items():
@@ -90,11 +68,5 @@ def layer_lines(
         ax.grid(axis="y", color="0.92")
         ax.set_axisbelow(True)
         ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
-    if ylim is not None:
-        axes[0, 0].set_ylim(ylim)
-    fig.supxlabel(xlabel, fontsize=12)
-    fig.supylabel(ylabel, fontsize=12)
-    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 2), frameon=False)
+    finish_panels(fig, axes, len(panels), handles, xlabel, ylabel, ylim)
     return fig

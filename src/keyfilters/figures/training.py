@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from .heatmaps import draw_filter
+from .panels import finish_panels, panel_grid, series_labels
 from .style import COLOURS, MARKERS, styled
 
 
@@ -138,15 +139,8 @@ def trajectories(
     ValueError
         If there are no curves, more labels than colours, or values that are not as long as their epochs.
     """
-    labels = list(dict.fromkeys(label for series in panels.values() for label in series))
-    if not labels:
-        raise ValueError("panels holds no curve: expected at least one")
-    if len(labels) >= len(COLOURS):
-        raise ValueError(f"{len(labels)} labels: expected fewer than {len(COLOURS)}, the colours of the palette")
-    columns = min(columns, len(panels))
-    lines = -(-len(panels) // columns)
-    size = (panel[0] * columns, panel[1] * lines + 0.7)
-    fig, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, sharex=True, sharey=True)
+    labels = series_labels(panels, "curve")
+    fig, axes = panel_grid(len(panels), columns, panel, 0.7)
     handles = {}
     for ax, (title, series) in zip(axes.flat, panels.items(), strict=False):
         for label, (epochs, values) in series.items():
@@ -161,13 +155,7 @@ def trajectories(
         ax.set_title(title, fontsize=11)
         ax.grid(axis="y", color="0.92")
         ax.locator_params(nbins=4)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
-    if ylim is not None:
-        axes[0, 0].set_ylim(ylim)
-    fig.supxlabel(xlabel, fontsize=12)
-    fig.supylabel(ylabel, fontsize=12)
-    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 2), frameon=False)
+    finish_panels(fig, axes, len(panels), handles, xlabel, ylabel, ylim)
     return fig
 
 

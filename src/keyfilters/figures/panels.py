@@ -1,0 +1,54 @@
+"""What figures of several panels with the same kinds of lines share: labels, a grid of axes, a common legend."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+
+from .style import COLOURS
+
+
+def series_labels(panels, what: str = "line") -> list[str]:
+    """The labels of all panels, each once, in the order in which they come first.
+
+    Parameters
+    ----------
+    panels : dict of str to dict of str
+        Title to label to whatever is drawn.
+    what : str
+        What there is at least one of, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or more labels than colours of the palette (black stays free).
+
+    Examples
+    --------
+    >>> series_labels({"a": {"x": 1, "y": 2}, "b": {"y": 3, "z": 4}})
+    ['x', 'y', 'z']
+    """
+    labels = list(dict.fromkeys(label for series in panels.values() for label in series))
+    if not labels:
+        raise ValueError(f"panels holds no {what}: expected at least one")
+    if len(labels) >= len(COLOURS):
+        raise ValueError(f"{len(labels)} labels: expected fewer than {len(COLOURS)}, the colours of the palette")
+    return labels
+
+
+def panel_grid(count: int, columns: int, panel, extra: float, share_y: bool = True):
+    """Return a figure and its axes, shape (rows, columns), for ``count`` panels of ``panel`` inches and a legend above."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    size = (panel[0] * columns, panel[1] * rows + extra)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=share_y)
+
+
+def finish_panels(fig, axes, count: int, handles, xlabel: str, ylabel: str, ylim=None) -> None:
+    """Blank what is left of the grid, label the whole, and put one legend above all panels."""
+    for ax in axes.flat[count:]:
+        ax.axis("off")
+    if ylim is not None:
+        axes[0, 0].set_ylim(ylim)
+    fig.supxlabel(xlabel, fontsize=12)
+    fig.supylabel(ylabel, fontsize=12)
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 2), frameon=False)
