@@ -152,8 +152,12 @@ def replace(old, new, position=0):
         (replace("## What next", "## End", -1), "lacks the section `## What next`"),
         (replace("## Exercises", "## Tasks", 6), "lacks the section `## Exercises`"),
         (replace(":label: ex-one-2\n", "", 6), "1 exercises with a label; expected at least two"),
-        (replace("ex-one-2", "ex-one-3", 10), "exercise ex-one-2: no executed solution"),
-        (replace("assert", "print", 11), "exercise ex-one-2: the solution's last code cell asserts nothing"),
+        (replace("1.2, medium", "", 6), "exercise ex-one-2: expected a title such as `5.1, easy`"),
+        (replace("1.2, medium", "1.2, hard", 6), "exercise ex-one-2: expected a title such as `5.1, easy`"),
+        (replace("check_1_2(", "print(", 7), "exercise ex-one-2: no cell for the answer; expected one that ends with `check_1_2"),
+        (replace("ex-one-2", "ex-one-3", 11), "exercise ex-one-2: no executed solution"),
+        (replace("assert", "print", 12), "exercise ex-one-2: the solution's last code cell lacks `assert check_1_2"),
+        (replace("check_1_2", "check_1_1", 12), "exercise ex-one-2: the solution's last code cell lacks `assert check_1_2"),
     ],
 )
 def test_form_in_git(change, message):

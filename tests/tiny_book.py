@@ -22,7 +22,10 @@ def tiny_notebook(slug):
     }
     parameters = v4.new_code_cell("n = 3\nevery = 1")
     parameters.metadata.tags = ["parameters"]
-    exercises = "".join(f":::{{exercise}}\n:label: ex-{slug}-{i}\nHow large is the sum?\n:::\n\n" for i in (1, 2))
+    exercises = "".join(
+        f":::{{exercise}} 1.{i}, {level}\n:label: ex-{slug}-{i}\n:nonumber:\n\nHow large is the sum?\n:::\n\n"
+        for i, level in ((1, "easy"), (2, "medium"))
+    )
     cells = [
         v4.new_markdown_cell(
             f"# Page {slug}\n\nWhat it is about.\n\n**Goals**\n\n- one\n\n**Prerequisites**\n\n- none"
@@ -30,7 +33,8 @@ def tiny_notebook(slug):
         parameters,
         v4.new_code_cell(
             "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"
-            "from keyfilters.book import page\nx = np.arange(0, n, every)"
+            "from keyfilters.book import page\nx = np.arange(0, n, every)\n"
+            "check_1_1 = check_1_2 = lambda answer: answer is not ... and answer == n * (n - 1) // 2"
         ),
         v4.new_markdown_cell(
             f"## Parabola\n\nSee {{numref}}`fig-{slug}`, {{numref}}`tbl-{slug}` and {{eq}}`eq-{slug}`; "
@@ -42,11 +46,12 @@ def tiny_notebook(slug):
             f"page.number('sum-{slug}', float(x.sum()), '{{:.2f}}')"
         ),
         v4.new_markdown_cell(f"## Exercises\n\n{exercises}"),
+        v4.new_code_cell("answer = ...\ncheck_1_1(answer)\ncheck_1_2(answer)"),
     ]
     for i in (1, 2):
         cells += [
             v4.new_markdown_cell(f":::{{solution-start}} ex-{slug}-{i}\n:class: dropdown\n:::"),
-            v4.new_code_cell("assert x.sum() == n * (n - 1) // 2"),
+            v4.new_code_cell(f"assert check_1_{i}(x.sum())"),
             v4.new_markdown_cell(":::{solution-end}\n:::"),
         ]
     cells.append(v4.new_markdown_cell("## Summary\n\nDone.\n\n## What next\n\nNothing."))

@@ -17,7 +17,10 @@ __all__ = ["check_executed", "check_source", "figure_name", "figures_referenced"
 _TABLE = re.compile(r"^:::\{table\}[ \t]*(?P<caption>.*)\n:name: (?P<name>\S+)", re.MULTILINE)
 _ROWS = re.compile(r"^\|.*\n\|[ :|-]+\|", re.MULTILINE)
 _EQUATION = re.compile(r"^\$\$ \((?P<label>[\w-]+)\)", re.MULTILINE)
-_EXERCISE = re.compile(r"^:::\{exercise\}[^\n]*\n(?::[^\n]*\n)*?:label: (?P<label>\S+)", re.MULTILINE)
+_EXERCISE = re.compile(
+    r"^:::\{exercise\}(?P<title>[^\n]*)\n(?::[^\n]*\n)*?:label: (?P<label>\S+)\n(?P<options>(?::[^\n]*\n)*)", re.MULTILINE
+)
+_EXERCISE_TITLE = re.compile(r" (?P<chapter>\d+)\.(?P<number>\d+), (?P<level>easy|medium|harder)")
 _SOLUTION = re.compile(r"^:::\{solution-start\}\s+(?P<label>\S+)", re.MULTILINE)
 _HEADING = re.compile(r"^(#+)\s+(.*?)\s*#*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```+|~~~+).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -96,11 +99,13 @@ def check_source(slug: str, notebook: NotebookNode) -> list[str]:
 
 
 def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
+    """Each exercise has a number and a level, a cell for the answer that calls its check, and an executed solution that passes it."""
     failures = []
-    exercises = _EXERCISE.findall(_prose(notebook))
+    exercises = list(_EXERCISE.finditer(_prose(notebook)))
     if len(exercises) < 2:
         failures.append(f"{slug}: {len(exercises)} exercises with a label; expected at least two")
     solved: dict[str, list[str]] = {}
+    outside: list[str] = []
     current: str | None = None
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -110,15 +115,21 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
                 solved[current] = []
             if ":::{solution-end}" in cell.source:
                 current = None
-        elif cell.cell_type == "code" and current is not None:
-            solved[current].append(cell.source)
-    for label in exercises:
+        elif cell.cell_type == "code":
+            (outside if current is None else solved[current]).append(cell.source)
+    for exercise in exercises:
+        label, where = exercise["label"], f"{slug}: exercise {exercise['label']}"
+        title = _EXERCISE_TITLE.fullmatch(exercise["title"])
+        if not title or ":nonumber:" not in exercise["options"]:
+            failures.append(f"{where}: expected a title such as `5.1, easy` (or medium, harder) and `:nonumber:` below the label")
         if not solved.get(label):
-            failures.append(
-                f"{slug}: exercise {label}: no executed solution (`:::{{solution-start}} {label}` and code cells)"
-            )
-        elif not re.search(r"^\s*assert\b|\bassert_\w+\(", solved[label][-1], re.MULTILINE):
-            failures.append(f"{slug}: exercise {label}: the solution's last code cell asserts nothing")
+            failures.append(f"{where}: no executed solution (`:::{{solution-start}} {label}` and code cells)")
+        elif title:
+            check = f"check_{title['chapter']}_{title['number']}"
+            if not re.search(rf"^{check}\(", "\n".join(outside), re.MULTILINE):
+                failures.append(f"{where}: no cell for the answer; expected one that ends with `{check}(...)`")
+            if not re.search(rf"^assert {check}\(", solved[label][-1], re.MULTILINE):
+                failures.append(f"{where}: the solution's last code cell lacks `assert {check}(...)`")
     return failures
 
 

@@ -1,0 +1,130 @@
+"""What a check answers, and the parts that checks are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+__all__ = ["EXERCISES", "Hint", "Verdict", "array", "call", "choice", "exercise", "mapping", "near", "number"]
+
+_NAME = re.compile(r"check_(?P<chapter>\d+)_(?P<number>\d+)")
+
+EXERCISES: dict[str, Callable[[Any], Verdict]] = {}
+"""Number of an exercise such as ``"5.1"`` -> its check, for the chapters that were imported."""
+
+
+class Hint(Exception):
+    """An answer is not right; the text says what to think of, not what is right."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, and what the reader is told; true in conditions if it is right."""
+
+    right: bool
+    text: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def exercise(expects: str, praise: str = "") -> Callable[[Callable[[Any], None]], Callable[[Any], Verdict]]:
+    """Decorator: make the check of an exercise from a function that raises `Hint` for a wrong answer.
+
+    Parameters
+    ----------
+    expects : what form an answer has, such as ``"the scale in grid units, a number"``; shown when there is none yet
+    praise : a remark on why the answer matters, shown only with a right one
+
+    The function's name, ``check_<chapter>_<number>``, gives the exercise its number. An answer of the wrong type and
+    an error inside a function that the reader wrote become hints, never tracebacks.
+    """
+
+    def decorate(function: Callable[[Any], None]) -> Callable[[Any], Verdict]:
+        match = _NAME.fullmatch(function.__name__)
+        if not match:
+            raise ValueError(f"a check is called {function.__name__!r}; expected check_<chapter>_<number>")
+        label = f"{match['chapter']}.{match['number']}"
+
+        @wraps(function)
+        def check(answer: Any = ...) -> Verdict:
+            if answer is ... or answer is None:
+                return Verdict(False, f"Exercise {label}: no answer yet. Expected: {expects}.")
+            try:
+                function(answer)
+            except Hint as hint:
+                return Verdict(False, f"Exercise {label}: not yet. {hint}")
+            except Exception as error:  # whatever the reader's own object raises
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                return Verdict(False, f"Exercise {label}: not yet. Expected: {expects}; this one failed with {reason}")
+            return Verdict(True, f"Exercise {label}: right.{f' {praise}' if praise else ''}")
+
+        EXERCISES[label] = check
+        return check
+
+    return decorate
+
+
+def number(answer: Any, what: str = "the answer") -> float:
+    """`answer` as one finite number; otherwise a `Hint`."""
+    try:
+        value = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        raise Hint(f"{what} should be one number, not {type(answer).__name__}.") from None
+    if value.size != 1 or not np.isfinite(value).all():
+        raise Hint(f"{what} should be one finite number.")
+    return float(value.reshape(()))
+
+
+def array(answer: Any, shape: Sequence[int | None], what: str = "the answer") -> np.ndarray:
+    """`answer` as a finite array of this shape (None: any length); otherwise a `Hint`."""
+    try:
+        value = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        raise Hint(f"{what} should be an array of numbers.") from None
+    if value.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, value.shape, strict=True)):
+        wanted = " x ".join("any" if n is None else str(n) for n in shape)
+        raise Hint(f"{what} has the shape {value.shape}; expected {wanted}.")
+    if not np.isfinite(value).all():
+        raise Hint(f"{what} has values that are not finite.")
+    return value
+
+
+def mapping(answer: Any, names: Sequence[str], what: str = "the answer") -> Mapping[str, Any]:
+    """`answer` as a dictionary with exactly these names; otherwise a `Hint`."""
+    if not isinstance(answer, Mapping) or set(answer) != set(names):
+        raise Hint(f"{what} should be a dictionary with the names {', '.join(names)}.")
+    return answer
+
+
+def choice(answer: Any, options: Sequence[str], what: str = "the answer") -> str:
+    """`answer` as one of some words, capitals and blanks aside; otherwise a `Hint`."""
+    word = answer.strip().lower() if isinstance(answer, str) else answer
+    if word not in options:
+        raise Hint(f"{what} should be one of {', '.join(map(repr, options))}.")
+    return word
+
+
+def call(answer: Any, *arguments: Any, what: str = "the answer") -> Any:
+    """What the reader's function returns for these arguments; a `Hint` where it is no function or fails."""
+    if not callable(answer):
+        raise Hint(f"{what} should be a function.")
+    try:
+        return answer(*arguments)
+    except Hint:
+        raise
+    except Exception as error:  # the reader's own code
+        raise Hint(f"{what} failed with {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from None
+
+
+def near(found: Any, right: Any, *, rtol: float = 1e-6, atol: float = 1e-9) -> bool:
+    """Whether all values agree within tolerances."""
+    return bool(np.allclose(found, right, rtol=rtol, atol=atol))
