@@ -7,9 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# No test is timed: a busy machine would fail it. In CI the examples are the same in every run, so that a change of the
+# verdict comes from a change of the code; elsewhere each run looks at new ones.
+settings.register_profile("book", deadline=None, derandomize=IN_CI)
+settings.load_profile("book")
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ pywt = pytest.importorskip("pywt")
 from keyfilters.representations.parity import denoise, pooled_details, tiles
 from keyfilters.representations.thresholding import KINDS, ODD, PENALTIES, objective, threshold
 
-# PyWavelets divides by the magnitude, which overflows for subnormal numbers.
-numbers = st.floats(-50, 50, allow_nan=False, allow_subnormal=False)
+# PyWavelets divides by the magnitude, which overflows for numbers next to zero.
+numbers = st.floats(-50, 50, allow_nan=False).map(lambda x: x if abs(x) > 1e-300 else 0.0)
 levels = st.floats(0, 20, allow_nan=False)
 
 
