@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..published import DEVIATES, EQUAL, WITHIN
+from .badge import badge
 from .project import Project, write_atomic
 from .runs import Run
 from .stage import parameters_text
@@ -12,7 +13,7 @@ from .stage import parameters_text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VERDICTS", "scorecard_counts", "status_table", "write_fragments"]
+__all__ = ["VERDICTS", "scorecard_badge", "scorecard_counts", "status_table", "write_fragments"]
 
 # verdict of the scorecard -> what it means in a list of counts, in this order
 VERDICTS: dict[str, str] = {
@@ -36,6 +37,13 @@ def scorecard_counts(scorecard: pd.DataFrame) -> str:
     return lines[0] + "\n\n" + "\n".join(lines[1:]) + "\n"
 
 
+def scorecard_badge(scorecard: pd.DataFrame) -> str:
+    """SVG with the counts of the verdicts, in words short enough for a badge."""
+    counts = scorecard["verdict"].value_counts()
+    short = {EQUAL: "equal", WITHIN: "within the grid", DEVIATES: "explained"}
+    return badge("scorecard", " · ".join(f"{int(counts.get(verdict, 0))} {word}" for verdict, word in short.items()))
+
+
 def status_table(runs: list[Run]) -> str:
     """All notebooks of this build in one numbered table."""
     head = "| Notebook | Device | Seconds | Parameters | Commit | Versions | Verdict |"
@@ -57,3 +65,5 @@ def write_fragments(project: Project, runs: list[Run], scorecard: pd.DataFrame |
     write_atomic(project.generated / "status.md", status_table(runs))
     counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
     write_atomic(project.generated / "scorecard_counts.md", counts)
+    if scorecard is not None:
+        write_atomic(project.generated / "scorecard-badge.svg", scorecard_badge(scorecard))
