@@ -18,7 +18,7 @@ READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test unit bench experiments serve lock clean distclean
+.PHONY: help setup book test unit bench experiments serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -43,6 +43,9 @@ experiments: $(READY) ## make what is missing of the stored training results (ho
 
 serve: book ## build the book and serve it on this machine
 	@$(BIN)/python tools/serve.py _build/html '$(PORT)'
+
+pdf: book ## print the book to one file, _build/pdf/keyfilters-book.pdf
+	@$(BIN)/python -m keyfilters.book pdf
 
 lock: $(READY) ## resolve requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -7,9 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -17,99 +14,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from playwright.sync_api import sync_playwright
+from keyfilters.book.chromium import NoBrowser, chromium, find_chromium, settle
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
-
-ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-ELSEWHERE = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
-
-# --no-sandbox: containers have no user namespaces. The rest keeps the browser from calling anybody by itself,
-# because a request to the outside fails the tests.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-MISSING = (
-    "no Chromium found. Put chromium or google-chrome on the PATH, or run `.venv/bin/python -m playwright install "
-    "chromium`, or (Debian, as root) `apt-get install chromium`. To run the other tests: make unit"
-)
-
-
-class NoBrowser(RuntimeError):
-    """There is no Chromium on this machine and none could be installed."""
-
-
-def _starts(executable: str | None) -> str | None:
-    """`executable` where it is one that starts (Playwright's own may lack system libraries), else None."""
-    if not executable or not Path(executable).exists():
-        return None
-    try:
-        done = subprocess.run([executable, "--version"], capture_output=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return executable if done.returncode == 0 else None
-
-
-def _installed() -> str | None:
-    for name in ON_THE_PATH:
-        if found := _starts(shutil.which(name)):
-            return found
-    return next(filter(None, map(_starts, ELSEWHERE)), None)
-
-
-def _playwrights_own() -> str | None:
-    with sync_playwright() as playwright:
-        return playwright.chromium.executable_path
-
-
-def _attempt(*command: str) -> bool:
-    """Run an installer; whether it went well. What it says goes to our stderr."""
-    print("$", *command, file=sys.stderr)
-    try:
-        return subprocess.run(command, stdout=sys.stderr, stdin=subprocess.DEVNULL, timeout=600).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-def find_chromium() -> str:
-    """Path of a Chromium: one that is installed, else Playwright's download, else Debian's package.
-
-    Raises
-    ------
-    NoBrowser
-        If there is none and none could be installed.
-    """
-    if found := _installed() or _starts(_playwrights_own()):
-        return found
-    if _attempt(sys.executable, "-m", "playwright", "install", "chromium") and (found := _starts(_playwrights_own())):
-        return found
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        os.environ.setdefault("DEBIAN_FRONTEND", "noninteractive")
-        _attempt("apt-get", "update", "-qq")
-        if _attempt("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium") and (found := _installed()):
-            return found
-    raise NoBrowser(MISSING)
-
-
-@contextmanager
-def chromium():
-    """A running headless Chromium (Playwright's `Browser`)."""
-    executable = find_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
-
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
@@ -134,16 +42,6 @@ def pages_of(html: Path) -> list[str]:
     """The pages of a built book, relative to its folder."""
     found = (path.relative_to(html) for path in html.rglob("*.html"))
     return sorted(path.as_posix() for path in found if not path.parts[0].startswith("_"))
-
-
-def settle(page) -> None:
-    """Wait until fonts are there and MathJax, where the page has it, has typeset everything."""
-    page.evaluate(
-        """async () => {
-            await document.fonts.ready;
-            if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
-        }"""
-    )
 
 
 def shots(folder: Path, only: str = "") -> int:

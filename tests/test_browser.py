@@ -3,42 +3,43 @@
 import pytest
 
 import browser
+from keyfilters.book import chromium as source
 
 
 @pytest.fixture
 def bare(monkeypatch):
     """A machine without a browser on which nothing can be installed; records what was attempted."""
     attempts = []
-    monkeypatch.setattr(browser, "_installed", lambda: None)
-    monkeypatch.setattr(browser, "_starts", lambda executable: None)
-    monkeypatch.setattr(browser, "_playwrights_own", lambda: "/nowhere/chrome")
-    monkeypatch.setattr(browser, "_attempt", lambda *command: attempts.append(" ".join(command[:3])) or False)
+    monkeypatch.setattr(source, "_installed", lambda: None)
+    monkeypatch.setattr(source, "_starts", lambda executable: None)
+    monkeypatch.setattr(source, "_playwrights_own", lambda: "/nowhere/chrome")
+    monkeypatch.setattr(source, "_attempt", lambda *command: attempts.append(" ".join(command[:3])) or False)
     return attempts
 
 
 def test_what_is_installed_comes_first(bare, monkeypatch):
-    monkeypatch.setattr(browser, "_installed", lambda: "/usr/bin/some-chromium")
-    assert browser.find_chromium() == "/usr/bin/some-chromium" and not bare
+    monkeypatch.setattr(source, "_installed", lambda: "/usr/bin/some-chromium")
+    assert source.find_chromium() == "/usr/bin/some-chromium" and not bare
 
 
 def test_then_what_playwright_has_downloaded(bare, monkeypatch):
-    monkeypatch.setattr(browser, "_starts", lambda executable: executable)
-    assert browser.find_chromium() == "/nowhere/chrome" and not bare
+    monkeypatch.setattr(source, "_starts", lambda executable: executable)
+    assert source.find_chromium() == "/nowhere/chrome" and not bare
 
 
 def test_then_installing_is_tried_and_the_error_says_what_to_do(bare, monkeypatch):
-    monkeypatch.setattr(browser.os, "geteuid", lambda: 0, raising=False)
-    monkeypatch.setattr(browser.shutil, "which", lambda name: f"/usr/bin/{name}")
-    with pytest.raises(browser.NoBrowser, match="apt-get install chromium"):
-        browser.find_chromium()
+    monkeypatch.setattr(source.os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(source.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(source.NoBrowser, match="apt-get install chromium"):
+        source.find_chromium()
     assert "-m playwright" in bare[0]
     assert bare[1:] == ["apt-get update -qq", "apt-get install -y"]
 
 
 def test_only_root_installs_packages(bare, monkeypatch):
-    monkeypatch.setattr(browser.os, "geteuid", lambda: 1000, raising=False)
-    with pytest.raises(browser.NoBrowser):
-        browser.find_chromium()
+    monkeypatch.setattr(source.os, "geteuid", lambda: 1000, raising=False)
+    with pytest.raises(source.NoBrowser):
+        source.find_chromium()
     assert not any("apt-get" in attempt for attempt in bare)
 
 
@@ -46,15 +47,15 @@ def test_a_program_that_does_not_start_is_not_taken(tmp_path):
     broken = tmp_path / "chromium"
     broken.write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
     broken.chmod(0o755)
-    assert browser._starts(str(broken)) is None
-    assert browser._starts(str(tmp_path / "none")) is None and browser._starts(None) is None
+    assert source._starts(str(broken)) is None
+    assert source._starts(str(tmp_path / "none")) is None and source._starts(None) is None
 
 
 def test_the_command_line_says_what_is_missing(bare, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(browser, "HTML", tmp_path)
     assert browser.main(["shots", str(tmp_path / "out")]) == 2
     assert "run `make book` first" in capsys.readouterr().err
-    monkeypatch.setattr(browser.os, "geteuid", lambda: 1000, raising=False)
+    monkeypatch.setattr(source.os, "geteuid", lambda: 1000, raising=False)
     assert browser.main(["find"]) == 2
     assert capsys.readouterr().err.startswith("error: no Chromium found")
     assert not (tmp_path / "out").exists()

@@ -32,7 +32,13 @@ from .stage import stage
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build", "main"]
+__all__ = ["ACTIONS", "build", "main"]
+
+ACTIONS = {
+    "build": "build the book (the default)",
+    "pdf": "print the built book to one PDF",
+}
+"""What the command line can do -> what it means."""
 
 
 # MyST-NB counts the lines of the third cell from 30000 on.
@@ -52,7 +58,10 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         description="Execute the notebooks, check them and build the book at _build/html/index.html.",
         epilog="example: python -m keyfilters.book build --profile quick --only learned_filters",
     )
-    parser.add_argument("action", nargs="?", choices=["build"], default="build", help="build the book (the default)")
+    parser.add_argument(
+        "action", nargs="?", choices=list(ACTIONS), default="build",
+        help="; ".join(f"{name}: {what}" for name, what in ACTIONS.items()),
+    )  # fmt: skip
     parser.add_argument("--profile", default="quick", metavar="|".join(PROFILES), help="parameter set (default: quick)")
     parser.add_argument(
         "--only",
@@ -63,7 +72,7 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     options = parser.parse_args(arguments)
     project = Project((root or Path.cwd()).resolve())
     try:
-        build(project, options.profile, only=options.only, jobs=options.jobs)
+        _act(project, options)
     except BookError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -77,6 +86,16 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         print("interrupted; the notebooks that were finished are kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _act(project: Project, options: argparse.Namespace) -> None:
+    if options.action == "build":
+        build(project, options.profile, only=options.only, jobs=options.jobs)
+    elif options.action == "pdf":
+        from .printing import print_book
+
+        with _alone(project):
+            print(f"printed: {project.short(print_book(project))}")
 
 
 def build(project: Project, profile: str = "quick", *, only: str | None = None, jobs: int | None = None) -> Path:
