@@ -23,9 +23,11 @@ from .execute import check_parameters, execute_all, read_source
 from .fragments import write_fragments
 from .html import check_html
 from .interactive import write_interactive
+from .launch import expected_cells, write_install_cells
 from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
+from .record import record_path, write_record
 from .runs import Run
 from .stage import stage
 
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "main"]
 
+
+ACTIONS = {
+    "build": "build the book (the default)",
+    "launch": "write the cell that installs the library into every notebook",
+    "record": "write the record of the runs on a machine with a GPU",
+}
 
 # MyST-NB counts the lines of the third cell from 30000 on.
 _PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
@@ -52,7 +60,9 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         description="Execute the notebooks, check them and build the book at _build/html/index.html.",
         epilog="example: python -m keyfilters.book build --profile quick --only learned_filters",
     )
-    parser.add_argument("action", nargs="?", choices=["build"], default="build", help="build the book (the default)")
+    parser.add_argument(
+        "action", nargs="?", choices=list(ACTIONS), default="build", help="; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
+    )
     parser.add_argument("--profile", default="quick", metavar="|".join(PROFILES), help="parameter set (default: quick)")
     parser.add_argument(
         "--only",
@@ -60,10 +70,18 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         help="execute this notebook anew; the others come from the cache, or are executed if they never were",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where record writes to (default: where the book reads it)")
     options = parser.parse_args(arguments)
     project = Project((root or Path.cwd()).resolve())
     try:
-        build(project, options.profile, only=options.only, jobs=options.jobs)
+        if options.action == "launch":
+            print(f"written into: {', '.join(write_install_cells(project, load_manifest(project))) or 'nothing, all is in order'}")
+        elif options.action == "record":
+            out = options.out or record_path(project)
+            count = write_record(project, load_manifest(project), lambda runs: check_runs(project, runs), out)
+            print(f"{count} runs: {project.short(out.resolve())}")
+        else:
+            build(project, options.profile, only=options.only, jobs=options.jobs)
     except BookError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -143,8 +161,9 @@ def _build(
 def check_sources(project: Project, entries: list[Entry]) -> list[str]:
     """The failures of all notebooks in their form in git."""
     failures = []
+    install = expected_cells(project, entries)
     for entry in entries:
-        failures += check_source(entry.slug, read_source(project, entry))
+        failures += check_source(entry.slug, read_source(project, entry), install.get(entry.slug))
     return failures
 
 
