@@ -2,7 +2,8 @@
 
 The pages made from notebooks bring their own links and their card (see `stage`). For the others this extension
 
-- writes what a numbered table shows to a CSV file and links to it below the table,
+- writes what a numbered table shows to a CSV file, or takes the file of its name from `_generated/tables`, which holds
+  it in full, and links to it below the table,
 - links to the SVG and the data of a numbered figure that shows a picture of `_generated/data`,
 - ends the page with the line of `_generated/provenance.txt`.
 
@@ -27,6 +28,7 @@ __all__ = ["rows_of", "setup"]
 
 FOLDER = "_downloads/data"
 KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
+TABLES = "_generated/tables"
 PROVENANCE = "_generated/provenance.txt"
 
 
@@ -73,7 +75,8 @@ def _add_tables(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if not table["ids"] or not any(isinstance(child, nodes.title) for child in table) or table["ids"][0] in linked:
             continue
         path, address = _place(app, docname, f"{table['ids'][0]}.csv")
-        path.write_text(_csv(rows_of(table)), encoding="utf-8")
+        full = Path(app.srcdir) / TABLES / path.name
+        path.write_text(full.read_text(encoding="utf-8") if full.is_file() else _csv(rows_of(table)), encoding="utf-8")
         table.parent.insert(table.parent.index(table) + 1, _links("table", [("CSV", address)]))
 
 

@@ -127,11 +127,11 @@ def needs_text(run: Run) -> str:
     entry, record = run.entry, run.record
     things = [words for need, words in NEEDED.items() if need in entry.needs]
     text = f"Needs {'; '.join(things)}" if things else "Needs nothing beyond the library"
-    text += f": {seconds_text(record['seconds'])}"
+    text += f": {seconds_text(record['seconds'])} to run"
     # Records of earlier runs have no memory.
     if record.get("memory_mb"):
-        text += f" and {memory_text(record['memory_mb'])} of memory"
-    return text + (", a GPU" if entry.device == "gpu" else ", no GPU")
+        text += f" with {memory_text(record['memory_mb'])} of memory"
+    return text + (", on a GPU" if entry.device == "gpu" else ", no GPU")
 
 
 def page_card(run: Run, url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,13 +13,14 @@ from .memory import memory_text
 from .project import Project, write_atomic
 from .record import load_record, record_row
 from .runs import Run
-from .words import commit_text, parameters_text, seconds_text, versions_text
+from .words import commit_text, parameters_text, versions_text
 
 __all__ = ["deviation", "deviations", "deviations_table", "runs_table", "write_status"]
 
 NOT_RUN = "not run"
 
-_HEADS = ("Notebook", "Device", "Seconds", "Memory", "Parameters", "Commit", "Versions", "Verdict")
+_HEADS = ("Notebook", "Verdict", "Device", "Seconds", "Memory", "Parameters", "Versions", "Commit")
+_COLUMNS = ("slug", "verdict", "device", "seconds", "memory_mb", "parameters", "versions", "commit", "data_sha256")
 _DEVIATION_HEADS = ("Notebook", "Numbers", "Equal", "Largest relative difference", "Which number", "Largest absolute difference")
 
 
@@ -33,33 +35,60 @@ def _page(slug: str) -> str:
     return f"{{doc}}`/notebooks/{slug}`"
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _common(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The versions that all rows have in common."""
+    versions = [row["versions"] for row in rows]
+    return {name: found for name, found in versions[0].items() if all(each.get(name) == found for each in versions)} if versions else {}
+
+
+def _cells(row: Mapping[str, Any], common: Mapping[str, str]) -> list[str]:
     memory = row["memory_mb"]
+    own = {name: version for name, version in row["versions"].items() if name not in common}
     return [
         _page(row["slug"]),
-        row["device"],
-        seconds_text(row["seconds"]).removesuffix(" s"),
-        memory_text(memory) if memory else "not measured",
-        parameters_text(row["parameters"]),
-        commit_text(row["commit"]),
-        versions_text(row["versions"]),
         row["verdict"],
+        row["device"],
+        f"{row['seconds']:.1f}",
+        memory_text(memory) if memory else "–",
+        parameters_text(row["parameters"]),
+        versions_text(own) or "–",
+        commit_text(row["commit"]).removeprefix("commit "),
     ]
 
 
-def runs_table(caption: str, name: str, slugs: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
+def runs_table(what: str, name: str, slugs: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """One row for each of `slugs`, in their order; one without a run says so.
+
+    Versions that all rows have in common stand in the caption.
 
     Examples
     --------
-    >>> print(runs_table("Runs.", "tbl-runs", ["one"], []).splitlines()[-2])
-    | {doc}`/notebooks/one` | not run | – | – | – | – | – | not run |
+    >>> print(runs_table("Runs", "tbl-runs", ["one"], []).splitlines()[-2])
+    | {doc}`/notebooks/one` | not run | – | – | – | – | – | – |
     """
     found = {row["slug"]: row for row in rows}
-    missing = [NOT_RUN, "–", "–", "–", "–", "–", NOT_RUN]
-    return _table(
-        caption, name, _HEADS, [_cells(found[slug]) if slug in found else [_page(slug), *missing] for slug in slugs]
-    )
+    common = _common(found.values())
+    caption = f"{what}, with {versions_text(common)}." if common else f"{what}."
+    missing = [NOT_RUN, *["–"] * (len(_HEADS) - 2)]
+    lines = [_cells(found[slug], common) if slug in found else [_page(slug), *missing] for slug in slugs]
+    return _table(caption, name, _HEADS, lines)
+
+
+def runs_csv(slugs: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """The same rows in full, with parameters and versions as JSON.
+
+    Examples
+    --------
+    >>> print(runs_csv(["one"], []).splitlines()[-1])
+    one,not run,,,,,,,
+    """
+    found = {row["slug"]: row for row in rows}
+
+    def line(slug: str) -> dict[str, Any]:
+        row = found.get(slug, {"slug": slug, "verdict": NOT_RUN})
+        return {key: json.dumps(value) if isinstance(value, dict) else value for key, value in row.items()}
+
+    return _csv(_COLUMNS, map(line, slugs))
 
 
 def deviation(here: Any, there: Any) -> tuple[float, float]:
@@ -140,12 +169,18 @@ def write_status(project: Project, entries: list[Entry], runs: list[Run]) -> Non
     here = [record_row(run, []) for run in runs]
     there = load_record(project)
     slugs = [entry.slug for entry in entries]
-    built = runs_table("Every notebook of this build.", "tbl-status", slugs, here)
-    write_atomic(project.generated / "status.md", built)
-    full = [row for row in there if row["profile"] == "full"]
-    gpu = runs_table("Every notebook of the run on a GPU, profile full.", "tbl-status-gpu", slugs, full)
     compared = deviations(here, there)
-    write_atomic(project.generated / "status_gpu.md", gpu)
-    write_atomic(project.generated / "status_deviations.md", deviations_table(slugs, compared))
-    columns = ("notebook", "number", "here", "gpu", "absolute", "relative")
-    write_atomic(project.generated / "data" / "status" / "deviations.csv", _csv(columns, compared))
+    full = [row for row in there if row["profile"] == "full"]
+    built = runs_table("Every notebook of this build", "tbl-status", slugs, here)
+    gpu = runs_table("Every notebook of the run on a GPU, profile full", "tbl-status-gpu", slugs, full)
+    numbers = ("notebook", "number", "here", "gpu", "absolute", "relative")
+    files = {
+        "status.md": built,
+        "status_gpu.md": gpu,
+        "status_deviations.md": deviations_table(slugs, compared),
+        "tables/tbl-status.csv": runs_csv(slugs, here),
+        "tables/tbl-status-gpu.csv": runs_csv(slugs, full),
+        "tables/deviations.csv": _csv(numbers, compared),
+    }
+    for name, text in files.items():
+        write_atomic(project.generated / name, text)
