@@ -23,7 +23,7 @@ class PeakMemory:
     --------
     >>> import subprocess, sys
     >>> with PeakMemory(seconds=0.01) as peak:
-    ...     _ = subprocess.run([sys.executable, "-c", "x = bytes(50_000_000); import time; time.sleep(0.3)"])
+    ...     _ = subprocess.run([sys.executable, "-c", "x = b'x' * 50_000_000; import time; time.sleep(1)"])
     >>> peak.megabytes > 50
     True
     """
