@@ -18,7 +18,7 @@ READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test unit bench experiments serve pdf lock clean distclean
+.PHONY: help setup book test unit bench experiments record serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -40,6 +40,9 @@ bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands
 
 experiments: $(READY) ## make what is missing of the stored training results (hours on a CPU; DEVICE=cuda JOBS=4 on a GPU)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),1)' $(ARGS)
+
+record: $(READY) ## write notebooks/gpu_runs.json from the runs on this machine, which has a GPU; shown on the status page
+	@$(BIN)/python -m keyfilters.book record
 
 serve: book ## build the book and serve it on this machine
 	@$(BIN)/python tools/serve.py _build/html '$(PORT)'

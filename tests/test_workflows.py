@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from keyfilters.book.project import Project
+from keyfilters.book.record import record_path
+
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -135,7 +138,14 @@ def test_the_gpu_job_never_runs_for_a_pull_request():
     assert workflow["on"]["push"] == {"tags": ["v*"]}
     (job,) = workflow["jobs"].values()
     assert job["runs-on"] == """${{ fromJSON(vars.GPU_RUNNER || '["self-hosted","linux","x64","gpu"]') }}"""
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["make experiments DEVICE=cuda JOBS=4", "make book PROFILE=full"]
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    assert runs == ["make experiments DEVICE=cuda JOBS=4", "make book", "make book PROFILE=full", "make record"]
+
+
+def test_the_gpu_job_hands_over_the_record_that_the_status_page_reads():
+    (job,) = load(ROOT / ".github" / "workflows" / "gpu.yml")["jobs"].values()
+    (kept,) = (step["with"]["path"].split() for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert str(record_path(Project(ROOT)).relative_to(ROOT)) in kept
 
 
 def test_no_other_workflow_runs_on_a_machine_of_ones_own():

@@ -23,9 +23,11 @@ from .execute import check_parameters, execute_all, read_source
 from .fragments import write_fragments
 from .html import check_html
 from .interactive import write_interactive
+from .launch import expected_cells, write_install_cells
 from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
+from .record import record_path, write_record
 from .runs import Run
 from .stage import stage
 
@@ -37,6 +39,8 @@ __all__ = ["ACTIONS", "build", "main"]
 ACTIONS = {
     "build": "build the book (the default)",
     "pdf": "print the built book to one PDF",
+    "launch": "write the cell that installs the library into every notebook",
+    "record": "write the record of the runs on a machine with a GPU",
 }
 """What the command line can do -> what it means."""
 
@@ -69,6 +73,7 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         help="execute this notebook anew; the others come from the cache, or are executed if they never were",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where record writes to (default: where the book reads it)")
     options = parser.parse_args(arguments)
     project = Project((root or Path.cwd()).resolve())
     try:
@@ -96,6 +101,12 @@ def _act(project: Project, options: argparse.Namespace) -> None:
 
         with _alone(project):
             print(f"printed: {project.short(print_book(project))}")
+    elif options.action == "launch":
+        print(f"written into: {', '.join(write_install_cells(project, load_manifest(project))) or 'nothing, all is in order'}")
+    elif options.action == "record":
+        out = options.out or record_path(project)
+        count = write_record(project, load_manifest(project), lambda runs: check_runs(project, runs), out)
+        print(f"{count} runs: {project.short(out.resolve())}")
 
 
 def build(project: Project, profile: str = "quick", *, only: str | None = None, jobs: int | None = None) -> Path:
@@ -162,8 +173,9 @@ def _build(
 def check_sources(project: Project, entries: list[Entry]) -> list[str]:
     """The failures of all notebooks in their form in git."""
     failures = []
+    install = expected_cells(project, entries)
     for entry in entries:
-        failures += check_source(entry.slug, read_source(project, entry))
+        failures += check_source(entry.slug, read_source(project, entry), install.get(entry.slug))
     return failures
 
 

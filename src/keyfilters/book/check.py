@@ -12,6 +12,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from .launch import is_install_cell
+
 __all__ = ["check_executed", "check_source", "figure_name", "figures_referenced", "table_names"]
 
 _TABLE = re.compile(r"^:::\{table\}[ \t]*(?P<caption>.*)\n:name: (?P<name>\S+)", re.MULTILINE)
@@ -62,8 +64,11 @@ def _numbered(notebook: NotebookNode) -> Iterable[tuple[int, NotebookNode]]:
         yield position, cell
 
 
-def check_source(slug: str, notebook: NotebookNode) -> list[str]:
-    """The form of a notebook as it lies in git: no outputs, one parameters cell, the parts that every page has."""
+def check_source(slug: str, notebook: NotebookNode, install: str | None = None) -> list[str]:
+    """The form of a notebook as it lies in git: no outputs, one parameters cell, the parts that every page has.
+
+    `install` is the source of the cell that installs the library, which comes second; None where a book has none.
+    """
     failures = []
 
     def fail(what: str, cell: int | None = None) -> None:
@@ -94,6 +99,10 @@ def check_source(slug: str, notebook: NotebookNode) -> list[str]:
     for label in _EQUATION.findall(text):
         if label not in referred:
             fail(f"the equation {label} is not referred to; expected {{eq}}`{label}` in the text")
+    if install is not None:
+        fits = len(cells) > 1 and is_install_cell(cells[1]) and cells[1].source == install
+        if not fits or "remove-cell" not in cells[1].metadata.get("tags", []):
+            fail("is not the cell that installs the library; run python -m keyfilters.book launch", 2)
     failures += _check_exercises(slug, notebook)
     return failures
 

@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 
 from .manifest import Entry
+from .memory import PeakMemory
 from .needs import provide
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
@@ -122,7 +123,7 @@ def _blame(source: nbformat.NotebookNode, partial: Path, error: BaseException) -
 
 
 def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
-    """Worker: execute one notebook into `partial`; returns seconds, or the failure."""
+    """Worker: execute one notebook into `partial`; returns seconds and peak memory, or the failure."""
     import logging
     import tempfile
 
@@ -148,19 +149,20 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     sockets = tempfile.TemporaryDirectory(prefix="kf-")
     os.environ["JUPYTER_RUNTIME_DIR"] = sockets.name
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(output),
-            parameters=task["parameters"],
-            kernel_name="python3",
-            language="python",
-            cwd=str(work),
-            progress_bar=False,
-            log_output=False,
-            config=Config({"KernelManager": {"transport": "ipc"}}),
-            # The budget is for the whole notebook: each cell gets what is left of it.
-            timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
-        )
+        with PeakMemory() as peak:
+            papermill.execute_notebook(
+                str(source),
+                str(output),
+                parameters=task["parameters"],
+                kernel_name="python3",
+                language="python",
+                cwd=str(work),
+                progress_bar=False,
+                log_output=False,
+                config=Config({"KernelManager": {"transport": "ipc"}}),
+                # The budget is for the whole notebook: each cell gets what is left of it.
+                timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
+            )
     except Exception as error:  # whatever a notebook raises is a failure of the notebook
         cell, text, message = _blame(nbformat.read(source, as_version=4), output, error)
         if isinstance(error, DeadKernelError):
@@ -173,7 +175,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
         sockets.cleanup()
     remove_tree(work)
     log.unlink()
-    return {"seconds": time.monotonic() - started}
+    return {"seconds": time.monotonic() - started, "memory_mb": peak.megabytes}
 
 
 def _warm_up(environment: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Pieces of prose that the run itself writes: counts and the table of all notebooks, for `{include}` in pages."""
+"""Pieces of prose that the run itself writes: counts, the status of all notebooks, and where the pages come from."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from ..published import DEVIATES, EQUAL, WITHIN
 from .badge import badge
 from .project import Project, write_atomic
+from .provenance import provenance
 from .runs import Run
-from .stage import parameters_text
+from .status import write_status
+from .words import commit_text, versions_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VERDICTS", "scorecard_badge", "scorecard_counts", "status_table", "write_fragments"]
+__all__ = ["VERDICTS", "provenance_line", "scorecard_badge", "scorecard_counts", "write_fragments"]
 
 # verdict of the scorecard -> what it means in a list of counts, in this order
 VERDICTS: dict[str, str] = {
@@ -44,25 +46,22 @@ def scorecard_badge(scorecard: pd.DataFrame) -> str:
     return badge("scorecard", " · ".join(f"{int(counts.get(verdict, 0))} {word}" for verdict, word in short.items()))
 
 
-def status_table(runs: list[Run]) -> str:
-    """All notebooks of this build in one numbered table."""
-    head = "| Notebook | Device | Seconds | Parameters | Commit | Versions | Verdict |"
-    lines = [":::{table} Every notebook of this build", ":name: tbl-status", ":class: wrap", "", head, "| --- " * 7 + "|"]
-    for run in runs:
-        record = run.record
-        version = record["versions"]
-        versions = f"Python {version['python']}, NumPy {version['numpy']}, SciPy {version['scipy']}"
-        versions += f", PyTorch {version['torch']}" if "torch" in version else ""
-        lines.append(
-            f"| {{doc}}`/notebooks/{run.entry.slug}` | {record['device']} | {record['seconds']:.1f} | "
-            f"{parameters_text(record['parameters'])} | {record['commit']} | {versions} | passed all gates |"
-        )
-    return "\n".join([*lines, ":::", ""])
+def provenance_line(project: Project, profile: str) -> str:
+    """Where a page of prose comes from: one line of text, with hashes between backticks.
+
+    Equal files, profile and versions give equal text.
+    """
+    facts = provenance(project)
+    return (
+        f"Built from {commit_text(facts['commit'])}, profile {profile} · data sha256 `{facts['data_sha256'][:12]}` · "
+        f"{versions_text(facts['versions'], ' · ')}\n"
+    )
 
 
 def write_fragments(project: Project, runs: list[Run], scorecard: pd.DataFrame | None) -> None:
     """Write the fragments to `book/_generated`; `scorecard` is left out where a book has none."""
-    write_atomic(project.generated / "status.md", status_table(runs))
+    write_status(project, [run.entry for run in runs], runs)
+    write_atomic(project.generated / "provenance.txt", provenance_line(project, runs[0].profile))
     counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
     write_atomic(project.generated / "scorecard_counts.md", counts)
     if scorecard is not None:

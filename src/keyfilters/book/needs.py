@@ -7,10 +7,13 @@ from importlib.util import find_spec
 
 from .project import BookError
 
-__all__ = ["NEEDS", "ROOMS", "provide", "rooms_not_needed"]
+__all__ = ["EXTRAS", "NEEDS", "ROOMS", "provide", "rooms_not_needed"]
 
 ROOMS = {"networks": "networks", "data/fashion_mnist": "networks", "representations": "representations"}
 """Parts of the package that only notebooks with a certain need use: to change them leaves the others as they are."""
+
+EXTRAS = {"networks": "networks", "representations": "representations"}
+"""Needs that an extra of the package meets, with its name; the others are data."""
 
 
 def rooms_not_needed(needs: Iterable[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterable
 from importlib import metadata
@@ -12,7 +13,7 @@ from typing import Any
 
 from .project import Project, digest_files
 
-__all__ = ["commit", "cores", "data_sha256", "device", "provenance", "versions"]
+__all__ = ["commit", "cores", "data_sha256", "device", "gpus", "provenance", "versions"]
 
 _REPORTED = ("numpy", "scipy", "matplotlib")
 _OF_NEED = {"networks": ("torch", "timm"), "representations": ("scikit-learn", "pywavelets", "curvelets")}
@@ -47,7 +48,18 @@ def cores() -> int:
 def device() -> str:
     """The kind of device, in words that do not identify the machine."""
     count = cores()
-    return f"CPU, {count} core{'s' if count != 1 else ''}"
+    text = f"CPU, {count} core{'s' if count != 1 else ''}"
+    names = gpus()
+    return f"{text}; GPU, {', '.join(names)}" if names else text
+
+
+def gpus() -> list[str]:
+    """The models of the GPUs of this machine, as the driver of NVIDIA names them; none where there is no driver."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    asked = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return [line.strip() for line in asked.stdout.splitlines() if line.strip()] if asked.returncode == 0 else []
 
 
 def versions(needs: Iterable[str] = ()) -> dict[str, str]:

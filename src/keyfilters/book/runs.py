@@ -19,7 +19,7 @@ from .manifest import Entry
 from .needs import ROOMS, rooms_not_needed
 from .project import Project, digest_files, remove_tree, write_atomic
 
-__all__ = ["Run", "cache_key", "cached_run", "clear_partials", "package_digest", "partial_folder", "store_run"]
+__all__ = ["Run", "cache_key", "cached_run", "clear_partials", "numbers_of", "package_digest", "partial_folder", "store_run"]
 
 # Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
 _KEPT_RUNS = 4
@@ -121,6 +121,14 @@ def store_run(project: Project, entry: Entry, profile: str, key: str, facts: dic
     for old in kept[_KEPT_RUNS:]:
         remove_tree(old)
     return Run(entry, profile, folder, record, fresh=True)
+
+
+def numbers_of(run: Run) -> dict[str, Any]:
+    """The numbers that a run computed for its text, at full precision: name -> value."""
+    path = run.results / "numbers.json"
+    if not path.is_file():
+        return {}
+    return {name: number["value"] for name, number in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def clear_partials(folder: Path) -> None:

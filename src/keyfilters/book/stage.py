@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
 import nbformat
 from nbformat import NotebookNode
 
 from .check import figure_name, table_names
+from .memory import memory_text
 from .project import Project, remove_tree, replace_tree, write_atomic
 from .runs import Run
+from .words import commit_text, parameters_text, seconds_text, versions_text
 
 __all__ = ["page_card", "repository_url", "stage"]
 
@@ -114,38 +114,30 @@ def data_line(cell: NotebookNode, run: Run) -> str:
     return ":::{div} data-links\n" + "\\\n".join(lines) + "\n:::"
 
 
-def _commit(text: str) -> str:
-    """`commit` in words, with the hash set as code."""
-    head, _, changes = text.partition(" ")
-    return f"commit `{head}` {changes}".strip() if head != "no" else "files that are in no commit"
+# need -> what a reader has to have, in words; what is downloaded is said with its size
+NEEDED = {
+    "networks": "PyTorch and timm",
+    "representations": "PyWavelets, curvelets and scikit-learn",
+    "fashion-mnist": "Fashion-MNIST (30 MB, fetched)",
+}
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def parameters_text(parameters: dict[str, Any]) -> str:
-    """`a = 1, b = 'x'` in the form of code, or words where there are none."""
-    if not parameters:
-        return "its own defaults"
-    return ", ".join(f"`{name} = {value!r}`" for name, value in parameters.items())
-
-
-LIBRARIES = {
-    "python": "Python", "numpy": "NumPy", "scipy": "SciPy", "matplotlib": "Matplotlib", "torch": "PyTorch", "timm": "timm",
-    "scikit-learn": "scikit-learn", "pywavelets": "PyWavelets", "curvelets": "curvelets",
-}  # fmt: skip
+def needs_text(run: Run) -> str:
+    """What a page needs to be run, with the minutes and the memory that its run took."""
+    entry, record = run.entry, run.record
+    things = [words for need, words in NEEDED.items() if need in entry.needs]
+    text = f"Needs {'; '.join(things)}" if things else "Needs nothing beyond the library"
+    text += f": {seconds_text(record['seconds'])} to run"
+    # Records of earlier runs have no memory.
+    if record.get("memory_mb"):
+        text += f" with {memory_text(record['memory_mb'])} of memory"
+    return text + (", on a GPU" if entry.device == "gpu" else ", no GPU")
 
 
 def page_card(run: Run, url: str) -> str:
     """The compact card below the title: reading time, parameters, provenance and sources."""
     entry, record = run.entry, run.record
-    version = record["versions"]
-    libraries = " · ".join(
-        f"{label} {version[key]}"
-        for key, label in LIBRARIES.items()
-        if key in version
-    )
+    libraries = versions_text(record["versions"], " · ")
     numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
     where = (
         f"{numbered} of the paper"
@@ -156,7 +148,8 @@ def page_card(run: Run, url: str) -> str:
     return (
         ":::{div} page-card\n"
         f"**{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
-        f"Executed from {_commit(record['commit'])} on {record['device']} in {_seconds(record['seconds'])} · {libraries} · "
+        f"{needs_text(run)}\\\n"
+        f"Executed from {commit_text(record['commit'])} on {record['device']} · {libraries} · "
         f"data sha256 `{record['data_sha256'][:12]}`\\\n"
         f"Source: {{download}}`this notebook <../../notebooks/{entry.slug}.ipynb>` · "
         f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · [the library]({url}/tree/main/src/keyfilters)\n"

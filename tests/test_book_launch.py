@@ -1,0 +1,228 @@
+"""Run elsewhere: the cell that installs the library, the launch links, and what Binder makes."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from contextlib import redirect_stdout
+from urllib.parse import parse_qs, urlsplit
+
+import lxml.html
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tiny_book import ROOT, tiny_book, tiny_notebook
+
+from keyfilters.book.build import main
+from keyfilters.book.check import check_source
+from keyfilters.book.launch import CELL, expected_cells, install_cell, write_install_cells
+from keyfilters.book.manifest import load_manifest
+from keyfilters.book.project import Project
+
+BOOK = Project(ROOT)
+ENTRIES = load_manifest(BOOK)
+each_notebook = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.slug)
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+
+
+def in_git():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this copy of the book is no git repository")
+    return set(listed.stdout.split("\0"))
+
+
+# --- the cell --------------------------------------------------------------------
+
+
+@each_notebook
+def test_the_second_cell_installs_the_library(entry):
+    cell = nbformat.read(ROOT / "notebooks" / f"{entry.slug}.ipynb", as_version=4).cells[1]
+    assert (cell["id"], cell.metadata["tags"]) == (CELL, ["remove-cell"])
+    assert cell.source == expected_cells(BOOK, [entry])[entry.slug], "run python -m keyfilters.book launch"
+    assert ("Fashion-MNIST" in cell.source) == ("fashion-mnist" in entry.needs)
+
+
+def test_the_cell_is_pinned_to_the_version_and_its_extras_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for text in expected_cells(BOOK, ENTRIES).values():
+        assert f'for version in ("v{project["version"]}", "{CONFIG["repository"]["branch"]}"):' in text
+        [line] = [line for line in text.splitlines() if "@" in line]
+        requirement = Requirement(re.search(r'"(.*)@"', line)[1] + "@main")
+        assert requirement.name == project["name"] and requirement.extras <= set(project["optional-dependencies"])
+        assert requirement.url == f"git+{CONFIG['repository']['url']}@main"
+
+
+def test_the_tag_of_the_version_is_not_behind_the_code():
+    """A notebook of `main` must not install an older release: after a release the version is raised."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    in_git()
+    tag = f"refs/tags/v{version}"
+    found = subprocess.run(["git", "rev-parse", "--verify", "--quiet", tag], cwd=ROOT, capture_output=True)
+    if found.returncode:
+        return  # The version is that of the release to come: the cell takes the branch.
+    changed = subprocess.run(["git", "diff", "--stat", tag, "--", "src", "notebooks"], cwd=ROOT, capture_output=True, text=True)
+    assert not changed.stdout, f"there is a release {version} already; raise the version:\n{changed.stdout}"
+
+
+def run_cell(text, monkeypatch, outcomes):
+    """Run the cell where the library is missing; `outcomes` are the return codes of pip. Commands and what it printed."""
+    calls = []
+
+    def pip(command, **options):
+        calls.append(command)
+        return subprocess.CompletedProcess(command, outcomes[len(calls) - 1], "", "no such tag")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(compile(text, "cell", "exec"), {})
+    return calls, printed.getvalue()
+
+
+CELL_TEXT = install_cell(["networks", "representations", "fashion-mnist"], "https://example.org/book", "1.2.0")
+
+
+def test_the_cell_takes_the_release(monkeypatch):
+    [command], printed = run_cell(CELL_TEXT, monkeypatch, [0])
+    assert command[:4] == [sys.executable, "-m", "pip", "install"]
+    assert command[-1] == "keyfilters[networks,representations] @ git+https://example.org/book@v1.2.0"
+    assert printed == f"installed: {command[-1]}\n"
+
+
+def test_the_cell_takes_the_branch_before_the_release(monkeypatch):
+    commands, printed = run_cell(CELL_TEXT, monkeypatch, [1, 0])
+    assert [command[-1].rpartition("@")[2] for command in commands] == ["v1.2.0", "main"]
+    assert printed.endswith("@main\n")
+
+
+def test_the_cell_says_why_it_could_not_install(monkeypatch):
+    with pytest.raises(RuntimeError, match="could not install keyfilters.*@main: no such tag"):
+        run_cell(CELL_TEXT, monkeypatch, [1, 1])
+
+
+def test_the_cell_does_nothing_where_the_library_is(monkeypatch, capsys):
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it called pip"))
+    exec(compile(CELL_TEXT, "cell", "exec"), {})
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def packaged(tmp_path):
+    """A small book that is a package, and so needs the cell."""
+    project = tiny_book(tmp_path, "one")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "keyfilters"\nversion = "1.2.0"\n')
+    return project
+
+
+def test_the_command_writes_the_cell_and_nothing_else(packaged, capsys):
+    path = packaged.notebooks / "one.ipynb"
+    before = nbformat.read(path, as_version=4)
+    assert main(["launch"], root=packaged.root) == 0
+    assert "written into: one" in capsys.readouterr().out
+    after = nbformat.read(path, as_version=4)
+    assert after.cells[:1] + after.cells[2:] == before.cells and after.metadata == before.metadata
+    once = path.read_bytes()
+    assert write_install_cells(packaged, load_manifest(packaged)) == [] and path.read_bytes() == once
+    (packaged.root / "pyproject.toml").write_text('[project]\nname = "keyfilters"\nversion = "1.3.0"\n')
+    assert write_install_cells(packaged, load_manifest(packaged)) == ["one"]
+    assert path.read_bytes() == once.replace(b"v1.2.0", b"v1.3.0")
+
+
+def test_the_build_refuses_a_notebook_without_it(packaged, capsys):
+    assert main(["build"], root=packaged.root) == 1
+    assert "one: cell 2: is not the cell that installs the library; run python -m keyfilters.book launch" in capsys.readouterr().err
+
+
+def test_the_gate_finds_a_stale_cell_and_one_that_the_page_would_show(packaged):
+    write_install_cells(packaged, load_manifest(packaged))
+    notebook = nbformat.read(packaged.notebooks / "one.ipynb", as_version=4)
+    text = expected_cells(packaged, load_manifest(packaged))["one"]
+    assert check_source("one", notebook, text) == []
+    assert check_source("one", notebook, text + "#") != []
+    notebook.cells[1].metadata.tags = []
+    assert check_source("one", notebook, text) != []
+    assert check_source("one", tiny_notebook("one")) == []
+
+
+def test_a_broken_pyproject_is_named(packaged, capsys):
+    (packaged.root / "pyproject.toml").write_text("[project\n")
+    assert main(["launch"], root=packaged.root) == 2
+    assert capsys.readouterr().err.startswith("error: pyproject.toml: no version of the project")
+
+
+# --- the links ---------------------------------------------------------------------
+
+
+def target(link):
+    """(owner/repository, branch, path) that a launch link opens; None for another link."""
+    parts = urlsplit(link)
+    if parts.netloc == urlsplit(CONFIG["launch_buttons"]["colab_url"]).netloc:
+        owner, name, branch, path = re.fullmatch(r"/github/([^/]+)/([^/]+)/blob/([^/]+)/(.+)", parts.path).groups()
+        return f"{owner}/{name}", branch, path
+    if parts.netloc == urlsplit(CONFIG["launch_buttons"]["binderhub_url"]).netloc:
+        owner, name, branch = re.fullmatch(r"/v2/gh/([^/]+)/([^/]+)/([^/]+)", parts.path).groups()
+        [place] = parse_qs(parts.query)["urlpath"]
+        return f"{owner}/{name}", branch, place.removeprefix("lab/tree/")
+    return None
+
+
+HERE = (urlsplit(CONFIG["repository"]["url"]).path.strip("/"), CONFIG["repository"]["branch"])
+
+
+@pytest.mark.book
+def test_every_launch_link_opens_a_file_in_git(book_html):
+    files = in_git()
+    for page in sorted(book_html.rglob("*.html")):
+        name = page.relative_to(book_html)
+        if name.parts[0].startswith("_"):
+            continue
+        links = lxml.html.parse(str(page)).getroot().xpath("//a/@href")
+        targets = {target(link) for link in links} - {None}
+        if name.parts[0] == "notebooks":
+            assert targets == {(*HERE, f"notebooks/{name.stem}.ipynb")}, name
+            assert len({urlsplit(link).netloc for link in links if target(link)}) == 2, f"{name}: Colab and Binder"
+        assert all(place[:2] == HERE and place[2] in files for place in targets), (name, targets)
+
+
+def test_the_launch_links_of_the_readme_open_files_in_git():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = [found for link in re.findall(r"\]\((https://[^)]+)\)", text) if (found := target(link))]
+    assert len(targets) == 2
+    assert all(place[:2] == HERE and place[2] in in_git() for place in targets)
+
+
+# --- Binder ------------------------------------------------------------------------
+
+
+def test_binder_installs_what_notebooks_need_and_the_library():
+    """repo2docker reads .binder/ alone where it is there; a Python that it knows is named with one `=`."""
+    environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text(encoding="utf-8"))
+    conda = [line for line in environment["dependencies"] if isinstance(line, str)]
+    [pip] = [line["pip"] for line in environment["dependencies"] if isinstance(line, dict)]
+    assert re.fullmatch(r"python=3\.\d+", conda[0])
+    names = {"pytorch-cpu": "torch"}
+    installed = {names.get(name, name) for line in conda for name in [re.match(r"[\w-]+", line)[0]]}
+    installed |= {canonicalize_name(Requirement(line).name) for line in pip}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {"networks", "representations"}
+    wanted = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    assert {canonicalize_name(Requirement(line).name) for line in wanted} <= installed
+    assert all(Requirement(line).specifier and "==" in line for line in pip)
+    script = ROOT / ".binder" / "postBuild"
+    assert os.access(script, os.X_OK) and script.read_text().startswith("#!/bin/bash\n")
+    assert "pip install --no-deps --editable ." in script.read_text()
+
+
+def test_the_environments_are_those_that_the_tool_writes():
+    namespace = {"__file__": str(ROOT / "tools" / "environment.py"), "__name__": "environment"}
+    exec(compile((ROOT / "tools" / "environment.py").read_text(encoding="utf-8"), "environment.py", "exec"), namespace)
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for name, make in (("environment.yml", "environment"), (".binder/environment.yml", "binder")):
+        assert (ROOT / name).read_text(encoding="utf-8") == namespace[make](pyproject, lock), "run python tools/environment.py"

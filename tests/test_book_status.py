@@ -1,0 +1,195 @@
+"""Status page, record of the GPU run, memory, card and provenance."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from tiny_book import tiny_book, tiny_notebook, write_notebook
+
+from keyfilters.book import fragments, memory, provenance, record
+from keyfilters.book.build import main
+from keyfilters.book.execute import execute_all
+from keyfilters.book.fragments import provenance_line
+from keyfilters.book.manifest import load_manifest
+from keyfilters.book.project import BookError
+from keyfilters.book.runs import Run, cache_key, cached_run, partial_folder, store_run
+from keyfilters.book.stage import needs_text, page_card
+from keyfilters.book.status import deviations, write_status
+
+VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}
+CPU, ON_GPU = "CPU, 2 cores", "CPU, 16 cores; GPU, Some Model"
+
+
+@pytest.fixture
+def project(tmp_path):
+    return tiny_book(tmp_path, "one", "two", quick="{n: 4}", full="{n: 9}")
+
+
+def made(project, slug, profile="quick", device=CPU, numbers=(), **facts):
+    """A stored run of a notebook that nobody executed."""
+    entry = {entry.slug: entry for entry in load_manifest(project)}[slug]
+    partial = partial_folder(project, entry, profile)
+    (partial / "results").mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(), partial / "notebook.ipynb")
+    stored = {name: {"value": value, "text": str(value)} for name, value in dict(numbers).items()}
+    (partial / "results" / "numbers.json").write_text(json.dumps(stored))
+    facts = {"seconds": 4.25, "memory_mb": 1204, "commit": "0123456789", "device": device, "versions": VERSIONS, "data_sha256": "ab" * 32, **facts}
+    return store_run(project, entry, profile, cache_key(project, entry, profile), facts)
+
+
+def cells(project, name):
+    """Rows of a table that the status page includes, by notebook."""
+    rows = [line for line in (project.generated / name).read_text().splitlines() if line.startswith("| {doc}")]
+    return {re.search("/notebooks/(.*?)`", row)[1]: [cell.strip() for cell in row.strip("|").split("|")][1:] for row in rows}
+
+
+def table(project, name):
+    with (project.generated / "tables" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- the record and the page --------------------------------------------------------
+
+
+def test_what_was_not_run_is_not_invented(project):
+    runs = [made(project, "one", numbers={"a": 1.0}), made(project, "two", memory_mb=None)]
+    write_status(project, load_manifest(project), runs)
+    here = cells(project, "status.md")
+    assert here["one"] == ["passed all gates", CPU, "4.2", "1.3 GB", "`n = 4`", "–", "`0123456789`"]
+    assert here["two"][3] == "–"
+    assert "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1." in (project.generated / "status.md").read_text()
+    assert all(row == ["not run", *["–"] * 6] for row in cells(project, "status_gpu.md").values())
+    assert all(row == ["not run", *["–"] * 4] for row in cells(project, "status_deviations.md").values())
+    assert [row["verdict"] for row in table(project, "tbl-status-gpu.csv")] == ["not run"] * 2
+    assert table(project, "deviations.csv") == []
+    [first, _] = table(project, "tbl-status.csv")
+    assert json.loads(first["versions"]) == VERSIONS and first["seconds"] == "4.2" and first["memory_mb"] == "1204"
+
+
+def test_a_record_is_written_shown_and_compared(project, capsys):
+    """The record is made as on the other machine; then the status page is made from runs of this one."""
+    made(project, "one", device=ON_GPU, numbers={"a": 2.0, "b": 3.0, "word": "yes"})
+    made(project, "one", "full", device=ON_GPU, numbers={"a": 7.0}, seconds=61.0, versions=VERSIONS | {"torch": "2.15.0"})
+    made(project, "two", device=CPU)
+    assert main(["record"], root=project.root) == 0
+    assert capsys.readouterr().out == "2 runs: notebooks/gpu_runs.json\n"
+    text = record.record_path(project).read_bytes()
+    assert main(["record"], root=project.root) == 0 and record.record_path(project).read_bytes() == text
+
+    runs = [made(project, "one", numbers={"a": 2.5, "b": 3.0, "word": "no", "new": 1.0}), made(project, "two")]
+    write_status(project, load_manifest(project), runs)
+    gpu = cells(project, "status_gpu.md")
+    assert gpu["two"][0] == "not run"
+    assert gpu["one"][1:5] == [ON_GPU, "61.0", "1.3 GB", "`n = 9`"]
+    assert "PyTorch 2.15.0" in (project.generated / "status_gpu.md").read_text()
+    rows = {row["number"]: row for row in table(project, "deviations.csv")}
+    assert set(rows) == {"a", "b", "word"}, "a number of one run only is not compared, nor one of other parameters"
+    assert (float(rows["a"]["absolute"]), float(rows["a"]["relative"])) == (0.5, 0.2)
+    assert float(rows["b"]["absolute"]) == 0 and rows["word"]["relative"] == "inf"
+    assert cells(project, "status_deviations.md") == {
+        "one": ["3", "1", "inf", "`word`", "inf"],
+        "two": ["not run", "–", "–", "–", "–"],
+    }
+
+
+def test_the_verdict_of_the_record_is_that_of_the_gates(project):
+    made(project, "one", device=ON_GPU)
+    out = project.root / "elsewhere.json"
+    assert record.write_record(project, load_manifest(project), lambda runs: ["one: cell 3: raised"], out) == 1
+    assert json.loads(out.read_text())["runs"][0]["verdict"] == "one: cell 3: raised"
+
+
+def test_runs_with_other_parameters_are_not_compared():
+    row = {"slug": "one", "profile": "quick", "parameters": {"n": 4}, "numbers": {"a": 1.0}}
+    assert len(deviations([row], [row])) == 1
+    assert deviations([row], [row | {"parameters": {"n": 5}}]) == []
+    assert deviations([row], [row | {"profile": "full"}]) == []
+
+
+def test_no_record_is_made_without_a_gpu(project, capsys):
+    made(project, "one")
+    assert main(["record"], root=project.root) == 2
+    assert "error: no run of this state of the book on a machine with a GPU" in capsys.readouterr().err
+    assert not record.record_path(project).exists()
+
+
+@pytest.mark.parametrize("text, message", [
+    ("[]", "not a record of runs"),
+    ("{", "not a record of runs"),
+    ('{"runs": [{"slug": "one"}]}', "row 1: profile is missing"),
+])  # fmt: skip
+def test_a_broken_record_is_named(project, text, message):
+    record.record_path(project).write_text(text)
+    with pytest.raises(BookError, match=f"notebooks/gpu_runs.json: {message}"):
+        record.load_record(project)
+
+
+def test_the_device_names_the_gpus(monkeypatch):
+    monkeypatch.setattr(provenance.shutil, "which", lambda name: None)
+    assert provenance.device().startswith("CPU, ") and "GPU" not in provenance.device()
+    monkeypatch.setattr(provenance.shutil, "which", lambda name: f"/bin/{name}")
+    answer = SimpleNamespace(returncode=0, stdout="Some Model\nSome Model\n")
+    monkeypatch.setattr(provenance.subprocess, "run", lambda *_, **__: answer)
+    assert provenance.device().endswith("; GPU, Some Model, Some Model")
+    answer.returncode = 9
+    assert "GPU" not in provenance.device()
+
+
+# --- memory and card -------------------------------------------------------------
+
+
+def test_the_memory_of_a_notebook_is_measured(tmp_path):
+    """A notebook that holds 300 MB for a moment takes at least that, and one without takes less."""
+    project = tiny_book(tmp_path, "large", "small")
+    notebook = tiny_notebook("large")
+    extra = nbformat.v4.new_code_cell("import time\nballast = bytes(range(256)) * 1_171_875\ntime.sleep(1)")
+    extra["id"] = "ballast"
+    notebook.cells.insert(3, extra)
+    write_notebook(project, "large", notebook)
+    runs, failures = execute_all(project, load_manifest(project), "quick")
+    assert not failures
+    found = {run.entry.slug: run.record["memory_mb"] for run in runs}
+    assert found["large"] > 300 and 0 < found["small"] < found["large"] - 200
+    entry = load_manifest(project)[0]
+    assert cached_run(project, entry, "quick", cache_key(project, entry, "quick")).record["memory_mb"] == found["large"]
+
+
+def test_memory_is_rounded_up():
+    assert [memory.memory_text(mb) for mb in (1, 230, 231, 990, 991, 1000, 2001)] == [
+        "10 MB", "230 MB", "240 MB", "990 MB", "1.0 GB", "1.0 GB", "2.1 GB",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("needs, device, text", [
+    ((), "cpu", "Needs nothing beyond the library: 4.2 s to run with 1.3 GB of memory, no GPU"),
+    (("networks",), "cpu", "Needs PyTorch and timm: 4.2 s to run with 1.3 GB of memory, no GPU"),
+    (("networks", "fashion-mnist"), "gpu",
+     "Needs PyTorch and timm; Fashion-MNIST (30 MB, fetched): 4.2 s to run with 1.3 GB of memory, on a GPU"),
+])  # fmt: skip
+def test_the_card_says_what_a_page_needs(project, needs, device, text):
+    run = made(project, "one")
+    run = Run(replace(run.entry, needs=needs, device=device), run.profile, run.folder, run.record, fresh=True)
+    assert needs_text(run) == text and text in page_card(run, "https://example.org/book")
+
+
+def test_a_record_without_memory_has_a_card(project):
+    run = made(project, "one")
+    del run.record["memory_mb"]
+    assert needs_text(run) == "Needs nothing beyond the library: 4.2 s to run, no GPU"
+
+
+# --- provenance ----------------------------------------------------------------------
+
+
+def test_equal_files_give_an_equal_line(project, monkeypatch):
+    line = provenance_line(project, "quick")
+    assert line == provenance_line(project, "quick") and line != provenance_line(project, "full")
+    assert re.fullmatch(r"Built from files that are in no commit, profile quick · data sha256 `[0-9a-f]{12}` · Python .*\n", line)
+    (project.package / "data" / "numbers.csv").write_text("a\n2\n")
+    assert provenance_line(project, "quick") != line
+    monkeypatch.setattr(fragments, "provenance", lambda project: {"commit": "0123456789 with local changes", "data_sha256": "ab" * 32, "versions": VERSIONS})
+    assert provenance_line(project, "quick").startswith("Built from commit `0123456789` with local changes, profile quick")
