@@ -27,12 +27,14 @@ from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .runs import Run
+from .slides import add_slides
 from .stage import stage
+from .teach import write_archives
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build", "main"]
+__all__ = ["build", "main", "teach"]
 
 
 # MyST-NB counts the lines of the third cell from 30000 on.
@@ -52,7 +54,13 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         description="Execute the notebooks, check them and build the book at _build/html/index.html.",
         epilog="example: python -m keyfilters.book build --profile quick --only learned_filters",
     )
-    parser.add_argument("action", nargs="?", choices=["build"], default="build", help="build the book (the default)")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=["build", "teach"],
+        default="build",
+        help="build the book (the default), or write the archives of a course from the book as it was built",
+    )
     parser.add_argument("--profile", default="quick", metavar="|".join(PROFILES), help="parameter set (default: quick)")
     parser.add_argument(
         "--only",
@@ -63,7 +71,10 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     options = parser.parse_args(arguments)
     project = Project((root or Path.cwd()).resolve())
     try:
-        build(project, options.profile, only=options.only, jobs=options.jobs)
+        if options.action == "teach":
+            teach(project)
+        else:
+            build(project, options.profile, only=options.only, jobs=options.jobs)
     except BookError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -94,6 +105,18 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     check_parameters(project, entries)
     with _alone(project):
         return _build(project, entries, profile, only, jobs, started)
+
+
+def teach(project: Project) -> list[Path]:
+    """Write the archives of the course from the book as it was built; says where they lie.
+
+    Raises `BookError` where it was not.
+    """
+    with _alone(project):
+        archives = write_archives(project)
+    for path in archives:
+        print(f"{project.short(path)}: {path.stat().st_size / 1e6:.1f} MB")
+    return archives
 
 
 @contextmanager
@@ -256,6 +279,7 @@ def _build_html(project: Project) -> bool:
         lines = warnings or stderr.strip().splitlines()[-15:]
         shown = [_located(project, line.replace(f"{project.root}{os.sep}", "")) for line in lines]
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
+    add_slides(project, fresh)
     rejected = f" (the pages, not put in their place: {project.short(fresh)})"
     _gate(f"HTML{rejected}", check_html(fresh))
     _gate(f"scorecard{rejected}", unjudged)

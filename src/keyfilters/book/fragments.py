@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..published import DEVIATES, EQUAL, WITHIN
+from .course import write_course
 from .project import Project, write_atomic
 from .runs import Run
 from .stage import parameters_text
@@ -57,3 +58,4 @@ def write_fragments(project: Project, runs: list[Run], scorecard: pd.DataFrame |
     write_atomic(project.generated / "status.md", status_table(runs))
     counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
     write_atomic(project.generated / "scorecard_counts.md", counts)
+    write_course(project)
