@@ -46,10 +46,11 @@ class Converter:
     names : what the book calls its figures, equations and pages
     page : the page that the text stands on, such as ``notebooks/method_a``; links are relative to its folder
     link : page -> address of the link to it
+    always : link to figures and equations of this page too, for text that is shown elsewhere
     """
 
-    def __init__(self, names: Names, page: str, link: Callable[[str], str]) -> None:
-        self.names, self.page, self.link = names, page, link
+    def __init__(self, names: Names, page: str, link: Callable[[str], str], *, always: bool = False) -> None:
+        self.names, self.page, self.link, self.always = names, page, link, always
         self.cited: dict[str, None] = {}
 
     def markdown(self, source: str) -> str:
@@ -139,7 +140,7 @@ class Converter:
         return f"[{title or self.names.titles[page]}]({self.link(page)})"
 
     def _linked(self, text: str, page: str) -> str:
-        return text if page == self.page else f"[{text}]({self.link(page)})"
+        return text if page == self.page and not self.always else f"[{text}]({self.link(page)})"
 
     def _role_numref(self, title: str | None, target: str) -> str:
         text, page = self.names.label(target)

@@ -3,7 +3,8 @@
 A deck is Markdown. A line `---` separates slides; each begins with its name, `(name)=`, and a heading. Beside Markdown
 and `$mathematics$` it knows
 
-- a figure of a notebook, on a line of its own: `![](method_a/fig-method-a-bias)`;
+- a figure of a notebook, on a line of its own: `![](method_a/fig-method-a-bias)`, or the upper half of it:
+  `![](method_a/fig-method-a-bias#0,0,1,0.5)` (left, top, right and bottom as shares);
 - a computed number, as on the pages: `` {glue:text}`notebooks/method_a.ipynb::a-largest-difference:s` ``;
 - a page: `` {doc}`notebooks/method_a` ``, and a setting: `[words](interactive.html#key=5&sx=0.8)`;
 - an exercise with its text: `` {exercise}`ex-method-a-1` `` on a line of its own, and the plan: `{plan}`;
@@ -33,14 +34,15 @@ __all__ = ["Slide", "add_slides", "page_link", "parse_deck", "render_deck", "wri
 
 _NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
-_FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<crop>[\d.,]+))?\)$", re.MULTILINE)
+_FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE)
 _EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
-_SIZE = re.compile(r'viewBox="0 0 (?P<width>[\d.]+) (?P<height>[\d.]+)"')
+_SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
+_ROOT = re.compile(r"<svg [^>]*>", re.DOTALL)
 # A figure at least this wide for its height stands above its text, a narrower one beside it.
 _WIDE = 1.55
 # The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
 _REVEAL = ("dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js", "plugin/zoom/zoom.js", "LICENSE")
-_CREDIT = "CC BY 4.0 · the eight filters: Z. Babaiee, P. M. Kiasari, D. Rus and R. Grosu, CC BY 4.0"
+_CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,23 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=False, renderer=maths)
 
 
+def cropped(svg: str, part: list[float]) -> str:
+    """A part of an SVG: left, top, right and bottom as shares of its width and height.
+
+    >>> cropped('<svg width="10pt" height="8pt" viewBox="0 0 10 8">', [0, 0, 1, 0.5])
+    '<svg width="10.0pt" height="4.0pt" viewBox="0.0 0.0 10.0 4.0">'
+    """
+    root = _ROOT.search(svg)
+    size = _SIZE.search(root[0])
+    width, height = float(size["width"]), float(size["height"])
+    left, top = part[0] * width, part[1] * height
+    width, height = part[2] * width - left, part[3] * height - top
+    new = re.sub(r'\bwidth="[^"]*"', f'width="{width:.1f}pt"', root[0])
+    new = re.sub(r'\bheight="[^"]*"', f'height="{height:.1f}pt"', new)
+    new = _SIZE.sub(f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}"', new)
+    return svg.replace(root[0], new, 1)
+
+
 class _Deck:
     """Renders the slides of one plan. `link` makes the address of a page, or of a setting, as the deck is to have it."""
 
@@ -92,11 +111,12 @@ class _Deck:
         self.plan, self.names, self.data, self.link = plan, names, data, link
         self.parser = _markdown()
         self.parts = {slide: part for part in plan.parts for slide in part.slides}
-        self.figures: set[tuple[str, str]] = set()
+        # address -> content, of all figures that the deck shows
+        self.figures: dict[str, str] = {}
 
     def html(self, text: str, base: str = "deck") -> str:
         """Markdown of a slide, or of a notebook whose page is `base`, as HTML."""
-        convert = Converter(self.names, base, lambda page: f"page:{page}")
+        convert = Converter(self.names, base, lambda page: f"page:{page}", always=True)
         rendered = self.parser.render(convert.markdown(text))
         return re.sub(r'<a href="(?P<address>[^"]*)">(?P<words>.*?)</a>', self._anchor, rendered, flags=re.DOTALL)
 
@@ -117,18 +137,17 @@ class _Deck:
         path = self.data / slug / f"{name}.svg"
         if name not in self.names.figures or not path.is_file():
             raise BookError(f"slides of {self.plan.slug}: there is no figure {slug}/{name}")
-        size = _SIZE.search(path.read_text(encoding="utf-8")[:4000])
-        width, height = float(size["width"]), float(size["height"])
-        self.figures.add((slug, name))
-        address = f"figures/{slug}/{name}.svg"
-        shown, ratio = address, width / height
-        if match["crop"]:
-            left, top, right, bottom = (float(part) for part in match["crop"].split(","))
-            box = (left * width, top * height, (right - left) * width, (bottom - top) * height)
-            shown, ratio = f"{address}#svgView(viewBox({','.join(f'{part:.1f}' for part in box)}))", box[2] / box[3]
+        address, svg = f"figures/{slug}/{name}.svg", path.read_text(encoding="utf-8")
+        self.figures[address] = svg
+        shown = address
+        if match["part"]:
+            shown = f"figures/{slug}/{name}-part.svg"
+            svg = self.figures[shown] = cropped(svg, [float(part) for part in match["part"].split(",")])
+        size = _SIZE.search(svg[:4000])
+        ratio = float(size["width"]) / float(size["height"])
         alt = match["alt"] or self.names.figures[name][2]
         return (
-            f'<a class="paper" href="{address}" target="_blank" rel="noopener" title="This figure alone" style="--ratio: {ratio:.4f}">'
+            f'<a class="paper" href="{address}" target="_blank" rel="noopener" title="This figure alone">'
             f'<img src="{shown}" alt="{html.escape(alt)}"></a>'
         ), ratio
 
@@ -155,7 +174,7 @@ class _Deck:
         for n, piece in enumerate(_EXERCISE.split(_FIGURE.sub("", slide.body))):
             text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
         text = text.replace("<p>{plan}</p>", self._plan_table())
-        layout = "text" if not figures else "stack" if sum(ratio for _, ratio in figures) > _WIDE else "side"
+        layout = "plain" if not figures else "above" if sum(ratio for _, ratio in figures) > _WIDE else "beside"
         shown = f"<figure>{''.join(code for code, _ in figures)}</figure>" if figures else ""
         heading = self.html(slide.heading).strip().removeprefix("<p>").removesuffix("</p>")
         words = f'<div class="words">{text}</div>' if text else ""
@@ -215,8 +234,8 @@ _PAGE = """<!DOCTYPE html>
 
 def render_deck(
     plan: Plan, slides: list[Slide], names: Names, data: Path, link: Callable[[str], str | None]
-) -> tuple[str, set[tuple[str, str]]]:
-    """The deck as one HTML page, and the figures (notebook, name) that it shows.
+) -> tuple[str, dict[str, str]]:
+    """The deck as one HTML page, and its figures: address -> SVG.
 
     `link` makes the address of a page such as ``notebooks/method_a``, or of a setting, ``interactive.html#key=5``; None
     leaves the words without a link.
@@ -245,8 +264,8 @@ def write_slides(
         page, figures = render_deck(plan, slides, names, data, link)
         written.append(target / f"{plan.slug}.html")
         write_atomic(written[-1], page)
-        for slug, name in figures:
-            write_atomic(target / "figures" / slug / f"{name}.svg", (data / slug / f"{name}.svg").read_bytes())
+        for address, svg in figures.items():
+            write_atomic(target / address, svg)
     for name in ("deck.css", "deck.js"):
         write_atomic(target / name, (source / name).read_bytes())
     package = find_spec("sphinx_revealjs")
