@@ -18,7 +18,7 @@ READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test unit bench experiments record serve pdf lock clean distclean
+.PHONY: help setup book teach test unit bench experiments record serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -28,6 +28,9 @@ setup: $(READY) ## make .venv and install everything into it (done by the other 
 
 book: $(READY) ## execute the notebooks, check them, build the book at _build/html/index.html
 	@$(BIN)/python -m keyfilters.book build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
+
+teach: book ## notebooks for a class, without and with solutions, and slides, as archives in _build/teach
+	@$(BIN)/python -m keyfilters.book teach
 
 test: book ## all tests, those of the built book in a real browser included
 	@$(BIN)/python -m pytest $(ARGS)

@@ -15,7 +15,7 @@ import pytest
 from nbformat import v4
 from tiny_book import ROOT, tiny_book, tiny_notebook, write_manifest, write_notebook
 
-from keyfilters.book.build import main
+from keyfilters.book.command import main
 from keyfilters.book.execute import execute_all
 from keyfilters.book.manifest import load_manifest, select
 from keyfilters.book.project import BookError, replace_tree, write_atomic

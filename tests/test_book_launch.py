@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tiny_book import ROOT, tiny_book, tiny_notebook
 
-from keyfilters.book.build import main
+from keyfilters.book.command import main
 from keyfilters.book.check import check_source
 from keyfilters.book.launch import CELL, expected_cells, install_cell, write_install_cells
 from keyfilters.book.manifest import load_manifest

@@ -11,7 +11,7 @@ import pytest
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
 from keyfilters.book import fragments, memory, provenance, record
-from keyfilters.book.build import main
+from keyfilters.book.command import main
 from keyfilters.book.execute import execute_all
 from keyfilters.book.fragments import provenance_line
 from keyfilters.book.manifest import load_manifest

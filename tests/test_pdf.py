@@ -6,7 +6,7 @@ import pytest
 from lxml import html as lxml_html
 
 from keyfilters.book import compose as composing
-from keyfilters.book.build import main
+from keyfilters.book.command import main
 from keyfilters.book.compose import NOT_PRINTED, compose, printed_pages
 from keyfilters.book.printing import destinations, fit, print_book
 from keyfilters.book.project import BookError, Project

@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from .build import main
+    from .command import main
 except ModuleNotFoundError as error:
     sys.exit(f"error: {error.name} is missing: the book needs its extra, pip install 'keyfilters[book]'")
 

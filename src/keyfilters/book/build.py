@@ -1,8 +1,7 @@
-"""`python -m keyfilters.book`: execute, check, stage, build the HTML, check it."""
+"""Build the book: execute, check, stage, build the HTML, check it."""
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import hashlib
 import os
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,27 +22,18 @@ from .execute import check_parameters, execute_all, read_source
 from .fragments import write_fragments
 from .html import check_html
 from .interactive import write_interactive
-from .launch import expected_cells, write_install_cells
+from .launch import expected_cells
 from .manifest import PROFILES, Entry, load_manifest, select
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
-from .record import record_path, write_record
 from .runs import Run
+from .slides import add_slides
 from .stage import stage
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ACTIONS", "build", "main"]
-
-ACTIONS = {
-    "build": "build the book (the default)",
-    "pdf": "print the built book to one PDF",
-    "launch": "write the cell that installs the library into every notebook",
-    "record": "write the record of the runs on a machine with a GPU",
-}
-"""What the command line can do -> what it means."""
-
+__all__ = ["GateError", "alone", "build", "check_runs"]
 
 # MyST-NB counts the lines of the third cell from 30000 on.
 _PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
@@ -51,62 +41,8 @@ _LINES_PER_CELL = 10000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class _GateError(Exception):
+class GateError(Exception):
     """Something that was built does not pass; exit code 1."""
-
-
-def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
-    """Command line of the book. Returns the exit code: 0 built, 1 a notebook or a gate failed, 2 a mistake in the call."""
-    parser = argparse.ArgumentParser(
-        prog="python -m keyfilters.book",
-        description="Execute the notebooks, check them and build the book at _build/html/index.html.",
-        epilog="example: python -m keyfilters.book build --profile quick --only learned_filters",
-    )
-    parser.add_argument(
-        "action", nargs="?", choices=list(ACTIONS), default="build",
-        help="; ".join(f"{name}: {what}" for name, what in ACTIONS.items()),
-    )  # fmt: skip
-    parser.add_argument("--profile", default="quick", metavar="|".join(PROFILES), help="parameter set (default: quick)")
-    parser.add_argument(
-        "--only",
-        metavar="NOTEBOOK",
-        help="execute this notebook anew; the others come from the cache, or are executed if they never were",
-    )
-    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where record writes to (default: where the book reads it)")
-    options = parser.parse_args(arguments)
-    project = Project((root or Path.cwd()).resolve())
-    try:
-        _act(project, options)
-    except BookError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except _GateError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the notebooks that were finished are kept", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _act(project: Project, options: argparse.Namespace) -> None:
-    if options.action == "build":
-        build(project, options.profile, only=options.only, jobs=options.jobs)
-    elif options.action == "pdf":
-        from .printing import print_book
-
-        with _alone(project):
-            print(f"printed: {project.short(print_book(project))}")
-    elif options.action == "launch":
-        print(f"written into: {', '.join(write_install_cells(project, load_manifest(project))) or 'nothing, all is in order'}")
-    elif options.action == "record":
-        out = options.out or record_path(project)
-        count = write_record(project, load_manifest(project), lambda runs: check_runs(project, runs), out)
-        print(f"{count} runs: {project.short(out.resolve())}")
 
 
 def build(project: Project, profile: str = "quick", *, only: str | None = None, jobs: int | None = None) -> Path:
@@ -122,12 +58,12 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     entries = load_manifest(project)
     only = select(entries, only)
     check_parameters(project, entries)
-    with _alone(project):
+    with alone(project):
         return _build(project, entries, profile, only, jobs, started)
 
 
 @contextmanager
-def _alone(project: Project) -> Iterator[None]:
+def alone(project: Project) -> Iterator[None]:
     """Wait for another build of the same book; a killed one leaves no lock behind."""
     project.build.mkdir(parents=True, exist_ok=True)
     with (project.build / "lock").open("w") as lock:
@@ -192,7 +128,7 @@ def check_runs(project: Project, runs: list[Run]) -> list[str]:
 
 def _gate(what: str, failures: list[str]) -> None:
     if failures:
-        raise _GateError("\n".join([f"{what}: {len(failures)} failed", *(f"  {failure}" for failure in failures)]))
+        raise GateError("\n".join([f"{what}: {len(failures)} failed", *(f"  {failure}" for failure in failures)]))
 
 
 def _scorecard(project: Project) -> pd.DataFrame | None:
@@ -287,6 +223,7 @@ def _build_html(project: Project) -> bool:
         lines = warnings or stderr.strip().splitlines()[-15:]
         shown = [_located(project, line.replace(f"{project.root}{os.sep}", "")) for line in lines]
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
+    add_slides(project, fresh)
     rejected = f" (the pages, not put in their place: {project.short(fresh)})"
     _gate(f"HTML{rejected}", check_html(fresh))
     _gate(f"scorecard{rejected}", unjudged)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..published import DEVIATES, EQUAL, WITHIN
 from .badge import badge
+from .course import write_course
 from .project import Project, write_atomic
 from .provenance import provenance
 from .runs import Run
@@ -66,3 +67,4 @@ def write_fragments(project: Project, runs: list[Run], scorecard: pd.DataFrame |
     write_atomic(project.generated / "scorecard_counts.md", counts)
     if scorecard is not None:
         write_atomic(project.generated / "scorecard-badge.svg", scorecard_badge(scorecard))
+    write_course(project)

@@ -9,7 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import html as lxml_html
 
-__all__ = ["check_html"]
+__all__ = ["SETTINGS", "check_html", "setting_problem"]
+
+# The interactive page keeps its settings in its address: interactive.html#key=5&sx=0.8 (book/interactive/state.js).
+INTERACTIVE = "interactive.html"
+SETTINGS = ("key", "sx", "sy", "gamma", "border")
 
 _CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)['\"]?\s*\)|@import\s+['\"]([^'\"]+)['\"]")
 # What a browser fetches by itself; `a` is followed only when clicked and may lead outside.
@@ -117,6 +121,32 @@ def _broken(folder: Path, page: str, address: str, anchors: dict[str, set[str]])
     if not path.is_file():
         return f"links to {address}, which is not there"
     fragment = unquote(parts.fragment)
+    if target == INTERACTIVE and "=" in fragment:
+        problem = setting_problem(fragment)
+        return f"links to {address}: {problem}" if problem else None
+    # Slides are addressed as #/name.
+    if target.startswith("slides/"):
+        fragment = fragment.removeprefix("/")
     if fragment and target in anchors and fragment not in anchors[target]:
         return f"links to {address}, but {target} has no such anchor"
+    return None
+
+
+def setting_problem(setting: str) -> str | None:
+    """What is wrong with the settings in an address of the interactive page.
+
+    >>> setting_problem("key=5&sx=0.8")
+    >>> setting_problem("key=5&sigma=0.8")
+    "'sigma' is no setting; expected key, sx, sy, gamma or border"
+    """
+    seen = set()
+    for part in setting.split("&"):
+        name, equals, value = part.partition("=")
+        if name not in SETTINGS:
+            return f"{name!r} is no setting; expected {', '.join(SETTINGS[:-1])} or {SETTINGS[-1]}"
+        if not equals or not value:
+            return f"{name} has no value; expected {name}=..."
+        if name in seen:
+            return f"{name} is set twice"
+        seen.add(name)
     return None

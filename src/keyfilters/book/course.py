@@ -1,0 +1,251 @@
+"""The course: two plans from `book/course.yml`, checked, and written as tables for the page and the slides.
+
+A plan is a list of parts with minutes. Each part names its slides, pages, settings of the interactive page and exercises,
+and everything named must exist: a lecturer finds out now, not in front of the class.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import nbformat
+import yaml
+
+from .check import figure_name
+from .html import SETTINGS, setting_problem
+from .labels import exercises_of
+from .manifest import Entry, load_manifest
+from .project import BookError, Project, write_atomic
+
+__all__ = ["MINUTES", "Part", "Plan", "goals_of", "load_course", "write_course"]
+
+MINUTES = 90
+"""Length of a plan."""
+
+_GOALS = re.compile(r"^\*\*Goals\*\*\s*$(?P<list>.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
+_DOC = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`<>/]+)>?`")
+_SLIDE = re.compile(r"^\((?P<id>[a-z0-9-]+)\)=$", re.MULTILINE)
+_FIGURE = re.compile(r"^!\[[^\]]*\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#[^)]*)?\)$", re.MULTILINE)
+_FIELDS = {"minutes": int, "title": str, "do": str, "slides": list, "pages": list, "settings": list, "exercises": list}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a plan; `settings` are pairs of an address, such as ``key=5&sx=0.8``, and the words for it."""
+
+    minutes: int
+    title: str
+    do: str
+    slides: tuple[str, ...]
+    pages: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    exercises: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lecture of `MINUTES` minutes."""
+
+    slug: str
+    title: str
+    parts: tuple[Part, ...]
+    home: tuple[str, ...]
+
+    def starts(self) -> list[int]:
+        """The minute at which each part begins."""
+        return [sum(part.minutes for part in self.parts[:n]) for n in range(len(self.parts))]
+
+
+def load_course(project: Project) -> list[Plan]:
+    """Read and check the plans.
+
+    Raises `BookError`, naming plan and part, for anything that is not there or does not add up.
+    """
+    path = project.book / "course.yml"
+    name = project.short(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError) as error:
+        raise BookError(f"{name}: cannot be read: {' '.join(str(error).split())}") from None
+    rows = content.get("plans") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise BookError(f"{name}: expected a list of plans under `plans:`")
+    known = _Known(project)
+    return [_plan(row, f"{name}: plan {position}", known) for position, row in enumerate(rows, start=1)]
+
+
+class _Known:
+    """What a plan may name."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.figures: set[str] = set()
+        self.exercises: set[str] = set()
+        entries = load_manifest(project)
+        for entry in entries:
+            notebook = nbformat.read(project.notebooks / f"{entry.slug}.ipynb", as_version=4)
+            self.figures |= {f"{entry.slug}/{name}" for cell in notebook.cells if (name := figure_name(cell))}
+            self.exercises |= {exercise.label for exercise in exercises_of(entry.slug, notebook)}
+        self.pages = {f"notebooks/{entry.slug}" for entry in entries} | {path.stem for path in project.book.glob("*.md")}
+
+
+def _plan(row: Any, where: str, known: _Known) -> Plan:
+    if not isinstance(row, dict) or set(row) != {"slug", "title", "parts", "home"}:
+        raise BookError(f"{where}: expected the fields slug, title, parts and home")
+    where = f"{where} ({row['slug']})"
+    deck = known.project.book / "slides" / f"{row['slug']}.md"
+    if not deck.is_file():
+        raise BookError(f"{where}: there is no {known.project.short(deck)}")
+    figures, slides = _deck_figures(deck.read_text(encoding="utf-8"), known, where)
+    parts = tuple(_part(part, f"{where}: part {n}", known, figures) for n, part in enumerate(row["parts"], start=1))
+    total = sum(part.minutes for part in parts)
+    if total != MINUTES:
+        raise BookError(f"{where}: its parts take {total} minutes; expected {MINUTES}")
+    named = [slide for part in parts for slide in part.slides]
+    if named != slides:
+        wrong = next((pair for pair in zip(named, slides, strict=False) if pair[0] != pair[1]), (named[-1], slides[-1]))
+        raise BookError(f"{where}: the parts must name each slide of the deck once, in its order; compare {' and '.join(wrong)}")
+    _all_known(row["home"], known.exercises, "exercise", where)
+    return Plan(row["slug"], row["title"], parts, tuple(row["home"]))
+
+
+def _deck_figures(text: str, known: _Known, where: str) -> tuple[dict[str, list[str]], list[str]]:
+    """Slide -> its figures, and the slides in order."""
+    figures: dict[str, list[str]] = {}
+    for piece in re.split(r"^---$", text, flags=re.MULTILINE):
+        slide = _SLIDE.search(piece)
+        if not slide:
+            raise BookError(f"{where}: a slide has no name; expected a line such as `(start)=`: {piece.strip()[:40]!r}")
+        if slide["id"] in figures:
+            raise BookError(f"{where}: two slides have the name {slide['id']}")
+        names = [f"{match['slug']}/{match['name']}" for match in _FIGURE.finditer(piece)]
+        _all_known(names, known.figures, "figure", f"{where}: slide {slide['id']}")
+        figures[slide["id"]] = [name.split("/")[1] for name in names]
+    return figures, list(figures)
+
+
+def _all_known(names: list[str], known: set[str], kind: str, where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise BookError(f"{where}: there is no {kind} {name!r}")
+
+
+def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) -> Part:
+    if not isinstance(row, dict):
+        raise BookError(f"{where}: expected fields such as `minutes:` and `title:`")
+    for field, value in row.items():
+        if field not in _FIELDS:
+            raise BookError(f"{where}: unknown field {field!r}; the fields are {', '.join(_FIELDS)}")
+        if not isinstance(value, _FIELDS[field]):
+            raise BookError(f"{where}: {field} is {value!r}; expected {_FIELDS[field].__name__}")
+    for field in ("minutes", "title", "do", "slides"):
+        if not row.get(field):
+            raise BookError(f"{where}: the field {field!r} is missing")
+    if row["minutes"] < 1:
+        raise BookError(f"{where}: minutes is {row['minutes']}; expected a positive number")
+    _all_known(row["slides"], set(figures), "slide", where)
+    _all_known(row.get("pages", []), known.pages, "page", where)
+    _all_known(row.get("exercises", []), known.exercises, "exercise", where)
+    settings = []
+    for setting in row.get("settings", []):
+        address, words = setting.get("address", ""), setting.get("words", "")
+        problem = setting_problem(address)
+        if problem or not words:
+            raise BookError(f"{where}: the setting {address!r}: {problem or 'lacks its words'}; names: {', '.join(SETTINGS)}")
+        settings.append((address, words))
+    return Part(
+        row["minutes"], row["title"], row["do"].strip(), tuple(row["slides"]), tuple(row.get("pages", [])),
+        tuple(settings), tuple(row.get("exercises", [])),
+        tuple(name for slide in row["slides"] for name in figures[slide]),
+    )  # fmt: skip
+
+
+def goals_of(source: str) -> list[str]:
+    """The goals in the first cell of a notebook, with references that hold from any page.
+
+    >>> goals_of("# A\\n\\n**Goals**\\n\\n- see {doc}`method_a`;\\n- know\\n  more.\\n\\n**Prerequisites**\\n\\n- none")
+    ['see {doc}`/notebooks/method_a`;', 'know more.']
+    """
+    found = _GOALS.search(source)
+    if not found:
+        return []
+    items = re.split(r"^- ", found["list"], flags=re.MULTILINE)[1:]
+
+    def absolute(match: re.Match) -> str:
+        target = f"/notebooks/{match[2]}"
+        return f"{{doc}}`{match[1]}<{target}>`" if match[1] else f"{{doc}}`{target}`"
+
+    return [_DOC.sub(absolute, " ".join(item.split())) for item in items]
+
+
+def _goals(project: Project, entries: list[Entry]) -> str:
+    """All pages with their goals, under the parts of the contents."""
+    contents = yaml.safe_load((project.book / "_toc.yml").read_text(encoding="utf-8"))
+    by_slug = {entry.slug: entry for entry in entries}
+    lines = []
+    for part in contents.get("parts", []):
+        slugs = [chapter["file"].removeprefix("notebooks/") for chapter in part["chapters"]]
+        if not any(slug in by_slug for slug in slugs):
+            continue
+        lines += [f"### {part['caption']}", ""]
+        for slug in slugs:
+            if slug in by_slug:
+                notebook = nbformat.read(project.notebooks / f"{slug}.ipynb", as_version=4)
+                lines += [f"{{doc}}`/notebooks/{slug}`, {by_slug[slug].minutes} minutes to read", ""]
+                lines += [f"- {goal}" for goal in goals_of(notebook.cells[0].source)] + [""]
+    return "\n".join(lines)
+
+
+def _link(address: str, words: str, *, new: bool = False) -> str:
+    """A link that MyST must not try to resolve: to the slides, or to a setting in an address."""
+    extra = ' target="_blank" rel="noopener"' if new else ""
+    return f'<a href="{html.escape(address)}"{extra}>{html.escape(words, quote=False)}</a>'
+
+
+def _screen(plan: Plan, part: Part) -> str:
+    slides = f"slides/{plan.slug}.html#/{part.slides[0]}"
+    count = f"{len(part.slides)} slides" if len(part.slides) > 1 else "1 slide"
+    shown = [f"{_link(slides, count, new=True)}"]
+    shown += [f"{{numref}}`{name}`" for name in part.figures]
+    shown += [f"{{doc}}`/{page}`" for page in part.pages]
+    shown += [_link(f"interactive.html#{address}", f"interactive: {words}") for address, words in part.settings]
+    return ", ".join(shown)
+
+
+def _exercise_links(labels: tuple[str, ...], titles: dict[str, str]) -> str:
+    return ", ".join(f"{{ref}}`{titles[label]} <{label}>`" for label in labels) or "–"
+
+
+def plan_table(plan: Plan, titles: dict[str, str]) -> str:
+    """The plan as a numbered table of the page; `titles` are those of the exercises."""
+    lines = [
+        f":::{{table}} {plan.title}: {MINUTES} minutes.", f":name: tbl-plan-{plan.slug}", ":class: wrap", "",
+        "| Minutes | Part | What to do | On the screen | In class |", "| --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for start, part in zip(plan.starts(), plan.parts, strict=True):
+        lines.append(
+            f"| {start} to {start + part.minutes} | {part.title} | {' '.join(part.do.split())} | {_screen(plan, part)} | "
+            f"{_exercise_links(part.exercises, titles)} |"
+        )
+    return "\n".join([*lines, ":::", "", f"At home: {_exercise_links(plan.home, titles)}.", ""])
+
+
+def write_course(project: Project) -> None:
+    """Write the fragments of the course page; a book without `course.yml` has none."""
+    if not (project.book / "course.yml").is_file():
+        return
+    entries = load_manifest(project)
+    folder = project.generated / "course"
+    write_atomic(folder / "goals.md", _goals(project, entries))
+    titles = {}
+    for chapter, entry in enumerate(entries, start=1):
+        notebook = nbformat.read(project.notebooks / f"{entry.slug}.ipynb", as_version=4)
+        for position, exercise in enumerate(exercises_of(entry.slug, notebook), start=1):
+            numbered = exercise.title if "." in exercise.title else f"{chapter}.{position}"
+            titles[exercise.label] = numbered
+    for plan in load_course(project):
+        write_atomic(folder / f"{plan.slug}.md", plan_table(plan, titles))
