@@ -32,7 +32,7 @@ ANSWERS = {
     "9.1": (
         _noise,
         [
-            (_noise(lambda h: h.sum() ** 2), "constant"),
+            (_noise(lambda h: h.sum() ** 2), "square of the sum"),
             (_noise(lambda h: np.sqrt((h**2).sum())), "standard deviation"),
             (_noise(lambda h: np.abs(h).sum()), "l1 norm"),
             (_noise() | {"learned": (H**2).sum()}, "before it is normalised"),

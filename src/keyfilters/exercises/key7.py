@@ -20,13 +20,11 @@ def check_9_1(answer):
     filters = {"learned": normalized_filters()[6], "model": fit(7, "D1").model()}
     for name, h in filters.items():
         if near(found[name], h.sum() ** 2, rtol=1e-3):
-            raise Hint("That is what happens to a constant. The values of white noise are independent of each other.")
+            raise Hint("That is the square of the sum, or the noise of the filter before it is normalised; neither is asked for.")
         if near(found[name], np.sqrt((h**2).sum()), rtol=1e-3):
             raise Hint("That is the standard deviation; the variance is asked for.")
         if near(found[name], np.abs(h).sum(), rtol=1e-3) or near(found[name], np.abs(h).sum() ** 2, rtol=1e-3):
             raise Hint("The l1 norm bounds the response; for variances the weights count with their squares.")
-        if near(found[name], (learned_filters()[6] ** 2).sum(), rtol=1e-3):
-            raise Hint("That is the learned filter before it is normalised.")
         if not near(found[name], (h**2).sum(), rtol=2e-3):
             raise Hint(f"The value of {name} is not right. (A simulation is not exact enough: use the weights.)")
 
