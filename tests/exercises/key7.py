@@ -28,6 +28,11 @@ def _each(rule, **arguments):
     return {name: rule(value) for name, value in _changes(**arguments).items()}
 
 
+def _differences():
+    best = kf.fit(7, "D1")
+    return {"sigma": best.sigma_x * _changes()["sigma"], "gamma": best.gamma * _changes()["gamma"]}
+
+
 ANSWERS = {
     "9.1": (
         _noise,
@@ -37,6 +42,7 @@ ANSWERS = {
             (_noise(lambda h: np.abs(h).sum()), "l1 norm"),
             (_noise() | {"learned": (H**2).sum()}, "before it is normalised"),
             (_noise() | {"model": 0.5}, "simulation"),
+            (_noise() | {"learned": _noise()["model"]}, "value of learned"),
         ],
     ),
     "9.2": (
@@ -54,7 +60,7 @@ ANSWERS = {
         [
             (_each(lambda change: 100 * change), "per cent"),
             ({"sigma": _changes()["gamma"], "gamma": _changes()["sigma"]}, "exchanged"),
-            ({"sigma": kf.fit(7, "D1").sigma_x * _changes()["sigma"], "gamma": kf.fit(7, "D1").gamma * _changes()["gamma"]}, "differences"),
+            (_differences(), "differences"),
             (_each(lambda change: 1 + change), "ratios"),
             (_changes(factor=0.9), "made smaller"),
             (_changes(divided=False), "the new one"),

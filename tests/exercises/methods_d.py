@@ -15,7 +15,8 @@ def _slope(below, middle, above):
 def _amplitudes(rule=lambda m, t: m @ t / (m @ m)):
     g = kf.normalized_filters()
     return {
-        method: [rule(kf.fit(key, method).model().ravel(), g[key - 1].ravel()) for key in KEYS] for method in ("C1", "D1")
+        method: [rule(kf.fit(key, method).model().ravel(), g[key - 1].ravel()) for key in KEYS]
+        for method in ("C1", "D1")
     }
 
 

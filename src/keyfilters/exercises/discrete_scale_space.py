@@ -20,7 +20,7 @@ def check_2_1(answer):
         raise Hint("That would be reported if the template had the scale of the filter.")
     if near(found, variance, rtol=1e-3) or near(found, np.sqrt(variance), rtol=1e-3):
         raise Hint("That belongs to the product itself. Which scale does the formula for equal scales make of it?")
-    if near(found, np.sqrt(2 * (scale**2 + reference**2)), rtol=1e-3) or near(found, np.hypot(scale, reference), rtol=1e-3):
+    if any(near(found, np.sqrt(factor * (scale**2 + reference**2)), rtol=1e-3) for factor in (1, 2)):
         raise Hint("Variances add in a convolution; here two functions are multiplied.")
     if not near(found, np.sqrt(2 * variance), rtol=1e-3):
         raise Hint("Multiply the two Gaussians: what happens to their exponents?")
@@ -42,8 +42,11 @@ def check_2_2(answer):
     right = {kind: _cascade(kind, np.sqrt(0.5)) for kind in KINDS}
     values = [found[kind] for kind in KINDS]
     if near(values, [_cascade(kind, 1.0) for kind in KINDS], rtol=1e-3):
-        raise Hint("Which scale do two steps of the same scale make together: do standard deviations add, or variances?")
-    if near(values, [_cascade(kind, np.sqrt(0.5), lambda d: np.abs(d).max()) for kind in KINDS], rtol=1e-3, atol=1e-12):
+        raise Hint(
+            "Which scale do two steps of the same scale make together: do standard deviations add, or variances?"
+        )
+    largest = [_cascade(kind, np.sqrt(0.5), lambda d: np.abs(d).max()) for kind in KINDS]
+    if near(values, largest, rtol=1e-3, atol=1e-12):
         raise Hint("That is the largest difference of a tap; the l1 norm is the sum over all taps.")
     for kind in KINDS:
         if not near(found[kind], right[kind], rtol=1e-3, atol=1e-9):
@@ -66,10 +69,16 @@ def check_2_3(answer):
         if near(found, right + 0.25):
             raise Hint("That is the second moment about the origin. Where is the mean of the absolute value?")
         if near(found, 2 * sigma**2) or near(found, 2 * sigma**2 + 0.25):
-            raise Hint("That is the continuum with or without a correction; on the grid a ratio of Bessel functions takes part.")
+            raise Hint(
+                "That is the continuum with or without a correction; on the grid a ratio of Bessel functions takes "
+                "part."
+            )
         if near(found, one_sided_variance(np.sqrt(sigma))):
             raise Hint("The function takes the scale sigma; the formula is written in the variance s.")
         if near(found, right - 0.25):
             raise Hint("Let the scale go to 0: what is the variance of the two taps that are left?")
         if not near(found, right):
-            raise Hint("Check the norm first: T rises to its centre and falls again, so what do the absolute differences add up to?")
+            raise Hint(
+                "Check the norm first: T rises to its centre and falls again, so what do the absolute differences add "
+                "up to?"
+            )

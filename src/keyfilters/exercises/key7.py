@@ -20,12 +20,15 @@ def check_9_1(answer):
     filters = {"learned": normalized_filters()[6], "model": fit(7, "D1").model()}
     for name, h in filters.items():
         if near(found[name], h.sum() ** 2, rtol=1e-3):
-            raise Hint("That is the square of the sum, or the noise of the filter before it is normalised; neither is asked for.")
+            raise Hint(
+                "That is the square of the sum, or the noise of the filter before it is normalised; neither is asked "
+                "for."
+            )
         if near(found[name], np.sqrt((h**2).sum()), rtol=1e-3):
             raise Hint("That is the standard deviation; the variance is asked for.")
         if near(found[name], np.abs(h).sum(), rtol=1e-3) or near(found[name], np.abs(h).sum() ** 2, rtol=1e-3):
             raise Hint("The l1 norm bounds the response; for variances the weights count with their squares.")
-        if not near(found[name], (h**2).sum(), rtol=2e-3):
+        if not near(found[name], (h**2).sum(), rtol=5e-4):
             raise Hint(f"The value of {name} is not right. (A simulation is not exact enough: use the weights.)")
 
 
@@ -59,7 +62,8 @@ def relative_changes(factor: float, *, divided: bool = True) -> np.ndarray:
 def check_9_3(answer):
     """Which parameter of key 7 follows the constant of the DC compensation."""
     parts = mapping(answer, ["sigma", "gamma"])
-    found, right, best = np.array([number(parts[name], name) for name in ("sigma", "gamma")]), relative_changes(1.1), fit(7, "D1")
+    found = np.array([number(parts[name], name) for name in ("sigma", "gamma")])
+    right, best = relative_changes(1.1), fit(7, "D1")
     if near(found, right, rtol=0.02):
         return
     if near(found, 100 * right, rtol=0.02):
@@ -74,4 +78,6 @@ def check_9_3(answer):
         raise Hint("That is the constant made smaller in size.")
     if near(found, relative_changes(1.1, divided=False), rtol=0.02):
         raise Hint("The sum has changed with the constant: divide by the new one.")
-    raise Hint("Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1.")
+    raise Hint(
+        "Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1."
+    )

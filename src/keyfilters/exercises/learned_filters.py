@@ -42,7 +42,9 @@ def check_1_2(answer):
         if near((found**2).mean(), 1):
             raise Hint("A standard deviation divides by the number of pixels, a norm does not.")
         if not near((found**2).sum(), 1):
-            raise Hint("The sum is right, the l2 norm is not. Whose norm is divided by: that of the kernel before or after?")
+            raise Hint(
+                "The sum is right, the l2 norm is not. Whose norm is divided by: that of the kernel before or after?"
+            )
         right = (kernel - kernel.mean()) / np.linalg.norm(kernel - kernel.mean())
         if not (near(found, right) or near(found, -right)):
             raise Hint("Sum and norm are right, but this is another kernel. Only a factor and a constant may change.")
@@ -66,6 +68,12 @@ def check_1_3(answer):
         if near(found, np.sqrt(right)):
             raise Hint("An energy is a sum of squares; this is the ratio of two norms.")
         if near(found, (a - 1) ** 2 / (1 + a**2)):
-            raise Hint("This pair still has its sum. The constant that is taken away stands in all seven places of a projection.")
+            raise Hint(
+                "This pair still has its sum. The constant that is taken away stands in all seven places of a "
+                "projection."
+            )
         if not near(found, right):
-            raise Hint("Begin with the 7 x 7 array: two pixels, minus the mean of all pixels; then sum its rows and its columns.")
+            raise Hint(
+                "Begin with the 7 x 7 array: two pixels, minus the mean of all pixels; then sum its rows and its "
+                "columns."
+            )

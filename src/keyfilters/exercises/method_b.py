@@ -21,7 +21,7 @@ def matched(h, row, reference: float) -> list[float]:
     return [match(op, v, 7, "crop", reference)[0] for op, v in zip((row.x, row.y), variances, strict=True)]
 
 
-@exercise("a function of a filter, the row of its key in `kf.KEYS` and a reference scale that returns the scales (x, y)")
+@exercise("a function of a filter, the row of its key in kf.KEYS and a reference scale that returns the scales (x, y)")
 def check_6_1(answer):
     """Method B recovers idealised filters with every template, and depends on it for others."""
     for key, truth in ((1, (0.513, 0.847)), (5, (1.234, 0.911)), (8, (0.617, 0.583))):
@@ -33,10 +33,14 @@ def check_6_1(answer):
             if near(found, truth[::-1], rtol=0, atol=1e-9):
                 raise Hint("The two scales are exchanged: x comes first.")
             if near(found, closed_form(h, row, "crop")):
-                raise Hint("That is the closed form of method A; method B compares with the variances of discrete filters.")
+                raise Hint(
+                    "That is the closed form of method A; method B compares with the variances of discrete filters."
+                )
             if reference != 1:
                 raise Hint("It works for the reference scale 1 only: the same template has to stand on both sides.")
-            raise Hint(f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?")
+            raise Hint(
+                f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?"
+            )
     row, h = KEYS[3], normalized_filters()[3]
     if not near(array(call(answer, h.copy(), row, 1.4), [2], "what the function returns"), matched(h, row, 1.4)):
         raise Hint("Idealised filters are recovered, a learned one is not: is the reference scale used at all?")
@@ -83,8 +87,13 @@ def check_6_3(answer):
         if abs(found[name]) > 0.1:
             raise Hint(f"{name} is a scale; its error is asked for.")
         if not near(found[name], right, rtol=1e-3, atol=0):
-            raise Hint(f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?")
+            raise Hint(
+                f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?"
+            )
         if near(found["inverse"], right, rtol=1e-3, atol=0):
             raise Hint(f"The error of inverse is that of {name}; three samples are used, and none is squared.")
         if abs(found["inverse"]) > 1e-3 * abs(right):
-            raise Hint("The inverse parabola does better. Fit the scale as a polynomial in the difference, both scaled, and read it at 0.")
+            raise Hint(
+                "The inverse parabola does better. Fit the scale as a polynomial in the difference, both scaled, and "
+                "read it at 0."
+            )

@@ -20,7 +20,9 @@ def check_4_1(answer):
     if near(found, h, rtol=1e-4):
         raise Hint("That is the learned filter, before the division.")
     if near(found, -right, rtol=1e-4):
-        raise Hint("The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u.")
+        raise Hint(
+            "The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u."
+        )
     if near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4):
         raise Hint("That is the response to x. Along which axis does key 3 differentiate?")
     if near(found, h / np.abs(h).sum(), rtol=1e-4):
@@ -54,7 +56,10 @@ def check_4_2(answer):
     if near(found[:, 0], found[:, 1], rtol=0.01):
         raise Hint("A centred difference averages the two sides; take one difference for each.")
     if not near(found, right, rtol=0.01):
-        raise Hint("Are the differences divided by the step, and is the step smaller than the distance to the next pixel value?")
+        raise Hint(
+            "Are the differences divided by the step, and is the step smaller than the distance to the next pixel "
+            "value?"
+        )
 
 
 def restored() -> tuple[list[np.ndarray], np.ndarray]:
@@ -80,6 +85,9 @@ def check_4_3(answer):
     if (found < 0).any():
         raise Hint("An absolute error is not negative.")
     if found.max() > 0.1:
-        raise Hint("An error is as large as the weights themselves. Are the filters divided by their sums, or is the window the published one?")
+        raise Hint(
+            "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
+            "the published one?"
+        )
     if not near(found, right, rtol=1e-2, atol=0):
         raise Hint("Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.")

@@ -36,7 +36,9 @@ def check_3_1(answer):
     if near(found["unweighted"], added, rtol=1e-4):
         raise Hint("The centre pixel has the weight 1 in all; the background covers the other 48 pixels.")
     if not near(found["unweighted"], right["unweighted"], rtol=1e-3):
-        raise Hint("The unweighted value is not right: which of the 49 pixels contribute how much to the second moment in x?")
+        raise Hint(
+            "The unweighted value is not right: which of the 49 pixels contribute how much to the second moment in x?"
+        )
     if near(found["weighted"], found["unweighted"], rtol=1e-3):
         raise Hint("Both values are the same. The weight is the idealised filter of key 8 at scale 1.")
     if not near(found["weighted"], right["weighted"], rtol=1e-3):
@@ -52,7 +54,8 @@ def least_non_separable(h) -> tuple[float, float]:
     """The constant that leaves least non-separable energy, and this energy."""
     scan = np.linspace(-0.1, 0.1, 401)
     k = int(np.argmin([non_separable(h, c) for c in scan]))
-    best = minimize_scalar(lambda c: non_separable(h, c), bounds=scan[[k - 1, k + 1]], method="bounded", options={"xatol": 1e-9})
+    bounds = scan[[k - 1, k + 1]]
+    best = minimize_scalar(lambda c: non_separable(h, c), bounds=bounds, method="bounded", options={"xatol": 1e-9})
     return float(best.x), float(best.fun)
 
 
@@ -69,7 +72,10 @@ def check_3_2(answer):
         raise Hint("That is the part that is separable; the rest is asked for.")
     wrong = np.flatnonzero(np.abs(found / right - 1) > 2e-3)
     if len(wrong):
-        raise Hint(f"Key {wrong[0] + 1} is not right. Are both signs of C tried, in fine steps, and all but the first singular value squared?")
+        raise Hint(
+            f"Key {wrong[0] + 1} is not right. Are both signs of C tried, in fine steps, and all but the first "
+            "singular value squared?"
+        )
 
 
 def pair(a: float) -> np.ndarray:
@@ -97,7 +103,10 @@ def check_3_3(answer):
         if near(even, 1 - odd_share(pair(a), 0, 0.0)):
             raise Hint("The even share is taken about the first pixel; the second one is meant.")
         if not near(even, right_even):
-            raise Hint("The even share is not right: which part of the energy does the weight off the centre of reflection have?")
+            raise Hint(
+                "The even share is not right: which part of the energy does the weight off the centre of reflection "
+                "have?"
+            )
     limit = brentq(lambda a: 1 - odd_share(pair(a), 0, 1.0) - odd_share(pair(a), 0, 0.5), 0.1, 10)
     if not near(number(parts["a"], "a"), limit, rtol=1e-3):
         raise Hint("The shares are right, the number a is not: put it into them and compare.")
