@@ -22,6 +22,7 @@ COLUMN = 672
 """CSS pixels that a figure has in a window of 1280; below that it scrolls."""
 
 _PX_PER_POINT = 96 / 72
+_SVG = "{http://www.w3.org/2000/svg}"
 # Matplotlib writes text as outlines of a font of 100 units, scaled, or as text with its size.
 _OUTLINE_UNITS = 100
 _SCALE = re.compile(r"scale\((\d*\.?\d+)")
@@ -57,7 +58,7 @@ def texts(svg: bytes) -> Iterator[tuple[float, str]]:
     ...            b'<g transform="translate(3 4) scale(0.11 -0.11)"/></g></svg>'))
     [(11.0, 'key 1')]
     """
-    for group in _root(svg).iter("{*}g"):
+    for group in _root(svg).iter(f"{_SVG}g"):
         if not (group.get("id") or "").startswith("text_"):
             continue
         drawn = [child for child in group if isinstance(child.tag, str)]
@@ -65,7 +66,7 @@ def texts(svg: bytes) -> Iterator[tuple[float, str]]:
         label = (named[0].text if named else "".join(group.itertext())).strip()
         for child in drawn:
             scale = _SCALE.search(child.get("transform") or "")
-            styles = [element.get("style") or "" for tag in ("{*}text", "{*}tspan") for element in child.iter(tag)]
+            styles = [element.get("style") or "" for tag in ("text", "tspan") for element in child.iter(_SVG + tag)]
             fonts = [float(match[1]) for style in styles if (match := _FONT_SIZE.search(style))]
             if fonts:
                 # The largest is that of the line; the others are its indices.

@@ -118,12 +118,6 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     name = _checked(name)
     if data is None:
         raise ValueError(f"{name}: data is None; expected a DataFrame, an array or a mapping from names to arrays")
-    folder = results_folder()
-    if _is_frame(data):
-        write_atomic(folder / f"{name}.csv", _csv(data))
-    else:
-        arrays = data if isinstance(data, Mapping) else {"data": data}
-        write_atomic(folder / f"{name}.npz", _npz(arrays))
     svg, png = io.BytesIO(), io.BytesIO()
     # The salt fixes the ids of clip paths and markers, which are random otherwise.
     with matplotlib.rc_context({"svg.hashsalt": name}):
@@ -131,6 +125,12 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
         fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
     pyplot.close(fig)
     check_legible(svg.getvalue(), name)
+    folder = results_folder()
+    if _is_frame(data):
+        write_atomic(folder / f"{name}.csv", _csv(data))
+    else:
+        arrays = data if isinstance(data, Mapping) else {"data": data}
+        write_atomic(folder / f"{name}.npz", _npz(arrays))
     write_atomic(folder / f"{name}.svg", svg.getvalue())
     from base64 import b64encode
 
