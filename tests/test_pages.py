@@ -165,31 +165,6 @@ def test_page(name, tabs, addresses):
     assert not problems, "\n" + "\n".join(problems)
 
 
-@each_page
-def test_colours_and_names_are_readable(name, running, addresses, node_tools):
-    """axe-core: contrast of text, alternative texts, names of links and buttons."""
-    rules = ["color-contrast", "image-alt", "link-name", "button-name", "document-title", "html-has-lang", "list", "duplicate-id-aria"]
-    tab = running.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light", reduced_motion="reduce")
-    try:
-        tab.goto(f"{addresses['http']}/{name}", wait_until="load")
-        tab.evaluate(WAIT)
-        tab.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
-        problems = []
-        for mode in MODES:
-            tab.emulate_media(color_scheme=mode)
-            assert tab.evaluate(SHOWN, mode), f"{mode}: the page does not follow what the system prefers"
-            found = tab.evaluate(
-                """async rules => (await axe.run("main", {runOnly: {type: "rule", values: rules}, elementRef: false}))
-                    .violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 120)} `
-                        + (node.any[0] ? node.any[0].message : "")))""",
-                rules,
-            )
-            problems += [f"{mode}: {problem}" for problem in found]
-    finally:
-        tab.close()
-    assert not problems, "\n" + "\n".join(problems)
-
-
 def test_links_between_pages_work_from_a_file(running, addresses, book_html):
     """A reader who opened index.html from the disk can go through the book with the arrows."""
     tab = running.new_page(viewport={"width": 1280, "height": 900})

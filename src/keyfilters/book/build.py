@@ -24,6 +24,7 @@ from .html import check_html
 from .interactive import write_interactive
 from .launch import expected_cells
 from .manifest import PROFILES, Entry, load_manifest, select
+from .mend import mend_pages
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .runs import Run
@@ -225,6 +226,7 @@ def _build_html(project: Project) -> bool:
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
     add_slides(project, fresh)
     rejected = f" (the pages, not put in their place: {project.short(fresh)})"
+    mend_pages(fresh, project.generated / "data")
     _gate(f"HTML{rejected}", check_html(fresh))
     _gate(f"scorecard{rejected}", unjudged)
     stamp.unlink(missing_ok=True)

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .legible import check_legible
 from .project import write_atomic
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     data : what is drawn: a DataFrame (stored as ``<name>.csv``), or an array or a mapping from names to arrays
         (stored as ``<name>.npz``)
 
-    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label and for data
-    that are neither.
+    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label, for data that are
+    neither, and for text too small to read in the column of a page.
     """
     import matplotlib
     from matplotlib import pyplot
@@ -117,18 +118,19 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     name = _checked(name)
     if data is None:
         raise ValueError(f"{name}: data is None; expected a DataFrame, an array or a mapping from names to arrays")
-    folder = results_folder()
-    if _is_frame(data):
-        write_atomic(folder / f"{name}.csv", _csv(data))
-    else:
-        arrays = data if isinstance(data, Mapping) else {"data": data}
-        write_atomic(folder / f"{name}.npz", _npz(arrays))
     svg, png = io.BytesIO(), io.BytesIO()
     # The salt fixes the ids of clip paths and markers, which are random otherwise.
     with matplotlib.rc_context({"svg.hashsalt": name}):
         fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
         fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
     pyplot.close(fig)
+    check_legible(svg.getvalue(), name)
+    folder = results_folder()
+    if _is_frame(data):
+        write_atomic(folder / f"{name}.csv", _csv(data))
+    else:
+        arrays = data if isinstance(data, Mapping) else {"data": data}
+        write_atomic(folder / f"{name}.npz", _npz(arrays))
     write_atomic(folder / f"{name}.svg", svg.getvalue())
     from base64 import b64encode
 

@@ -15,7 +15,7 @@ _NULLS = tuple(zip(MARKERS[1:], COLOURS[1:], strict=True))
 
 
 @styled
-def key_gallery(rows, *, titles=None, notes=None, panel: float = 0.95) -> mpl.figure.Figure:
+def key_gallery(rows, *, titles=None, notes=None, panel: float = 0.88) -> mpl.figure.Figure:
     """Return a grid of heat maps, one labelled row of filters per entry, each panel with its own colour limits.
 
     Parameters

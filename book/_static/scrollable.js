@@ -1,0 +1,77 @@
+// What is wider than the page scrolls in a box of its own. Such a box can be reached and scrolled with the keyboard,
+// says what it is, and, for a figure, shows that there is more to the side. A box that shows all it has is no stop.
+(() => {
+  "use strict";
+  const HINT = "Wider than the page: scroll sideways";
+  // Figures and tables are parts of the page to jump to; formulas and code would be too many of these.
+  const KINDS = [
+    [".figure-box", "region", box => named(box.closest("figure"), "Figure")],
+    [".pst-scrollable-table-container, .cell_output .output.text_html", "region", box => named(box, "Table")],
+    ["pre", "group", () => "Code or output"],
+    ["mjx-container, div.math, .math-wrapper", "group", () => "Formula"],
+  ];
+  const ALL = KINDS.map(([selector]) => selector).join(", ");
+
+  function named(element, kind) {
+    const number = element.querySelector(".caption-number");
+    return number ? number.textContent.trim() : kind;
+  }
+
+  // A formula carries hidden text for screen readers, which may be wider than what is seen.
+  function width(box) {
+    const seen = box.matches("mjx-container") && box.querySelector("mjx-math");
+    return seen ? seen.getBoundingClientRect().width : box.scrollWidth;
+  }
+
+  function update(box) {
+    const wide = width(box) > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX);
+    const [, role, name] = KINDS.find(([selector]) => box.matches(selector));
+    if (wide) {
+      box.tabIndex = 0;
+      // A formula keeps the role that MathJax gave it.
+      if (!box.matches("mjx-container")) box.setAttribute("role", role);
+      box.setAttribute("aria-label", `${name(box)}, scrolls sideways`);
+    } else {
+      box.removeAttribute("tabindex");
+      if (box.dataset.wide) {
+        box.removeAttribute("aria-label");
+        if (!box.matches("mjx-container")) box.removeAttribute("role");
+      }
+    }
+    if (wide) box.dataset.wide = "yes";
+    else delete box.dataset.wide;
+    if (box.matches(".figure-box")) hint(box, wide);
+  }
+
+  function hint(box, wide) {
+    const before = box.previousElementSibling;
+    const there = before && before.matches(".scroll-hint");
+    if (wide && !there) {
+      const line = document.createElement("p");
+      line.className = "scroll-hint";
+      // The name of the box says it to those who do not see it.
+      line.setAttribute("aria-hidden", "true");
+      line.textContent = HINT;
+      box.before(line);
+    }
+    if (!wide && there) before.remove();
+  }
+
+  function start() {
+    const watched = new ResizeObserver(entries => entries.forEach(entry => update(entry.target)));
+    const watch = () => document.querySelectorAll(`.bd-article :is(${ALL})`).forEach(box => {
+      watched.observe(box);
+      update(box);
+    });
+    watch();
+    addEventListener("load", async () => {
+      if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+      await document.fonts.ready;
+      watch();
+      document.documentElement.dataset.boxes = "ready";
+    });
+  }
+
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", start);
+  else start();
+})();

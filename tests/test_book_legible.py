@@ -1,0 +1,84 @@
+"""The size of text in figures, and what is mended in the built pages."""
+
+import io
+import math
+
+import matplotlib as mpl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from keyfilters.book import page
+from keyfilters.book.legible import COLUMN, FLOOR, check_legible, legible_width, size, texts
+from keyfilters.book.mend import MENDS, mend_page
+
+
+def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):
+    fig = Figure(figsize=(width, 3))
+    fig.text(0.5, 0.5, text, fontsize=label)
+    fig.text(0.5, 0.2, "large", fontsize=30)
+    stored = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": fonttype}):
+        fig.savefig(stored, format="svg", metadata={"Date": None})
+    return stored.getvalue()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(["path", "none"]), st.floats(5, 20).map(lambda v: round(v, 1)), st.sampled_from(["scale", r"$\sigma_x^2$"]))
+def test_sizes_of_texts_are_those_drawn(fonttype, label, text):
+    svg = drawn(6, label, fonttype, text)
+    assert sorted(points for points, _ in texts(svg)) == pytest.approx([label, 30], abs=0.01)
+    assert size(svg) == pytest.approx((432, 216))
+    # At the width returned, the smallest text has the floor.
+    assert label * legible_width(svg) / (432 * 96 / 72) == pytest.approx(FLOOR, rel=0.01)
+
+
+def test_a_figure_without_text_may_have_any_width():
+    stored = io.BytesIO()
+    Figure(figsize=(3, 3)).savefig(stored, format="svg")
+    assert legible_width(stored.getvalue()) == 0
+    check_legible(stored.getvalue(), "fig-a")
+
+
+def test_text_too_small_for_the_page_is_named():
+    narrowest = FLOOR * 6 * 96 / COLUMN
+    check_legible(drawn(6, math.ceil(narrowest * 10) / 10), "fig-a")
+    with pytest.raises(ValueError, match="^fig-a: the text 'scale' of 6 pt would be shown with 7.0 pt.*larger text$"):
+        check_legible(drawn(6, 6), "fig-a")
+
+
+def test_a_page_stores_no_figure_with_text_too_small(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path))
+    from matplotlib import pyplot
+
+    fig, ax = pyplot.subplots(figsize=(6, 3))
+    ax.set_title("tiny", fontsize=5)
+    with pytest.raises(ValueError, match="fig-a: the text 'tiny' of 5 pt"):
+        page.figure(fig, "fig-a", data=[1.0])
+    assert not list(tmp_path.iterdir()) and not pyplot.fignum_exists(fig.number)
+
+
+FIGURE = '<figure class="align-default" id="fig-a">\n<img alt="A line." src="../_images/a.png"/>\n<figcaption>C.</figcaption>\n</figure>'
+
+
+def test_a_figure_gets_a_box_with_its_width(tmp_path):
+    (tmp_path / "data" / "one").mkdir(parents=True)
+    (tmp_path / "data" / "one" / "fig-a.svg").write_bytes(drawn())
+    mended = mend_page(FIGURE, tmp_path / "notebooks" / "one.html", tmp_path / "data")
+    box = f'<div class="figure-box"><img alt="A line." src="../_images/a.png" style="--legible: {legible_width(drawn())}px"></div>'
+    assert box in mended and mended.replace(box, "") == FIGURE.replace('<img alt="A line." src="../_images/a.png"/>', "")
+
+
+def test_a_figure_that_no_notebook_stored_stays_as_it_is(tmp_path):
+    assert mend_page(FIGURE, tmp_path / "one.html", tmp_path / "data") == FIGURE
+
+
+def test_mends_are_idempotent_and_say_why(tmp_path):
+    table = '<th class="head"><p></p></th><th class="head text-right"><p>key</p></th><th class="stub"><p>A</p></th>'
+    once = mend_page(table, tmp_path / "one.html", tmp_path)
+    assert once == (
+        '<td class="head"></td><th class="head text-right" scope="col"><p>key</p></th><th class="stub" scope="row"><p>A</p></th>'
+    )
+    assert mend_page(once, tmp_path / "one.html", tmp_path) == once
+    assert all(mend.why for mend in MENDS)
