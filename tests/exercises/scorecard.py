@@ -25,11 +25,13 @@ def _tally(rows=None, relative=True):
     return [int((rows.difference.abs() / size <= 10.0**e).sum()) for e in range(-16, -5)]
 
 
-def _share(error=0.001, seed=0):
-    rows = _card()[_card().quantity == "sigma_table"]
-    wrong = rows.reproduced + error * np.random.default_rng(seed).choice([-1, 1], len(rows))
-    values = zip(rows.published, rows.decimals, wrong, strict=True)
-    return float(np.mean([verdict(p, d, q, None) == "equal" for p, d, q in values]))
+def _share(error=0.001, signs=(-1, 1), draws=100):
+    rows, rng, shares = _card()[_card().quantity == "sigma_table"], np.random.default_rng(0), []
+    for _ in range(draws):
+        wrong = rows.reproduced + error * rng.choice(signs, len(rows))
+        values = zip(rows.published, rows.decimals, wrong, strict=True)
+        shares.append(np.mean([verdict(p, d, q, None) == "equal" for p, d, q in values]))
+    return float(np.mean(shares))
 
 
 class Late:
@@ -69,7 +71,9 @@ ANSWERS = {
             (Late(lambda: _share(0.0)), "without any error"),
             (Late(lambda: 100 * _share()), "not a percentage"),
             (Late(lambda: 1 - _share()), "no longer"),
+            (Late(lambda: _share(signs=(1,))), "same sign"),
             (Late(lambda: _share(0.0003)), "Too many"),
+            (Late(lambda: 0.02 + _share()), "more than chance"),
         ],
     ),
 }

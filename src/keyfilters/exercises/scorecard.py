@@ -71,7 +71,7 @@ def check_15_2(answer):
     raise Hint("Count the rows printed in full whose difference is at most the tolerance times max(1, |p|).")
 
 
-@exercise("the share of the rows that would still be called equal, a number between 0 and 1")
+@exercise("the mean share of the rows that would still be called equal, a number between 0 and 1")
 def check_15_3(answer):
     """How demanding three decimals are."""
     found = number(answer)
@@ -82,16 +82,18 @@ def check_15_3(answer):
         values = zip(rows.published, rows.decimals, rows.reproduced + error, strict=True)
         return np.array([verdict(p, d, q, None) == "equal" for p, d, q in values])
 
-    # Each sign has probability 1/2: mean and deviation of the share follow row by row.
-    chance = (equal(0.001).astype(float) + equal(-0.001)) / 2
-    deviation = np.sqrt((chance * (1 - chance)).sum()) / len(rows)
+    # Each sign has probability 1/2: the mean over the draws follows row by row, and 100 draws come near it.
+    up, down = equal(0.001).mean(), equal(-0.001).mean()
+    right, tolerance = (up + down) / 2, 0.01
     if near(found, equal(0.0).mean(), rtol=0, atol=0.02):
         raise Hint("That is the share without any error. Are the changed numbers the ones that are judged?")
     if 1 < found <= 100:
         raise Hint("A share, not a percentage or a count.")
-    if near(found, 1 - chance.mean(), rtol=0, atol=4 * deviation + 1e-3):
+    if near(found, 1 - right, rtol=0, atol=tolerance):
         raise Hint("That is the share of the rows that are no longer equal.")
-    if found > chance.mean() + 4 * deviation:
+    if near(found, up, rtol=0, atol=1e-3) or near(found, down, rtol=0, atol=1e-3):
+        raise Hint("These errors have all the same sign.")
+    if found > right + 0.1:
         raise Hint("Too many. Is the step of a grid, which allows more, left out, and the error a full 0.001?")
-    if not near(found, chance.mean(), rtol=0, atol=4 * deviation + 1e-3):
-        raise Hint("Not a share that random signs can give. Judge each changed number with `verdict`.")
+    if not near(found, right, rtol=0, atol=tolerance):
+        raise Hint("Off by more than chance in 100 draws. Judge each changed number with `verdict`, and take the mean.")
