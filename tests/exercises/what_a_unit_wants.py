@@ -13,14 +13,14 @@ def _wanted(m, bound):
 
 def _image(g, w):
     n, m = g.shape[1:]
-    eigen = np.add.outer(4 * np.sin(np.pi * np.arange(n) / (2 * n)) ** 2, 4 * np.sin(np.pi * np.arange(m) / (2 * m)) ** 2)
+    eigen = np.add.outer(*(4 * np.sin(np.pi * np.arange(k) / (2 * k)) ** 2 for k in (n, m)))
     eigen[0, 0] = np.inf
     return 0.5 * w * n * m * SLOPE**2 * idctn(dctn(g, axes=(1, 2), norm="ortho") / eigen, axes=(1, 2), norm="ortho")
 
 
 def _wrapped(g, w):
     n, m = g.shape[1:]
-    waves = np.add.outer(4 * np.sin(np.pi * np.arange(n) / n) ** 2, 4 * np.sin(np.pi * np.arange(m) / m) ** 2)
+    waves = np.add.outer(*(4 * np.sin(np.pi * np.arange(k) / k) ** 2 for k in (n, m)))
     waves[0, 0] = np.inf
     return 0.5 * w * n * m * SLOPE**2 * np.fft.ifft2(np.fft.fft2(g) / waves).real
 

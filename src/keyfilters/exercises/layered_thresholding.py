@@ -47,19 +47,24 @@ def check_22_2(answer):
     (n, m1), m2 = layers[0].atoms.shape, layers[1].atoms.shape[1]
     first = array(weights[0], [None, None], "W1")
     if first.shape == (n, m1):
-        raise Hint("With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?")
+        raise Hint(
+            "With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?"
+        )
     first = array(first, [n, 2 * m1], "W1")
     second = array(weights[1], [None, None], "W2")
     if second.shape[0] == m1:
         raise Hint("W2 must read both halves of the channels of the first layer.")
     second = array(second, [2 * m1, 2 * m2], "W2")
     soft = layered_thresholding(y, layers, "soft", thresholds=betas)
-    for z, right, name in zip(forward(y, [first, second], [-b for b in betas]), soft, ("first", "second"), strict=True):
+    channels = forward(y, [first, second], [-b for b in betas])
+    for z, right, name in zip(channels, soft, ("first", "second"), strict=True):
         u, v = np.split(z, 2)
         if not near(u - v, right):
             if near(v - u, right):
                 raise Hint(f"The halves of the {name} layer are exchanged: positive parts come first.")
-            raise Hint(f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?")
+            raise Hint(
+                f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?"
+            )
 
 
 @exercise('a dictionary: "epsilon", a number, and "nearer", "thresholding" or "basis pursuit"')
@@ -68,7 +73,8 @@ def check_22_3(answer):
     from ..representations.dictionaries import spikes_and_waves
 
     found = mapping(answer, ["epsilon", "nearer"])
-    epsilon, word = number(found["epsilon"], "epsilon"), choice(found["nearer"], ["thresholding", "basis pursuit"], "nearer")
+    epsilon = number(found["epsilon"], "epsilon")
+    word = choice(found["nearer"], ["thresholding", "basis pursuit"], "nearer")
     mu = spikes_and_waves(256).coherence
     right = 2 * mu / 6.5
     if near(epsilon, 2 * mu / 7.5, rtol=0.01):

@@ -49,7 +49,9 @@ def check_21_2(answer):
         if near(found, dropped - j):
             continue
         if near(found, -j):
-            raise Hint("-j goes with the scores -y. What is the same for all ten classes must be taken from -j as well.")
+            raise Hint(
+                "-j goes with the scores -y. What is the same for all ten classes must be taken from -j as well."
+            )
         if near(found, dropped):
             raise Hint("Where has j gone? The penalty of the rubbish class is j, whatever the state.")
         if near(found, x @ x):
@@ -61,7 +63,9 @@ def check_21_2(answer):
         raise Hint("Expand the square in y, find what all ten classes share, and add it to -y and to -j.")
 
 
-@exercise("a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1")
+@exercise(
+    "a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1"
+)
 def check_21_3(answer):
     """The share of the sum of squares in the span of a bank."""
     from ..networks.background.factorisation import span_share
@@ -76,7 +80,7 @@ def check_21_3(answer):
     each = [span_share([k], bank) for k in kernels]
     for mistake, hint in (
         (1 - right, "That is the share outside of the span."),
-        (cosines.sum() / total, "The filters are not orthogonal: what two of them have in common has been counted twice."),
+        (cosines.sum() / total, "The filters are not orthogonal: what two of them share has been counted twice."),
         (cosines.max(axis=1).sum() / total, "That takes one filter for each kernel; combinations of all are allowed."),
         (np.sqrt(right), "That is a ratio of norms; the share is one of sums of squares."),
         (np.mean(each), "That is a mean over the kernels: a large kernel has to count more than a small one."),
@@ -84,4 +88,6 @@ def check_21_3(answer):
         if near(found, mistake):
             raise Hint(hint)
     if not near(found, right):
-        raise Hint("Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels.")
+        raise Hint(
+            "Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels."
+        )

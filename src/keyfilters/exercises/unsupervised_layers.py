@@ -27,7 +27,7 @@ def check_23_1(answer):
             (n + total - overlap, "The mixed term occurs twice in the square."),
             (total - 2 * overlap, "The whitened data have a mean square, too."),
             (n - 2 * overlap, "The data themselves have a mean square, too."),
-            (n + total - 2 * np.trace(turn @ covariance), "W holds the inverse root of the covariance, so what is left is a root."),
+            (n + total - 2 * np.trace(turn @ covariance), "W holds an inverse root of the covariance: what is left?"),
             (right / n, "That is the mean over the components; the squared norm is their sum."),
         ):
             if near(found, mistake) and not near(found, right):
@@ -35,7 +35,9 @@ def check_23_1(answer):
         if near(found, np.trace(change @ change.T)):
             raise Hint("That is the norm of W - I. The data are not white before: weight it by their covariance.")
         if not near(found, right):
-            raise Hint("Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.")
+            raise Hint(
+                "Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed."
+            )
 
 
 @exercise("a function of C that returns by how much the bias changes, negative if it is lowered")
@@ -58,10 +60,14 @@ def check_23_2(answer):
             with torch.no_grad():
                 off = block.hidden(torch.zeros(1, 1, c + 2, c + 2))[1].item()
             if abs(off - 1 / (1 + np.exp(bias))) > 1e-5:
-                raise Hint("With this bias a block is not off as often as a single unit. Write down both probabilities.")
+                raise Hint(
+                    "With this bias a block is not off as often as a single unit. Write down both probabilities."
+                )
 
 
-@exercise("a function of two arrays of explained shares, filter by filter, that returns the mean gap, and its interval's two ends")
+@exercise(
+    "a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end"
+)
 def check_23_3(answer):
     """A mean paired difference with its interval of 95 per cent."""
     from ..statistics import bootstrap_interval

@@ -9,7 +9,9 @@ from .verdict import Hint, array, call, exercise, mapping, near
 __all__ = ["check_24_1", "check_24_2", "check_24_3"]
 
 
-@exercise('a function of a mask (colours x rows x columns) and of the bound that returns a dictionary: "norm", "pixel"')
+@exercise(
+    'a function of a mask (colours x rows x columns) and of the bound that returns a dictionary: "norm", "pixel"'
+)
 def check_24_1(answer):
     """The images that drive a linear unit most, under a bound of the whole and of each pixel."""
     mask, bound = np.random.default_rng(0).normal(size=(3, 4, 5)), 1.7
@@ -93,5 +95,7 @@ def check_24_3(answer):
     if near(found, factor * np.fft.ifft2(np.fft.fft2(g) / waves).real):
         raise Hint("A Fourier transform joins opposite borders, whose differences do not count here.")
     if near(found / np.linalg.norm(found), g / np.linalg.norm(g)):
-        raise Hint("That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve.")
+        raise Hint(
+            "That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve."
+        )
     raise Hint("The gradient is not zero there. Which linear operator is the gradient of the total variation?")
