@@ -78,7 +78,7 @@ def _told(right):
 @each_chapter
 def test_no_answer_yet_says_what_is_expected(slug):
     for label in answers(slug):
-        for nothing in (..., None):
+        for nothing in (..., None, {"one": 1.0, "other": ...}):
             verdict = EXERCISES[label](nothing)
             assert not verdict and verdict.text.startswith(f"Exercise {label}: no answer yet. Expected: ")
 

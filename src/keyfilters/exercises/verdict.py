@@ -56,7 +56,8 @@ def exercise(expects: str, praise: str = "") -> Callable[[Callable[[Any], None]]
 
         @wraps(function)
         def check(answer: Any = ...) -> Verdict:
-            if answer is ... or answer is None:
+            blanks = answer.values() if isinstance(answer, Mapping) else [answer]
+            if answer is None or any(blank is ... for blank in blanks):
                 return Verdict(False, f"Exercise {label}: no answer yet. Expected: {expects}.")
             try:
                 function(answer)

@@ -1,0 +1,103 @@
+"""Checks of chapter 26, wavelets, curvelets, contourlets and the edge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .verdict import Hint, array, call, exercise, mapping, near, number
+
+__all__ = ["check_26_1", "check_26_2", "check_26_3"]
+
+
+@exercise('a dictionary: "n", the number of coefficients, and "side", in pixels')
+def check_26_1(answer):
+    """Where the bound of the theorem has the local slope -1.9."""
+    from scipy.optimize import brentq
+
+    found = mapping(answer, ["n", "side"])
+    n, side = number(found["n"], "n"), number(found["side"], "side")
+    logarithm = brentq(lambda t: -2 + 3 / t + 1.9, 1, 100)
+    if near(n, logarithm):
+        raise Hint("n: that is its natural logarithm.")
+    if near(n, 10**logarithm, rtol=0.01) or near(n, 2**logarithm, rtol=0.01):
+        raise Hint("n: the logarithm of the slope is the natural one.")
+    if not near(n, np.exp(logarithm), rtol=0.01):
+        raise Hint("n: which value must 3 / ln n have? Solve for ln n first.")
+    if near(side, n, rtol=0.01) or near(side, n / 2, rtol=0.01):
+        raise Hint("side: the image is a square, and n is the number of all of its pixels.")
+    if not near(side, np.sqrt(n), rtol=0.02):
+        raise Hint("side: how long is the side of a square with n pixels?")
+
+
+@exercise("a function of a frame, an image and n that returns the number by which the squared error is divided")
+def check_26_2(answer):
+    """What least-squares coefficients gain over the thresholded series."""
+    from ..representations.approximation import keep_largest
+    from ..representations.edges import cartoon
+    from ..representations.frames import frame
+
+    image, n = cartoon(32, 1), 200
+    for name in ("contourlet", "sym8"):
+        f = frame(name, 32)
+        found = number(call(answer, f, image, n), "the result")
+        on = np.flatnonzero(keep_largest(f.analyse(image), n))
+        atoms = np.stack([f.synthesise(row).ravel() for row in np.eye(len(f))[on]], axis=1)
+        coefficients = np.linalg.lstsq(atoms, image.ravel(), rcond=None)[0]
+        before = ((image.ravel() - atoms @ f.analyse(image)[on]) ** 2).sum()
+        after = ((image.ravel() - atoms @ coefficients) ** 2).sum()
+        right = before / after
+        if near(found, right, rtol=1e-3):
+            continue
+        if near(found, 1, rtol=1e-3):
+            raise Hint("Nothing has changed. The atoms of a frame overlap: solve for their coefficients together.")
+        if near(found, after / before, rtol=1e-3):
+            raise Hint("That is the share of the error that is left; asked for is what it is divided by.")
+        if near(found, np.sqrt(right), rtol=1e-3):
+            raise Hint("That is the quotient of the norms; take the squares.")
+        if near(found, after, rtol=1e-3) or near(found, before, rtol=1e-3):
+            raise Hint("That is an error itself; compare the one before with the one after.")
+        if found > 1.1 * right:
+            raise Hint("No coefficients of these n atoms bring the error down so far. Are there others among them?")
+        raise Hint("The error is not the least one for these atoms. Is the residual orthogonal to all of them?")
+
+
+@exercise(
+    'a dictionary: "fixed" and "doubled" -> (slope of the count, slope of the size), per octave',
+    "Both extremes lead back to the rate of wavelets.",
+)
+def check_26_3(answer):
+    """The slopes that counting predicts for other laws of the number of wedges."""
+    found = mapping(answer, ["fixed", "doubled"])
+    rows = {name: array(found[name], [2], name) for name in ("fixed", "doubled")}
+    laws = {"fixed": 0.0, "doubled": 1.0}
+    parabola = _slopes(0.5)
+    for name, row in rows.items():
+        right = _slopes(laws[name])
+        if near(row, right, atol=0.01):
+            continue
+        if near(row, parabola, atol=0.01):
+            raise Hint(f"{name}: those are the slopes of the parabolic law, with as many wedges as it has.")
+        if near(row, np.abs(right), atol=0.01):
+            raise Hint(f"{name}: from octave to octave the coefficients become smaller: their slope is negative.")
+        if near(row, right[::-1], atol=0.01):
+            raise Hint(f"{name}: the two are exchanged, the slope of the count comes first.")
+        if name == "doubled" and (near(row[1], -0.5, atol=0.01) or near(row[0], 0, atol=0.01)):
+            raise Hint(
+                "doubled: the edge is curved. Over which length does it stay within an atom's width of its tangent?"
+            )
+        if near(row[0], right[0], atol=0.01):
+            raise Hint(
+                f"{name}: the count is right. The size is the sup norm of the atom times the area in which it "
+                "meets the edge."
+            )
+        raise Hint(f"{name}: how long and how wide are the atoms of octave j, and how many meet the edge?")
+
+
+def _slopes(growth: float) -> np.ndarray:
+    """Slopes per octave of count and size for 2^(growth j) wedges: atoms 2^-j wide and 2^(-(1 - growth) j) long.
+
+    An atom meets the edge over its own length, or over 2^(-j/2) if it is longer; as many lie along the edge as such
+    pieces fit, or as there are directions. Its sup norm is the inverse root of its area.
+    """
+    long, met = -(1 - growth), -max(1 - growth, 0.5)
+    return np.array([max(1 - growth, growth), -(long - 1) / 2 + met - 1])
