@@ -43,7 +43,7 @@ def canonical(latex: str) -> str:
     >>> canonical(r"\sigma_{x}") == canonical(r"\sigma_x")
     True
     """
-    text = _WRAPPED.sub(r"{\1}", latex)
+    text = re.sub(r"\{(\{[^{}]*\})\}", r"\1", _WRAPPED.sub(r"{\1}", latex))
     text = _DOUBLE.sub("‖", _BARS.sub("|", text))
     # A command ends where its letters do: a space behind it is kept as a boundary until the letters are replaced.
     text = re.sub(r"\\([A-Za-z]+)\s*", r"\\\1 ", text)

@@ -223,7 +223,8 @@ class _Page:
 
     def symbol(self, latex: str) -> Entry | None:
         """The symbol that a formula is, if it stands on the page for the first time."""
-        entry = self.formulas.get(canonical(latex)) if self.active else None
+        # A number may follow in the text: $\sigma =$ 0.5.
+        entry = self.formulas.get(canonical(latex).removesuffix("=")) if self.active else None
         if entry is None or entry.target in self.done:
             return None
         self.done.add(entry.target)
@@ -239,6 +240,7 @@ def _link(app: Sphinx, page: _Page, home: str, entry: Entry, child: nodes.Node) 
 def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: _Page, home: str) -> None:
     """Link the first uses below `node`, in the order of reading."""
     before = ""
+    _join(node)
     for child in list(node.children):
         if isinstance(child, addnodes.start_of_file):
             # All pages in one document, for print: each page has first uses of its own.
@@ -252,6 +254,14 @@ def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: _Page, home: s
         elif isinstance(child, nodes.Element) and not _skipped(child):
             _walk(app, finder, child, page, home)
         before += child.astext() or "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+def _join(node: nodes.Element) -> None:
+    """Make one text of neighbouring ones: a line end stands in a text of its own."""
+    for position in range(len(node.children) - 1, 0, -1):
+        one, two = node.children[position - 1 : position + 1]
+        if isinstance(one, nodes.Text) and isinstance(two, nodes.Text):
+            node[position - 1 : position + 1] = [nodes.Text(one.astext() + two.astext())]
 
 
 def _skipped(node: nodes.Element) -> bool:
