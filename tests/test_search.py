@@ -1,0 +1,80 @@
+"""The search finds symbols, methods, names and keys: in a browser, from a server and from a file."""
+
+import pytest
+
+import browser as chromium
+
+pytestmark = [pytest.mark.book, pytest.mark.browser]
+
+# What is typed -> a page that has to be among the first five results.
+QUERIES = {
+    "sigma_x": "notation.html#symbol-sigma",
+    "σ_x": "notation.html#symbol-sigma",
+    "σ": "notation.html#symbol-sigma",
+    "sigma": "notation.html#symbol-sigma",
+    "gamma": "notation.html#symbol-gamma",
+    "γ": "notation.html#symbol-gamma",
+    "delta_x+": "notation.html#symbol-delta-x-plus",
+    "T(n; s)": "notation.html#symbol-T-n-s",
+    "R^2": "notation.html#symbol-R-2",
+    "R²": "notation.html#symbol-R-2",
+    "M(|h|)": "notation.html#symbol-M-abs-h-abs",
+    "KL": "glossary.html#term-KL",
+    "Laplacian": "glossary.html#term-Laplacian",
+    "C1": "glossary.html#term-C1",
+    "c1": "glossary.html#term-C1",
+    "D2": "glossary.html#term-D2",
+    "method B": "notebooks/method_b.html",
+    "method C1": "glossary.html#term-C1",
+    "joint": "glossary.html#term-joint",
+    "joint scales": "notebooks/joint_scales.html",
+    "l1 norm": "glossary.html#term-l1-norm",
+    "depthwise": "glossary.html#term-depthwise-convolution",
+    "key 7": "notebooks/key7.html",
+    "key 3": "notebooks/learned_filters.html",
+    "scale space": "glossary.html#term-scale-space",
+    "curvelets": "notebooks/wavelets_and_the_edge.html",
+    "ScaleSpaceConv2d": "notebooks/learning_scales.html",
+    "ideal_filter": "concordance.html",
+    "fit_joint": "notebooks/joint_scales.html",
+    "learned_filters": "notebooks/learned_filters.html",
+}
+
+FIRST = """() => [...document.querySelectorAll("#search-results ul.search > li > a")].slice(0, 5)
+    .map(link => link.getAttribute("href").replace(/[?]highlight=[^#]*/, ""))"""
+DONE = "() => window.Search === undefined ? Search._pulse_status < 0 && document.querySelector('#search-results ul.search') : false"
+
+
+@pytest.fixture(scope="module")
+def places(book_html):
+    with chromium.served(book_html) as http:
+        yield {"http": http, "file": book_html.as_uri()}
+
+
+@pytest.fixture(scope="module")
+def tab(running):
+    page = running.new_page(viewport={"width": 1280, "height": 900})
+    yield page
+    page.close()
+
+
+def search(tab, place, query):
+    tab.goto("about:blank")
+    tab.goto(f"{place}/search.html", wait_until="load")
+    tab.evaluate("query => { location.search = '?q=' + encodeURIComponent(query) }", query)
+    tab.wait_for_url(lambda url: "?q=" in url)
+    tab.wait_for_function(DONE, timeout=20_000)
+    return tab.evaluate(FIRST)
+
+
+@pytest.mark.parametrize("protocol", ["http", "file"])
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_page_is_among_the_first_five(tab, places, query, protocol):
+    found = search(tab, places[protocol], query)
+    page, _, anchor = QUERIES[query].partition("#")
+    assert any(link.split("#")[0] == page and (not anchor or link.endswith(f"#{anchor}")) for link in found), found
+
+
+@pytest.mark.parametrize("protocol", ["http", "file"])
+def test_what_is_nowhere_is_not_found(tab, places, protocol):
+    assert search(tab, places[protocol], "xyzzyplugh") == []
