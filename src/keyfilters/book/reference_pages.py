@@ -2,7 +2,8 @@
 
 A page of `book/api` has the line `<!-- library: PAGE -->`, which becomes a table of the names on that page of
 `reference.PAGES`, then one section a module with the entries, written by autodoc. `<!-- library: exports MODULE -->`
-becomes a list of what a package exports, and `<!-- library: commands -->` the help of every command.
+becomes a list of what a package exports, `<!-- library: commands -->` the help of every command, and
+`<!-- library: messages -->` what the library says to mistakes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .messages import messages
 from .project import BookError
 from .reference import PACKAGE, PAGES, Name, modules_of, names_of, page_of, public_modules
 
@@ -46,13 +48,16 @@ def _part(what: str) -> str:
     kind, _, rest = what.partition(" ")
     if kind == "commands":
         return "\n".join(_commands())
+    if kind == "messages":
+        return "\n".join(f"`{call}`\n: `{message}`\n" for call, message in messages().items())
     if kind == "exports":
         places = {name.place: name for page in PAGES for name in names_of(page)}
         exported = [f"{rest}.{name}" for name in sorted(import_module(rest).__all__, key=str.lower)]
         return _rst(_table([places[place] for place in exported if place in places]))
     if what not in PAGES:
         raise BookError(f"<!-- library: {what} -->: there is no such page in keyfilters.book.reference.PAGES")
-    parts = [_rst(_table(names_of(what)))]
+    # First what packages export, which most readers look for.
+    parts = [_rst(_table(sorted(names_of(what), key=lambda name: name.place.startswith(f"{name.module}."))))]
     for module in modules_of(what):
         parts.append(_section(module, [name for name in names_of(what) if name.module == module]))
     return "\n".join(parts)
@@ -77,7 +82,7 @@ def _section(module: str, names: list[Name]) -> str:
     lines = [f".. py:currentmodule:: {module}", "", *(loaded.__doc__ or "").strip().splitlines(), ""]
     for name in names:
         lines += [*_entry(name), ""]
-    return f"## `{module}`\n\n{_rst(lines)}"
+    return f"## {module.rpartition('.')[2]}\n\n`{module}`\n\n{_rst(lines)}"
 
 
 def _entry(name: Name) -> list[str]:
@@ -172,7 +177,7 @@ def _for_napoleon(app: Sphinx, what: str, name: str, item: object, options: obje
 
 
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
-    if docname.startswith("api/"):
+    if docname.startswith("api/") or docname == "own_network":
         source[0] = filled(source[0])
 
 
