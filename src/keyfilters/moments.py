@@ -24,7 +24,7 @@ def coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Spread:
-    """Spread measures of |h|: x then y, y up, in grid units.
+    """Spread measures of ``|h|``: x then y, y up, in grid units.
 
     Attributes
     ----------

@@ -177,7 +177,7 @@ def dc_compensation(h, key, dc: str = "published") -> DCCompensation:
 def normalize(h, key, dc: str = "published") -> np.ndarray:
     r"""Normalise a filter for comparison with the idealised filter of a key.
 
-    - keys 1-6: :math:`h / R_{10}` or :math:`h / R_{01}`, the response to x or y shifted by M(|h|),
+    - keys 1-6: :math:`h / R_{10}` or :math:`h / R_{01}`, the response to x or y shifted by ``M(|h|)``,
       so that a unit slope gives a unit response;
     - keys 7, 8: :math:`(h - C) / \sum (h - C)`, so that a constant passes unchanged.
 

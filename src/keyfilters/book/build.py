@@ -159,10 +159,11 @@ def _inputs(project: Project) -> str:
     """Hash over everything that the HTML is made from."""
     files = [path for path in project.book.rglob("*") if path.is_file()]
     files += [path for path in (project.config, project.lock) if path.is_file()]
-    files += sorted(Path(__file__).parent.glob("*.py"))
+    # The code of the book, and the docstrings of the rest.
+    files += sorted(Path(__file__).parents[1].rglob("*.py"))
     own = [path for path in files if path.is_relative_to(project.root)]
     rest = [path for path in files if not path.is_relative_to(project.root)]
-    return digest_files(own, project.root) + digest_files(rest, Path(__file__).parent)
+    return digest_files(own, project.root) + digest_files(rest, Path(__file__).parents[1])
 
 
 def _pages(folder: Path) -> str:

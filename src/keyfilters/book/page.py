@@ -178,7 +178,7 @@ def table(
     Parameters
     ----------
     frame : DataFrame; a named or non-counting index becomes the first column
-    name : the table's name, such as ``"tbl-method-a"``, referred to by ``{numref}`tbl-method-a` ``
+    name : the table's name, such as ``"tbl-method-a"``, referred to by the role ``numref``
     caption : one line of MyST Markdown
     formats : column -> format string such as ``"{:.4f}"``, or a function from the value to its text
     headers : column -> heading in MyST Markdown, such as ``r"$\\sigma_x$"``
@@ -264,7 +264,7 @@ def number(
 
     Parameters
     ----------
-    name : used in the text as ``{glue:text}`name` ``
+    name : used in the text by the role ``glue:text``
     value : a number, or a word that the run decided on
     format_ : format string such as ``"{:.2f}"``; without it the value's own text
     bound : round up for "at most", down for "at least"; without it, to the nearest

@@ -6,10 +6,14 @@ import matplotlib as mpl
 import numpy as np
 
 DIVERGING = "RdBu_r"
+"""Colour map of values with a sign: blue below 0, white at 0, red above."""
 SEQUENTIAL = "viridis"
+"""Colour map of values without a sign."""
 # Okabe and Ito's palette, black first; colour-blind readers tell its colours apart.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Colours of lines and points, in the order in which they are used."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Markers that go with the colours: a second sign beside the colour."""
 
 RC = {
     "figure.dpi": 100,

@@ -12,6 +12,7 @@ from .methods import METHODS, by_norm, by_variance, check_options, fit_one
 from .result import Certificate, Fit, finish
 
 JOINT_METHODS = ("A-joint", "B-joint", "C-joint", "D-joint")
+"""Names of the methods with scales shared by groups of keys, see :func:`fit_joint`."""
 
 
 def fit_joint(method, *, dc="published", edge="crop", search="exact") -> dict[int, Fit]:
@@ -69,6 +70,7 @@ def fit_joint(method, *, dc="published", edge="crop", search="exact") -> dict[in
 
 
 TABLE_COLUMNS = ("method", "key", "sigma_x", "sigma_y", "gamma", "objective", "relative_l1", "relative_l2", "cosine")
+"""Columns of :func:`fit_table`."""
 
 
 def fit_table(*, dc="published", edge="crop", search="exact"):

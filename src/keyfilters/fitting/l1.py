@@ -54,7 +54,7 @@ class LocalMinimum:
 
 
 def linear_step(r, jacobian, low, high) -> tuple[np.ndarray, float, tuple[int, ...]]:
-    """Minimise sum |r + J d| over the box low <= d <= high in one or two dimensions, exactly.
+    """Minimise sum ``|r + J d|`` over the box low <= d <= high in one or two dimensions, exactly.
 
     The minimum of a piecewise linear convex function lies at a vertex: an intersection of two lines
     among the zero lines of the residuals and the sides of the box (in 1-D, a zero or an end). Few
@@ -164,7 +164,7 @@ def _judge(problem, p, active, bound) -> LocalMinimum | None:
 
 
 def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
-    """Descend from a start to a local minimum of sum |residual|.
+    """Descend from a start to a local minimum of sum ``|residual|``.
 
     Parameters
     ----------

@@ -49,6 +49,7 @@ METHODS: dict[str, Method] = {
         Method("D2", "least l2 norm of the difference, one scale", 2, 1),
     )
 }
+"""The methods of :func:`fit` by name; each row says what it minimises or equates, and how many scales it fits."""
 
 
 def _certificate(found: GlobalMinimum, size: int) -> Certificate:

@@ -132,7 +132,7 @@ class SeparableProblem:
 
         The grid is indexed [sigma_x, sigma_y] (or [sigma]); pooled keys add up (l1) or add their
         squares under the root (l2). The slope bound is the triangle inequality on the factors:
-        |d/dsigma_x| <= |du/dsigma_x| |v|, summed over both axes.
+        ``|d/dsigma_x| <= |du/dsigma_x| |v|``, summed over both axes.
         """
         norm = slope = 0.0
         size_of = (lambda a: np.abs(a).sum(-1)) if power == 1 else (lambda a: np.sqrt((a**2).sum(-1)))

@@ -12,7 +12,7 @@ from .problem import factors, largest_scale
 
 
 def weighted_variances(h, row: Key, edge: str, reference_scale: float = 1.0) -> np.ndarray:
-    """Variances (x, y) of |h| weighted by the key's template at the reference scale.
+    """Variances (x, y) of ``|h|`` weighted by the key's template at the reference scale.
 
     Key 7 has no template in the published procedure; plain smoothing stands in for it.
     """

@@ -10,12 +10,18 @@ from importlib.resources import files
 
 from .reproduce import Row, Workbook, grids_of, reproduce
 
-EQUAL, WITHIN, DEVIATES = "equal", "within grid step", "deviates"
+EQUAL = "equal"
+"""Verdict: the number is reproduced to its printed digits."""
+WITHIN = "within grid step"
+"""Verdict: the difference is no larger than the step of the published search grid allows."""
+DEVIATES = "deviates"
+"""Verdict: the difference is larger; `known_deviations` has the reason."""
 VERDICTS = {
     EQUAL: "equal to its printed digits",
     WITHIN: "within the published grid step",
     DEVIATES: "deviates, with a reason",
 }
+"""Verdict -> what it means, in words."""
 
 ROUNDING = 1e-12
 """Numbers printed in full are sums of about fifty terms: beyond this (times the number, if that is
@@ -25,6 +31,7 @@ COLUMNS = (
     "quantity", "key", "component", "method", "published", "decimals", "source",
     "reproduced", "difference", "matching_digits", "verdict", "deviation",
 )  # fmt: skip
+"""Columns of :func:`scorecard`."""
 
 
 def _read(name: str) -> list[dict[str, str]]:

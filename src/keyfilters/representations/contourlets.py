@@ -64,7 +64,7 @@ def _frequencies(n: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def low_pass(n: int) -> np.ndarray:
-    """Return the orthonormal low-pass in frequency, shape (n, n): |H|^2 and its three aliases add up to 4.
+    """Return the orthonormal low-pass in frequency, shape (n, n): ``|H|^2`` and its three aliases add up to 4.
 
     Along each axis sqrt(2) up to pi/3, 0 from 2 pi/3, power complementary about pi/2.
     """

@@ -109,8 +109,8 @@ def change(features, moved_features, spread: float | None = None) -> dict[str, f
     Returns
     -------
     dict of str to float
-        relative : mean of |moved - features| / |features|; zero rows are left out.
-        normalised : mean of |moved - features| over the mean distance between different images, d(T).
+        relative : mean of ``|moved - features| / |features|``; zero rows are left out.
+        normalised : mean of ``|moved - features|`` over the mean distance between different images, d(T).
 
     Raises
     ------

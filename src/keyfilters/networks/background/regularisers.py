@@ -128,6 +128,7 @@ PENALTIES = {
     "norm": Penalty("colours of ordinary strength", alpha_norm),
     "tv": Penalty("small differences of neighbouring pixels", total_variation),
 }
+"""The penalties of :func:`penalty` by name."""
 
 
 def penalty(x, weights: Mapping[str, float]) -> torch.Tensor:

@@ -11,7 +11,6 @@ EXAMPLES = """examples:
   keyfilters inspect efficientnet_lite0 --method learned --nulls random,lines --json
   keyfilters inspect convnextv2_tiny --weights mine.pth --html report.html
   keyfilters inspect mobilenetv3_small_050 -o layers.csv --force"""
-SUFFIXES = (".json", ".csv", ".html")
 
 
 def add_arguments(parser) -> None:
@@ -36,11 +35,12 @@ def add_arguments(parser) -> None:
 def _targets(options) -> list[str]:
     """The files to write, each with a suffix that says how."""
     from ...output import check_output
+    from ..inspection.inspecting import report_kind
 
     if options.html is not None and Path(options.html).suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{options.html}: expected a name that ends in .html")
-    if options.output is not None and Path(options.output).suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{options.output}: expected a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    if options.output is not None:
+        report_kind(options.output)
     targets = [path for path in (options.html, options.output) if path is not None]
     if len(targets) == 2 and Path(targets[0]).absolute() == Path(targets[1]).absolute():
         raise ValueError(f"--html and -o both name {targets[0]}: expected two files")
@@ -66,27 +66,12 @@ def run(options) -> int:
     found = inspect_model(loaded.model, options.method, nulls, draws, seed, name=loaded.name)
     document = {"weights": loaded.source, "notes": loaded.notes} | found.document()
     for path in targets:
-        _write(path, found, document, options.force)
+        found.write(path, options.force, {"weights": loaded.source, "notes": loaded.notes})
     if options.json:
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
         _print(found, loaded)
     return 0
-
-
-def _write(path, found, document, force) -> None:
-    from ...output import written
-
-    with written(path, force) as temporary:
-        kind = Path(path).suffix.lower()
-        if kind == ".json":
-            temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        elif kind == ".csv":
-            found.frame().to_csv(temporary, index=False, lineterminator="\n")
-        else:
-            from ..inspection.page import render
-
-            temporary.write_text(render(found), encoding="utf-8", newline="\n")
 
 
 def _print(found, loaded) -> None:

@@ -88,7 +88,7 @@ class Comparison:
 
 
 def assign(lines, reference) -> tuple[np.ndarray, np.ndarray]:
-    """One-to-one assignment of unit lines to unit reference vectors with the largest sum of |correlation|.
+    """One-to-one assignment of unit lines to unit reference vectors with the largest sum of ``|correlation|``.
 
     Returns
     -------

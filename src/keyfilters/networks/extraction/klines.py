@@ -205,7 +205,7 @@ def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: in
     ValueError
         For anything but a finite array of shape (N, d), or a k, restarts or iterations out of range.
 
-    See also: Bradley and Mangasarian (2000), "k-plane clustering", J. Global Optimization 16, of which
+    Source: Bradley and Mangasarian (2000), "k-plane clustering", J. Global Optimization 16, of which
     lines through the origin are the other extreme; Arthur and Vassilvitskii (2007), "k-means++".
 
     Examples

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 """Filters shown per key."""
+REPORTS = (".json", ".csv", ".html")
+"""Endings of the files that a report can be written to."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,62 @@ class Inspection:
             "seed": self.seed, "sizes": [clean(r) for r in self.sizes], "places": [clean(r) for r in self.places],
             "layers": self.records(),
         }  # fmt: skip
+
+    def write(self, path, force: bool = False, more: Mapping | None = None) -> None:
+        """Write the report into a file, which appears whole or not at all.
+
+        ========= ========================================================================
+        name ends holds
+        ========= ========================================================================
+        .html     a page with maps of filters, which needs no other file
+        .csv      ``frame()``, one row a layer
+        .json     ``document()``, after the entries of ``more``
+        ========= ========================================================================
+
+        Parameters
+        ----------
+        path : str or Path
+        force : bool
+            Overwrite an existing file.
+        more : mapping, optional
+            Entries of your own for the JSON.
+
+        Raises
+        ------
+        ValueError
+            For another ending, a folder that is not there, and an existing file without ``force``.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from torch import nn
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "report.html"
+        >>> inspect_model(nn.Conv2d(4, 4, 3, groups=4), nulls="none").write(file)
+        >>> file.read_text(encoding="utf-8").count("<h1>")
+        1
+        """
+        from ...output import written
+        from .page import render
+
+        kind = report_kind(path)
+        with written(path, force) as temporary:
+            if kind == ".csv":
+                self.frame().to_csv(temporary, index=False, lineterminator="\n")
+                return
+            if kind == ".json":
+                text = json.dumps({**(more or {}), **self.document()}, indent=1, allow_nan=False) + "\n"
+            else:
+                text = render(self)
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def report_kind(path) -> str:
+    """The ending of a report's name, which says what is written; ``ValueError`` for another one."""
+    kind = Path(path).suffix.lower()
+    kind = ".html" if kind == ".htm" else kind
+    if kind not in REPORTS:
+        raise ValueError(f"{path}: expected a name that ends in {', '.join(REPORTS[:-1])} or {REPORTS[-1]}")
+    return kind
 
 
 def _samples(layers, found, keys: int, per_key: int = SAMPLES) -> tuple[Sample, ...]:

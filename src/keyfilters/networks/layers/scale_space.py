@@ -15,7 +15,9 @@ from .kernels import KERNEL_KINDS, KernelTable, check_keys, kernels_from
 __all__ = ["NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "ScaleSpaceConv2d", "key_parameters"]
 
 SHARES = ("channel", "key", "layer")
+"""What a set of scales belongs to: a channel, all channels of a key, or the whole layer."""
 NORMS = {"none": None, "l1": 1, "l2": 2}
+"""Norms that a filter may be divided by, with their powers."""
 
 
 class ScaleSpaceConv2d(DepthwiseKernelConv2d):

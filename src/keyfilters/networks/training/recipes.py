@@ -200,6 +200,7 @@ RECIPES: dict[str, dict] = {
         "channels_last": True,
     },
 }  # fmt: skip
+"""Settings by the name of the recipe; what a recipe leaves out is as in :class:`TrainConfig`."""
 DESCRIPTIONS = {
     "published-finetune": "ConvNeXt V2 Tiny on ImageNet, 300 epochs from the FCMAE checkpoint",
     "published-scratch": "ConvNeXt V2 Tiny on ImageNet, 300 epochs from random weights, as ConvNeXt was trained",

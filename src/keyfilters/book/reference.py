@@ -1,0 +1,192 @@
+"""What the API reference holds: the public names of the library, each at the place where a user imports it from.
+
+A name is public if a package of the library exports it (``keyfilters``, ``keyfilters.networks``, ...), or if it is a
+function, a class or a documented constant of a module that is not in `INTERNAL`. A module may narrow this by ``__all__``.
+
+>>> [name.place for name in names_of("layers")][:2]
+['keyfilters.networks.layers.base.DepthwiseKernelConv2d', 'keyfilters.networks.FilterBankConv2d']
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+__all__ = ["INTERNAL", "PAGES", "Name", "modules_of", "names_of", "page_of", "public_modules"]
+
+PACKAGE = __name__.partition(".")[0]
+FACADES = (PACKAGE, f"{PACKAGE}.fitting", f"{PACKAGE}.published", f"{PACKAGE}.figures", f"{PACKAGE}.networks")
+"""Packages from which users import what their modules define; the first that has a name is its place."""
+
+PAGES: dict[str, tuple[str, ...]] = {
+    "core": ("filters", "gaussian", "differences", "models", "moments", "normalization"),
+    "fitting": ("fitting",),
+    "measures": ("structure", "spectrum", "sharpening", "statistics"),
+    "published": ("published", "architecture"),
+    "figures": ("figures", "tables"),
+    "figures_lecture": tuple(
+        f"figures.{name}"
+        for name in (
+            "lenet", "thresholding", "patches", "visualisation", "single_layer", "approximation", "representations", "transfer",
+        )  # fmt: skip
+    ),
+    "layers": ("networks.layers",),
+    "surgery": ("networks.surgery",),
+    "zoo": ("networks.zoo",),
+    "data": ("networks.data", "images", "fetch", "filter_files"),
+    "training": ("networks.training",),
+    "evaluation": ("networks.evaluation",),
+    "extraction": ("networks.extraction",),
+    "inspection": ("networks.inspection",),
+    "experiments": ("networks.experiments",),
+    "background": ("networks.background",),
+    "background_units": tuple(
+        f"networks.background.{name}" for name in ("probing", "regularisers", "visualisation", "inversion", "linearisation")
+    ),
+    "sparsity": tuple(
+        f"representations.{name}"
+        for name in (
+            "thresholding", "dictionaries", "key_dictionary", "layered", "guarantees", "recovery", "parity",
+            "patches", "colour", "sparse_coding", "gabor", "second_layer",
+        )  # fmt: skip
+    ),
+    "wavelets": tuple(
+        f"representations.{name}" for name in ("approximation", "frames", "contourlets", "multiscale", "edges", "denoising", "sizes")
+    ),
+    "representations": ("representations",),
+    "notebooks": ("book.page", "exercises", "benchmarks"),
+}
+"""Page of the reference -> the modules on it, with all that lies in them."""
+
+INTERNAL: dict[str, str] = {
+    "book": "makes the book; only `book.page` is called by notebooks",
+    "cli": "the page on the command line shows what it does",
+    "networks.commands": "the page on the command line shows what they do",
+    "networks.experiments.__main__": "a command of the Makefile",
+    "checks": "checks what users hand in; its messages are what they see",
+    "deadline": "serves the modules that use the network",
+    "debian": "serves `fetch`",
+    "output": "serves the command line",
+    "networks.training.setup": "a step of `train`",
+}
+"""Modules that are not meant to be called from outside, with the reason. `PAGES` goes before."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A public name.
+
+    Attributes
+    ----------
+    place : str
+        Where a user imports it from, dotted.
+    module : str
+        Where it is defined.
+    kind : {"function", "class", "data"}
+    doc : str
+        Its docstring; for a constant the string that follows it.
+    """
+
+    place: str
+    module: str
+    kind: str
+    doc: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the place."""
+        return self.place.rpartition(".")[2]
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the docstring, on one line."""
+        return " ".join(self.doc.strip().partition("\n\n")[0].split())
+
+
+def _within(module: str, prefixes) -> str | None:
+    """The longest of the prefixes (without the package's name) that the module is or lies in."""
+    found = [p for p in prefixes if f"{module}.".startswith(f"{PACKAGE}.{p}.")]
+    return max(found, key=len, default=None)
+
+
+@cache
+def _all_modules() -> tuple[str, ...]:
+    root = Path(import_module(PACKAGE).__file__).parent
+    return tuple(sorted(found.name for found in pkgutil.walk_packages([str(root)], f"{PACKAGE}.")))
+
+
+def _public(module: str) -> bool:
+    """Whether a module is meant to be called from outside: the longest prefix in `PAGES` or `INTERNAL` decides."""
+    paged = _within(module, [prefix for prefixes in PAGES.values() for prefix in prefixes]) or ""
+    internal = _within(module, INTERNAL)
+    return internal is None or len(paged) > len(internal)
+
+
+def public_modules() -> list[str]:
+    """All modules of the library that are not internal, those included that are on no page yet."""
+    return [module for module in _all_modules() if _public(module)]
+
+
+def page_of(module: str) -> str | None:
+    """The page that a module stands on: that with the longest prefix."""
+    owner = {prefix: page for page, prefixes in PAGES.items() for prefix in prefixes}
+    return owner.get(_within(module, owner))
+
+
+def modules_of(page: str) -> list[str]:
+    """The modules of a page that have something to show, in the order of `PAGES` and then of the alphabet."""
+    prefixes = PAGES[page]
+    found = [m for m in _all_modules() if page_of(m) == page and _names(m)]
+    return sorted(found, key=lambda m: (prefixes.index(_within(m, prefixes)), m))
+
+
+def names_of(page: str) -> list[Name]:
+    """The public names on a page."""
+    return [name for module in modules_of(page) for name in _names(module)]
+
+
+@cache
+def _constants(module: str) -> dict[str, str]:
+    """The constants of a module with the strings that follow them ("" where there is none)."""
+    body = ast.parse(inspect.getsource(import_module(module))).body
+    found = {}
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+        found |= {t.id: inspect.cleandoc(text) if isinstance(text, str) else "" for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+@cache
+def _names(module: str) -> tuple[Name, ...]:
+    """The public names that a module defines, by the order of their definition."""
+    loaded = import_module(module)
+    declared = getattr(loaded, "__all__", None)
+    internal = not _public(module)
+    exported = {facade: set(import_module(facade).__all__) for facade in FACADES}
+    found = []
+    for name, kind, doc in _defined(module):
+        facade = next((f for f in FACADES if name in exported[f] and getattr(import_module(f), name) is getattr(loaded, name)), None)
+        if facade is None and (internal or (name not in declared if declared is not None else kind == "data" and not doc)):
+            continue
+        found.append(Name(f"{facade or module}.{name}", module, kind, doc))
+    return tuple(found)
+
+
+def _defined(module: str) -> Iterator[tuple[str, str, str]]:
+    """Name, kind and docstring of what a module itself defines without a leading underscore."""
+    loaded, constants = import_module(module), _constants(module)
+    for node in ast.parse(inspect.getsource(loaded)).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            entries = [(node.name, "class" if isinstance(node, ast.ClassDef) else "function", ast.get_docstring(node) or "")]
+        else:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            names = [e.id for t in targets for e in ast.walk(t) if isinstance(e, ast.Name)]
+            entries = [(name, "data", constants.get(name, "")) for name in names]
+        yield from (entry for entry in entries if not entry[0].startswith("_"))

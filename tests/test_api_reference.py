@@ -1,0 +1,170 @@
+"""The API reference: every public name once, with what its docstring has, and the search finds it."""
+
+import ast
+import re
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+import browser as chromium
+import keyfilters
+from keyfilters.book import reference
+from keyfilters.book.messages import MISTAKES
+from keyfilters.book.project import BookError
+from keyfilters.book.reference_pages import filled
+
+ROOT = Path(__file__).resolve().parent.parent
+ALL = {page: reference.names_of(page) for page in reference.PAGES}
+NAMES = [name for names in ALL.values() for name in names]
+
+
+def declared(path):
+    """`__all__` of a module, read from its text; None where it has none or computes it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return ast.literal_eval(node.value) if isinstance(node.value, ast.List) else None
+    return None
+
+
+def test_every_public_module_is_on_a_page():
+    lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
+    assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in keyfilters/book/reference.py"
+
+
+def test_a_new_module_must_be_listed(monkeypatch):
+    """Without its line the page of a module is missed."""
+    monkeypatch.setattr(reference, "PAGES", {k: v for k, v in reference.PAGES.items() if k != "measures"})
+    lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
+    assert lost == [f"keyfilters.{name}" for name in ("sharpening", "spectrum", "statistics", "structure")]
+
+
+@pytest.mark.parametrize("facade", reference.FACADES)
+def test_every_exported_name_is_there(facade):
+    package = reference.import_module(facade)
+    objects = {id(value) for name in NAMES for value in [_object(name.place)]}
+    missing = [name for name in package.__all__ if id(getattr(package, name)) not in objects]
+    assert not missing
+
+
+def _object(place):
+    module, _, name = place.rpartition(".")
+    return getattr(reference.import_module(module), name)
+
+
+def test_every_declared_name_of_a_module_is_there():
+    """Names in `__all__` as they stand in the files, found without the code that the reference is made by."""
+    source = Path(keyfilters.__file__).parent
+    known = {(name.module, name.name) for name in NAMES}
+    missing = []
+    for path in sorted(source.rglob("*.py")):
+        module = ".".join((keyfilters.__name__, *path.relative_to(source).with_suffix("").parts)).removesuffix(".__init__")
+        if module not in reference.public_modules() or path.name == "__init__.py":
+            continue
+        for name in declared(path) or ():
+            loaded = reference.import_module(module)
+            origin = getattr(getattr(loaded, name), "__module__", module)
+            if not {(module, name), (origin, name)} & known:
+                missing.append(f"{module}.{name}")
+    assert not missing
+
+
+def test_every_name_stands_once():
+    assert not [place for place, count in Counter(name.place for name in NAMES).items() if count > 1]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: name.place.removeprefix("keyfilters."))
+def test_the_first_line_says_what(name):
+    assert name.summary, f"{name.place} has no docstring"
+    first = name.doc.strip().splitlines()[0]
+    assert len(first) > 9 and not first.startswith((">>>", "Parameters")), f"{name.place}: {first!r} does not say what it is"
+
+
+def test_pages_and_contents_agree():
+    text = (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"file: api/(\w+)", text)
+    assert yaml.safe_load(text) and len(listed) == len(set(listed))
+    pages = {path.stem for path in (ROOT / "book" / "api").glob("*.md")}
+    assert set(listed) == pages == {*reference.PAGES, "index", "command_line"}
+    for page in reference.PAGES:
+        assert f"<!-- library: {page} -->" in (ROOT / "book" / "api" / f"{page}.md").read_text(encoding="utf-8")
+
+
+def test_reasons_stand_beside_what_is_internal():
+    modules = {m.removeprefix("keyfilters.") for m in reference._all_modules()}
+    assert all(prefix in modules and reason for prefix, reason in reference.INTERNAL.items())
+
+
+def test_a_mark_that_names_nothing_is_an_error():
+    with pytest.raises(BookError, match="no such page"):
+        filled("text\n<!-- library: layer -->\n")
+
+
+@pytest.fixture(scope="module")
+def inventory(book_html):
+    """Place -> (kind, page with anchor) of the objects of Python, from objects.inv."""
+    data = (book_html / "objects.inv").read_bytes()
+    body = zlib.decompress(data.split(b"\n", 4)[4]).decode()
+    rows = (re.match(r"(\S+)\s+py:(\w+)\s+-?\d+\s+(\S+)\s", line) for line in body.splitlines())
+    return {row[1]: (row[2], row[3]) for row in rows if row}
+
+
+@pytest.mark.book
+def test_every_name_is_in_the_built_book(inventory):
+    expected = {name.place: f"api/{page}.html" for page, names in ALL.items() for name in names}
+    found = {place: inventory[place][1].partition("#")[0] for place in expected if place in inventory}
+    assert found == expected
+
+
+@pytest.mark.book
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_entries_have_signature_and_example(page, book_html):
+    soup = BeautifulSoup((book_html / "api" / f"{page}.html").read_text(encoding="utf-8"), "lxml")
+    rows = [row.find("a").get_text() for row in soup.select("table.api-names tbody tr")]
+    assert sorted(rows) == sorted(name.name for name in ALL[page])
+    for name in ALL[page]:
+        entry = soup.find("dt", id=name.place)
+        assert entry is not None, name.place
+        assert name.kind == "data" or name.kind == "class" or "(" in entry.get_text(), f"{name.place} has no signature"
+        text = entry.find_next_sibling("dd").get_text()
+        assert (">>>" in name.doc) <= (">>>" in text), f"the example of {name.place} is not shown"
+        # Sections of a docstring that were not understood would stand there as text.
+        assert "-----" not in text and ":math:" not in text and ".. math::" not in text, name.place
+
+
+@pytest.mark.book
+def test_the_command_line_has_every_command(book_html):
+    text = BeautifulSoup((book_html / "api" / "command_line.html").read_text(encoding="utf-8"), "lxml").get_text()
+    for command in ("fit", "spread", "scorecard", "inspect", "replace", "train", "evaluate", "extract"):
+        assert f"usage: keyfilters {command} " in text
+
+
+@pytest.mark.book
+def test_messages_are_shown(book_html):
+    soup = BeautifulSoup((book_html / "own_network.html").read_text(encoding="utf-8"), "lxml")
+    shown = {term.get_text(): term.find_next_sibling("dd").get_text().strip() for term in soup.select("dl.simple dt")}
+    assert [call for call in MISTAKES if len(shown.get(call, "")) < 20] == []
+
+
+@pytest.mark.book
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "word, place",
+    [
+        ("ScaleSpaceConv2d", "keyfilters.networks.ScaleSpaceConv2d"),
+        ("fit", "keyfilters.fit"),
+        ("discrete_gaussian", "keyfilters.discrete_gaussian"),
+    ],
+)
+def test_the_search_finds_names(running, book_html, inventory, word, place):
+    tab = running.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        with chromium.served(book_html) as address:
+            tab.goto(f"{address}/search.html?q={word}")
+            page = inventory[place][1].replace("$", place)
+            tab.wait_for_selector(f'#search-results li a[href*="{page}"]', timeout=20_000)
+    finally:
+        tab.close()
