@@ -19,7 +19,13 @@ from .manifest import Entry
 from .needs import ROOMS, rooms_not_needed
 from .project import Project, digest_files, remove_tree, write_atomic
 
-__all__ = ["Run", "cache_key", "cached_run", "clear_partials", "numbers_of", "package_digest", "partial_folder", "store_run"]
+__all__ = ["CALLED", "CHECKING", "Run", "cache_key", "cached_run", "clear_partials", "numbers_of", "package_digest", "partial_folder", "store_run"]
+
+CALLED = ("__init__.py", "execute.py", "legible.py", "page.py", "project.py")
+"""Files of `book/` that notebooks call or are executed by."""
+
+CHECKING = ("__init__.py", "verdict.py")
+"""Files of `exercises/` that every notebook uses."""
 
 # Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
 _KEPT_RUNS = 4
@@ -45,15 +51,31 @@ class Run:
 
 
 def package_digest(project: Project, needs: Iterable[str] = tuple(ROOMS.values())) -> str:
-    """Hash over every file of the package, its data included, without the rooms that these `needs` do not ask for."""
+    """Hash over the files of the package, its data included, that a notebook with these `needs` may use.
+
+    Left out are the rooms that it does not need, what the book is built with but no notebook calls, and the checks of
+    the exercises, of which each notebook uses its own.
+    """
     left_out = tuple(project.package / room for room in rooms_not_needed(needs))
     files = [
         path
         for path in project.package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
         and not any(path.is_relative_to(folder) for folder in left_out)
+        and _used(path.relative_to(project.package).parts)
     ]
     return digest_files(files, project.package)
+
+
+def _used(parts: tuple[str, ...]) -> bool:
+    """Whether a file of the package concerns every notebook."""
+    shared = {"book": CALLED, "exercises": CHECKING}.get(parts[0])
+    return shared is None or parts[-1] in shared
+
+
+def _own_checks(project: Project, entry: Entry) -> str:
+    path = project.package / "exercises" / f"{entry.slug}.py"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def cache_key(project: Project, entry: Entry, profile: str, package: str | None = None) -> str:
@@ -62,6 +84,7 @@ def cache_key(project: Project, entry: Entry, profile: str, package: str | None 
     parts = {
         "notebook": hashlib.sha256((project.notebooks / f"{entry.slug}.ipynb").read_bytes()).hexdigest(),
         "package": package or package_digest(project, entry.needs),
+        "checks": _own_checks(project, entry),
         "lock": hashlib.sha256(lock).hexdigest(),
         "parameters": entry.parameters[profile],
         "profile": profile,
