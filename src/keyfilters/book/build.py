@@ -70,12 +70,15 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
         help="execute this notebook anew; the others come from the cache, or are executed if they never were",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where record writes to (default: where the book reads it)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where record writes to (default: where the book reads it)"
+    )
     options = parser.parse_args(arguments)
     project = Project((root or Path.cwd()).resolve())
     try:
         if options.action == "launch":
-            print(f"written into: {', '.join(write_install_cells(project, load_manifest(project))) or 'nothing, all is in order'}")
+            changed = write_install_cells(project, load_manifest(project))
+            print(f"written into: {', '.join(changed) or 'nothing, all is in order'}")
         elif options.action == "record":
             out = options.out or record_path(project)
             count = write_record(project, load_manifest(project), lambda runs: check_runs(project, runs), out)
