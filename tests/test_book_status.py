@@ -21,6 +21,7 @@ from keyfilters.book.stage import needs_text, page_card
 from keyfilters.book.status import deviations, write_status
 
 VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}
+FACTS = {"seconds": 4.25, "memory_mb": 1204, "commit": "0123456789", "versions": VERSIONS, "data_sha256": "ab" * 32}
 CPU, ON_GPU = "CPU, 2 cores", "CPU, 16 cores; GPU, Some Model"
 
 
@@ -37,14 +38,15 @@ def made(project, slug, profile="quick", device=CPU, numbers=(), **facts):
     nbformat.write(nbformat.v4.new_notebook(), partial / "notebook.ipynb")
     stored = {name: {"value": value, "text": str(value)} for name, value in dict(numbers).items()}
     (partial / "results" / "numbers.json").write_text(json.dumps(stored))
-    facts = {"seconds": 4.25, "memory_mb": 1204, "commit": "0123456789", "device": device, "versions": VERSIONS, "data_sha256": "ab" * 32, **facts}
+    facts = FACTS | {"device": device} | facts
     return store_run(project, entry, profile, cache_key(project, entry, profile), facts)
 
 
 def cells(project, name):
     """Rows of a table that the status page includes, by notebook."""
     rows = [line for line in (project.generated / name).read_text().splitlines() if line.startswith("| {doc}")]
-    return {re.search("/notebooks/(.*?)`", row)[1]: [cell.strip() for cell in row.strip("|").split("|")][1:] for row in rows}
+    texts = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return {re.search("/notebooks/(.*?)`", first)[1]: rest for first, *rest in texts}
 
 
 def table(project, name):
@@ -191,5 +193,7 @@ def test_equal_files_give_an_equal_line(project, monkeypatch):
     assert re.fullmatch(r"Built from files that are in no commit, profile quick · data sha256 `[0-9a-f]{12}` · Python .*\n", line)
     (project.package / "data" / "numbers.csv").write_text("a\n2\n")
     assert provenance_line(project, "quick") != line
-    monkeypatch.setattr(fragments, "provenance", lambda project: {"commit": "0123456789 with local changes", "data_sha256": "ab" * 32, "versions": VERSIONS})
-    assert provenance_line(project, "quick").startswith("Built from commit `0123456789` with local changes, profile quick")
+    facts = FACTS | {"commit": "0123456789 with local changes"}
+    monkeypatch.setattr(fragments, "provenance", lambda project: facts)
+    expected = "Built from commit `0123456789` with local changes, profile quick"
+    assert provenance_line(project, "quick").startswith(expected)

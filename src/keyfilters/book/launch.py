@@ -3,8 +3,8 @@
 One function makes the text of the cell and one command (`python -m keyfilters.book launch`) writes it into all
 notebooks; the build refuses a notebook whose cell is another.
 
-What is installed is pinned: the tag ``v<version>`` of the version in pyproject.toml, which is that of the release being
-prepared until its tag is set. As long as there is no such tag the notebook can only come from the branch, and the
+What is installed is pinned: the tag ``v<version>`` of the version in pyproject.toml, which is that of the release
+being prepared until its tag is set. As long as there is no such tag the notebook can only come from the branch, and the
 cell takes the branch. So the version is raised right after a release: see the README.
 """
 

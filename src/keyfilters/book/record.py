@@ -87,9 +87,11 @@ def load_record(project: Project) -> list[dict[str, Any]]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["runs"]
     except (ValueError, KeyError, TypeError) as error:
-        raise BookError(f"{name}: not a record of runs ({error}); python -m keyfilters.book record writes one") from None
+        mend = "python -m keyfilters.book record writes one"
+        raise BookError(f"{name}: not a record of runs ({error}); {mend}") from None
     for position, row in enumerate(rows, start=1):
         for field, types in _FIELDS.items():
             if not isinstance(row, dict) or field not in row or not isinstance(row[field], types):
-                raise BookError(f"{name}: row {position}: {field} is missing or of the wrong kind; write the record anew")
+                problem = "is missing or of the wrong kind; write the record anew"
+                raise BookError(f"{name}: row {position}: {field} {problem}")
     return rows

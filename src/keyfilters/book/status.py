@@ -19,9 +19,11 @@ __all__ = ["deviation", "deviations", "deviations_table", "runs_table", "write_s
 
 NOT_RUN = "not run"
 
-_HEADS = ("Notebook", "Verdict", "Device", "Seconds", "Memory", "Parameters", "Versions", "Commit")
+_HEADS = ("Notebook", "Verdict", "Device", "Seconds", "Memory", "Parameters", "Further versions", "Commit")
 _COLUMNS = ("slug", "verdict", "device", "seconds", "memory_mb", "parameters", "versions", "commit", "data_sha256")
-_DEVIATION_HEADS = ("Notebook", "Numbers", "Equal", "Largest relative difference", "Which number", "Largest absolute difference")
+_DEVIATION_HEADS = (
+    "Notebook", "Numbers", "Equal", "Largest relative difference", "Which number", "Largest absolute difference",
+)  # fmt: skip
 
 
 def _table(caption: str, name: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -38,7 +40,8 @@ def _page(slug: str) -> str:
 def _common(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The versions that all rows have in common."""
     versions = [row["versions"] for row in rows]
-    return {name: found for name, found in versions[0].items() if all(each.get(name) == found for each in versions)} if versions else {}
+    first = versions[0] if versions else {}
+    return {name: found for name, found in first.items() if all(each.get(name) == found for each in versions)}
 
 
 def _cells(row: Mapping[str, Any], common: Mapping[str, str]) -> list[str]:
@@ -125,9 +128,8 @@ def deviations(here: Iterable[Mapping[str, Any]], there: Iterable[Mapping[str, A
         for name in sorted(row["numbers"].keys() & other["numbers"].keys()):
             one, two = row["numbers"][name], other["numbers"][name]
             absolute, relative = deviation(one, two)
-            rows.append(
-                {"notebook": row["slug"], "number": name, "here": one, "gpu": two, "absolute": absolute, "relative": relative}
-            )
+            values = {"here": one, "gpu": two, "absolute": absolute, "relative": relative}
+            rows.append({"notebook": row["slug"], "number": name, **values})
     return rows
 
 

@@ -8,8 +8,8 @@ from typing import Any
 __all__ = ["LIBRARIES", "commit_text", "parameters_text", "seconds_text", "versions_text"]
 
 LIBRARIES = {
-    "python": "Python", "numpy": "NumPy", "scipy": "SciPy", "matplotlib": "Matplotlib", "torch": "PyTorch", "timm": "timm",
-    "scikit-learn": "scikit-learn", "pywavelets": "PyWavelets", "curvelets": "curvelets",
+    "python": "Python", "numpy": "NumPy", "scipy": "SciPy", "matplotlib": "Matplotlib", "torch": "PyTorch",
+    "timm": "timm", "scikit-learn": "scikit-learn", "pywavelets": "PyWavelets", "curvelets": "curvelets",
 }  # fmt: skip
 """Name of a library in a record, and as it is written."""
 
