@@ -131,8 +131,7 @@ def test_text_in_figures_is_large_enough_as_shown(name, tab, address, book_html)
 SCROLLERS = """() => [...document.querySelectorAll("main *")].filter(element => {
     if (!element.checkVisibility() || element.closest("mjx-assistive-mml")) return false;
     if (!/auto|scroll/.test(getComputedStyle(element).overflowX)) return false;
-    const seen = element.matches("mjx-container") && element.querySelector("mjx-math");
-    return (seen ? seen.getBoundingClientRect().width : element.scrollWidth) > element.clientWidth + 1;
+    return element.scrollWidth > element.clientWidth + 1;
 }).filter(element => !(element.tabIndex === 0 && (element.getAttribute("aria-label") || element.matches("textarea, select"))))
   .map(element => `${element.tagName}.${element.className}: ${element.textContent.trim().slice(0, 60)}`)"""
 

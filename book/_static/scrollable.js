@@ -17,14 +17,8 @@
     return number ? number.textContent.trim() : kind;
   }
 
-  // A formula carries hidden text for screen readers, which may be wider than what is seen.
-  function width(box) {
-    const seen = box.matches("mjx-container") && box.querySelector("mjx-math");
-    return seen ? seen.getBoundingClientRect().width : box.scrollWidth;
-  }
-
   function update(box) {
-    const wide = width(box) > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX);
+    const wide = box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX);
     const [, role, name] = KINDS.find(([selector]) => box.matches(selector));
     if (wide) {
       box.tabIndex = 0;
