@@ -42,7 +42,7 @@ QUERIES = {
 
 FIRST = """() => [...document.querySelectorAll("#search-results ul.search > li > a")].slice(0, 5)
     .map(link => link.getAttribute("href").replace(/[?]highlight=[^#]*/, ""))"""
-DONE = "() => window.Search === undefined ? Search._pulse_status < 0 && document.querySelector('#search-results ul.search') : false"
+DONE = "() => Search._pulse_status < 0 && document.querySelector('#search-results ul.search') !== null"
 
 
 @pytest.fixture(scope="module")
