@@ -31,7 +31,8 @@
         if (!entries) continue;
         const entry = entries.find((one) => one.includes(wanted)) || entries[0];
         const text = document.createElement("span");
-        text.textContent = entry;
+        // The index is in small letters.
+        text.textContent = entry === wanted ? typed(query).trim() : entry;
         result[1] = `${result[1]} &gt; ${text.innerHTML}`;
       }
       return results;
