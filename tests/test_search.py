@@ -25,11 +25,11 @@ QUERIES = {
     "c1": "glossary.html#term-C1",
     "D2": "glossary.html#term-D2",
     "method B": "notebooks/method_b.html",
-    "method C1": "glossary.html#term-C1",
+    "method C1": "notebooks/methods_c.html",
     "joint": "glossary.html#term-joint",
     "joint scales": "notebooks/joint_scales.html",
     "l1 norm": "glossary.html#term-l1-norm",
-    "depthwise": "glossary.html#term-depthwise-convolution",
+    "depthwise": "glossary.html#term-depthwise-filter",
     "key 7": "notebooks/key7.html",
     "key 3": "notebooks/learned_filters.html",
     "scale space": "glossary.html#term-scale-space",
@@ -42,7 +42,7 @@ QUERIES = {
 
 FIRST = """() => [...document.querySelectorAll("#search-results ul.search > li > a")].slice(0, 5)
     .map(link => link.getAttribute("href").replace(/[?]highlight=[^#]*/, ""))"""
-DONE = "() => window.Search === undefined ? Search._pulse_status < 0 && document.querySelector('#search-results ul.search') : false"
+DONE = "() => Search._pulse_status < 0 && document.querySelector('#search-results ul.search') !== null"
 
 
 @pytest.fixture(scope="module")

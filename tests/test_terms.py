@@ -13,7 +13,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
 from keyfilters.book.latex import canonical, identifier, spellings
-from keyfilters.book.terms import Finder, _sentence
+from keyfilters.book.wording import Finder, sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMS = yaml.safe_load((ROOT / "book" / "terms.yml").read_text(encoding="utf-8"))
@@ -192,9 +192,9 @@ def test_formulas_that_look_alike_are_one():
     assert identifier(r"\delta_{x-}") == "symbol-delta-x-minus" != identifier(r"\delta_{x+}")
 
 
-def test_the_hint_is_the_first_sentence():
-    assert _sentence("The $a$ of b, 3.5 units. See there.") == "The $a$ of b, 3.5 units."
-    assert _sentence("A thing; see there") == "A thing."
+def test_the_hint_is_the_firstsentence():
+    assert sentence("The $a$ of b, 3.5 units. See there.") == "The $a$ of b, 3.5 units."
+    assert sentence("A thing; see there") == "A thing."
 
 
 # The built book.

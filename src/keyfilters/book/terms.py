@@ -7,9 +7,7 @@ other references are resolved, and only in running text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,10 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.nodes import make_refnode
 
-from .latex import canonical, identifier, spellings
+from .latex import identifier, spellings
+from .wording import Entry, Finder, Page, form, sentence
 
-__all__ = ["Entry", "Finder", "link_first_uses", "setup"]
+__all__ = ["collect", "link_first_uses", "setup"]
 
 TABLE = "tbl-notation"
 FORMS = "terms.yml"
@@ -56,73 +55,6 @@ _SKIPPED = (
 _SKIPPED_CLASSES = {"page-card", "data-links", "cell", "sd-card", "sd-btn", "no-terms"}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """Where a term or a symbol is explained, and what of a page leads there."""
-
-    name: str
-    docname: str
-    target: str
-    hint: str
-    forms: tuple[str, ...]
-    only: frozenset[str] = frozenset()
-    without: frozenset[str] = frozenset()
-
-    def on(self, docname: str) -> bool:
-        """Whether it may be linked on a page."""
-        page = docname.rsplit("/", 1)[-1]
-        return docname != self.docname and page not in self.without and (not self.only or page in self.only)
-
-
-@dataclass
-class Finder:
-    """All terms and symbols of the book."""
-
-    terms: list[Entry] = field(default_factory=list)
-    symbols: list[Entry] = field(default_factory=list)
-    phrases: tuple[str, ...] = ()
-
-    @property
-    def sources(self) -> set[str]:
-        """The pages that explain: nothing on them is linked."""
-        return {entry.docname for entry in [*self.terms, *self.symbols]}
-
-    def words(self, docname: str) -> tuple[re.Pattern[str], dict[str, Entry | None]]:
-        """A pattern for all forms on a page, the longest first, and what each form stands for."""
-        meaning: dict[str, Entry | None] = {_form(phrase): None for phrase in self.phrases}
-        for entry in self.terms:
-            if entry.on(docname):
-                meaning.update({_form(form): entry for form in entry.forms})
-        forms = sorted(meaning, key=lambda form: (-len(form), form))
-        gap, apostrophe = r"[\s\-\u2010\u2011]+", "['’]"
-        alternatives = "|".join(
-            re.escape(form).replace(r"\ ", gap).replace("'", apostrophe) for form in forms
-        )
-        return re.compile(rf"(?<![\w\-])(?:({alternatives})s?)(?![\w\-]|['’]\w)", re.IGNORECASE), meaning
-
-    def formulas(self, docname: str) -> dict[str, Entry]:
-        """Formula -> symbol, for a page."""
-        return {canonical(form): entry for entry in self.symbols if entry.on(docname) for form in entry.forms}
-
-
-def _form(text: str, hyphens: bool = False) -> str:
-    """A form as it is compared: one kind of apostrophe, and spaces for line ends and (unless kept) hyphens."""
-    return re.sub(r"\s+" if hyphens else r"[\s\-\u2010\u2011]+", " ", text).replace("’", "'")
-
-
-def _meant(found: str, form: str, starts: bool) -> bool:
-    """Whether the case of what was found is that of the form; at the start of a sentence a capital may stand first."""
-    found = _form(found)[: len(form)]
-    return found == form or (starts and found[0] == form[0].upper() and found[1:] == form[1:])
-
-
-def _sentence(text: str) -> str:
-    """The first sentence, or what stands before a semicolon and a pointer to a page."""
-    text = " ".join(text.split())
-    found = re.match(r"(.+?)(?:; see\b|[.:]$|\.\s+(?=[A-Z]))", text + " ")
-    return (found[1] if found else text).strip().rstrip(".") + "."
-
-
 def _plain(node: nodes.Node) -> str:
     """The text of a node with formulas as one would type them."""
     if isinstance(node, nodes.math):
@@ -147,11 +79,11 @@ def _terms(doctree: nodes.document, docname: str, settings: Mapping[str, Any]) -
         if not isinstance(item.parent.parent, addnodes.glossary):
             continue
         headings = [child for child in item.children if isinstance(child, nodes.term)]
-        names = [_form(heading.astext(), hyphens=True) for heading in headings]
+        names = [form(heading.astext(), hyphens=True) for heading in headings]
         options = settings.get(names[0]) or {}
         known.add(names[0])
         forms = [name for name in names if name not in options.get("without", ())] + list(options.get("forms", ()))
-        hint = _sentence(_plain(item.children[-1]))
+        hint = sentence(_plain(item.children[-1]))
         yield Entry(names[0], docname, headings[0]["ids"][0], hint, tuple(forms), **_pages(options))
     unknown = sorted(set(settings) - known)
     if unknown:
@@ -172,7 +104,7 @@ def _symbols(doctree: nodes.document, docname: str, settings: Mapping[str, Any])
         options = settings.get(formulas[0]) or {}
         known.add(formulas[0])
         forms = [form for form in formulas if form not in options.get("without", ())] + list(options.get("forms", ()))
-        hint = _sentence(_plain(row.children[1]))
+        hint = sentence(_plain(row.children[1]))
         yield Entry(formulas[0], docname, row["ids"][0], hint, tuple(forms), **_pages(options))
     unknown = sorted(set(settings) - known)
     if unknown:
@@ -194,57 +126,20 @@ def collect(app: Sphinx) -> Finder:
     return finder
 
 
-class _Page:
-    """One page while its first uses are looked for."""
-
-    def __init__(self, finder: Finder, docname: str) -> None:
-        self.docname = docname
-        self.pattern, self.meaning = finder.words(docname)
-        self.formulas = finder.formulas(docname)
-        self.active = docname not in finder.sources
-        self.done: set[str] = set()
-
-    def term(self, text: str, before: str) -> Iterator[tuple[int, int, Entry]]:
-        """Where in `text`, which stands behind `before`, terms are used for the first time."""
-        for found in self.pattern.finditer(text) if self.active and self.meaning else ():
-            words = _form(found[1])
-            starts = bool(re.search(r"(^|[.!?:]\s*|[(“\"‘']\s*)$", before + text[: found.start()]))
-            entry = next(
-                (
-                    entry
-                    for form, entry in self.meaning.items()
-                    if form.lower() == words.lower() and _meant(words, form, starts)
-                ),
-                None,
-            )
-            if entry and entry.target not in self.done:
-                self.done.add(entry.target)
-                yield found.start(), found.end(), entry
-
-    def symbol(self, latex: str) -> Entry | None:
-        """The symbol that a formula is, if it stands on the page for the first time."""
-        # A number may follow in the text: $\sigma =$ 0.5.
-        entry = self.formulas.get(canonical(latex).removesuffix("=")) if self.active else None
-        if entry is None or entry.target in self.done:
-            return None
-        self.done.add(entry.target)
-        return entry
-
-
-def _link(app: Sphinx, page: _Page, home: str, entry: Entry, child: nodes.Node) -> nodes.reference:
+def _link(app: Sphinx, page: Page, home: str, entry: Entry, child: nodes.Node) -> nodes.reference:
     link = make_refnode(app.builder, home, entry.docname, entry.target, child, entry.hint)
     link["classes"].append("term-link")
     return link
 
 
-def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: _Page, home: str) -> None:
+def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: Page, home: str) -> None:
     """Link the first uses below `node`, in the order of reading."""
     before = ""
     _join(node)
     for child in list(node.children):
         if isinstance(child, addnodes.start_of_file):
             # All pages in one document, for print: each page has first uses of its own.
-            _walk(app, finder, child, _Page(finder, child["docname"]), home)
+            _walk(app, finder, child, Page(finder, child["docname"]), home)
         elif isinstance(child, nodes.math):
             entry = page.symbol(child.astext())
             if entry:
@@ -268,7 +163,7 @@ def _skipped(node: nodes.Element) -> bool:
     return isinstance(node, _SKIPPED) or bool(_SKIPPED_CLASSES & set(node.get("classes", ())))
 
 
-def _replace(app: Sphinx, node: nodes.Element, child: nodes.Text, page: _Page, home: str, before: str) -> None:
+def _replace(app: Sphinx, node: nodes.Element, child: nodes.Text, page: Page, home: str, before: str) -> None:
     text, parts, end = child.astext(), [], 0
     for start, stop, entry in page.term(text, before):
         parts += [nodes.Text(text[end:start])] if start > end else []
@@ -283,7 +178,7 @@ def link_first_uses(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if not hasattr(app.env, "keyfilters_terms"):
         app.env.keyfilters_terms = collect(app)
     finder = app.env.keyfilters_terms
-    _walk(app, finder, doctree, _Page(finder, docname), docname)
+    _walk(app, finder, doctree, Page(finder, docname), docname)
 
 
 def _index(entries: Iterable[str], target: str) -> addnodes.index:
