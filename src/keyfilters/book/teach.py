@@ -105,15 +105,14 @@ def _requirements(names: Names, entries: list[Entry]) -> str:
 
 
 def _readme(project: Project, names: Names, entries: list[Entry], solutions: bool) -> str:
-    template = project.book / "teach" / ("README-with-solutions.md" if solutions else "README.md")
-    if not template.is_file():
-        return "# Notebooks\n"
-    common = (project.book / "teach" / "running.md").read_text(encoding="utf-8")
+    folder = project.book / "teach"
+    head = (folder / ("README-with-solutions.md" if solutions else "README.md")).read_text(encoding="utf-8")
+    common = (folder / "running.md").read_text(encoding="utf-8")
     rows = [
         f"| {chapter} | [{entry.title}](notebooks/{entry.slug}.ipynb) | {entry.minutes} | {', '.join(entry.needs) or '–'} |"
         for chapter, entry in enumerate(entries, start=1)
     ]
-    text = template.read_text(encoding="utf-8").replace("{running}", common)
+    text = head.replace("{running}", common)
     for name, value in {
         "{url}": names.repository["url"].rstrip("/"),
         "{requirement}": _requirements(names, entries).splitlines()[0],

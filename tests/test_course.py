@@ -1,0 +1,157 @@
+"""The course: plans of ninety minutes, all of whose slides, pages, figures, exercises and settings are there."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import nbformat
+import pytest
+import yaml
+from tiny_book import ROOT, tiny_book
+
+from keyfilters.book.course import MINUTES, goals_of, load_course, write_course
+from keyfilters.book.html import SETTINGS, check_html, setting_problem
+from keyfilters.book.manifest import load_manifest
+from keyfilters.book.project import BookError, Project
+
+PLANS = load_course(Project(ROOT))
+each_plan = pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.slug)
+
+DECK = "(start)=\n# Parabolas\n\nHello.\n---\n(shape)=\n## Their shape\n\n![](one/fig-one)\n\nSteep.\n\nNote:\nPoint at it.\n"
+PART = {
+    "minutes": 90, "title": "All of it", "do": "Ask.", "slides": ["start", "shape"], "pages": ["notebooks/one"],
+    "settings": [{"address": "key=5&sx=0.8", "words": "key 5"}], "exercises": ["ex-one-1"],
+}  # fmt: skip
+PLAN = {"slug": "parabolas", "title": "Parabolas", "parts": [PART], "home": ["ex-one-2"]}
+
+
+def course(root, plan=PLAN, deck=DECK):
+    """A small book with a course."""
+    project = tiny_book(root, "one")
+    (project.book / "slides").mkdir()
+    (project.book / "slides" / "parabolas.md").write_text(deck)
+    (project.book / "course.yml").write_text(yaml.safe_dump({"plans": [plan]}))
+    return project
+
+
+@each_plan
+def test_the_minutes_add_up(plan):
+    assert sum(part.minutes for part in plan.parts) == MINUTES == 90
+    assert plan.starts()[0] == 0 and plan.starts()[-1] + plan.parts[-1].minutes == 90
+    assert 20 <= sum(len(part.slides) for part in plan.parts) <= 25
+
+
+@each_plan
+def test_there_is_something_to_do_in_class_and_at_home(plan):
+    in_class = [label for part in plan.parts for label in part.exercises]
+    assert len(in_class) >= 2 and len(plan.home) >= 3 and not set(in_class) & set(plan.home)
+    text = (ROOT / "book" / "slides" / f"{plan.slug}.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\{exercise\}`([\w-]+)`$", text, re.MULTILINE) == in_class
+
+
+def changed(**fields):
+    return PLAN | {"parts": [PART | fields]}
+
+
+@pytest.mark.parametrize(
+    ("plan", "deck", "message"),
+    [
+        (changed(minutes=80), DECK, "its parts take 80 minutes; expected 90"),
+        (changed(minutes="90"), DECK, "minutes is '90'; expected int"),
+        (changed(slides=["start"]), DECK, "each slide of the deck once, in its order; compare start and shape"),
+        (changed(slides=["shape", "start"]), DECK, "in its order; compare shape and start"),
+        (changed(slides=["start", "form"]), DECK, "there is no slide 'form'"),
+        (changed(pages=["notebooks/two"]), DECK, "there is no page 'notebooks/two'"),
+        (changed(exercises=["ex-one-9"]), DECK, "there is no exercise 'ex-one-9'"),
+        (changed(settings=[{"address": "key=5&sigma=1", "words": "x"}]), DECK, "'sigma' is no setting"),
+        (changed(settings=[{"address": "key=5"}]), DECK, "lacks its words"),
+        (changed(colour="red"), DECK, "unknown field 'colour'"),
+        (changed(do=""), DECK, "the field 'do' is missing"),
+        (PLAN | {"home": ["ex-two-1"]}, DECK, "there is no exercise 'ex-two-1'"),
+        (PLAN | {"slug": "none"}, DECK, "there is no book/slides/none.md"),
+        (PLAN, DECK.replace("fig-one", "fig-two"), "there is no figure 'one/fig-two'"),
+        (PLAN, DECK.replace("(shape)=", "(start)="), "two slides have the name start"),
+        (PLAN, DECK.replace("(shape)=\n", ""), "a slide has no name"),
+    ],
+)
+def test_what_is_not_there_is_named(tmp_path, plan, deck, message):
+    with pytest.raises(BookError) as error:
+        load_course(course(tmp_path, plan, deck))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_table_has_minutes_slides_figures_settings_and_exercises(tmp_path):
+    project = course(tmp_path)
+    (project.book / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nparts:\n  - caption: All\n    chapters:\n      - file: notebooks/one\n"
+    )
+    write_course(project)
+    table = (project.generated / "course" / "parabolas.md").read_text()
+    for part in (
+        ":name: tbl-plan-parabolas", "| 0 to 90 | All of it | Ask. |", 'href="slides/parabolas.html#/start"', "{numref}`fig-one`",
+        "{doc}`/notebooks/one`", 'href="interactive.html#key=5&amp;sx=0.8"', "<ex-one-1>`", "<ex-one-2>`",
+    ):  # fmt: skip
+        assert part in table
+    goals = (project.generated / "course" / "goals.md").read_text()
+    assert goals == "### All\n\n{doc}`/notebooks/one`, 1 minutes to read\n\n- one\n"
+
+
+def test_every_page_has_goals_that_hold_anywhere():
+    project = Project(ROOT)
+    for entry in load_manifest(project):
+        notebook = nbformat.read(project.notebooks / f"{entry.slug}.ipynb", as_version=4)
+        goals = goals_of(notebook.cells[0].source)
+        assert len(goals) >= 2, entry.slug
+        assert not re.search(r"\{doc\}`(?!/|[^`]*</)", " ".join(goals)), entry.slug
+
+
+# The addresses of settings
+
+
+def state_js():
+    return ROOT / "book" / "interactive" / "state.js"
+
+
+def test_the_names_of_settings_are_those_of_the_page():
+    readers = re.search(r"const readers = \{(.*?)\n    \};", state_js().read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert tuple(re.findall(r"^\s{6}(\w+):", readers, re.MULTILINE)) == SETTINGS
+
+
+def test_the_page_takes_every_setting_of_the_plans():
+    if not shutil.which("node"):
+        pytest.skip("Node.js is not on the PATH")
+    wanted = [address for plan in PLANS for part in plan.parts for address, _ in part.settings]
+    decks = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "book" / "slides").glob("*.md"))
+    wanted += re.findall(r"\(interactive\.html#([^)]*)\)", decks)
+    assert len(wanted) > 3
+    program = f"const s = require({json.dumps(str(state_js()))}); console.log(JSON.stringify({json.dumps(wanted)}.map(w => s.readHash('#' + w).problems)))"
+    done = subprocess.run(["node", "-e", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[] for _ in wanted]
+
+
+@pytest.mark.parametrize("setting", ["key=5&sx=0.8&sy=0.7&gamma=0.1&border=crop", "border=exact"])
+def test_good_settings(setting):
+    assert setting_problem(setting) is None
+
+
+@pytest.mark.parametrize(("setting", "message"), [("key", "no value"), ("key=", "no value"), ("k=1", "no setting"), ("key=1&key=2", "twice"), ("", "no setting")])
+def test_bad_settings(setting, message):
+    assert message in setting_problem(setting)
+
+
+def test_the_gate_follows_links_to_settings_and_slides(tmp_path):
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "interactive.html").write_text('<html><body><p id="shape"></p></body></html>')
+    (tmp_path / "slides" / "one.html").write_text('<html><body><section id="start"></section></body></html>')
+
+    def failures(*addresses):
+        links = "".join(f'<a href="{address}">x</a>' for address in addresses)
+        (tmp_path / "index.html").write_text(f"<html><body>{links}</body></html>")
+        return check_html(tmp_path)
+
+    good = ["interactive.html#key=5&amp;sx=0.8", "interactive.html#shape", "slides/one.html#/start", "slides/one.html?read"]
+    assert failures(*good) == []
+    for bad in ("interactive.html#sigma=1", "interactive.html#form", "slides/one.html#/end", "index.html#key=5", "slides/two.html"):
+        assert len(failures(bad)) == 1, bad
