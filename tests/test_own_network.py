@@ -1,0 +1,88 @@
+"""The page "Use it on your own network": what stands on it runs as it stands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from keyfilters import cli
+from keyfilters.book.messages import MISTAKES, messages
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "book" / "own_network.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with `mine.pth`, a checkpoint as a training script stores it, and images of two classes."""
+    import timm
+
+    folder = tmp_path_factory.mktemp("own")
+    torch.manual_seed(0)
+    network = timm.create_model("convnextv2_atto", num_classes=2)
+    torch.save({"epoch": 3, "state_dict": network.state_dict()}, folder / "mine.pth")
+    for number, name in enumerate(("cat", "dog")):
+        (folder / "IMAGES" / "val" / name).mkdir(parents=True)
+        for shade in (40, 90):
+            Image.new("RGB", (64, 64), (shade + 100 * number, 80, 80)).save(folder / "IMAGES" / "val" / name / f"{shade}.png")
+    return folder
+
+
+def test_from_a_checkpoint_to_a_report_in_five_lines(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    block = blocks("python")[0]
+    lines = block.strip().splitlines()
+    assert len(lines) <= 5 and not [line for line in lines if ";" in line or line.startswith((" ", "#"))]
+    exec(block, {})
+    report = (place / "report.html").read_text(encoding="utf-8")
+    assert "Depthwise filters of my network" in report and "12 depthwise layers" in report
+    assert "stages.3.blocks.1.conv_dw" in capsys.readouterr().out
+
+
+def test_the_other_blocks_follow_from_the_first(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    space = {}
+    for block in blocks("python"):
+        exec(block, space)
+    said = capsys.readouterr().out
+    assert "'agreement'" in said and "32 of 32 channels replaced in 1 layers" in said
+    images = space["images"]
+    with torch.no_grad():
+        assert torch.allclose(space["plain"](images), space["ideal"].model.eval()(images), atol=1e-4)
+    assert list(space["plain"].state_dict()) == list(space["network"].state_dict())
+    trained = [name for name, p in space["learnable"].named_parameters() if p.requires_grad]
+    assert any(name.endswith("raw_x") for name in trained) and space["optimiser"]
+    assert (place / "own.html").is_file() and (place / "ideal.safetensors").is_file()
+
+
+def test_the_commands_run(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    for name in ("report.html", "ideal.safetensors"):
+        (place / name).unlink(missing_ok=True)
+    lines = blocks("sh")[0].replace("\\\n", "").strip().splitlines()
+    assert len(lines) <= 5
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "keyfilters"
+        assert cli.main(arguments) == 0, capsys.readouterr().err
+    assert (place / "report.html").is_file() and (place / "ideal.safetensors").is_file()
+
+
+def test_mistakes_give_one_line_each_and_name_the_input():
+    found = messages()
+    assert set(found) == set(MISTAKES) and all("\n" not in text and len(text) < 250 for text in found.values())
+    for call, message in found.items():
+        given = re.findall(r'"([^"]+)"', call)
+        assert not given or any(word in message for word in given), (call, message)
+
+
+def test_the_page_is_linked_from_where_readers_look():
+    assert "{doc}`own_network`" in (ROOT / "book" / "how_to_read.md").read_text(encoding="utf-8")
+    assert "Use it on your own network" in (ROOT / "README.md").read_text(encoding="utf-8")
