@@ -55,7 +55,10 @@ NOTATION = r"""# Notation
 :::
 """
 SETTINGS = {
-    "terms": {"depthwise convolution": {"forms": ["depthwise"]}, "KL": {"without": ["divergence"], "except": ["other"]}},
+    "terms": {
+        "depthwise convolution": {"forms": ["depthwise"]},
+        "KL": {"without": ["divergence"], "except": ["other"]},
+    },
     "phrases": ["separable cut"],
     "symbols": {"T(n; s)": {"forms": ["T"]}},
     "index": {"page": ["C3PO"]},
@@ -244,11 +247,13 @@ def test_a_term_is_linked_once_on_a_page(uses):
 
 
 PASSED = (
-    ".//h1|.//h2|.//h3|.//h4|.//table|.//pre|.//code|.//figure|.//a|.//script|.//style|.//dt|.//*[contains(@class, 'cell ')]"
+    ".//h1|.//h2|.//h3|.//h4|.//table|.//pre|.//code|.//figure|.//a|.//script|.//style|.//dt"
+    "|.//*[contains(@class, 'cell ')]"
     "|.//p[contains(@class, 'title') or contains(@class, 'rubric')]|.//div[contains(@class, 'sd-card')]"
     "|.//span[contains(@class, 'math')]|.//div[contains(@class, 'math') or contains(@class, 'page-card')]"
     "|.//div[contains(@class, 'citation') or contains(@class, 'data-links') or @role='doc-biblioentry']"
     "|.//*[contains(@class, 'cell') and contains(@class, 'docutils')]|.//div[@id='searchbox']|.//nav|.//footer"
+    "|.//dl[contains(@class, 'py')]"
 )
 
 
@@ -294,7 +299,8 @@ def test_the_first_use_is_the_one_that_is_linked(book_html, definitions):
             for name in names:
                 if name in options.get("without", []) or len(name) < 6:
                     continue
-                longer = "|".join(re.escape(one).replace(r"\ ", "[- ]") for one in everything if name in one and one != name)
+                others = [one for one in everything if name in one and one != name]
+                longer = "|".join(re.escape(one).replace(r"\ ", "[- ]") for one in others)
                 plain = re.sub(longer, "¶", text, flags=re.IGNORECASE) if longer else text
                 first = re.search(rf"(?<![\w\-⟧]){re.escape(name)}s?(?![\w\-’'])", plain)
                 mark = plain.find(mark_of(target))
