@@ -25,6 +25,7 @@ QUERIES = {
     "c1": "glossary.html#term-C1",
     "D2": "glossary.html#term-D2",
     "method B": "notebooks/method_b.html",
+    "method A": "notebooks/method_a.html",
     "method C1": "notebooks/methods_c.html",
     "joint": "glossary.html#term-joint",
     "joint scales": "notebooks/joint_scales.html",
@@ -35,7 +36,7 @@ QUERIES = {
     "scale space": "glossary.html#term-scale-space",
     "curvelets": "notebooks/wavelets_and_the_edge.html",
     "ScaleSpaceConv2d": "notebooks/learning_scales.html",
-    "ideal_filter": "concordance.html",
+    "ideal_filter": "notebooks/discrete_scale_space.html",
     "fit_joint": "notebooks/joint_scales.html",
     "learned_filters": "notebooks/learned_filters.html",
 }

@@ -8,8 +8,8 @@ __all__ = ["canonical", "identifier", "spellings"]
 
 _GREEK = dict(
     zip(
-        "alpha beta gamma delta epsilon theta kappa lambda mu xi pi rho sigma varphi phi psi omega Gamma Phi Sigma".split(),
-        "αβγδεθκλμξπρσφφψωΓΦΣ",
+        "alpha beta gamma delta epsilon theta kappa lambda mu xi pi rho sigma varphi phi psi omega Phi Sigma".split(),
+        "αβγδεθκλμξπρσφφψωΦΣ",
         strict=True,
     )
 )
@@ -70,7 +70,7 @@ def spellings(latex: str) -> tuple[str, ...]:
     >>> spellings(r"\delta_{x+}")
     ('delta_x+', 'δ_x+')
     >>> spellings(r"M(\lvert h \rvert)")
-    ('M(| h |)', 'M(| h |)')[:1]
+    ('M(|h|)',)
     """
     both = [re.sub(r"([|‖(]+) ?(\w[^|‖()]*?) ?([|‖)]+)", r"\1\2\3", _words(latex, column)) for column in (0, 1)]
     return tuple(dict.fromkeys(both))

@@ -1,8 +1,8 @@
 """A Sphinx extension: the first use of each term on a page leads to the glossary, that of each symbol to the notation.
 
-The terms are those of the glossary, the symbols those of the first column of the table ``tbl-notation``. Further forms,
-and pages on which a word means something else, stand in ``terms.yml`` beside the pages. Links are made last, when all
-other references are resolved, and only in running text.
+The terms are those of the glossary, the symbols those of the first column of the table ``tbl-notation``. Further
+forms, and pages on which a word means something else, stand in ``terms.yml`` beside the pages. Links are made last,
+when all other references are resolved, and only in running text.
 """
 
 from __future__ import annotations
