@@ -156,7 +156,8 @@ def tabs(running, addresses):
 
 
 def test_the_contents_name_every_page_that_was_built(book_html):
-    assert chromium.pages_of(book_html) == sorted({*PAGES, "index.html"})
+    slides = {f"slides/{path.stem}.html" for path in (ROOT / "book" / "slides").glob("*.md")}
+    assert chromium.pages_of(book_html) == sorted({*PAGES, *slides, "index.html"})
 
 
 @each_page

@@ -17,6 +17,9 @@
     };
     addEventListener("hashchange", go);
     go();
+    // What scrolls must be reached by the keyboard.
+    for (const wide of document.querySelectorAll('mjx-container[display="true"]'))
+      if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
   }
 
   function present() {

@@ -1,7 +1,7 @@
 """The course: two plans from `book/course.yml`, checked, and written as tables for the page and the slides.
 
-A plan is a list of parts with minutes. Each part names its slides, pages, settings of the interactive page and exercises,
-and everything named must exist: a lecturer finds out now, not in front of the class.
+A plan is a list of parts with minutes. Each part names its slides, pages, settings of the interactive page and
+exercises, and everything named must exist: a lecturer finds out now, not in front of the class.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import nbformat
 import yaml
 
 from .check import figure_name
-from .html import SETTINGS, setting_problem
+from .html import setting_problem
 from .labels import exercises_of
 from .manifest import Entry, load_manifest
 from .project import BookError, Project, write_atomic
@@ -90,7 +90,8 @@ class _Known:
             notebook = nbformat.read(project.notebooks / f"{entry.slug}.ipynb", as_version=4)
             self.figures |= {f"{entry.slug}/{name}" for cell in notebook.cells if (name := figure_name(cell))}
             self.exercises |= {exercise.label for exercise in exercises_of(entry.slug, notebook)}
-        self.pages = {f"notebooks/{entry.slug}" for entry in entries} | {path.stem for path in project.book.glob("*.md")}
+        self.pages = {f"notebooks/{entry.slug}" for entry in entries}
+        self.pages |= {path.stem for path in project.book.glob("*.md")}
 
 
 def _plan(row: Any, where: str, known: _Known) -> Plan:
@@ -107,8 +108,9 @@ def _plan(row: Any, where: str, known: _Known) -> Plan:
         raise BookError(f"{where}: its parts take {total} minutes; expected {MINUTES}")
     named = [slide for part in parts for slide in part.slides]
     if named != slides:
-        wrong = next((pair for pair in zip(named, slides, strict=False) if pair[0] != pair[1]), (named[-1], slides[-1]))
-        raise BookError(f"{where}: the parts must name each slide of the deck once, in its order; compare {' and '.join(wrong)}")
+        pairs = zip(named, slides, strict=False)
+        wrong = " and ".join(next((pair for pair in pairs if pair[0] != pair[1]), (named[-1], slides[-1])))
+        raise BookError(f"{where}: the parts must name each slide of the deck once, in its order; compare {wrong}")
     _all_known(row["home"], known.exercises, "exercise", where)
     return Plan(row["slug"], row["title"], parts, tuple(row["home"]))
 
@@ -119,7 +121,8 @@ def _deck_figures(text: str, known: _Known, where: str) -> tuple[dict[str, list[
     for piece in re.split(r"^---$", text, flags=re.MULTILINE):
         slide = _SLIDE.search(piece)
         if not slide:
-            raise BookError(f"{where}: a slide has no name; expected a line such as `(start)=`: {piece.strip()[:40]!r}")
+            begins = repr(piece.strip()[:40])
+            raise BookError(f"{where}: a slide has no name; expected a line such as `(start)=`: {begins}")
         if slide["id"] in figures:
             raise BookError(f"{where}: two slides have the name {slide['id']}")
         names = [f"{match['slug']}/{match['name']}" for match in _FIGURE.finditer(piece)]
@@ -155,7 +158,7 @@ def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) ->
         address, words = setting.get("address", ""), setting.get("words", "")
         problem = setting_problem(address)
         if problem or not words:
-            raise BookError(f"{where}: the setting {address!r}: {problem or 'lacks its words'}; names: {', '.join(SETTINGS)}")
+            raise BookError(f"{where}: the setting {address!r}: {problem or 'it lacks its words'}")
         settings.append((address, words))
     return Part(
         row["minutes"], row["title"], row["do"].strip(), tuple(row["slides"]), tuple(row.get("pages", [])),
@@ -167,7 +170,7 @@ def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) ->
 def goals_of(source: str) -> list[str]:
     """The goals in the first cell of a notebook, with references that hold from any page.
 
-    >>> goals_of("# A\\n\\n**Goals**\\n\\n- see {doc}`method_a`;\\n- know\\n  more.\\n\\n**Prerequisites**\\n\\n- none")
+    >>> goals_of("**Goals**\\n\\n- see {doc}`method_a`;\\n- know\\n  more.\\n\\n**Prerequisites**\\n\\n- none")
     ['see {doc}`/notebooks/method_a`;', 'know more.']
     """
     found = _GOALS.search(source)
@@ -227,10 +230,11 @@ def plan_table(plan: Plan, titles: dict[str, str]) -> str:
         "| Minutes | Part | What to do | On the screen | In class |", "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip
     for start, part in zip(plan.starts(), plan.parts, strict=True):
-        lines.append(
-            f"| {start} to {start + part.minutes} | {part.title} | {' '.join(part.do.split())} | {_screen(plan, part)} | "
-            f"{_exercise_links(part.exercises, titles)} |"
-        )
+        cells = (
+            f"{start} to {start + part.minutes}", part.title, " ".join(part.do.split()), _screen(plan, part),
+            _exercise_links(part.exercises, titles),
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ":::", "", f"At home: {_exercise_links(plan.home, titles)}.", ""])
 
 

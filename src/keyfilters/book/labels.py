@@ -1,4 +1,4 @@
-"""What the references of a page stand for in the built book: numbers of figures and equations, titles, values, sources.
+"""What the references of a page stand for in the built book: numbers of figures and equations, titles, sources.
 
 The converter to plain notebooks and the slides read all of it from the pages that Sphinx has made, so that "Figure 12"
 is the same figure on a page, on a slide and in a notebook that somebody carried home.
@@ -23,7 +23,8 @@ from .project import BookError, Project
 __all__ = ["Citation", "Exercise", "Names", "citations", "exercises_of", "read_names"]
 
 _EXERCISE = re.compile(
-    r"^(?P<colons>:{3,})\{exercise\}[ \t]*(?P<title>[^\n]*)\n(?P<options>(?::[^\n]*\n)*)(?P<text>.*?)^(?P=colons)[ \t]*$",
+    r"^(?P<colons>:{3,})\{exercise\}[ \t]*(?P<title>[^\n]*)\n(?P<options>(?::[^\n]*\n)*)"
+    r"(?P<text>.*?)^(?P=colons)[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
 _LABEL = re.compile(r"^:label:[ \t]*(\S+)", re.MULTILINE)

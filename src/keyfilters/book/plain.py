@@ -1,7 +1,7 @@
 """MyST to plain Markdown: notebooks as any Jupyter and Colab show them, where roles and directives are not understood.
 
-References become what the built book calls them ("Figure 12", "(43)"), with a link where they lead to another notebook;
-computed numbers become their values; directives become headings, quotations and captions.
+References become what the built book calls them ("Figure 12", "(43)"), with a link where they lead to another
+notebook; computed numbers become their values; directives become headings, quotations and captions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _START = re.compile(r"^:::\{solution-start\}[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n
 _END = re.compile(r"^:::\{solution-end\}[^\n]*\n:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 # What the page adds below a title and below figures: it is about the page, not about the notebook.
 _PAGE_ONLY = ("page-card", "data-links")
-_QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention", "danger", "error")
+_QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 
 class Converter:
@@ -200,7 +200,7 @@ def without_solutions(notebook: NotebookNode) -> NotebookNode:
     """`notebook` without what stands between `solution-start` and `solution-end`, both included.
 
     >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-    >>> start, end = ":::{solution-start} ex-1\\n:class: dropdown\\n:::\\n\\nIt is 2.", ":::{solution-end}\\n:::\\n\\nMore."
+    >>> start, end = ":::{solution-start} ex-1\\n:::\\n\\nIt is 2.", ":::{solution-end}\\n:::\\n\\nMore."
     >>> cells = [new_markdown_cell(start), new_code_cell("assert 1 + 1 == 2"), new_markdown_cell(end)]
     >>> [cell.source for cell in without_solutions(new_notebook(cells=cells)).cells]
     ['More.']
@@ -245,11 +245,11 @@ def plain_notebook(
             if text.strip():
                 cells.append(_markdown(cell["id"], text))
             continue
-        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in ("tags",) if key in cell.metadata} | {
-            "mystnb": cell.metadata.get("mystnb", {})})  # fmt: skip
         name = figure_name(cell)
-        caption = cell.metadata.pop("mystnb").get("figure", {}).get("caption", "")
-        cell.outputs = [output for output in map(lambda o: _output(o, convert), cell.outputs) if output] if solutions else []
+        caption = cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {})
+        shown = [_output(output, convert) for output in cell.outputs] if solutions else []
+        cell.outputs = [output for output in shown if output is not None]
         if not solutions:
             cell.execution_count = None
         cells.append(cell)

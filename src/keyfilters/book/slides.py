@@ -34,12 +34,14 @@ __all__ = ["Slide", "add_slides", "page_link", "parse_deck", "render_deck", "wri
 
 _NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
-_FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE)
+_FIGURE = re.compile(
+    r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE
+)
 _EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
 _SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
 _ROOT = re.compile(r"<svg [^>]*>", re.DOTALL)
 # A figure at least this wide for its height stands above its text, a narrower one beside it.
-_WIDE = 1.55
+_WIDE = 1.6
 # The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
 _REVEAL = ("dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js", "plugin/zoom/zoom.js", "LICENSE")
 _CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
@@ -71,7 +73,8 @@ def parse_deck(text: str) -> list[Slide]:
         rest = piece[name.end() :] if name else ""
         heading = _HEADING.match(rest.lstrip())
         if not name or not heading:
-            raise BookError(f"slide {len(slides) + 1}: expected its name and a heading, `(name)=` and `## Heading`: {piece.strip()[:40]!r}")
+            where, begins = f"slide {len(slides) + 1}", repr(piece.strip()[:40])
+            raise BookError(f"{where}: expected its name and a heading, `(name)=` and `## Heading`: {begins}")
         body, _, notes = rest.lstrip()[heading.end() :].partition("\nNote:\n")
         slides.append(Slide(name["name"], len(heading["marks"]), heading["text"].strip(), body.strip(), notes.strip()))
     return slides
@@ -105,7 +108,7 @@ def cropped(svg: str, part: list[float]) -> str:
 
 
 class _Deck:
-    """Renders the slides of one plan. `link` makes the address of a page, or of a setting, as the deck is to have it."""
+    """Renders the slides of one plan; `link` makes the address of a page, or of a setting, as the deck has it."""
 
     def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None]) -> None:
         self.plan, self.names, self.data, self.link = plan, names, data, link
@@ -153,10 +156,12 @@ class _Deck:
 
     def _plan_table(self) -> str:
         rows = "".join(
-            f"<tr><td>{start}–{start + part.minutes}</td><td><a href=\"#/{part.slides[0]}\">{html.escape(part.title, quote=False)}</a></td></tr>"
+            f"<tr><td>{start}–{start + part.minutes}</td>"
+            f'<td><a href="#/{part.slides[0]}">{html.escape(part.title, quote=False)}</a></td></tr>'
             for start, part in zip(self.plan.starts(), self.plan.parts, strict=True)
         )
-        return f'<table class="plan"><thead><tr><th>Minutes</th><th>Part</th></tr></thead><tbody>{rows}</tbody></table>'
+        head = "<thead><tr><th>Minutes</th><th>Part</th></tr></thead>"
+        return f'<table class="plan">{head}<tbody>{rows}</tbody></table>'
 
     def _exercise(self, label: str) -> str:
         if label not in self.names.exercises:
@@ -174,7 +179,9 @@ class _Deck:
         for n, piece in enumerate(_EXERCISE.split(_FIGURE.sub("", slide.body))):
             text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
         text = text.replace("<p>{plan}</p>", self._plan_table())
-        layout = "plain" if not figures else "above" if sum(ratio for _, ratio in figures) > _WIDE else "beside"
+        # A quotation is a sentence that the run wrote: it may be long, and needs the height of the slide.
+        wide = sum(ratio for _, ratio in figures) > _WIDE and "<blockquote>" not in text
+        layout = "plain" if not figures else "above" if wide else "beside"
         shown = f"<figure>{''.join(code for code, _ in figures)}</figure>" if figures else ""
         heading = self.html(slide.heading).strip().removeprefix("<p>").removesuffix("</p>")
         words = f'<div class="words">{text}</div>' if text else ""
@@ -218,9 +225,9 @@ _PAGE = """<!DOCTYPE html>
 <link rel="stylesheet" href="deck.css">
 </head>
 <body>
-<div id="deck"><main class="slides">
+<main><div id="deck"><div class="slides">
 {slides}
-</main></div>
+</div></div></main>
 <script>window.MathJax = {{options: {{enableMenu: false}}, chtml: {{matchFontHeight: false}}}};</script>
 <script src="../_static/mathjax/tex-chtml.js"></script>
 <script src="reveal/reveal.js"></script>
@@ -237,8 +244,8 @@ def render_deck(
 ) -> tuple[str, dict[str, str]]:
     """The deck as one HTML page, and its figures: address -> SVG.
 
-    `link` makes the address of a page such as ``notebooks/method_a``, or of a setting, ``interactive.html#key=5``; None
-    leaves the words without a link.
+    `link` makes the address of a page such as ``notebooks/method_a``, or of a setting, ``interactive.html#key=5``;
+    None leaves the words without a link.
     """
     deck = _Deck(plan, names, data, link)
     sections = "\n".join(deck.slide(slide) for slide in slides)

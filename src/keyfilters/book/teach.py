@@ -1,8 +1,8 @@
 """`make teach`: two archives for a course, made from the built book.
 
-`keyfilters-notebooks.zip` is the students': plain notebooks without outputs and without solutions, the slides, and what
-is needed to run them. `keyfilters-notebooks-with-solutions.zip` is the lecturer's: the same with executed solutions and
-all outputs.
+`keyfilters-notebooks.zip` is the students': plain notebooks without outputs and without solutions, the slides, and
+what is needed to run them. `keyfilters-notebooks-with-solutions.zip` is the lecturer's: the same with executed
+solutions and all outputs.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _shared(project: Project, names: Names, entries: list[Entry]) -> dict[str, b
     mathjax = project.html / "_static" / "mathjax"
     for name in _MATHJAX:
         path = mathjax / name
-        content |= _files(path, f"_static/mathjax/{name}") if path.is_dir() else {f"_static/mathjax/{name}": path.read_bytes()}
+        inside = f"_static/mathjax/{name}"
+        content |= _files(path, inside) if path.is_dir() else {inside: path.read_bytes()}
     content["_static/favicon.svg"] = (project.html / "_static" / "favicon.svg").read_bytes()
     return content
 
@@ -109,7 +110,8 @@ def _readme(project: Project, names: Names, entries: list[Entry], solutions: boo
     head = (folder / ("README-with-solutions.md" if solutions else "README.md")).read_text(encoding="utf-8")
     common = (folder / "running.md").read_text(encoding="utf-8")
     rows = [
-        f"| {chapter} | [{entry.title}](notebooks/{entry.slug}.ipynb) | {entry.minutes} | {', '.join(entry.needs) or '–'} |"
+        f"| {chapter} | [{entry.title}](notebooks/{entry.slug}.ipynb) | {entry.minutes} | "
+        f"{', '.join(entry.needs) or '–'} |"
         for chapter, entry in enumerate(entries, start=1)
     ]
     text = head.replace("{running}", common)

@@ -1,0 +1,186 @@
+"""The slides in a real browser: from a file and a server, light and dark, on a phone, in print, with the speaker's view."""
+
+import io
+import re
+
+import pypdf
+import pytest
+from tiny_book import ROOT
+
+import browser as chromium
+from keyfilters.book.course import load_course
+from keyfilters.book.project import BookError, Project
+from keyfilters.book.slides import page_link, parse_deck
+
+PLANS = load_course(Project(ROOT))
+DECKS = [plan.slug for plan in PLANS]
+each_deck = pytest.mark.parametrize("deck", DECKS)
+in_browser = [pytest.mark.book, pytest.mark.browser]
+
+
+@pytest.mark.parametrize("text", ["# No name", "(start)=\nNo heading", "(start)=\n# One\n---\n## Two"])
+def test_a_slide_without_name_or_heading_is_named(text):
+    with pytest.raises(BookError, match=r"slide [12]: expected its name and a heading"):
+        parse_deck(text)
+
+
+@each_deck
+def test_every_slide_has_notes_and_no_typed_result(deck):
+    for slide in parse_deck((ROOT / "book" / "slides" / f"{deck}.md").read_text(encoding="utf-8")):
+        assert slide.notes, slide.name
+        # Results come from the run: in what a slide says there is no decimal number but scales that are set.
+        said = re.sub(r"\{glue:text\}`[^`]*`|\$[^$]*\$|\([^)]*#key[^)]*\)|\]\([^)]*\)|CC BY 4\.0|layer 5\.0|in 2\.0", "", slide.body)
+        assert not re.search(r"\d\.\d", said), (slide.name, re.findall(r"\S*\d\.\d\S*", said))
+
+
+def test_addresses_of_pages_and_settings():
+    assert page_link("notebooks/key7") == "../notebooks/key7.html"
+    assert page_link("interactive.html#key=5&sx=1") == "../interactive.html#key=5&sx=1"
+
+
+@pytest.fixture(scope="module")
+def addresses(book_html):
+    with chromium.served(book_html) as http:
+        yield {"http": http, "file": book_html.as_uri()}
+
+
+@pytest.fixture
+def tab(running):
+    """Opens pages that note what goes wrong; all are closed afterwards."""
+    opened = []
+
+    def open_tab(address, width=1280, height=720, mode="light"):
+        page = running.new_page(viewport={"width": width, "height": height}, color_scheme=mode, reduced_motion="reduce")
+        opened.append(page)
+        page.trouble = []
+        page.on("console", lambda message: page.trouble.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.on("requestfailed", lambda request: page.trouble.append(f"not loaded: {request.url}"))
+        page.goto(address, wait_until="load")
+        chromium.settle(page)
+        return page
+
+    yield open_tab
+    for page in opened:
+        page.close()
+
+
+def presented(page):
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    return page
+
+
+# What is wrong with the slide that is shown. Mathematics has its own sizes for indices.
+LOOK = r"""() => {
+    const slide = document.querySelector("section.present"), problems = [], name = slide.id;
+    const sheet = slide.querySelector(".sheet"), content = slide.querySelector(".content");
+    if (sheet.scrollHeight > 720 || sheet.scrollWidth > 1280) problems.push(`${name}: does not fit: ${sheet.scrollWidth} x ${sheet.scrollHeight}`);
+    if (content.scrollHeight > content.clientHeight + 1) problems.push(`${name}: its content does not fit`);
+    for (const element of slide.querySelectorAll(".sheet *")) {
+        if (element.closest("mjx-container")) continue;
+        const box = element.getBoundingClientRect();
+        if (box.width && (box.right > 1281 || box.bottom > 721 || box.left < -1)) problems.push(`${name}: sticks out: ${element.tagName}`);
+        const own = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+        const size = parseFloat(getComputedStyle(element).fontSize);
+        if (own && size < (element.tagName === "CODE" ? 22 : 24)) problems.push(`${name}: ${size} px: ${element.textContent.slice(0, 40)}`);
+    }
+    for (const image of slide.querySelectorAll("img")) {
+        const box = image.getBoundingClientRect();
+        if (!image.naturalWidth || box.height < 250) problems.push(`${name}: figure not shown, or small: ${Math.round(box.height)} px`);
+        if (!image.alt.trim()) problems.push(`${name}: a figure without alternative text`);
+        if (getComputedStyle(image.parentElement).backgroundColor !== "rgb(255, 255, 255)") problems.push(`${name}: a figure without white paper`);
+        const source = slide.querySelector(".source");
+        if (!source || !/Figure \d+ of the book . CC BY 4\.0 . filters: Babaiee/.test(source.textContent)) problems.push(`${name}: no source`);
+        const words = slide.querySelector(".words");
+        if (words && words.getBoundingClientRect().bottom > source.getBoundingClientRect().top + 1) problems.push(`${name}: text over the source`);
+    }
+    if (/\$|\\\(|\{[a-z:]+\}/.test(sheet.innerText)) problems.push(`${name}: raw text: ${sheet.innerText.slice(0, 80)}`);
+    if (slide.querySelector("mjx-merror")) problems.push(`${name}: MathJax`);
+    if (getComputedStyle(slide.querySelector("aside.notes")).display !== "none") problems.push(`${name}: notes in sight`);
+    return problems;
+}"""
+
+
+@each_deck
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("protocol", ["http", "file"])
+@pytest.mark.book
+@pytest.mark.browser
+def test_every_slide_by_the_keyboard(deck, mode, protocol, tab, addresses):
+    page = presented(tab(f"{addresses[protocol]}/slides/{deck}.html", mode=mode))
+    slides = [slide for plan in PLANS if plan.slug == deck for part in plan.parts for slide in part.slides]
+    problems, seen = [], []
+    for _ in slides:
+        seen.append(page.evaluate("document.querySelector('section.present').id"))
+        problems += page.evaluate(LOOK)
+        page.keyboard.press("ArrowRight")
+    assert seen == slides
+    assert not problems + page.trouble, "\n".join(problems + page.trouble)
+    assert page.evaluate("document.querySelectorAll('h1').length") == 1
+
+
+@each_deck
+@pytest.mark.book
+@pytest.mark.browser
+def test_a_slide_is_addressed_by_its_name(deck, tab, addresses):
+    page = presented(tab(f"{addresses['file']}/slides/{deck}.html#/home"))
+    assert page.evaluate("document.querySelector('section.present').id") == "home"
+
+
+@each_deck
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.book
+@pytest.mark.browser
+def test_colours_and_names_are_readable(deck, mode, tab, addresses, node_tools):
+    def violations(page):
+        page.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
+        return page.evaluate(
+            """async () => (await axe.run(document, {elementRef: false})).violations.flatMap(rule =>
+                rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 120)}`))"""
+        )
+
+    reading = tab(f"{addresses['http']}/slides/{deck}.html?read", mode=mode)
+    problems = violations(reading)
+    page = presented(tab(f"{addresses['http']}/slides/{deck}.html#/plan", mode=mode))
+    problems += violations(page)
+    assert not problems, "\n".join(problems)
+
+
+@each_deck
+@pytest.mark.book
+@pytest.mark.browser
+def test_on_a_phone_the_slides_are_a_page_with_notes(deck, tab, addresses):
+    page = tab(f"{addresses['file']}/slides/{deck}.html#/home", width=375, height=800)
+    assert page.evaluate("document.documentElement.classList.contains('reading') && !document.querySelector('.reveal')")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 375
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.evaluate("[...document.querySelectorAll('aside.notes')].every(note => note.checkVisibility())")
+    assert page.evaluate("getComputedStyle(document.body).fontSize") == "18px"
+    # The address leads to its slide.
+    assert page.evaluate("Math.abs(document.getElementById('home').getBoundingClientRect().top)") < 800
+    assert not page.trouble
+
+
+@each_deck
+@pytest.mark.book
+@pytest.mark.browser
+def test_the_speakers_view_opens_from_a_file(deck, tab, addresses):
+    page = presented(tab(f"{addresses['file']}/slides/{deck}.html#/plan"))
+    with page.expect_popup() as opened:
+        page.keyboard.press("s")
+    view = opened.value
+    view.wait_for_selector(".speaker-controls-notes:not(.hidden)", timeout=20_000)
+    view.wait_for_function("document.querySelector('.speaker-controls-notes').innerText.includes('Minutes 0 to')")
+    view.close()
+
+
+@each_deck
+@pytest.mark.book
+@pytest.mark.browser
+def test_one_slide_a_page_in_print(deck, tab, addresses):
+    page = presented(tab(f"{addresses['file']}/slides/{deck}.html?print-pdf"))
+    page.wait_for_selector(".pdf-page")
+    document = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+    slides = sum(len(part.slides) for plan in PLANS if plan.slug == deck for part in plan.parts)
+    assert len(document.pages) == slides
+    assert "Ninety minutes" in document.pages[1].extract_text()
