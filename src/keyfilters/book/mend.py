@@ -43,6 +43,11 @@ MENDS: tuple[Mend, ...] = (
         "<summary>",
     ),
     Mend(
+        "the arrow that unfolds the pages below one has no name",
+        re.compile(r'>([^<>]+)</a>(<details[^>]*>)<summary>(?=<span class="toctree-toggle")'),
+        r'>\1</a>\2<summary aria-label="Pages below: \1">',
+    ),
+    Mend(
         "the title and the search above the contents belong to no part of the page that one can jump to",
         re.compile(r'<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar">'),
         '<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar" role="navigation" aria-label="Book">',
