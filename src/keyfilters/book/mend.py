@@ -62,11 +62,21 @@ MENDS: tuple[Mend, ...] = (
         re.compile(r'<th class="(head[^"]*)">\s*(?:<p>\s*</p>)?\s*</th>'),
         r'<td class="\1"></td>',
     ),
-    Mend("headers of columns say what they head", re.compile(r'<th class="(head[^"]*)">'), r'<th class="\1" scope="col">'),
-    Mend("headers of rows say what they head", re.compile(r'<th class="(stub[^"]*)">'), r'<th class="\1" scope="row">'),
+    Mend(
+        "headers of columns say what they head",
+        re.compile(r'<th class="(head[^"]*)">'),
+        r'<th class="\1" scope="col">',
+    ),
+    Mend(
+        "headers of rows say what they head",
+        re.compile(r'<th class="(stub[^"]*)">'),
+        r'<th class="\1" scope="row">',
+    ),
 )
 
-_FIGURE = re.compile(r'<figure class="[^"]*" id="(?P<id>[^"]+)">\s*(?:<a [^>]*>)?(?P<img><img [^>]*?src="(?P<src>[^"]+)"[^>]*>)')
+_FIGURE = re.compile(
+    r'<figure class="[^"]*" id="(?P<id>[^"]+)">\s*(?:<a [^>]*>)?(?P<img><img [^>]*?src="(?P<src>[^"]+)"[^>]*>)'
+)
 
 
 def _boxed(match: re.Match[str], page: Path, data: Path) -> str:
