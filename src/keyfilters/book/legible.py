@@ -90,8 +90,8 @@ def check_legible(svg: bytes, name: str) -> None:
         shown = points * COLUMN / width
         if shown < FLOOR:
             raise ValueError(
-                f"{name}: the text {label!r} of {points:g} pt would be shown with {shown:.1f} pt, because the figure "
-                f"is {width / 96:.2f} in wide and a page shows it {COLUMN / 96:.2f} in wide; expected {FLOOR:g} pt "
-                f"or more: draw it narrower or with larger text"
+                f"{name}: the text {label!r} of {points:g} pt would be shown with {shown:.1f} pt, because the figure is "
+                f"{width / 96:.2f} in wide and a page shows it {COLUMN / 96:.2f} in wide; expected {FLOOR:g} pt or more: "
+                f"draw it narrower or with larger text"
             )
         return
