@@ -1,5 +1,7 @@
 """The archives of `make teach`: complete, without solutions where there should be none, and the same in every run."""
 
+import ast
+import builtins
 import json
 import re
 import shutil
@@ -13,6 +15,7 @@ from tiny_book import ROOT, tiny_book
 from keyfilters.book.build import main
 from keyfilters.book.course import load_course
 from keyfilters.book.manifest import load_manifest
+from keyfilters.book.plain import without_solutions
 from keyfilters.book.project import Project
 from keyfilters.book.teach import ARCHIVES, write_archives
 
@@ -136,3 +139,31 @@ def test_a_notebook_runs_in_a_clean_folder(archives, name, tmp_path, monkeypatch
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     numbers = json.loads((tmp_path / "results" / "numbers.json").read_text())
     assert numbers["a-largest-difference"]["text"] in "\n".join(cell.source for cell in notebook.cells)
+
+
+def missing(notebook):
+    """Names that a code cell reads and neither it nor a cell before it makes."""
+    have, found = {*dir(builtins), "display", "get_ipython"}, set()
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        nodes = list(ast.walk(ast.parse(cell.source)))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        have |= {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+        have |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler)}
+        have |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        have |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+        found |= {node.id for node in names} - have
+    return found
+
+
+def test_missing_names_are_seen():
+    cells = [nbformat.v4.new_code_cell(source) for source in ("x = y + 1", "y = 2\nz = [t for t in x]", "print(z)")]
+    assert missing(nbformat.v4.new_notebook(cells=cells)) == {"y"}
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.slug)
+def test_no_cell_needs_what_a_solution_made(entry):
+    """The students' notebooks run from top to bottom."""
+    notebook = nbformat.read(PROJECT.notebooks / f"{entry.slug}.ipynb", as_version=4)
+    assert not missing(without_solutions(notebook))
