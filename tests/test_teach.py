@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from tiny_book import ROOT, tiny_book
 
-from keyfilters.book.build import main
+from keyfilters.book.command import main
 from keyfilters.book.course import load_course
 from keyfilters.book.manifest import load_manifest
 from keyfilters.book.plain import without_solutions
@@ -57,9 +57,10 @@ def test_the_small_archives(small):
     assert set(students) == set(lecturers) == {"README.md", "requirements.txt", "notebooks/one.ipynb", "notebooks/two.ipynb"}
     one = nbformat.reads(students["notebooks/one.ipynb"].decode(), as_version=4)
     text = "\n".join(cell.source for cell in one.cells)
-    assert "the sum is 3.00." in text and "\\tag{1}" in text and "Figure 1" in text and "assert x.sum()" not in text
+    assert "### Exercise 1.2 (medium)\n\nHow large is the sum?" in text
+    assert "the sum is 3.00." in text and "\\tag{1}" in text and "Figure 1" in text and "assert check_1_" not in text
     solved = nbformat.reads(lecturers["notebooks/one.ipynb"].decode(), as_version=4)
-    assert sum("assert x.sum()" in cell.source for cell in solved.cells) == 2
+    assert sum("assert check_1_" in cell.source for cell in solved.cells) == 2
     assert all(cell.execution_count for cell in solved.cells if cell.cell_type == "code")
 
 
