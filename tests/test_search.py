@@ -1,5 +1,7 @@
 """The search finds symbols, methods, names and keys: in a browser, from a server and from a file."""
 
+from urllib.parse import quote
+
 import pytest
 
 import browser as chromium
@@ -43,7 +45,7 @@ QUERIES = {
 
 FIRST = """() => [...document.querySelectorAll("#search-results ul.search > li > a")].slice(0, 5)
     .map(link => link.getAttribute("href").replace(/[?]highlight=[^#]*/, ""))"""
-DONE = "() => Search._pulse_status < 0 && document.querySelector('#search-results ul.search') !== null"
+DONE = "() => document.querySelector('#search-results .search-summary')?.textContent"
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +62,7 @@ def tab(running):
 
 
 def search(tab, place, query):
-    tab.goto("about:blank")
-    tab.goto(f"{place}/search.html", wait_until="load")
-    tab.evaluate("query => { location.search = '?q=' + encodeURIComponent(query) }", query)
-    tab.wait_for_url(lambda url: "?q=" in url)
+    tab.goto(f"{place}/search.html?q={quote(query)}", wait_until="domcontentloaded")
     tab.wait_for_function(DONE, timeout=20_000)
     return tab.evaluate(FIRST)
 
