@@ -118,6 +118,7 @@ def linked(built, text):
         ("A kl is none.", []),
         ("**Strong separable** and `separable`.", ["separable"]),
         ("`separable` and [separable](glossary.md) only.", []),
+        ('<a href="page.html">separable, KL</a> and separable.', ["separable"]),
         ("| a separable |\n| --- |\n| separable |\n", []),
         ("## A separable heading\n\nNo word.", []),
     ],

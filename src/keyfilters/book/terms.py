@@ -7,6 +7,7 @@ when all other references are resolved, and only in running text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,15 @@ def _link(app: Sphinx, page: Page, home: str, entry: Entry, child: nodes.Node) -
 
 def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: Page, home: str) -> None:
     """Link the first uses below `node`, in the order of reading."""
-    before = ""
+    before, written = "", False
     _join(node)
     for child in list(node.children):
-        if isinstance(child, addnodes.start_of_file):
+        # A link that the page writes as HTML: what stands between its two tags is in a link already.
+        if isinstance(child, nodes.raw):
+            written = _opens_link(child.astext(), written)
+        elif written:
+            pass
+        elif isinstance(child, addnodes.start_of_file):
             # All pages in one document, for print: each page has first uses of its own.
             _walk(app, finder, child, Page(finder, child["docname"]), home)
         elif isinstance(child, nodes.math):
@@ -149,6 +155,12 @@ def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: Page, home: st
         elif isinstance(child, nodes.Element) and not _skipped(child):
             _walk(app, finder, child, page, home)
         before += child.astext() or "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+def _opens_link(html: str, before: bool) -> bool:
+    """Whether a link is open after this piece of HTML."""
+    tags = re.findall(r"<(/?)a\b", html)
+    return tags[-1] == "" if tags else before
 
 
 def _join(node: nodes.Element) -> None:
