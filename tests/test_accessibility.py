@@ -53,18 +53,16 @@ AXE = """async known => {
 }"""
 
 
-@each_page
-def test_axe_finds_nothing_but_what_is_known(name, tab, address, node_tools):
-    """All rules that axe-core has switched on (WCAG A and AA, best practices), on the whole document."""
-    visit(tab, address, name)
+def faults(tab, node_tools, modes):
+    """What axe-core finds by all rules that it has switched on (WCAG A and AA, best practices), on the whole document."""
     tab.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
     problems = []
-    for mode in MODES:
+    for mode in modes:
         tab.emulate_media(color_scheme=mode)
         assert tab.evaluate(SHOWN, mode), f"{mode}: the page does not follow what the system prefers"
         found = tab.evaluate(AXE, {rule: selector for rule, (selector, _) in KNOWN.items()})
         problems += [f"{mode}: {problem}" for problem in found]
-    assert not problems, "\n" + "\n".join(problems)
+    return problems
 
 
 def test_the_page_on_accessibility_lists_the_known_faults():
@@ -106,12 +104,13 @@ PICTURES = """() => [...document.querySelectorAll("figure[id]")].map(figure => {
 })"""
 
 
-@each_page
-def test_text_in_figures_is_large_enough_as_shown(name, tab, address, book_html):
-    visit(tab, address, name)
+def small_texts(tab, name, book_html):
+    """Figures with text below 9 points as they are shown, and wide ones whose box cannot be reached or does not say so."""
     problems = []
     for shown in tab.evaluate(PICTURES):
-        assert shown["boxed"], f"{shown['id']} has no box of its own"
+        if not shown["boxed"]:
+            problems.append(f"{shown['id']} has no box of its own")
+            continue
         svg = DATA / Path(name).stem / f"{shown['id']}.svg"
         if not svg.is_file():
             svg = book_html / "_images" / Path(shown["src"]).name
@@ -125,7 +124,7 @@ def test_text_in_figures_is_large_enough_as_shown(name, tab, address, book_html)
             problems.append(f"{shown['id']} is wider than its box, which has no stop, hint, role or name")
         if not shown["wide"] and (shown["hint"] or shown["tab"] == 0):
             problems.append(f"{shown['id']} fits, but says that it does not")
-    assert not problems, "\n" + "\n".join(problems)
+    return problems
 
 
 SCROLLERS = """() => [...document.querySelectorAll("main *")].filter(element => {
@@ -137,9 +136,13 @@ SCROLLERS = """() => [...document.querySelectorAll("main *")].filter(element => 
 
 
 @each_page
-def test_what_scrolls_sideways_is_reached_by_keyboard_and_named(name, tab, address):
+def test_a_page_is_readable_for_everybody(name, tab, address, book_html, node_tools):
+    """Text in figures, boxes that scroll, and axe-core: in both colour modes on a desktop, in one on a phone, whose colours are the same."""
     visit(tab, address, name)
-    assert not tab.evaluate(SCROLLERS)
+    problems = small_texts(tab, name, book_html)
+    problems += [f"scrolls sideways without a stop or a name: {box}" for box in tab.evaluate(SCROLLERS)]
+    problems += faults(tab, node_tools, MODES if tab.viewport_size["width"] == max(WIDTHS) else MODES[:1])
+    assert not problems, "\n" + "\n".join(problems)
 
 
 def test_a_wide_figure_scrolls_with_the_arrow_keys(running, address):

@@ -114,3 +114,10 @@ def test_a_check_has_the_name_of_its_exercise():
 
 def test_a_verdict_is_true_or_false_and_shows_its_text():
     assert Verdict(True, "yes") and not Verdict(False, "no") and repr(Verdict(False, "no")) == "no"
+
+
+@pytest.mark.book
+def test_each_page_says_which_chapter_it_is(book_html):
+    for number, slug in enumerate(SLUGS, start=1):
+        text = (book_html / "notebooks" / f"{slug}.html").read_text(encoding="utf-8")
+        assert f"<strong>Chapter {number}</strong>" in text, slug

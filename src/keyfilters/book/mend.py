@@ -68,6 +68,11 @@ MENDS: tuple[Mend, ...] = (
         r'<th class="\1" scope="col">',
     ),
     Mend(
+        "the parameters of a long signature are set as definitions without a term",
+        re.compile(r'<dl>(?=\s*<dd><em class="sig-param">)'),
+        '<dl role="presentation">',
+    ),
+    Mend(
         "headers of rows say what they head",
         re.compile(r'<th class="(stub[^"]*)">'),
         r'<th class="\1" scope="row">',

@@ -41,18 +41,18 @@ def stage(project: Project, runs: list[Run]) -> None:
     for path in data.iterdir():
         if path.name not in wanted:
             remove_tree(path)
-    for run in runs:
+    for chapter, run in enumerate(runs, start=1):
         slug = run.entry.slug
         replace_tree(run.results, data / slug)
-        notebook = page(nbformat.read(run.notebook, as_version=4), run, url)
+        notebook = page(nbformat.read(run.notebook, as_version=4), run, url, chapter)
         text = nbformat.writes(notebook) + "\n"
         target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             write_atomic(target, text)
 
 
-def page(notebook: NotebookNode, run: Run, url: str) -> NotebookNode:
-    """The page of an executed notebook."""
+def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNode:
+    """The page of an executed notebook, which is the chapter with this number."""
     cells: list[NotebookNode] = []
     for position, cell in enumerate(notebook.cells):
         cell = _stripped(cell)
@@ -62,7 +62,7 @@ def page(notebook: NotebookNode, run: Run, url: str) -> NotebookNode:
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
             cells.append(_markdown("page-title", title))
-            cells.append(_markdown("page-card", page_card(run, url)))
+            cells.append(_markdown("page-card", page_card(run, url, chapter)))
             cell.source = rest.strip()
             if not cell.source:
                 continue
@@ -134,8 +134,8 @@ def needs_text(run: Run) -> str:
     return text + (", on a GPU" if entry.device == "gpu" else ", no GPU")
 
 
-def page_card(run: Run, url: str) -> str:
-    """The compact card below the title: reading time, parameters, provenance and sources."""
+def page_card(run: Run, url: str, chapter: int) -> str:
+    """The compact card below the title: number of the chapter, reading time, parameters, provenance and sources."""
     entry, record = run.entry, run.record
     libraries = versions_text(record["versions"], " · ")
     numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
@@ -147,7 +147,7 @@ def page_card(run: Run, url: str) -> str:
     source = f"{url}/blob/main"
     return (
         ":::{div} page-card\n"
-        f"**{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
+        f"**Chapter {chapter}** · **{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
         f"{needs_text(run)}\\\n"
         f"Executed from {commit_text(record['commit'])} on {record['device']} · {libraries} · "
         f"data sha256 `{record['data_sha256'][:12]}`\\\n"
