@@ -14,7 +14,10 @@
 
   function named(element, kind) {
     const number = element.querySelector(".caption-number");
-    return number ? number.textContent.trim() : kind;
+    if (number) return number.textContent.trim();
+    // Without a number of the book it is counted on its page: two boxes must not have the same name.
+    const [selector] = KINDS.find(([selector]) => element.matches(selector)) || ["figure"];
+    return `${kind} ${[...document.querySelectorAll(selector)].indexOf(element) + 1} of this page`;
   }
 
   function update(box) {
