@@ -178,7 +178,7 @@ class _Deck:
         text = ""
         for n, piece in enumerate(_EXERCISE.split(_FIGURE.sub("", slide.body))):
             text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
-        text = text.replace("<p>{plan}</p>", self._plan_table())
+        text = text.replace("<p>{plan}</p>", self._plan_table()).replace("<p>{provenance}</p>", self._provenance())
         # A quotation is a sentence that the run wrote: it may be long, and needs the height of the slide.
         wide = sum(ratio for _, ratio in figures) > _WIDE and "<blockquote>" not in text
         layout = "plain" if not figures else "above" if wide else "beside"
@@ -192,6 +192,11 @@ class _Deck:
             f'<div class="content">{shown}{words}</div>\n{self._source([match["name"] for match in matches])}</div>\n'
             f'<aside class="notes">{self._when(slide.name)}{self.html(slide.notes)}</aside>\n</section>'
         )
+
+    def _provenance(self) -> str:
+        """From which commit, data and versions the figures and numbers come."""
+        line = (self.data.parent / "provenance.txt").read_text(encoding="utf-8")
+        return f'<div class="provenance">{self.html(line)}</div>'
 
     def _source(self, figures: list[str]) -> str:
         """Where the figures come from, and their licence."""
