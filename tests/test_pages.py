@@ -51,7 +51,7 @@ WAIT = """async () => {
 
 # The theme hears of a change of the preferred colours a moment later.
 SHOWN = """async mode => {
-    for (let tries = 0; document.documentElement.dataset.theme !== mode && tries < 100; tries++)
+    for (let tries = 0; document.documentElement.dataset.theme !== mode && tries < 500; tries++)
         await new Promise(resolve => setTimeout(resolve, 20));
     return document.documentElement.dataset.theme === mode;
 }"""
