@@ -32,6 +32,12 @@ def files_behind(path, tree, identifier):
     return {file.suffix[1:]: file for file in found if file.stem == identifier}
 
 
+def rows_in(path):
+    """The rows of a CSV file, its head included."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
 @pytest.mark.book
 def test_every_figure_has_its_svg_and_its_data(book_html):
     seen = 0
@@ -47,8 +53,7 @@ def test_every_figure_has_its_svg_and_its_data(book_html):
                 with zipfile.ZipFile(files["npz"]) as archive:
                     assert archive.testzip() is None and archive.namelist(), name
             else:
-                with files["csv"].open(newline="", encoding="utf-8") as file:
-                    rows = list(csv.reader(file))
+                rows = rows_in(files["csv"])
                 assert len(rows) > 1 and len({len(row) for row in rows}) == 1, name
     assert seen
 
@@ -62,8 +67,7 @@ def test_every_table_has_a_csv_with_as_many_rows(book_html):
             name = f"{path.relative_to(book_html)}: {table.get('id')}"
             files = files_behind(path, tree, table.get("id"))
             assert "csv" in files, f"{name} has no CSV"
-            with files["csv"].open(newline="", encoding="utf-8") as file:
-                rows = list(csv.reader(file))
+            rows = rows_in(files["csv"])
             assert len(rows) - 1 == len(table.xpath("./tbody/tr")), name
             assert len({len(row) for row in rows}) == 1, name
     assert seen
