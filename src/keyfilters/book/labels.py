@@ -98,21 +98,17 @@ def citations(bibliography: Path) -> dict[str, Citation]:
     """Key -> source, for every entry of a BibTeX file."""
     from pybtex.database import parse_file
     from pybtex.plugin import find_plugin
-    from pybtex.richtext import Text
+
+    from .bibliography import authors
 
     data = parse_file(str(bibliography))
     style, backend = find_plugin("pybtex.style.formatting", "unsrt")(), find_plugin("pybtex.backends", "markdown")()
     found = {}
     for formatted in style.format_entries(data.entries.values()):
         entry = data.entries[formatted.key]
-        people = entry.persons.get("author") or entry.persons.get("editor") or []
-        names = [str(Text.from_latex(" ".join([*person.prelast_names, *person.last_names]))) for person in people]
-        if not names:
-            names = [str(Text.from_latex(entry.fields.get("title", formatted.key)))]
-        authors = names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 else f"{names[0]} et al."
         # The backend escapes every full stop, which readers of the raw notebook would stumble over.
         text = re.sub(r"\\([.\-()])", r"\1", formatted.text.render(backend)).replace("\n", " ")
-        found[formatted.key] = Citation(authors, entry.fields.get("year", "no year"), text)
+        found[formatted.key] = Citation(authors(entry), entry.fields.get("year", "no year"), text)
     return found
 
 
