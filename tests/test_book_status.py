@@ -61,15 +61,24 @@ def test_what_was_not_run_is_not_invented(project):
     runs = [made(project, "one", numbers={"a": 1.0}), made(project, "two", memory_mb=None)]
     write_status(project, load_manifest(project), runs)
     here = cells(project, "status.md")
-    assert here["one"] == ["passed all gates", CPU, "4.2", "1.3 GB", "`n = 4`", "–", "`0123456789`"]
+    assert here["one"] == ["passed all gates", CPU, "4.2", "1.3 GB", "`n = 4`", "–"]
     assert here["two"][3] == "–"
-    assert "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1." in (project.generated / "status.md").read_text()
-    assert all(row == ["not run", *["–"] * 6] for row in cells(project, "status_gpu.md").values())
+    assert "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1 and commit `0123456789`." in (project.generated / "status.md").read_text()
+    assert all(row == ["not run", *["–"] * 5] for row in cells(project, "status_gpu.md").values())
     assert all(row == ["not run", *["–"] * 4] for row in cells(project, "status_deviations.md").values())
     assert [row["verdict"] for row in table(project, "tbl-status-gpu.csv")] == ["not run"] * 2
     assert table(project, "deviations.csv") == []
     [first, _] = table(project, "tbl-status.csv")
     assert json.loads(first["versions"]) == VERSIONS and first["seconds"] == "4.2" and first["memory_mb"] == "1204"
+
+
+def test_runs_of_two_commits_say_which_is_of_which(project):
+    runs = [made(project, "one"), made(project, "two", commit="9876543210 with local changes")]
+    write_status(project, load_manifest(project), runs)
+    here = cells(project, "status.md")
+    assert [here[slug][-1] for slug in ("one", "two")] == ["`0123456789`", "`9876543210` with local changes"]
+    text = (project.generated / "status.md").read_text()
+    assert "| Commit |" in text and "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1." in text
 
 
 def test_a_record_is_written_shown_and_compared(project, capsys):

@@ -19,7 +19,7 @@ __all__ = ["deviation", "deviations", "deviations_table", "runs_table", "write_s
 
 NOT_RUN = "not run"
 
-_HEADS = ("Notebook", "Verdict", "Device", "Seconds", "Memory", "Parameters", "Further versions", "Commit")
+_HEADS = ("Notebook", "Verdict", "Device", "Seconds", "Memory", "Parameters", "Further versions")
 _COLUMNS = ("slug", "verdict", "device", "seconds", "memory_mb", "parameters", "versions", "commit", "data_sha256")
 _DEVIATION_HEADS = (
     "Notebook", "Numbers", "Equal", "Largest relative difference", "Which number", "Largest absolute difference",
@@ -55,26 +55,33 @@ def _cells(row: Mapping[str, Any], common: Mapping[str, str]) -> list[str]:
         memory_text(memory) if memory else "–",
         parameters_text(row["parameters"]),
         versions_text(own) or "–",
-        commit_text(row["commit"]).removeprefix("commit "),
     ]
 
 
 def runs_table(what: str, name: str, slugs: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """One row for each of `slugs`, in their order; one without a run says so.
 
-    Versions that all rows have in common stand in the caption.
+    Versions that all rows have in common stand in the caption, and so does the commit, where it is one.
 
     Examples
     --------
     >>> print(runs_table("Runs", "tbl-runs", ["one"], []).splitlines()[-2])
-    | {doc}`/notebooks/one` | not run | – | – | – | – | – | – |
+    | {doc}`/notebooks/one` | not run | – | – | – | – | – |
     """
     found = {row["slug"]: row for row in rows}
     common = _common(found.values())
-    caption = f"{what}, with {versions_text(common)}." if common else f"{what}."
-    missing = [NOT_RUN, *["–"] * (len(_HEADS) - 2)]
-    lines = [_cells(found[slug], common) if slug in found else [_page(slug), *missing] for slug in slugs]
-    return _table(caption, name, _HEADS, lines)
+    commits = {commit_text(row["commit"]) for row in found.values()}
+    shared = [*([versions_text(common)] if common else []), *(commits if len(commits) == 1 else [])]
+    caption = f"{what}, with {' and '.join(shared)}." if shared else f"{what}."
+    heads = _HEADS if len(commits) < 2 else (*_HEADS, "Commit")
+
+    def line(slug: str) -> list[str]:
+        if slug not in found:
+            return [_page(slug), NOT_RUN, *["–"] * (len(heads) - 2)]
+        commit = commit_text(found[slug]["commit"]).removeprefix("commit ")
+        return [*_cells(found[slug], common), commit][: len(heads)]
+
+    return _table(caption, name, heads, map(line, slugs))
 
 
 def runs_csv(slugs: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
