@@ -125,7 +125,7 @@
     const share = renderImages(model, learned);
     const scales = `σx ${number(now.sx, 3)}, σy ${number(now.sy, 3)}${sharpens() ? `, γ ${number(now.gamma, 3)}` : ""}`;
     announce = `Key ${now.key}, ${scales}: cosine ${number(distance.cosine, 4)}, relative l2 distance ` +
-      `${number(distance.relativeL2, 4)}; on the image the answers differ by ${number(100 * share, 1)} %.`;
+      `${number(distance.relativeL2, 4)}; on the image the responses differ by ${number(100 * share, 1)} %.`;
     speak();
   }
 
