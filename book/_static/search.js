@@ -39,6 +39,8 @@
     };
   };
 
+  // A page that was opened as a file may not read the other pages for an excerpt of each result.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
   patch();
   document.addEventListener("DOMContentLoaded", patch);
 })();
