@@ -109,6 +109,16 @@ def test_an_index_with_names_becomes_a_column(results, shown):
     assert (results / "tbl-a.csv").read_text() == "method,x\nA,1\n"
 
 
+def test_outside_of_the_build_a_number_is_printed(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KEYFILTERS_RESULTS", raising=False)
+    page.number("a-ratio", 1.5)
+    assert capsys.readouterr().out == "", "in plain Python nothing is shown"
+    monkeypatch.setattr(page, "_shell", object)
+    page.number("a-ratio", 1.23456, "{:.2f}")
+    assert capsys.readouterr().out == "a-ratio: 1.23\n"
+
+
 def test_numbers_are_collected(results):
     page.number("b-ratio", np.float64(1.23456), "{:.2f}")
     page.number("a-word", "none")

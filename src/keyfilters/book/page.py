@@ -2,7 +2,8 @@
 
 Each function writes the data into the results folder (`KEYFILTERS_RESULTS`, or `results` beside the notebook)
 and then shows the object as the book needs it. The files hold nothing that changes from run to run, so two
-runs write the same bytes. In plain Jupyter or Colab the same cells run and show the same content.
+runs write the same bytes. In plain Jupyter or Colab the same cells run and show the same figures and tables, and the
+numbers, which only the book puts into its text, are printed.
 
 >>> import os, tempfile
 >>> import pandas as pd
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["figure", "number", "results_folder", "table"]
 
+RESULTS = "KEYFILTERS_RESULTS"
+"""The build sets this variable to the folder for results of the notebook that it executes."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MISSING = "–"
 _PNG_DPI = 144
@@ -48,7 +52,7 @@ _PNG_DPI = 144
 
 def results_folder() -> Path:
     """The folder that takes the data of this notebook; made when it is not there."""
-    folder = Path(os.environ.get("KEYFILTERS_RESULTS") or "results")
+    folder = Path(os.environ.get(RESULTS) or "results")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -269,7 +273,8 @@ def number(
     format_ : format string such as ``"{:.2f}"``; without it the value's own text
     bound : round up for "at most", down for "at least"; without it, to the nearest
 
-    Adds to ``numbers.json``. Raises `ValueError` for a name that is no label and for a number that is not finite.
+    Adds to ``numbers.json``; in a notebook outside of the build it prints name and number. Raises `ValueError` for a
+    name that is no label and for a number that is not finite.
     """
     name = _checked(name)
     value = _plain(value)
@@ -282,8 +287,9 @@ def number(
     write_atomic(path, json.dumps(numbers, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     if _shell() is None:
         return
-    try:
-        from myst_nb import glue
-    except ImportError:
+    if RESULTS not in os.environ:
+        print(f"{name}: {text}")
         return
+    from myst_nb import glue
+
     glue(name, text, display=False)
