@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -51,6 +53,33 @@ def test_right_answers_pass(slug):
 
 
 @each_chapter
+def test_right_answers_pass_at_the_digits_that_the_solution_prints(slug):
+    assert answers(slug)
+    for label, answer in getattr(importlib.import_module(f"exercises.{slug}"), "ROUNDED", {}).items():
+        verdict = EXERCISES[label](answer())
+        assert verdict, verdict
+
+
+@pytest.mark.parametrize(("label", "answer"), [
+    ("2.2", {"discrete": 2.8e-15, "sampled": 0.16, "normalized-sampled": 0.17, "integrated": 0.040}),
+    ("3.2", [0.0118, 0.0104, 0.0059, 0.0093, 0.0167, 0.0165]),
+    ("4.3", [2.8e-3, 2.1e-3]),
+    ("5.2", [0.5443, 0.3183, 0.1885, 0.112, 0.0666, 0.0397, 0.0236, 0.015]),
+    ("6.3", {"squares": -7.5e-08, "linear": -2.9e-09, "inverse": 2.5e-12}),
+    ("7.2", {"taps": [0, 10, 20, 30, 41, 48], "moved": 0.13}),
+    ("8.2", {"C1": [0.63, 0.90, 1.55, 1.36, 0.86, 0.99, 1.01], "D1": [0.96, 0.98, 1.04, 1.08, 0.92, 0.90, 1.03]}),
+    ("10.1", {"geometric": 0.6247, "arithmetic": 0.6247}),
+    ("12.2", {"factor": 3.5, "percent": 1.70}),
+    ("13.1", {"C": 161.0, "D": 121.0}),
+    ("22.3", {"epsilon": 0.0167, "nearer": "thresholding"}),
+    ("26.1", {"n": 1.2e13, "side": 3.3e6}),
+])  # fmt: skip
+def test_a_last_digit_that_is_not_rounding_is_wrong(label, answer):
+    importlib.import_module(f"keyfilters.exercises.{SLUGS[int(label.split('.')[0]) - 1]}")
+    assert not EXERCISES[label](answer)
+
+
+@each_chapter
 def test_wrong_answers_get_a_hint(slug):
     for label, (right, wrong) in answers(slug).items():
         assert len(wrong) >= 2, label
@@ -59,6 +88,7 @@ def test_wrong_answers_get_a_hint(slug):
             verdict = EXERCISES[label](answer)
             assert not verdict and verdict.text.startswith(f"Exercise {label}: not yet. "), (label, verdict)
             assert words in verdict.text, (label, words, verdict)
+            assert "`" not in verdict.text, f"{label}: a notebook shows backticks as they are: {verdict}"
             hints.append(verdict.text)
         assert len(set(hints)) > 1, f"{label}: every mistake gets the same hint"
         told = " ".join(hints)
@@ -81,6 +111,7 @@ def test_no_answer_yet_says_what_is_expected(slug):
         for nothing in (..., None, {"one": 1.0, "other": ...}):
             verdict = EXERCISES[label](nothing)
             assert not verdict and verdict.text.startswith(f"Exercise {label}: no answer yet. Expected: ")
+            assert "`" not in verdict.text, verdict
 
 
 @each_chapter
@@ -114,6 +145,95 @@ def test_a_check_has_the_name_of_its_exercise():
 
 def test_a_verdict_is_true_or_false_and_shows_its_text():
     assert Verdict(True, "yes") and not Verdict(False, "no") and repr(Verdict(False, "no")) == "no"
+
+
+def test_a_function_without_return_is_told_so():
+    from keyfilters.exercises.learned_filters import check_1_2, check_1_3
+    from keyfilters.exercises.method_a import check_5_1, check_5_3
+    from keyfilters.exercises.methods_d import check_8_2
+    from keyfilters.exercises.spread_measures import check_3_3
+
+    for check in (check_1_2, check_1_3, check_5_1, check_5_3):
+        assert "not yet. your function returns None; is 'return' missing?" in str(check(lambda *arguments: None))
+    assert "shares returns None" in str(check_3_3({"shares": lambda a: None, "a": 2}))
+    assert "D1 is None" in str(check_8_2({"C1": None, "D1": None}))
+    assert "D1 has None among its values" in str(check_8_2({"C1": [1.0] * 7, "D1": [None] * 7}))
+    for answer in (None, [None]):
+        with pytest.raises(Hint, match="None"):
+            number(answer)
+
+
+def test_a_function_that_ends_the_program_gets_a_hint():
+    from keyfilters.exercises.learned_filters import check_1_3
+
+    assert "not yet. the answer ends the program" in str(check_1_3(lambda a: sys.exit()))
+
+
+@pytest.fixture
+def hidden(monkeypatch):
+    """A function that makes a package unimportable, and the modules of keyfilters that have imported it."""
+
+    def hide(package, *modules):
+        for module in modules:
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.setitem(sys.modules, package, None)
+
+    return hide
+
+
+def test_a_check_without_its_extra_says_what_to_install(hidden):
+    from keyfilters.exercises.replacing_filters import check_16_2
+    from keyfilters.exercises.wavelets_and_the_edge import check_26_2
+
+    hidden("torch")
+    assert str(check_16_2(lambda network, method: network)) == (
+        "Exercise 16.2: not judged; this check needs the extra networks: pip install 'keyfilters[networks]'"
+    )
+    hidden("pywt", "keyfilters.representations.frames", "keyfilters.representations.approximation")
+    assert str(check_26_2(lambda frame, image, n: 1.0)) == (
+        "Exercise 26.2: not judged; this check needs the extra representations: pip install 'keyfilters[representations]'"
+    )
+
+
+def test_what_a_readers_function_cannot_import_is_the_readers():
+    from keyfilters.exercises.learned_filters import check_1_3
+
+    def ratio(a):
+        import a_package_that_is_missing
+
+    assert "failed with ModuleNotFoundError: No module named 'a_package" in str(check_1_3(ratio))
+
+
+def test_without_the_extra_representations_one_line_says_what_to_install():
+    """Every module of the representations can be imported, or names the extra."""
+    code = """
+import sys, pkgutil, importlib
+for package in ("pywt", "curvelets", "sklearn", "skimage"):
+    sys.modules[package] = None
+import keyfilters.representations as room
+failed = 0
+for found in pkgutil.iter_modules(room.__path__):
+    try:
+        importlib.import_module(f"keyfilters.representations.{found.name}")
+    except ImportError as error:
+        assert str(error) == "keyfilters.representations needs pywt: pip install 'keyfilters[representations]'", error
+        failed += 1
+assert failed
+from keyfilters.representations import multiscale, resampling
+for use, package in (
+    (lambda: multiscale.wavelet_maps([[1.0]]), "pywt"),
+    (lambda: multiscale.curvelet_matrix(), "curvelets"),
+    (lambda: resampling.shrunk([[[1.0]]]), "skimage"),
+):
+    try:
+        use()
+    except ImportError as error:
+        assert str(error) == f"keyfilters.representations needs {package}: pip install 'keyfilters[representations]'", error
+    else:
+        raise AssertionError(package)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.book

@@ -54,3 +54,8 @@ ANSWERS = {
         ],
     ),
 }
+
+ROUNDED = {
+    "22.3": lambda: {"epsilon": 0.019, "nearer": "thresholding"},
+}
+"""Right answers at the digits that the solution prints."""

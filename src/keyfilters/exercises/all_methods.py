@@ -63,7 +63,7 @@ def check_11_2(answer):
             raise Hint("The amplitude is right. Insert it, and divide by the energy of the filter.")
 
 
-@exercise("the names of the methods, a set such as {'A', 'B'}")
+@exercise('the names of the methods, a set such as {"A", "B"}')
 def check_11_3(answer):
     """Which methods return the scales of a model that is handed in as the filter."""
     if isinstance(answer, str) or not all(isinstance(name, str) for name in answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import architecture
-from .verdict import Hint, call, exercise, mapping, near, number
+from .verdict import Hint, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_12_1", "check_12_2", "check_12_3"]
 
@@ -35,7 +35,7 @@ def check_12_1(answer):
             raise Hint("Collect what goes with the square of d and what goes with d, term by term.")
 
 
-@exercise("a dictionary with `factor` and `percent`")
+@exercise('a dictionary with "factor" and "percent"')
 def check_12_2(answer):
     """What separable filters save."""
     answer = mapping(answer, ["factor", "percent"])
@@ -55,7 +55,7 @@ def check_12_2(answer):
         raise Hint("percent: that is all of the depthwise work, of which a part remains.")
     if near(percent, 100 * depthwise * 2 / taps / total, rtol=1e-3):
         raise Hint("percent: that is what the depthwise layers still take; what is saved?")
-    if not near(percent, right, rtol=1e-3):
+    if not rounded(percent, right, decimals=2):
         raise Hint("percent: of the multiply-adds of all layers of the network, pointwise ones included.")
 
 

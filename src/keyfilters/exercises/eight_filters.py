@@ -50,7 +50,7 @@ def _studies() -> tuple[int, float, float]:
     return comparisons, float((p < 0.05).mean()), float((comparisons * p < 0.05).mean())
 
 
-@exercise("a dictionary with `plain` and `Holm`, two numbers of studies out of 1,000")
+@exercise('a dictionary with "plain" and "Holm", two numbers of studies out of 1,000')
 def check_17_2(answer):
     """Findings where there is nothing to be found."""
     answer = mapping(answer, ["plain", "Holm"])
@@ -90,7 +90,7 @@ def _change() -> float:
     return float((outputs[0] - outputs[1]).norm() / outputs[1].norm())
 
 
-@exercise("a dictionary with `change`, a number, and `imperfect` and `spoilt`, two words")
+@exercise('a dictionary with "change", a number, and "imperfect" and "spoilt", two words')
 def check_17_3(answer):
     """Whether the norm of a frozen bank matters."""
     answer = mapping(answer, ["change", "imperfect", "spoilt"])

@@ -13,7 +13,7 @@ from .verdict import Hint, call, exercise, mapping, near, number
 __all__ = ["check_9_1", "check_9_2", "check_9_3"]
 
 
-@exercise("a dictionary with the variance of the filtered noise under learned and model")
+@exercise('a dictionary with the variance of the filtered noise under "learned" and "model"')
 def check_9_1(answer):
     """How much white noise a filter amplifies."""
     found = {name: number(value, name) for name, value in mapping(answer, ["learned", "model"]).items()}
@@ -58,7 +58,9 @@ def relative_changes(factor: float, *, divided: bool = True) -> np.ndarray:
     return np.array([found.sigma_x / best.sigma_x - 1, found.gamma / best.gamma - 1])
 
 
-@exercise("a dictionary with the relative changes under sigma and gamma, for a constant that is 10 % larger in size")
+@exercise(
+    'a dictionary with the relative changes under "sigma" and "gamma", for a constant that is 10 % larger in size'
+)
 def check_9_3(answer):
     """Which parameter of key 7 follows the constant of the DC compensation."""
     parts = mapping(answer, ["sigma", "gamma"])

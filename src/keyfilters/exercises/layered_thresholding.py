@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, choice, exercise, mapping, near, number
+from .verdict import Hint, array, call, choice, exercise, mapping, near, number, rounded
 
 __all__ = ["check_22_1", "check_22_2", "check_22_3"]
 
@@ -30,7 +30,7 @@ def check_22_1(answer):
 
 
 @exercise(
-    "a function of D1 and D2 (atoms in the columns) that returns two matrices W1 and W2, as `forward` takes them",
+    "a function of D1 and D2 (atoms in the columns) that returns two matrices W1 and W2, as forward() takes them",
     "ReLU units with signs need pairs of channels.",
 )
 def check_22_2(answer):
@@ -83,7 +83,7 @@ def check_22_3(answer):
         raise Hint("epsilon: an atom of the support is disturbed by the others only, not by itself.")
     if near(epsilon, 2 / 6.5, rtol=0.01):
         raise Hint("epsilon: the coherence of this dictionary is not 1.")
-    if not near(epsilon, right, rtol=0.01):
+    if not rounded(epsilon, right, decimals=3):
         raise Hint("epsilon: set the two bounds equal, with the coherence of impulses and Walsh functions, and solve.")
     shares = _shares_of_bounds()
     if word != max(shares, key=shares.get):

@@ -25,7 +25,7 @@ def check_1_1(answer):
     if any(near(found, monomial_response(h[k], 1, 0), rtol=1e-3) for k in range(8) if k != 1):
         raise Hint("That is another key: where does key 1 stand in the array?")
     if not near(found, right, rtol=1e-3):
-        raise Hint("The image is the array `ramp` of the page, and the origin is its centre pixel.")
+        raise Hint("The image is the array ramp of the page, and the origin is its centre pixel.")
 
 
 @exercise("a function of a kernel, an array of 7 x 7 numbers, that returns its canonical form")

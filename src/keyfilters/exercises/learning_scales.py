@@ -9,7 +9,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number
 __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 
 
-@exercise("a dictionary with `trained` and `folded`, two whole numbers")
+@exercise('a dictionary with "trained" and "folded", two whole numbers')
 def check_18_1(answer):
     """Numbers of the depthwise layers before and after folding."""
     from ..networks import find_depthwise, fold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..fitting.variance import factor_variance
-from .verdict import Hint, array, call, exercise, near
+from .verdict import Hint, array, call, exercise, near, number, rounded
 
 __all__ = ["check_5_1", "check_5_2", "check_5_3"]
 
@@ -16,7 +16,7 @@ _VARIANCES = (0.05, 0.3, 0.45)
 def check_5_1(answer):
     """The closed form of method A on both kinds of axes."""
     for v in _VARIANCES:
-        plain, derivative = call(answer, v, False), call(answer, v, True)
+        plain, derivative = (number(call(answer, v, kind), "what the function returns") for kind in (False, True))
         if near(plain, np.sqrt(v)) or near(derivative, np.sqrt(v)):
             raise Hint("The variance of the product with the template is not that of the filter: which is smaller?")
         if near(derivative, plain):
@@ -38,11 +38,11 @@ def check_5_2(answer):
     for _ in range(8):
         reference = float(np.sqrt(2 * factor_variance("identity", 0.6, 7, "crop", reference)))
         right.append(reference)
-    if near(found, right, rtol=1e-3):
+    if rounded(found, right, decimals=3):
         return
     if near(found, found[0]):
         raise Hint("All rounds give the same: the new reference scale has to go into the next round.")
-    if not near(found[0], right[0], rtol=1e-3):
+    if not rounded(found[0], right[0], decimals=3):
         raise Hint("The first round is wrong: reference scale 1, the filter's scale 0.6, a plain axis.")
     raise Hint("The first round is right; a later one is not. Is it the scale that becomes the reference, or the variance?")
 
@@ -52,7 +52,7 @@ def check_5_3(answer):
     """The rule that is exact in the continuum for a template of scale 1."""
     for sigma in (0.4, 1.0, 2.5):
         v = sigma**2 / (1 + sigma**2)
-        found = call(answer, v)
+        found = number(call(answer, v), "what the function returns")
         if near(found, np.sqrt(2 * v)) and sigma != 1:
             raise Hint("That is method A itself, which takes the template to have the scale of the filter.")
         if near(found, sigma**2) and sigma != 1:

@@ -10,7 +10,7 @@ from ..fitting.variance import closed_form, factor_variance, match, weighted_var
 from ..gaussian import discrete_gaussian
 from ..models import ideal_filter
 from ..normalization import normalized_filters
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_6_1", "check_6_2", "check_6_3"]
 
@@ -46,7 +46,7 @@ def check_6_1(answer):
         raise Hint("Idealised filters are recovered, a learned one is not: is the reference scale used at all?")
 
 
-@exercise("a dictionary with the numbers variance and scale")
+@exercise('a dictionary with the numbers "variance" and "scale"')
 def check_6_2(answer):
     """The largest weighted variance of a plain factor in the window, and what method A reads off it."""
     found = {name: number(value, name) for name, value in mapping(answer, ["variance", "scale"]).items()}
@@ -77,20 +77,20 @@ def search_errors() -> dict[str, float]:
     return {"squares": refined_minimum(grid, difference**2) - root, "linear": linear - root}
 
 
-@exercise("a dictionary with the errors, found minus root, under squares, linear and inverse")
+@exercise('a dictionary with the errors, found minus root, under "squares", "linear" and "inverse"')
 def check_6_3(answer):
     """What squaring a difference throws away."""
     found = {name: number(value, name) for name, value in mapping(answer, ["squares", "linear", "inverse"]).items()}
     for name, right in search_errors().items():
-        if near(found[name], -right, rtol=1e-3, atol=0):
+        if rounded(found[name], -right, digits=2):
             raise Hint(f"The sign of {name} is wrong: the root is subtracted from what was found.")
         if abs(found[name]) > 0.1:
             raise Hint(f"{name} is a scale; its error is asked for.")
-        if not near(found[name], right, rtol=1e-3, atol=0):
+        if not rounded(found[name], right, digits=2):
             raise Hint(
                 f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?"
             )
-        if near(found["inverse"], right, rtol=1e-3, atol=0):
+        if rounded(found["inverse"], right, digits=2):
             raise Hint(f"The error of inverse is that of {name}; three samples are used, and none is squared.")
         if abs(found["inverse"]) > 1e-3 * abs(right):
             raise Hint(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..fitting.landscape import two_scale_problem
 from ..fitting.methods import fit
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_7_1", "check_7_2", "check_7_3"]
 
@@ -31,7 +31,7 @@ def check_7_1(answer):
 TAPS = (0, 10, 20, 30, 41, 48)
 
 
-@exercise("a dictionary: taps, the indices of the residuals that are not zero; and moved, a number")
+@exercise('a dictionary: "taps", the indices of the residuals that are not zero, and "moved", a number')
 def check_7_2(answer):
     """The l1 fit finds the taps that are wrong, the l2 fit moves."""
     parts = mapping(answer, ["taps", "moved"])
@@ -55,7 +55,8 @@ def check_7_2(answer):
         raise Hint(
             "That is the length of the shift in the plane of the scales; the larger of the two changes is asked for."
         )
-    if not near(moved, np.abs(changes).max(), rtol=1e-3):
+    right = np.abs(changes).max()
+    if not (rounded(moved, right, digits=2) or near(moved, float(f"{right:.0e}"))):  # one digit as it is printed
         raise Hint("moved is not right: compare the scales of the D1 fit with those that the model was made with.")
 
 
@@ -64,7 +65,7 @@ def check_7_3(answer):
     """The multipliers at a corner, from the residuals and their derivatives."""
     found, optimum = array(answer, [2]), fit(1, "C1")
     right = np.array(optimum.certificate.multipliers)
-    if near(found, right, rtol=1e-4):
+    if rounded(found, right, decimals=3):
         return
     if near(found, -right, rtol=1e-4):
         raise Hint("The sign is wrong: the sum of all slopes, those of the two taps included, is zero.")

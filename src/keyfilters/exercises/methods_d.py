@@ -9,7 +9,7 @@ from ..fitting.landscape import two_scale_problem
 from ..fitting.methods import fit
 from ..gaussian import discrete_gaussian, scale_derivative
 from ..normalization import normalized_filters
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_8_1", "check_8_2", "check_8_3"]
 
@@ -39,7 +39,7 @@ def check_8_1(answer):
             raise Hint("Take the residuals and their derivatives in s at s = 0: three taps have both.")
 
 
-@exercise("a dictionary with the amplitudes under C1 and D1, seven numbers each, for keys 1 to 6 and 8")
+@exercise('a dictionary with the amplitudes under "C1" and "D1", seven numbers each, for keys 1 to 6 and 8')
 def check_8_2(answer):
     """The amplitude that least squares would choose."""
     parts = mapping(answer, ["C1", "D1"])
@@ -54,8 +54,8 @@ def check_8_2(answer):
             raise Hint("Equal norms do not make the difference least: the model's direction counts too.")
         if near(found, [m @ t / np.linalg.norm(m) / np.linalg.norm(t) for m, t in pairs], rtol=1e-3):
             raise Hint("That is the cosine; by whose square is the inner product to be divided?")
-        wrong = np.flatnonzero(np.abs(found / right - 1) > 2e-3)
-        if len(wrong):
+        wrong = [at for at, (a, b) in enumerate(zip(found, right, strict=True)) if not rounded(a, b, decimals=2)]
+        if wrong:
             raise Hint(
                 f"{method}, key {keys[wrong[0]]}, is not right. Set the derivative of the squared norm in a to zero."
             )

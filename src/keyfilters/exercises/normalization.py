@@ -8,7 +8,7 @@ from ..filters import KEYS, learned_filters
 from ..models import ideal_filter
 from ..moments import monomial_response, spread
 from ..normalization import dc_compensation, dc_error, normalize, normalized_filters
-from .verdict import Hint, array, exercise, near
+from .verdict import Hint, array, exercise, near, rounded
 
 __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 
@@ -27,7 +27,7 @@ def check_4_1(answer):
         raise Hint("That is the response to x. Along which axis does key 3 differentiate?")
     if near(found, h / np.abs(h).sum(), rtol=1e-4):
         raise Hint("This has unit l1 norm; unit response is asked for.")
-    if not near(found, right, rtol=1e-4):
+    if not rounded(found, right, decimals=3):
         raise Hint("Divide by one number, the response of key 3 to the monomial of its axis.")
 
 
@@ -89,5 +89,5 @@ def check_4_3(answer):
             "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
             "the published one?"
         )
-    if not near(found, right, rtol=1e-2, atol=0):
+    if not rounded(found, right, digits=2):
         raise Hint("Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.")

@@ -11,7 +11,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number
 __all__ = ["check_14_1", "check_14_2", "check_14_3"]
 
 
-@exercise("a dictionary with `made` and `enough`, two numbers of kernels")
+@exercise('a dictionary with "made" and "enough", two numbers of kernels')
 def check_14_1(answer):
     """Kernels for one map with two scales."""
     answer = mapping(answer, ["made", "enough"])
@@ -48,7 +48,7 @@ def check_14_2(answer):
     ):
         if near(found, factor * slope, rtol=1e-5, atol=1e-10):
             raise Hint(hint)
-    raise Hint("Take the first of the three arrays of `factors` at two variances on both sides of s.")
+    raise Hint("Take the first of the three arrays of factors() at two variances on both sides of s.")
 
 
 @exercise("a function of column factors (m x 7), row factors (n x 7) and target (7 x 7) that returns an m x n array")

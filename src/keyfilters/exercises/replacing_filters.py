@@ -52,7 +52,7 @@ def check_16_2(answer):
     before = copy.deepcopy(network)
     found = call(answer, network, "B")
     if not isinstance(found, torch.nn.Module):
-        raise Hint("The function should return the network itself. `replace` returns it together with a report.")
+        raise Hint("The function should return the network itself; replace() returns it together with a report.")
     now = network.state_dict()
     if set(now) != set(before.state_dict()) or any(not torch.equal(now[n], v) for n, v in before.state_dict().items()):
         raise Hint("The network that was handed in has changed: work on a copy.")

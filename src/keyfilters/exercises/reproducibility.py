@@ -9,12 +9,12 @@ from ..fitting.grid import published_windows
 from ..normalization import parabola_vertex
 from ..published import published
 from ..published.experiments import upward_bessel_kernel
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_13_1", "check_13_2", "check_13_3"]
 
 
-@exercise("a dictionary with `C` and `D`, the position of the published gamma on each of the two grids, in steps")
+@exercise('a dictionary with "C" and "D", the position of the published gamma on each of the two grids, in steps')
 def check_13_1(answer):
     """From which grid a number was read."""
     answer = mapping(answer, ["C", "D"])
@@ -26,7 +26,7 @@ def check_13_1(answer):
     if near([found["C"], found["D"]], [right["D"], right["C"]], atol=1e-4):
         raise Hint("The two grids are exchanged.")
     for name, grid in grids.items():
-        if near(found[name], right[name], rtol=0, atol=1e-6):
+        if rounded(found[name], right[name], decimals=2):
             continue
         if near(found[name], right[name] + 1, rtol=0, atol=1e-6):
             raise Hint(f"{name}: arrays count from 0, so the lower end of the window has the position 0.")

@@ -96,4 +96,4 @@ def check_15_3(answer):
     if found > right + 0.1:
         raise Hint("Too many. Is the step of a grid, which allows more, left out, and the error a full 0.001?")
     if not near(found, right, rtol=0, atol=tolerance):
-        raise Hint("Off by more than chance in 100 draws. Judge each changed number with `verdict`, and take the mean.")
+        raise Hint("Off by more than chance in 100 draws. Judge each changed number by verdict() and take the mean.")

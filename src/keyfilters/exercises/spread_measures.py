@@ -9,7 +9,7 @@ from ..filters import learned_filters
 from ..models import ideal_filter
 from ..moments import coordinates, spread
 from ..structure import odd_share, rank_one_energy
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_3_1", "check_3_2", "check_3_3"]
 
@@ -21,7 +21,7 @@ def impulse_on_background(background: float, added: bool = False) -> np.ndarray:
     return h
 
 
-@exercise("a dictionary with V_xx under the names unweighted and weighted")
+@exercise('a dictionary with V_xx under the names "unweighted" and "weighted"')
 def check_3_1(answer):
     """What a weak background does to a variance, and what a weight does to the background."""
     found = {name: number(value, name) for name, value in mapping(answer, ["unweighted", "weighted"]).items()}
@@ -41,7 +41,7 @@ def check_3_1(answer):
         )
     if near(found["weighted"], found["unweighted"], rtol=1e-3):
         raise Hint("Both values are the same. The weight is the idealised filter of key 8 at scale 1.")
-    if not near(found["weighted"], right["weighted"], rtol=1e-3):
+    if not rounded(found["weighted"], right["weighted"], decimals=3):
         raise Hint("The weighted value is not right. The weight changes the second moment and the total mass.")
 
 
@@ -70,8 +70,8 @@ def check_3_2(answer):
         raise Hint("That is what is left without a constant.")
     if near(found, [rank_one_energy(f - c) for f, c in zip(h, constants, strict=True)], rtol=1e-3):
         raise Hint("That is the part that is separable; the rest is asked for.")
-    wrong = np.flatnonzero(np.abs(found / right - 1) > 2e-3)
-    if len(wrong):
+    wrong = [key for key, (a, b) in enumerate(zip(found, right, strict=True)) if not rounded(a, b, decimals=4)]
+    if wrong:
         raise Hint(
             f"Key {wrong[0] + 1} is not right. Are both signs of C tried, in fine steps, and all but the first "
             "singular value squared?"
@@ -85,7 +85,7 @@ def pair(a: float) -> np.ndarray:
     return f
 
 
-@exercise("a dictionary: shares, a function of a that returns mean, odd share and even share; and a, a number")
+@exercise('a dictionary: "shares", a function of a that returns mean, odd share and even share, and "a", a number')
 def check_3_3(answer):
     """An unequal pair between a difference and a shifted blob."""
     parts = mapping(answer, ["shares", "a"])

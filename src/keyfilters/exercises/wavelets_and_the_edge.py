@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_26_1", "check_26_2", "check_26_3"]
 
@@ -21,7 +21,7 @@ def check_26_1(answer):
         raise Hint("n: that is its natural logarithm.")
     if near(n, 10**logarithm, rtol=0.01) or near(n, 2**logarithm, rtol=0.01):
         raise Hint("n: the logarithm of the slope is the natural one.")
-    if not near(n, np.exp(logarithm), rtol=0.01):
+    if not rounded(n, np.exp(logarithm), digits=2):
         raise Hint("n: which value must 3 / ln n have? Solve for ln n first.")
     if near(side, n, rtol=0.01) or near(side, n / 2, rtol=0.01):
         raise Hint("side: the image is a square, and n is the number of all of its pixels.")

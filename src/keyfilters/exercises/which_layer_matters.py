@@ -80,7 +80,7 @@ def check_25_3(answer):
     wild = {"wild before": [1] * 4 + [0] * 5, "wild behind": [0] * 4 + [1] * 5}
     expected = {name: [right if on else 1.0 for on in row] for name, row in wild.items()}
     if all(near(stretched[a], expected[b], rtol=0.1) for a, b in zip(expected, reversed(expected), strict=True)):
-        raise Hint("The two are exchanged: `before` means nearer to the image than the trained layer.")
+        raise Hint('The two are exchanged: "before" means nearer to the image than the trained layer.')
     for name, row in expected.items():
         largest, least = max(stretched[name]), min(stretched[name])
         if near(largest, 8, rtol=0.1):

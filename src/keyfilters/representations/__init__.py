@@ -3,3 +3,25 @@
 It needs the extra ``representations`` (PyWavelets, curvelets, scikit-learn, scikit-image):
 ``pip install 'keyfilters[representations]'``; the parts that train networks are in :mod:`keyfilters.networks`.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MISSING = "keyfilters.representations needs {package}: pip install 'keyfilters[representations]'"
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Around the imports of packages of the extra: where one is missing, an ImportError that names the extra.
+
+    Examples
+    --------
+    >>> with _extra():
+    ...     import a_package_that_is_missing
+    Traceback (most recent call last):
+    ImportError: keyfilters.representations needs a_package_that_is_missing: pip install 'keyfilters[representations]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ImportError(MISSING.format(package=(error.name or "a package").split(".")[0]), name=error.name) from None

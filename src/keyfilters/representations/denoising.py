@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import choice, finite
+from . import _extra
 from .frames import Frame
 from .sizes import square_image
 from .thresholding import threshold
@@ -93,7 +94,8 @@ def psnr(clean, other) -> float:
 
 def ssim(clean, other) -> float:
     """Return the mean structural similarity of scikit-image, with Wang et al.'s (2004) Gaussian window; 1 if equal."""
-    from skimage.metrics import structural_similarity
+    with _extra():
+        from skimage.metrics import structural_similarity
 
     clean = square_image(clean)
     other = square_image(other, len(clean), "other")

@@ -25,12 +25,15 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 import numpy as np
-import pywt
 from scipy import fft
 
 from ..checks import choice, finite
+from . import _extra
 from .contourlets import contourlets, contourlets_back
 from .sizes import power_of_two, square_image
+
+with _extra():
+    import pywt
 
 COARSEST = 16
 """Below octave 1: an image of n x n pixels has log2(n / 16) octaves; at least one."""
@@ -197,7 +200,8 @@ def curvelet_transform(size: int, wedges=None):
     The package's own default doubles the wedges in *every* octave, which is not parabolic. Its default overlap of
     the windows is kept: with larger ones neighbouring windows alias, and the frame is tight to 1e-5 only.
     """
-    from curvelets.numpy import UDCT
+    with _extra():
+        from curvelets.numpy import UDCT
 
     # One octave more than wavelets have, with the fewest wedges, leaves a coarse rest of the same size.
     wedges = [3, *wedge_counts(_octave_count(size))] if wedges is None else wedges

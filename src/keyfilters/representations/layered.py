@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..checks import choice, finite
+from . import _extra
 from .dictionaries import Dictionary
 from .thresholding import threshold
 
@@ -169,8 +170,9 @@ def basis_pursuit(
     >>> basis_pursuit([3.0, 0.5], Dictionary(np.eye(2)), 1.0)[:, 0].round(6)
     array([2., 0.])
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import Lasso
+    with _extra():
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import Lasso
 
     y = _signals(y, [dictionary])
     penalty = np.broadcast_to(finite(penalty, "penalty"), y.shape[1:])

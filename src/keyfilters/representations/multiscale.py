@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..checks import finite
+from . import _extra
 
 WAVELET, LEVELS = "db2", 3
 """Daubechies' wavelet with two vanishing moments (four taps), three scales."""
@@ -43,7 +44,8 @@ def orthonormal_wavelets(images, wavelet: str = WAVELET) -> tuple[np.ndarray, np
     >>> low.shape, details.shape
     ((2, 1, 16), (2, 1, 1008))
     """
-    import pywt
+    with _extra():
+        import pywt
 
     x = _square(images)
     low, *levels = pywt.wavedec2(x, wavelet, mode="periodization", level=LEVELS, axes=(-2, -1))
@@ -68,7 +70,8 @@ def wavelet_maps(images, wavelet: str = WAVELET) -> tuple[np.ndarray, np.ndarray
     >>> low.shape, details.shape, bool(np.allclose(low, 8)), bool(np.allclose(details, 0))
     ((1, 1, 32, 32), (1, 9, 32, 32), True, True)
     """
-    import pywt
+    with _extra():
+        import pywt
 
     low, *levels = pywt.swt2(_square(images), wavelet, level=LEVELS, trim_approx=True, axes=(-2, -1))
     return low[:, None], np.stack([band for level in levels for band in level], axis=1)
@@ -107,7 +110,8 @@ def curvelet_matrix(size: int = 32, wedges: tuple[int, ...] = (3, 6)) -> tuple[n
     shapes : tuple of (int, int)
         Of the low-pass band, then of each wedge, all flattened in this order.
     """
-    from curvelets.numpy import UDCT
+    with _extra():
+        from curvelets.numpy import UDCT
 
     transform = UDCT((size, size), angular_wedges_config=np.array([[w, w] for w in wedges]))
     rows, shapes = [], ()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import finite
+from . import _extra
 from .thresholding import KINDS, threshold
 
 WAVELET, LEVELS = "db4", 3
 
 
 def _transform(images, wavelet: str, levels: int):
-    import pywt
+    with _extra():
+        import pywt
 
     most = pywt.dwtn_max_level(images.shape[-2:], wavelet)
     if levels > most:
@@ -37,7 +39,8 @@ def denoise(image, t: float, kind: str = "soft", wavelet: str = WAVELET, levels:
     >>> bool(np.allclose(denoise(np.ones((64, 64)), 0.1), 1.0))
     True
     """
-    import pywt
+    with _extra():
+        import pywt
 
     image = finite(image, "image")
     if image.ndim != 2 or any(n % 2**levels or not n for n in image.shape):

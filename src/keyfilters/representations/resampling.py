@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import finite, odd_size
+from . import _extra
 
 
 def recentred(filters, centres, size: int = 7) -> np.ndarray:
@@ -48,7 +49,8 @@ def shrunk(filters, size: int = 7) -> np.ndarray:
     >>> shrunk(np.ones((1, 12, 12)), 3).round(12).tolist()
     [[[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]]
     """
-    from skimage.transform import resize
+    with _extra():
+        from skimage.transform import resize
 
     filters = finite(filters, "filters")
     if filters.ndim != 3 or not len(filters):

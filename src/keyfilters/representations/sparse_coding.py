@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import integer
+from . import _extra
 from .patches import Patches, Whitening, whiten
 
 
@@ -52,7 +53,8 @@ def _basis(name, filters, atoms, patches, converged, iterations) -> Basis:
 
 def _quiet(fit) -> bool:
     """Call ``fit``; False where it warned that it has not converged."""
-    from sklearn.exceptions import ConvergenceWarning
+    with _extra():
+        from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
@@ -105,7 +107,8 @@ def independent_components(patches: Patches, components: int, seed: int = 0, ite
     >>> sorted(gains.argmax(axis=0).tolist()), found.converged
     ([0, 1, 2, 3], True)
     """
-    from sklearn.decomposition import FastICA
+    with _extra():
+        from sklearn.decomposition import FastICA
 
     w = whiten(patches.vectors, "pca", components)
     z = w.apply(patches.vectors)
@@ -149,7 +152,8 @@ def sparse_dictionary(patches: Patches, components: int, atoms: int, penalty: fl
     >>> sorted(size.argmax(axis=1).tolist())
     [0, 1, 2, 3]
     """
-    from sklearn.decomposition import MiniBatchDictionaryLearning
+    with _extra():
+        from sklearn.decomposition import MiniBatchDictionaryLearning
 
     atoms = integer(atoms, "atoms")
     w = whiten(patches.vectors, "zca", components)
