@@ -449,6 +449,31 @@ def test_the_reading_never_says_more_than_the_interval(mean, half, margin):
     assert mirrored == words.replace("ahead", "BEHIND").replace("behind", "ahead").replace("BEHIND", "behind")
 
 
+def test_the_verdict_names_each_setting_once_and_none_that_was_not_run():
+    rows = [
+        ("small-short", "x", 0.031, 0.011, 0.051, 0.06),  # the correction takes it back
+        ("small-long", "x", 0.031, 0.011, 0.051, 0.01),
+        ("full-short", "x", 0.004, 0.001, 0.007, 0.01),
+        ("small-short", "y", 0.031, 0.011, 0.051, 0.01),
+        ("small-long", "y", 0.02, 0.011, 0.03, 0.01),
+        ("full-short", "y", 0.0, -0.005, 0.005, 1.0),
+        ("full-long", "y", -0.02, -0.03, -0.01, 0.01),
+        ("small-short", "z", 0.0, -0.05, 0.05, 1.0),
+        ("small-long", "z", 0.0, -0.05, 0.05, 1.0),
+    ]
+    found = pd.DataFrame(rows, columns=["setting", "variant", "mean", "low", "high", "p_holm"])
+
+    def say(name):
+        return summary.verdict(found, name, SETTINGS, 0.01)
+
+    short, long, once, thrice = (s.label for s in SETTINGS.values())
+    assert say("x") == f"ahead by 3.1 points ({long}); ahead, by less than the margin ({once}); undecided ({short})"
+    assert say("y") == (
+        f"ahead by 3.1 points ({short}) and 2.0 points ({long}); behind by 2.0 points ({thrice}); equal within the margin ({once})"
+    )
+    assert say("z") == "undecided in all 2 settings compared" and say("w") == "not compared"
+
+
 def test_width_of_known_filters():
     impulse, square = np.zeros((1, 7, 7)), np.ones((1, 3, 3))
     impulse[0, 2, 5] = -2.0

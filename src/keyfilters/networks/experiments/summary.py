@@ -99,15 +99,58 @@ def reading(low: float, high: float, margin: float, p: float | None = None) -> s
 
 
 def points(difference: float) -> str:
-    """A difference of accuracies in points, with its sign; zero to the printed digit has none.
+    """A difference of accuracies in points for a sentence, with its sign; zero to the printed digit has none.
 
     Examples
     --------
     >>> points(0.0123), points(-0.0004), points(-0.02)
-    ('+1.2', '0.0', '-2.0')
+    ('+1.2', '0.0', '−2.0')
     """
     text = f"{100 * difference:+.1f}"
-    return "0.0" if float(text) == 0 else text
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def verdict(found: pd.DataFrame, name: str, settings: dict[str, Setting], margin: float) -> str:
+    """What paired differences say about the reference beside one variant, in few words; only settings that were run.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As :func:`differences` returns it.
+    name : str
+        The variant.
+    settings : dict
+    margin : float
+        As for :func:`reading`.
+
+    Examples
+    --------
+    >>> settings = {s: Setting(s, s, 1, 1) for s in ("short", "long")}
+    >>> rows = [("short", "x", -0.053, -0.064, -0.042, 0.001), ("long", "x", 0.001, -0.02, 0.02, 1.0)]
+    >>> found = pd.DataFrame(rows, columns=["setting", "variant", "mean", "low", "high", "p_holm"])
+    >>> verdict(found, "x", settings, 0.01), verdict(found[1:], "x", settings, 0.01), verdict(found, "y", settings, 0.01)
+    ('behind by 5.3 points (short); undecided (long)', 'undecided in the one setting compared', 'not compared')
+    """
+    said: dict[str, list[tuple[float, str]]] = {}
+    for setting in settings.values():
+        for row in found[(found.setting == setting.name) & (found.variant == name)].itertuples():
+            words = reading(row.low, row.high, margin, row.p_holm)
+            words = "undecided" if words.startswith("undecided") else words
+            said.setdefault(words, []).append((abs(100 * row.mean), setting.label))
+    if not said:
+        return "not compared"
+    if set(said) == {"undecided"}:
+        count = len(said["undecided"])
+        return f"undecided in {f'all {count} settings' if count > 1 else 'the one setting'} compared"
+    parts = []
+    for words in ("ahead", "behind"):
+        sizes = [f"{size:.1f} points ({setting})" for size, setting in said.pop(words, [])]
+        if sizes:
+            parts.append(f"{words} by {' and '.join(filter(None, [', '.join(sizes[:-1]), sizes[-1]]))}")
+    last = said.pop("undecided", [])
+    for words, rows in [*said.items(), *([("undecided", last)] if last else [])]:
+        parts.append(f"{words} ({'; '.join(setting for _, setting in rows)})")
+    return "; ".join(parts)
 
 
 def width(filters) -> float:
