@@ -156,6 +156,9 @@ def test_on_a_phone_the_slides_are_a_page_with_notes(deck, tab, addresses):
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert page.evaluate("[...document.querySelectorAll('aside.notes')].every(note => note.checkVisibility())")
     assert page.evaluate("getComputedStyle(document.body).fontSize") == "18px"
+    shrunk = """() => [...document.querySelectorAll(".paper img")].filter(image =>
+        !(image.clientWidth >= parseFloat(image.style.getPropertyValue("--legible")))).map(image => image.src)"""
+    assert not page.evaluate(shrunk), "text in a figure is smaller than 9 points"
     # The address leads to its slide.
     assert page.evaluate("Math.abs(document.getElementById('home').getBoundingClientRect().top)") < 800
     assert not page.trouble

@@ -1,5 +1,5 @@
 // What is wider than the page scrolls in a box of its own. Such a box can be reached and scrolled with the keyboard,
-// says what it is, and, for a figure, shows that there is more to the side. A box that shows all it has is no stop.
+// says what it is, and fades where there is more to the side. A box that shows all it has is no stop.
 (() => {
   "use strict";
   const HINT = "Wider than the page: scroll sideways";
@@ -38,6 +38,15 @@
     if (wide) box.dataset.wide = "yes";
     else delete box.dataset.wide;
     if (box.matches(".figure-box")) hint(box, wide);
+    fade(box);
+  }
+
+  // Where a box can be scrolled further, for the style sheet: "left", "right" or both.
+  function fade(box) {
+    const rest = box.scrollWidth - box.clientWidth - box.scrollLeft;
+    const sides = box.dataset.wide ? [box.scrollLeft > 1 && "left", rest > 1 && "right"].filter(Boolean) : [];
+    if (sides.length) box.dataset.more = sides.join(" ");
+    else delete box.dataset.more;
   }
 
   function hint(box, wide) {
@@ -61,6 +70,8 @@
       update(box);
     });
     watch();
+    // A scroll does not bubble, but it can be caught on its way down.
+    addEventListener("scroll", event => event.target.dataset && event.target.dataset.wide && fade(event.target), true);
     addEventListener("load", async () => {
       if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
       await document.fonts.ready;

@@ -73,6 +73,21 @@ MENDS: tuple[Mend, ...] = (
         '<dl role="presentation">',
     ),
     Mend(
+        "the title of a solution opens it; a link in it would lead away instead, to the exercise just above",
+        re.compile(r'(<p class="admonition-title">Solution to)<a class="reference internal" href="#[^"]*">([^<]*)</a>'),
+        r"\1\2",
+    ),
+    Mend(
+        "the two drawers of a phone have names for those who build pages",
+        re.compile(r'title="Toggle primary sidebar"'),
+        'title="Contents of the book"',
+    ),
+    Mend(
+        "the second drawer, likewise",
+        re.compile(r'title="Toggle secondary sidebar"'),
+        'title="Contents of this page"',
+    ),
+    Mend(
         "headers of rows say what they head",
         re.compile(r'<th class="(stub[^"]*)">'),
         r'<th class="\1" scope="row">',

@@ -26,6 +26,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from .course import Part, Plan, load_course
 from .labels import Names, read_names
+from .legible import legible_width
 from .manifest import load_manifest
 from .plain import Converter
 from .project import BookError, Project, write_atomic
@@ -151,7 +152,7 @@ class _Deck:
         alt = match["alt"] or self.names.figures[name][2]
         return (
             f'<a class="paper" href="{address}" target="_blank" rel="noopener" title="This figure alone">'
-            f'<img src="{shown}" alt="{html.escape(alt)}"></a>'
+            f'<img src="{shown}" alt="{html.escape(alt)}" style="--legible: {legible_width(svg.encode())}px"></a>'
         ), ratio
 
     def _plan_table(self) -> str:
