@@ -15,9 +15,9 @@ import pytest
 from nbformat import v4
 from tiny_book import ROOT, tiny_book, tiny_notebook, write_manifest, write_notebook
 
-from keyfilters.book.command import main
+from keyfilters.book.command import ACTIONS, main
 from keyfilters.book.execute import execute_all
-from keyfilters.book.manifest import load_manifest, select
+from keyfilters.book.manifest import PROFILES, load_manifest, select
 from keyfilters.book.project import BookError, replace_tree, write_atomic
 from keyfilters.book.runs import cache_key, cached_run
 
@@ -291,7 +291,8 @@ def mistakes():
     yield "no jobs", ["--jobs", "0"], None, "jobs is 0"
     yield "broken manifest", [], lambda p: p.manifest.write_text("notebooks: [\n"), "manifest.yml: not valid YAML"
     yield "empty manifest", [], lambda p: p.manifest.write_text(""), "expected a list of notebooks"
-    yield "no manifest", [], lambda p: p.manifest.unlink(), "cannot be read"
+    yield "no manifest", [], lambda p: p.manifest.unlink(), "there is no notebooks/manifest.yml here: run this in the root of a clone"
+    yield "unreadable manifest", [], lambda p: p.manifest.write_bytes(b"\xff"), "manifest.yml: not valid YAML"
     yield "missing notebook", [], lambda p: (p.notebooks / "two.ipynb").unlink(), "there is no two.ipynb"
     yield (
         "broken notebook",
@@ -321,6 +322,53 @@ def test_a_mistake_is_one_line_and_touches_nothing(tmp_path, capsys, arguments, 
     assert message in said.err and said.err.startswith("error: ") and said.err.count("\n") == 1
     assert not said.out
     assert files(project.root) == before
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["bild"], "argument ACTION: invalid choice: 'bild' (choose from"),
+    (["--jobs", "x"], "build: argument --jobs: invalid int value: 'x'; see"),
+    (["--prof", "full"], "build: build takes no --prof full; see"),
+    (["launch", "--out", "foo"], "launch: launch takes no --out foo; see python -m keyfilters.book launch --help"),
+    (["teach", "--jobs", "2"], "teach: teach takes no --jobs 2; see"),
+    (["record", "now"], "record: record takes no now; see"),
+])  # fmt: skip
+def test_a_mistake_in_the_call_is_one_line(tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments, root=tiny_book(tmp_path / "book", "one").root)
+    said = capsys.readouterr()
+    assert stopped.value.code == 2 and not said.out
+    assert message in said.err and said.err.startswith("python -m keyfilters.book") and said.err.count("\n") == 1
+
+
+def test_each_action_explains_itself_alone(capsys):
+    for name, action in ACTIONS.items():
+        with pytest.raises(SystemExit) as stopped:
+            main([name, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert stopped.value.code == 0 and action.text[1:] in said
+        assert ("--out" in said) == (name == "record")
+        assert ("--only" in said) == ("|".join(PROFILES) in said) == (name == "build")
+
+
+def test_without_its_extra_help_is_given_and_an_action_says_what_to_install(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    code = """
+import sys
+for package in ("nbformat", "yaml", "nbclient", "papermill", "lxml", "psutil", "pypdf", "playwright"):
+    sys.modules[package] = None
+from keyfilters.book.command import main
+sys.exit(main())
+"""
+
+    def run(*words):
+        return subprocess.run([sys.executable, "-c", code, *words], cwd=project.root, capture_output=True, text=True)
+
+    helped = run("--help")
+    assert helped.returncode == 0 and all(name in helped.stdout for name in ACTIONS), helped.stderr
+    for name in ACTIONS:
+        asked = run(name)
+        assert asked.returncode == 2 and asked.stderr.count("\n") == 1, (name, asked.stderr)
+        assert asked.stderr.endswith(" is missing: the book needs its extra, pip install 'keyfilters[book]'\n"), asked.stderr
 
 
 def test_a_notebook_may_be_named_by_its_path(tmp_path):

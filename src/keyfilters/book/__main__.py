@@ -2,10 +2,7 @@
 
 import sys
 
-try:
-    from .command import main
-except ModuleNotFoundError as error:
-    sys.exit(f"error: {error.name} is missing: the book needs its extra, pip install 'keyfilters[book]'")
+from .command import main
 
 if __name__ == "__main__":
     sys.exit(main())
