@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from keyfilters.networks.data.class_numbers import class_numbers
 from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
 from keyfilters.networks.evaluation.finetuning import TRAINABLE, distill, match_statistics, recalibrate, trainable_parameters
-from keyfilters.networks.evaluation.forward import evaluating
+from keyfilters.networks.evaluation.forward import device_of, evaluating
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 
 CLASSES = 7
@@ -402,7 +402,10 @@ LABELS = torch.arange(8)
         (lambda: evaluate(nn.Identity(), (ONE, LABELS)), r"the network returns shape \(8, 1, 1, 8\): expected logits"),
         (lambda: evaluate(nn.Conv2d(3, 4, 1), (ONE, LABELS)), "the network does not take images of 1x1x8: "),
         (lambda: evaluate(FLAT, (ONE, LABELS), amp="int8"), "unknown amp 'int8': expected None or one of bf16, fp16"),
-        (lambda: evaluate(FLAT, (ONE, LABELS), device="gpu9"), "device is 'gpu9'"),
+        (lambda: evaluate(FLAT, (ONE, LABELS), device="gpu9"), r"device is 'gpu9': expected cpu, cuda \(cuda:1, ...\) or mps$"),
+        (lambda: compare(FLAT, FLAT, ONE, torch.device("meta")), "device is 'meta': expected cpu, cuda"),
+        (lambda: recalibrate(FLAT, ONE, device=[]), "device is \\[\\]: expected cpu, cuda"),
+        (lambda: evaluate(nn.Linear(8, 8, device="meta"), (ONE, LABELS)), "weights are on the meta device"),
         (lambda: evaluate(FLAT, (ONE, LABELS), level=2), "level is 2"),
         (lambda: compare(FLAT, None, ONE), "reference is a NoneType"),
         (lambda: compare(FLAT, nn.Sequential(FLAT, nn.Linear(8, 3)), ONE), "the network has 8 classes and the reference 3"),
@@ -423,3 +426,36 @@ def test_a_mistake_is_one_line(call, message):
     with pytest.raises(ValueError, match=message) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "cards", "message"),
+    [
+        ("cuda", 0, "device is 'cuda': this machine has none; use cpu"),
+        ("cuda:9", 0, "device is 'cuda:9': this machine has none; use cpu"),
+        ("mps", 0, "device is 'mps': this machine has none; use cpu"),
+        (torch.device("cuda", 9), 1, "device is 'cuda:9': this machine has cuda:0"),
+        ("cuda:2", 2, "device is 'cuda:2': this machine has cuda:0 to cuda:1"),
+    ],
+)
+def test_a_device_that_is_not_there_is_one_line(monkeypatch, device, cards, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for call in (
+        lambda: evaluate(FLAT, (ONE, LABELS), device),
+        lambda: compare(FLAT, FLAT, ONE, device),
+        lambda: recalibrate(FLAT, ONE, device),
+        lambda: match_statistics(FLAT, FLAT, ONE, device),
+        lambda: distill(FLAT, FLAT, ONE, device=device),
+    ):
+        with pytest.raises(ValueError) as raised:
+            call()
+        assert str(raised.value) == message
+
+
+def test_a_device_that_is_there_is_taken(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(device_of(FLAT, name)) for name in ("cpu", "cuda", "cuda:1")] == ["cpu", "cuda", "cuda:1"]
+    assert device_of(FLAT) == torch.device("cpu")

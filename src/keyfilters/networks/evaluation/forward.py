@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Names of the reduced precisions that a pass can run in."""
+DEVICES = ("cpu", "cuda", "mps")
+"""Kinds of devices that a network can be run on."""
 
 
 def check_model(model, what: str = "model") -> nn.Module:
@@ -20,14 +22,44 @@ def check_model(model, what: str = "model") -> nn.Module:
     raise ValueError(f"{what} is a {type(model).__name__}: expected a torch.nn.Module (load_model(...).model is one)")
 
 
+def check_device(device) -> torch.device:
+    """Return the device of this name if the machine has it, else raise ``ValueError``.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    device(type='cpu')
+    >>> check_device("gpu")
+    Traceback (most recent call last):
+    ...
+    ValueError: device is 'gpu': expected cpu, cuda (cuda:1, ...) or mps
+    """
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError, ValueError):
+        found = None
+    shown = str(device) if isinstance(device, torch.device) else device
+    if found is None or found.type not in DEVICES:
+        raise ValueError(f"device is {shown!r}: expected cpu, cuda (cuda:1, ...) or mps")
+    if found.type == "cuda":
+        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    else:
+        there = int(found.type == "cpu" or torch.backends.mps.is_available())
+    if there == 0:
+        raise ValueError(f"device is {shown!r}: this machine has none; use cpu")
+    if found.type != "cpu" and (found.index or 0) >= there:
+        names = f"{found.type}:0" if there == 1 else f"{found.type}:0 to {found.type}:{there - 1}"
+        raise ValueError(f"device is {shown!r}: this machine has {names}")
+    return found
+
+
 def device_of(model: nn.Module, device=None) -> torch.device:
-    """The device asked for, or that of the network's first parameter or buffer."""
+    """The device asked for, or that of the network's first parameter or buffer; ``ValueError`` where it is not there."""
     if device is not None:
-        try:
-            return torch.device(device)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(f"device is {device!r}: {str(error).splitlines()[0]}") from None
+        return check_device(device)
     first = next(model.parameters(), next(model.buffers(), None))
+    if first is not None and first.device.type == "meta":
+        raise ValueError("the network's weights are on the meta device; load the weights first")
     return torch.device("cpu") if first is None else first.device
 
 
