@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import runpy
+import signal
 import subprocess
 import sys
 import zipfile
@@ -117,8 +120,13 @@ MISTAKES = {
     "binary.csv": (lambda p: p.write_bytes(b"\xff\xfe\x00\x01"), "is not a text file"),
     "nan.csv": (lambda p: p.write_text("1,2,3\n4,nan,6\n7,8,9\n"), "holds NaN or infinity"),
     "zero.npy": (lambda p: np.save(p, np.zeros((7, 7))), "is all zero"),
-    "row.npy": (lambda p: np.save(p, np.ones(7)), "has shape"),
-    "four.npy": (lambda p: np.save(p, np.ones((2, 2, 3, 3))), "has shape"),
+    "row.npy": (lambda p: np.save(p, np.ones(7)), "has shape (7,): expected (n, n), (k, n, n) or (k, 1, n, n), n odd and at least 3"),
+    "four.npy": (lambda p: np.save(p, np.ones((2, 2, 3, 3))), "has shape (2, 2, 3, 3): expected (n, n), (k, n, n) or (k, 1, n, n)"),
+    "dense.npz": (lambda p: np.savez(p, a=np.ones((2, 2, 3, 3))), "array a has shape (2, 2, 3, 3)"),
+    "one.npy": (lambda p: np.save(p, np.ones((1, 1))), "has shape (1, 1): expected a square array of odd size, at least 3"),
+    "decimal.csv": (lambda p: p.write_text("0,5;0;0\n0;1;0\n0;0;0\n"), "line 1 makes it a file with both semicolons and commas"),
+    "second.csv": (lambda p: p.write_text("0;0;0\n0;0,5;0\n0;0;0\n"), "line 2 makes it a file with both semicolons and commas"),
+    "mixed.txt": (lambda p: p.write_text("0 0 0\n0,1,0\n0 0 0\n"), "line 1 is not a row of numbers"),
     "strings.npy": (lambda p: np.save(p, np.array([["a"] * 3] * 3)), "is not an array of real numbers"),
     "truncated.npy": (lambda p: p.write_bytes(b"\x93NUMPY"), "cannot be read"),
     "nothing.npy": (lambda p: p.write_bytes(b""), "cannot be read"),
@@ -226,3 +234,92 @@ def test_json_has_no_nan(run):
     out = run("fit", "--method", "A", "--json")[1]
     assert "NaN" not in out
     json.load(io.StringIO(out), parse_constant=lambda name: pytest.fail(name))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_depthwise_weights_are_filters(run, tmp_path, suffix):
+    weights = np.random.default_rng(2).normal(size=(32, 1, 7, 7))
+    path = write(tmp_path / f"conv{suffix}", weights)
+    np.testing.assert_array_equal(np.stack(list(load_filters(path).values())), weights[:, 0])
+    status, out, _ = run("spread", path, "--json")
+    assert status == 0 and len(json.loads(out)) == 32
+
+
+def test_semicolons_separate_as_well(tmp_path):
+    path = tmp_path / "semicolons.csv"
+    path.write_text("# a, b; c\n0;0;0\n0;1.5;0;\n0;0;0\n")
+    assert load_filters(path)["1"].tolist() == [[0, 0, 0], [0, 1.5, 0], [0, 0, 0]]
+
+
+def test_python_runs_the_package_as_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["keyfilters", "fit", "--key", "9"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("keyfilters", run_name="__main__")
+    assert stop.value.code == 2 and "unknown key 9" in capsys.readouterr().err
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_command_is_one_line(monkeypatch, run):
+    monkeypatch.setattr("keyfilters.cli._fits", interrupt)
+    assert run("fit") == (130, "", "keyfilters: interrupted\n")
+
+
+def test_an_import_may_be_interrupted(monkeypatch, run):
+    monkeypatch.setattr("keyfilters.cli.import_module", interrupt)
+    assert run("inspect", "efficientnet_lite0") == (130, "", "keyfilters: interrupted\n")
+
+
+def test_an_interrupted_training_says_how_to_go_on(monkeypatch, run):
+    monkeypatch.setattr("keyfilters.cli._run_network_command", interrupt)
+    arguments = ("train", "--recipe", "fashion-mnist-small", "-o", "my run")
+    said = "keyfilters: interrupted; keyfilters train --resume -o 'my run' goes on from the last checkpoint\n"
+    assert run(*arguments) == (130, "", said)
+    assert run(*arguments, "--dry-run") == (130, "", "keyfilters: interrupted\n")
+    monkeypatch.setenv("RANK", "1")
+    assert run(*arguments) == (130, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_ends_the_command_without_a_traceback():
+    code = (
+        "import sys, time; import keyfilters.cli as cli;"
+        "cli._fits = lambda _: (print('ready', flush=True), time.sleep(60)); sys.exit(cli.main(['fit']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=50)[1] == "keyfilters: interrupted\n" and process.returncode == 130
+
+
+def test_a_message_names_the_argument_and_the_command_the_option(monkeypatch, run, tmp_path):
+    pytest.importorskip("torch")
+    from torch import nn
+
+    from keyfilters.networks import inspect_model
+    from keyfilters.networks.zoo.checkpoints import write_weights
+
+    found = inspect_model(nn.Conv2d(4, 4, 3, groups=4), nulls="none")
+    for write_again, name in ((found.write, "r.html"), (lambda p: write_weights({}, p), "w.safetensors")):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(ValueError) as raised:
+            write_again(tmp_path / name)
+        assert str(raised.value).endswith(f"{name}: exists already; choose another name, or pass force=True to overwrite it")
+        assert (tmp_path / name).read_text() == "mine"
+    monkeypatch.setattr("keyfilters.cli._run_network_command", lambda _: found.write(tmp_path / "r.html"))
+    status, out, err = run("inspect", "efficientnet_lite0")
+    assert (status, out) == (2, "") and err.endswith("exists already; choose another name, or add --force to overwrite it\n")
+
+
+def test_the_helps_name_what_is_accepted(capsys):
+    def help_of(command):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        return " ".join(capsys.readouterr().out.split())
+
+    for command in ("inspect", "replace", "train", "evaluate", "extract"):
+        assert "A to D2, A-joint to D-joint, or learned" in help_of(command)
+    assert "imagenet:FOLDER" in help_of("evaluate")
+    assert "(k, 1, n, n)" in help_of("spread") and "(k, 1, n, n)" in help_of("fit")

@@ -401,6 +401,13 @@ def test_evaluate_beside_replaced_filters(weights, folder, tmp_path, capsys):
         (("--data", "nowhere"), "nowhere is not there"),
         (("--split", "dev"), "unknown split 'dev'"),
         (("--device", "gpu9"), "device is 'gpu9'"),
+        (("--device", "meta"), r"device is 'meta': expected cpu, cuda \(cuda:1, ...\) or mps"),
+        (("--data", "fashion-mnist"), "--data fashion-mnist has 10 classes and mobilenetv3_small_050 knows 1000: expected"),
+        (("--method", "D1"), "--method is given without --replace"),
+        (("--seed", "0"), "--seed is given without --replace"),
+        (("--split", "val"), "--split is given, and imagenet-samples has no splits"),
+        (("--split", "train", "--data", "."), r"--split is given, and \. has no splits"),
+        (("--split", "train", "--data", "imagefolder:."), r"--split is given, and imagefolder:\. has no splits"),
         (("-o", "a.npy"), "a.npy: expected a name that ends in .json or .csv"),
     ],
 )
@@ -416,3 +423,25 @@ def test_classes_that_do_not_fit_are_one_line(weights, folder, tmp_path):
     Image.new("RGB", (40, 40)).save(folder / "cat" / "0.png")
     with pytest.raises(ValueError, match="3 class folders and the network knows 1000 classes"):
         command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, "--data", folder)
+
+
+def test_a_network_of_other_classes_is_not_judged_on_images_of_a_name(tmp_path):
+    weights = tmp_path / "ten.safetensors"
+    save_file(timm.create_model("mobilenetv3_small_050", num_classes=10).state_dict(), weights)
+    with pytest.raises(ValueError, match="--data imagenet-samples has 1000 classes and mobilenetv3_small_050 knows 10"):
+        command(evaluate_command, "mobilenetv3_small_050", "--weights", weights)
+
+
+def test_recalibration_needs_no_classes(tmp_path, capsys):
+    """One folder to recalibrate a network of two classes: only its images are looked at."""
+    weights = tmp_path / "two.safetensors"
+    save_file(timm.create_model("mobilenetv3_small_050", num_classes=2).state_dict(), weights)
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    Image.new("RGB", (40, 40)).save(tmp_path / "train" / "cat" / "0.png")
+    (tmp_path / "val").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "val" / name).mkdir()
+        Image.new("RGB", (40, 40)).save(tmp_path / "val" / name / "0.png")
+    arguments = ("mobilenetv3_small_050", "--weights", weights, "--data", tmp_path, "--split", "val", "--replace", "unit")
+    assert command(evaluate_command, *arguments, "--recalibrate", tmp_path) == 0
+    assert "batch norms were estimated anew" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Matching filters with keys: least squares, what is left out, nulls, intervals, own scales."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,11 @@ from torch import nn  # noqa: E402
 
 from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
 from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d, key_parameters  # noqa: E402
+from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402
 from keyfilters.networks.surgery.nulls import NULLS, explained_interval, null_distribution, null_filters  # noqa: E402
+from keyfilters.networks.surgery.printing import table  # noqa: E402
+from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
 
 SEEDS = st.integers(0, 10**6)
@@ -353,3 +357,47 @@ def test_mistakes_are_answered_in_one_line(call, message):
     with pytest.raises(ValueError) as caught:
         call()
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+# What print shows
+
+
+def mixed_layers():
+    return nn.Sequential(depthwise(4, 3), depthwise(4, (1, 7)), nn.Sequential(depthwise(6, 7)))
+
+
+@pytest.mark.parametrize("prefix", ["", "a.very.long.name.of.a.part.of.a.network."])
+def test_reports_fit_into_eighty_columns(prefix):
+    network = nn.Sequential()
+    place = network
+    for name in filter(None, prefix.split(".")):
+        place.add_module(name, nn.Sequential())
+        place = place.get_submodule(name)
+    place.add_module("mixed", mixed_layers())
+    for found in (match(network), replace(network), inspect_model(network, draws=2)):
+        lines = str(found).splitlines()
+        assert max(map(len, lines)) <= 80 and "..." not in str(found)
+        columns = {word for line in lines if line.split()[:1] == ["layer"] for word in line.split()}
+        assert columns >= {"layer", "size", "explained", *(f"k{k}" for k in range(1, 9))}
+        assert sum(line.split()[:1] == [f"{prefix}mixed.0"] for line in lines) >= 1
+        assert "kernel is not square (1x7)" in " ".join(str(found).split())
+
+
+def test_a_report_says_how_many_filters_are_nearest_to_each_key():
+    filters = {"one": learned_filters()[[0, 0, 7]], "two": np.concatenate([learned_filters()[[4]], np.zeros((1, 7, 7))])}
+    head, one, two, *below = str(match(filters, "learned")).splitlines()
+    assert head.split() == ["layer", "size", "n", "explained", *(f"k{k}" for k in range(1, 9))]
+    assert one.split() == ["one", "7x7", "3", "1.000", "2", *"000000", "1"]
+    assert two.split() == ["two", "7x7", "2", "1.000", *"0000", "1", *"000"]
+    assert below[0] == "5 filters matched, 1 of them dead; explained variance 1.000"
+
+
+def test_a_table_breaks_where_it_has_to():
+    frame = pd.DataFrame({"layer": ["a", "b"], "x": [0.5, np.nan], "y": [-1e-9, 2.0], "z": [3, 14], "w": [None, "no"]})
+    assert table(frame).splitlines() == ["layer     x     y  z  w", "    a 0.500 0.000  3  -", "    b     - 2.000 14 no"]
+    for width in range(6, 30):
+        blocks = [block.splitlines() for block in table(frame, width).split("\n\n")]
+        assert [name for block in blocks for name in block[0].split()[1:]] == ["x", "y", "z", "w"]
+        assert all(len(block) == 3 and block[2].split()[0] == "b" for block in blocks)
+        assert width < 11 or max(len(line) for block in blocks for line in block) <= width
+    assert table(frame[:0]) == ""

@@ -428,7 +428,7 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
 def test_another_training_is_not_overwritten(tmp_path):
     fit(tiny(), images(), images(16), BASE, tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
-    with pytest.raises(ValueError, match="add --resume to go on with it, or --force to delete it"):
+    with pytest.raises(ValueError, match="pass resume=True to go on with it, or force=True to delete it"):
         fit(tiny(), images(), images(16), BASE, tmp_path / "run")
     with pytest.raises(ValueError, match="trained with lr = 0.02, not 0.5"):
         fit(tiny(), images(), images(16), dataclasses.replace(BASE, lr=0.5), tmp_path / "run", resume=True)

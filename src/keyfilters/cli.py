@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shlex
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -32,7 +34,12 @@ EXAMPLES = {
 }
 NETWORK_COMMANDS = ("inspect", "replace", "train", "evaluate", "extract")
 """Each is a module of keyfilters.networks.commands with DESCRIPTION, EXAMPLES, add_arguments and run."""
-FILE_HELP = ".npy, .npz, .csv or .txt with one or many odd-sized square filters"
+FILE_HELP = (
+    ".npy, .npz, .csv or .txt with one or many odd-sized square filters: arrays (n, n), (k, n, n) or (k, 1, n, n), "
+    "n at least 3; rows of numbers, separated by commas, semicolons or blanks"
+)
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -172,8 +179,38 @@ def _scorecard(arguments) -> int:
 
 
 def main(arguments=None) -> int:
-    """Run the command; the exit status is 0, 1 (the scorecard has an unexplained row) or 2 (wrong input)."""
-    options = _parser().parse_args(arguments)
+    """Run the command.
+
+    The exit status is 0, 1 (the scorecard has an unexplained row), 2 (wrong input) or 130 (Ctrl-C).
+    """
+    options = None
+    try:
+        options = _parser().parse_args(arguments)
+        return _run(options)
+    except KeyboardInterrupt:
+        # Of several processes one says so.
+        if os.environ.get("RANK", "0") == "0":
+            print(f"keyfilters: interrupted{_afterwards(options)}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _as_options(message: str) -> str:
+    """The message of a Python function with its arguments as options.
+
+    >>> _as_options("a.csv: exists already; pass force=True to overwrite it")
+    'a.csv: exists already; add --force to overwrite it'
+    """
+    return re.sub(r"\b(force|resume)=True\b", r"--\1", re.sub(r"\bpass (?=(force|resume)=True\b)", "add ", message))
+
+
+def _afterwards(options) -> str:
+    """How to go on after Ctrl-C, where there is a way."""
+    if getattr(options, "command", None) != "train" or options.dry_run:
+        return ""
+    return f"; keyfilters train --resume -o {shlex.quote(options.output)} goes on from the last checkpoint"
+
+
+def _run(options) -> int:
     if sys.stdout is None:
         print("keyfilters: the output is closed: expected somewhere to write to", file=sys.stderr)
         return 2
@@ -188,7 +225,7 @@ def main(arguments=None) -> int:
         sys.stdout.flush()
         return status
     except ValueError as error:
-        print(f"keyfilters: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"keyfilters: {_as_options(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # The reader of a pipe (head, say) has enough; silence the interpreter's own flush.

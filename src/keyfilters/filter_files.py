@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from pathlib import Path
 
@@ -13,10 +12,24 @@ from .checks import square_filter
 SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 
 
-def _numbers(line: str) -> list[float]:
-    if not re.search("[,;]", line):
+def _separator(path: Path, lines: list[tuple[int, str]]) -> str | None:
+    """The one separator of a file: a semicolon, a comma, or None for blanks."""
+    found = None
+    for number, line in lines:
+        for separator in ";,":
+            if separator in line and found not in (None, separator):
+                raise ValueError(
+                    f"{path} line {number} makes it a file with both semicolons and commas: expected one separator; "
+                    "write decimal commas as points"
+                )
+            found = separator if separator in line else found
+    return found
+
+
+def _numbers(line: str, separator: str | None) -> list[float]:
+    if separator is None:
         return [float(cell) for cell in line.split()]
-    cells = re.split("[,;]", line)
+    cells = line.split(separator)
     # An empty cell is a missing number, except behind a separator at the end of the line.
     return [float(cell) for cell in (cells if cells[-1].strip() else cells[:-1])]
 
@@ -27,14 +40,15 @@ def _text_blocks(path: Path) -> dict[str, np.ndarray]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file: expected rows of numbers") from None
+    rows = [(number, line.split("#")[0].strip()) for number, line in enumerate(lines, 1)]
+    separator = _separator(path, rows)
     blocks: list[list[list[float]]] = [[]]
-    for number, line in enumerate(lines, 1):
-        line = line.split("#")[0].strip()
+    for number, line in rows:
         if not line:
             blocks.append([])
             continue
         try:
-            row = _numbers(line)
+            row = _numbers(line, separator)
         except ValueError:
             raise ValueError(f"{path} line {number} is not a row of numbers: {line[:40]!r}") from None
         if blocks[-1] and len(row) != len(blocks[-1][0]):
@@ -58,10 +72,10 @@ def load_filters(path) -> dict[str, np.ndarray]:
     =========== =================================================================================
     suffix      content
     =========== =================================================================================
-    .npy        an array of shape (n, n) or (k, n, n)
+    .npy        an array of shape (n, n), (k, n, n) or, as depthwise weights, (k, 1, n, n)
     .npz        any number of such arrays
-    .csv, .txt  rows of n numbers, separated by commas, semicolons or blanks; filters follow each
-                other directly or after an empty line; ``#`` begins a comment
+    .csv, .txt  rows of n numbers, separated by commas, semicolons or blanks (one of them throughout);
+                filters follow each other directly or after an empty line; ``#`` begins a comment
     =========== =================================================================================
 
     Parameters
@@ -70,7 +84,7 @@ def load_filters(path) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    dict of str to ndarray, shape (n, n), n odd
+    dict of str to ndarray, shape (n, n), n odd and at least 3
         By name: the position in the file (1, 2, ...), for .npz the name of the array (with ``:1``,
         ``:2`` ... for a stack).
 
@@ -130,6 +144,11 @@ def _named(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     filters: dict[str, np.ndarray] = {}
     by_position = path.suffix.lower() != ".npz"
     for label, array in arrays.items():
+        if array.ndim == 4 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim not in (2, 3):
+            shapes = "expected (n, n), (k, n, n) or (k, 1, n, n), n odd and at least 3"
+            raise ValueError(f"{path}{label and f' array {label}'} has shape {array.shape}: {shapes}")
         stack = array if array.ndim == 3 else array[None]
         for i, h in enumerate(stack, 1):
             if by_position:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from . import REPLACING_HELP, WEIGHTS_HELP
+
 DESCRIPTION = "Top-1 and top-5 accuracy of a network, alone or beside another or beside itself with replaced filters."
 EXAMPLES = """examples:
   keyfilters evaluate efficientnet_lite0 --data imagenet-samples
@@ -13,17 +15,21 @@ EXAMPLES = """examples:
   keyfilters evaluate small_convnext --weights run/weights.safetensors --data fashion-mnist -o images.csv"""
 SUFFIXES = (".json", ".csv")
 PHOTOGRAPHS, CALIBRATION = "photographs", 128
+METHOD, SPLIT = "B", "val"
+CLASSES = {"fashion-mnist": 10, "imagenet-samples": 1000}
+"""Number of classes of the data that have a name."""
 
 
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
-    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
         "--data", metavar="DATA", default="imagenet-samples",
-        help="imagenet-samples (20 images, the default), fashion-mnist, or a folder with one folder of images per class",
+        help="imagenet-samples (20 images, the default), fashion-mnist, a folder with one folder of images per class, or "
+        "imagenet:FOLDER, which has to hold train and val with such folders",
     )  # fmt: skip
     parser.add_argument(
-        "--split", metavar="SPLIT", default="val", help="train, val or test, where the data have them (default: val)"
+        "--split", metavar="SPLIT", help="train, val or test, only where the data have them (default: val)"
     )
     parser.add_argument("--against", metavar="MODEL2", help="compare with this network (with --against-weights: MODEL)")
     parser.add_argument("--against-weights", metavar="FILE", help="its weights (default: the published ones)")
@@ -32,23 +38,23 @@ def add_arguments(parser) -> None:
         help="replace the depthwise filters and compare with the network as it was; modes as in keyfilters replace",
     )  # fmt: skip
     parser.add_argument(
-        "--method", metavar="M", default="B", help="of the replacement: A to D2, A-joint to D-joint (default: B)"
+        "--method", metavar="M", help=f"of the replacement: {REPLACING_HELP} (default: B)"
     )
-    parser.add_argument("--seed", metavar="N", default="0", help="of the replacement modes that draw (default: 0)")
+    parser.add_argument("--seed", metavar="N", help="of the replacement modes that draw (default: 0)")
     parser.add_argument(
         "--recalibrate", metavar="DATA",
         help=f"after replacing, estimate the batch norms anew on {CALIBRATION} images of DATA's train split, or of photographs",
     )  # fmt: skip
     parser.add_argument("--batch-size", metavar="N", default="64", help="default: 64")
     parser.add_argument("--workers", metavar="N", default="0", help="processes that read images (default: 0)")
-    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: cpu)")
+    parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda, cuda:1, ... or mps (default: cpu)")
     parser.add_argument("--amp", metavar="TYPE", help="bf16 or fp16: reduced precision (default: full)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write everything (.json) or each image's result (.csv)")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first: int | None = None):
-    """Batches of a data set as the network takes them."""
+    """Batches of a data set as the network takes them; with ``first`` so many images, whose labels do not matter."""
     from torch.utils.data import DataLoader, Subset
 
     from ..data.class_numbers import class_numbers
@@ -61,7 +67,9 @@ def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first:
         grey = transform
         transform = None if small else lambda image: grey(image.convert("RGB" if loaded.input_size[0] == 3 else "L"))
     data = dataset(spec, split, transform)
-    if hasattr(data, "class_to_idx"):
+    if first is None:
+        _check_classes(spec, loaded)
+    if first is None and hasattr(data, "class_to_idx"):
         data.target_transform = class_numbers(data.classes, loaded.num_classes).tolist().__getitem__
     if first is not None and len(data) > first:
         import torch
@@ -69,6 +77,15 @@ def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first:
         # Spread over the whole: a folder holds its classes one after the other.
         data = Subset(data, torch.linspace(0, len(data) - 1, first).long().tolist())
     return DataLoader(data, batch_size=batch_size, num_workers=workers)
+
+
+def _check_classes(spec: str, loaded) -> None:
+    """Data of a name have as many classes as they have; those of a folder are matched by the folders' names."""
+    if spec in CLASSES and loaded.num_classes != CLASSES[spec]:
+        raise ValueError(
+            f"--data {spec} has {CLASSES[spec]} classes and {loaded.name} knows {loaded.num_classes}: "
+            "expected data with the classes of the network"
+        )
 
 
 def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
@@ -94,17 +111,35 @@ def _checked(options) -> dict[str, int]:
     from ...checks import integer_text
     from ...output import check_output
 
-    numbers = {"seed": integer_text(options.seed, "--seed", 0), "workers": integer_text(options.workers, "--workers", 0)}
+    seed = "0" if options.seed is None else options.seed
+    numbers = {"seed": integer_text(seed, "--seed", 0), "workers": integer_text(options.workers, "--workers", 0)}
     numbers["batch_size"] = integer_text(options.batch_size, "--batch-size", 1)
     if options.replace is not None and (options.against or options.against_weights):
         raise ValueError("both --replace and --against are given: expected one network to compare with")
-    if options.recalibrate is not None and options.replace is None:
-        raise ValueError("--recalibrate is given without --replace: it mends replaced filters")
+    if options.replace is None:
+        if options.recalibrate is not None:
+            raise ValueError("--recalibrate is given without --replace: it mends replaced filters")
+        for option in ("method", "seed"):
+            if getattr(options, option) is not None:
+                raise ValueError(f"--{option} is given without --replace: it says how filters are replaced")
     if options.output is not None:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
         check_output(options.output, options.force)
     return numbers
+
+
+def _split(options) -> str:
+    """The split asked for; ``ValueError`` where one is asked for that the data do not have."""
+    from ...checks import choice
+    from ..data.datasets import SPLITS, has_splits
+
+    if options.split is None:
+        return SPLIT
+    choice(options.split, tuple(SPLITS), "split")
+    if not has_splits(options.data):
+        raise ValueError(f"--split is given, and {options.data} has no splits: leave it out")
+    return options.split
 
 
 def _networks(options, numbers, loaded, notes):
@@ -113,11 +148,11 @@ def _networks(options, numbers, loaded, notes):
     from ..zoo.loading import load_model
 
     if options.replace is not None:
-        done = replace(loaded.model, options.method, options.replace, seed=numbers["seed"])
+        done = replace(loaded.model, options.method or METHOD, options.replace, seed=numbers["seed"])
         notes.append(done.summary())
         if options.recalibrate is not None:
             notes.append(_recalibrate(done.model, options.recalibrate, loaded, options, numbers))
-        return (done.model, f"replaced: {options.replace}, {options.method}"), (loaded.model, "as it was")
+        return (done.model, f"replaced: {options.replace}, {options.method or METHOD}"), (loaded.model, "as it was")
     if options.against is None and options.against_weights is None:
         return (loaded.model, options.model), (None, None)
     name = options.against or options.model
@@ -136,18 +171,20 @@ def run(options) -> int:
     from ...checks import choice
     from ..surgery.depthwise import key_filters
     from ..evaluation.judging import compare, evaluate
-    from ..evaluation.forward import AMP, device_of
+    from ..evaluation.forward import AMP, check_device
     from ..surgery.replacing import MODES
     from ..zoo.loading import load_model
 
     if options.replace is not None:
         choice(options.replace, MODES, "mode")
-        key_filters(options.method)
+        key_filters(options.method or METHOD)
+    if options.device is not None:
+        check_device(options.device)
+    split = _split(options)
     if options.amp is not None:
         choice(options.amp, AMP, "amp")
     loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
-    device_of(loaded.model, options.device)
-    loader = _loader(options.data, options.split, loaded, numbers["batch_size"], numbers["workers"])
+    loader = _loader(options.data, split, loaded, numbers["batch_size"], numbers["workers"])
     notes = list(loaded.notes)
     (model, label), (reference, other_label) = _networks(options, numbers, loaded, notes)
     batches = tqdm(loader, desc="batches", disable=None, leave=False)
@@ -160,7 +197,7 @@ def run(options) -> int:
     notes += [own.note] if own.note else []
     rows = [{"network": label} | own.record()] + ([{"network": other_label} | other.record()] if other else [])
     document = {
-        "model": loaded.name, "weights": loaded.source, "data": options.data, "split": options.split, "amp": options.amp,
+        "model": loaded.name, "weights": loaded.source, "data": options.data, "split": split, "amp": options.amp,
         "networks": rows, "comparison": comparison.record() if comparison else None, "notes": notes,
     }  # fmt: skip
     if options.output is not None:

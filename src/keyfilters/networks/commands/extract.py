@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from . import METHODS_HELP, WEIGHTS_HELP
+
 DESCRIPTION = "Extract master keys from the depthwise filters of a network and compare them with the eight."
 EXAMPLES = """examples:
   keyfilters extract efficientnet_lite0 --size 5 -o keys.npy
@@ -15,13 +17,13 @@ SUFFIXES = (".npy", ".csv")
 
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
-    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--size", metavar="N", help="kernel size (default: the size of the most filters)")
     parser.add_argument("--keys", metavar="K", default="8", help="number of keys (default: 8)")
     parser.add_argument("--algorithm", metavar="A", default="k-lines", help="k-lines, k-means or autoencoder (default: k-lines)")
     parser.add_argument("--normalize", metavar="HOW", default="l2 mean-free", help="'l2 mean-free' (default), mean-free, l2 or none")
     parser.add_argument("--reduce", metavar="N", help="leave out keys greedily by explained variance down to N, or to the 'elbow'")
-    parser.add_argument("--method", metavar="M", default="B", help="compare with these: A to D2, A-joint to D-joint, learned (default: B)")
+    parser.add_argument("--method", metavar="M", default="B", help=f"compare with these: {METHODS_HELP} (default: B)")
     parser.add_argument("--null", metavar="NULL", default="gaussian", help="what chance is: gaussian or random (default: gaussian)")
     parser.add_argument("--draws", metavar="N", help="of the null (default: 20 gaussian, 200 random)")
     parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
@@ -41,7 +43,7 @@ def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
     """
     import numpy as np
 
-    from ...output import written
+    from ..writing import written
 
     if Path(path).suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")
@@ -75,15 +77,16 @@ def run(options) -> int:
     from ..extraction.clusterings import ALGORITHMS
     from ..extraction.comparison import NULLS
     from ..surgery.depthwise import key_filters
+    from ..surgery.printing import table, terminal_width
     from ..extraction.extracting import NORMALIZATIONS, extract
     from ..extraction.reduction import ExplainedVariance, greedy_reduction
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
-    for value, table, what in (
+    for value, known, what in (
         (options.algorithm, ALGORITHMS, "algorithm"), (options.normalize, NORMALIZATIONS, "normalize"), (options.null, NULLS, "null"),
     ):  # fmt: skip
-        choice(value, table, what)
+        choice(value, known, what)
     key_filters(options.method)
     loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
     found = extract(loaded.model, count, options.algorithm, size=size, normalize=options.normalize, seed=seed)
@@ -111,24 +114,20 @@ def run(options) -> int:
             "path": None if path is None else {"elbow": path.elbow, "steps": _records(path.frame())},
         }), indent=1, allow_nan=False, ensure_ascii=False))  # fmt: skip
         return 0
+    width = terminal_width()
     sizes = ", ".join(f"{c} of {n}x{n}" for n, c in sorted(found.sizes.items()))
     print(f"{loaded.name} ({loaded.source}): filters {sizes}")
     print(f"{len(found.keys)} keys of {found.size}x{found.size} by {found.algorithm} ({found.normalize}): filters of each {found.counts.tolist()}, dead {found.dead}")
     if path is not None:
-        print(f"reduced from {count} keys; the elbow is at {path.elbow}\n" + _text(path.frame()))
+        print(f"reduced from {count} keys; the elbow is at {path.elbow}\n" + table(path.frame(), width))
     print(f"explained {found.explained:.3f}; by the filters {options.method} {compared.explained_reference:.3f}; null {options.null} {chance['explained_chance']:.3f}")
-    print(_text(compared.frame()))
+    print(table(compared.frame(), width))
     print(f"mean correlation {compared.mean:.3f}; null {options.null} {compared.chance_mean:.3f} in {chance['draws']} draws, p = {compared.p_value:.3g}")
     for note in loaded.notes:
         print(note)
     if options.output is not None:
         print(f"written to {options.output}")
     return 0
-
-
-def _text(frame) -> str:
-    lines = frame.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-").splitlines()
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _records(frame) -> list[dict]:

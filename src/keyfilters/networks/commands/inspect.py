@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from . import METHODS_HELP, WEIGHTS_HELP
+
 DESCRIPTION = "Describe the depthwise filters of a network layer by layer: keys, explained variance, nulls, offsets."
 EXAMPLES = """examples:
   keyfilters inspect efficientnet_lite0
@@ -15,9 +17,9 @@ EXAMPLES = """examples:
 
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
-    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
-        "--method", metavar="M", default="B", help="key filters: A to D2, A-joint to D-joint, learned (default: B)"
+        "--method", metavar="M", default="B", help=f"key filters: {METHODS_HELP} (default: B)"
     )
     parser.add_argument(
         "--nulls", metavar="NULLS", default="all",
@@ -57,6 +59,7 @@ def run(options) -> int:
     targets = _targets(options)
     from ..surgery.depthwise import key_filters
     from ..inspection.inspecting import check_nulls, inspect_model
+    from ..surgery.printing import terminal_width
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
@@ -70,29 +73,5 @@ def run(options) -> int:
     if options.json:
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
-        _print(found, loaded)
+        print(found.text(terminal_width(), loaded.source, loaded.notes))
     return 0
-
-
-def _print(found, loaded) -> None:
-    import pandas as pd
-
-    def show(frame):
-        text = frame.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-")
-        print("\n".join(line.rstrip() for line in text.splitlines()))
-
-    frame = found.frame()
-    left_out = ("explained_mean", "mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
-    frame = frame.drop(columns=[c for c in frame if c in left_out or c.endswith("_95")])
-    # The note of a layer may be long; it stands below.
-    show(frame.drop(columns="note").rename(columns=lambda c: c.removeprefix("null_").replace("key_", "k")))
-    for title, records in (("by kernel size", found.sizes), ("offsets by stride and padding", found.places)):
-        if records:
-            print(f"\n{title}")
-            show(pd.DataFrame(records))
-    print()
-    for match in found.not_matched:
-        print(f"not matched: {match.name or 'the network itself'}: {match.note}")
-    for note in loaded.notes:
-        print(f"note: {note}")
-    print(f"{loaded.name} ({loaded.source}): explained variance by the keys {found.method!r}; {found.draws} draws of each null")

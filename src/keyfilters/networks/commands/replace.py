@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from . import REPLACING_HELP, WEIGHTS_HELP
+
 DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
 EXAMPLES = """examples:
   keyfilters replace efficientnet_lite0 -o ideal.safetensors
@@ -14,9 +16,9 @@ EXAMPLES = """examples:
 def add_arguments(parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="written here, a name that ends in .safetensors")
-    parser.add_argument("--weights", metavar="FILE", help=".safetensors or .pth (default: the published weights)")
+    parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
-        "--method", metavar="M", default="B", help="whose scales the filters have: A to D2, A-joint to D-joint (default: B)"
+        "--method", metavar="M", default="B", help=f"whose scales the filters have: {REPLACING_HELP} (default: B)"
     )
     parser.add_argument(
         "--mode", metavar="MODE", default="affine",
@@ -38,6 +40,7 @@ def run(options) -> int:
     check_output(options.output, options.force)
     from ..zoo.checkpoints import write_weights
     from ..surgery.depthwise import key_filters
+    from ..surgery.printing import table, terminal_width
     from ..surgery.replacing import MODES, fold, replace
     from ..zoo.loading import load_model
 
@@ -57,8 +60,7 @@ def run(options) -> int:
         answer = {"output": options.output, "notes": loaded.notes} | metadata | {"report": rows}
         print(json.dumps(answer, indent=1, allow_nan=False))
         return 0
-    table = done.report.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-")
-    print("\n".join(line.rstrip() for line in table.splitlines()))
+    print(table(done.report, terminal_width()))
     for note in loaded.notes:
         print(f"note: {note}")
     print(f"\n{options.output}: {done.summary()}")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 
+from . import REPLACING_HELP
 from ..training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe
 
 DESCRIPTION = "Train a network, with its own filters or replaced ones; every epoch is kept and can be gone on from."
@@ -22,9 +23,10 @@ def add_arguments(parser) -> None:
     parser.add_argument("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)}. {recipes}")
     parser.add_argument("--model", metavar="MODEL", help="network, as in keyfilters inspect (default: the recipe's)")
     parser.add_argument("--data", metavar="DATA", help="fashion-mnist, or a folder that holds train and val, one folder of images a class")
-    parser.add_argument("--weights", metavar="FILE", help="weights to start from: a file, pretrained (timm's hub), or none")
+    parser.add_argument("--weights", metavar="FILE", help="weights to start from: a file, pretrained (timm's hub), "
+                        "or none, that is random ones (default: the recipe's)")  # fmt: skip
     parser.add_argument("--replace", metavar="MODE", help="replace the depthwise filters first, as keyfilters replace --mode does; none: keep them")
-    parser.add_argument("--method", metavar="M", help="whose scales the filters have: A to D2, learned (default: B)")
+    parser.add_argument("--method", metavar="M", help=f"whose scales the filters have: {REPLACING_HELP} (default: B)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="settings",
                         help="any other setting, repeatable: " + ", ".join(f.name for f in dataclasses.fields(TrainConfig)))  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="checkpoints, history and weights are written here")

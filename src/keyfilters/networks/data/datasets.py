@@ -148,6 +148,22 @@ def _split_folder(folder: Path, split: str, needed: bool) -> Path:
     return there[0] if there else folder
 
 
+def has_splits(spec) -> bool:
+    """Whether the data of :func:`dataset` have a training and a validation part (True for a folder that is not there).
+
+    Examples
+    --------
+    >>> has_splits("fashion-mnist"), has_splits("imagenet-samples")
+    (True, False)
+    """
+    text = str(spec)
+    if text in ("fashion-mnist", "imagenet-samples"):
+        return text == "fashion-mnist"
+    kind, _, rest = text.partition(":")
+    folder = Path(rest if kind in ("imagenet", "imagefolder") and rest else text)
+    return not folder.is_dir() or any((folder / name).is_dir() for names in SPLITS.values() for name in names)
+
+
 def _image_folder(folder: Path, split: str, transform, needed: bool):
     from torchvision.datasets import ImageFolder
 

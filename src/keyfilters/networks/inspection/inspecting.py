@@ -16,6 +16,7 @@ from ..surgery.depthwise import depthwise_or_error, key_filters
 from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
 from ..surgery.matching import LayerMatch, match
 from ..surgery.nulls import NULLS, null_distribution
+from ..surgery.printing import WIDTH, broken, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What :func:`inspect_model` found.
+    """What :func:`inspect_model` found; ``print`` shows it as ``keyfilters inspect`` does.
 
     Attributes
     ----------
@@ -103,6 +104,29 @@ class Inspection:
     def not_matched(self) -> list[LayerMatch]:
         """The layers that were left out; their ``note`` says why."""
         return [layer.match for layer in self.layers if layer.match.note]
+
+    def __str__(self) -> str:
+        return self.text(WIDTH)
+
+    def text(self, width: int | None = None, source: str = "", notes: Sequence[str] = ()) -> str:
+        """What ``keyfilters inspect`` prints, in lines of ``width`` characters (default: as long as the tables are wide).
+
+        ``source`` of the weights and ``notes`` are added at the end. ``print`` shows the text with a width of 80.
+        """
+        import pandas as pd
+
+        frame = self.frame()
+        left_out = ("explained_mean", "mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
+        # The note of a layer may be long; it stands below.
+        frame = frame.drop(columns=[c for c in frame if c in (*left_out, "note") or c.endswith("_95")])
+        parts = [table(frame.rename(columns=lambda c: c.removeprefix("null_").replace("key_", "k")), width)]
+        for title, records in (("by kernel size", self.sizes), ("offsets by stride and padding", self.places)):
+            parts += [f"{title}\n{table(pd.DataFrame(records), width)}"] if records else []
+        lines = [f"not matched: {m.name or 'the network itself'}: {m.note}" for m in self.not_matched]
+        lines += [f"note: {note}" for note in notes]
+        name = f"{self.name} ({source})" if source else self.name
+        lines += [f"{name}: explained variance by the keys {self.method!r}; {self.draws} draws of each null"]
+        return "\n\n".join([*parts, "\n".join(broken(line, width) for line in lines)])
 
     def frame(self) -> pd.DataFrame:
         """One row per layer: the columns of ``Matches.frame()``, geometry, nulls and mean spread measures."""
@@ -159,7 +183,7 @@ class Inspection:
         >>> file.read_text(encoding="utf-8").count("<h1>")
         1
         """
-        from ...output import written
+        from ..writing import written
         from .page import render
 
         kind = report_kind(path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...checks import choice
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
+from .printing import layer_table
 
 DEAD = 1e-4
 """A filter is dead if its deviation from its mean has less than this share of the median of its layer.
@@ -76,10 +77,19 @@ class LayerMatch:
 
 @dataclass(frozen=True)
 class Matches:
-    """What :func:`match` found: ``layers``, one LayerMatch each, and ``keys``, the number K of key filters."""
+    """What :func:`match` found: ``layers``, one LayerMatch each, and ``keys``, the number K of key filters.
+
+    ``print`` shows one row for each layer: its kernel size, number n of filters, explained variance (pooled by
+    energy), and how many filters each key k1, k2, ... explains best.
+    """
 
     layers: list[LayerMatch]
     keys: int
+
+    def __str__(self) -> str:
+        filters, dead = (sum(getattr(m, name) for m in self.layers if m.matched) for name in ("channels", "dead"))
+        found = f"{filters} filters matched, {dead} of them dead; explained variance {self.pooled():.3f}"
+        return layer_table(self.frame(), found, f"k1 to k{self.keys}: how many filters of the layer are nearest to each key")
 
     def select(self, size: int | None = None, stride: int | None = None) -> Matches:
         """The matched layers of one kernel size or stride (both axes)."""

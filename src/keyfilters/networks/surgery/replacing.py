@@ -14,6 +14,7 @@ from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
 from ..layers.base import DepthwiseKernelConv2d
 from .matching import Matches, match_layer
 from .modes import MODES, Job, Mode
+from .printing import layer_table
 
 _SCALED = ("own", "learnable")
 
@@ -21,6 +22,8 @@ _SCALED = ("own", "learnable")
 @dataclass(frozen=True)
 class Replacement:
     """What :func:`replace` returns.
+
+    ``print`` shows one row for each layer, with the main columns of ``report``, and the summary.
 
     Attributes
     ----------
@@ -37,6 +40,9 @@ class Replacement:
     model: nn.Module
     report: object
     matches: Matches
+
+    def __str__(self) -> str:
+        return layer_table(self.report, self.summary())
 
     def summary(self) -> str:
         """One line."""

@@ -87,7 +87,7 @@ class RunFolder:
             raise ValueError("resume and force: expected one of them; force deletes what resume would go on with")
         if self.epochs() and not (resume or force):
             raise ValueError(
-                f"{self.path}: holds the checkpoints of a training; add --resume to go on with it, or --force to delete it"
+                f"{self.path}: holds the checkpoints of a training; pass resume=True to go on with it, or force=True to delete it"
             )
 
     def begin(self, record: dict, force: bool = False) -> None:
