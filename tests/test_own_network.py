@@ -43,7 +43,16 @@ def test_from_a_checkpoint_to_a_report_in_five_lines(place, monkeypatch, capsys)
     exec(block, {})
     report = (place / "report.html").read_text(encoding="utf-8")
     assert "Depthwise filters of my network" in report and "12 depthwise layers" in report
-    assert "stages.3.blocks.1.conv_dw" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    tables = [text.splitlines() for text in re.findall(r"^ +layer .*\n(?: *stages.*\n)+", said, flags=re.MULTILINE)]
+    assert [len(table) for table in tables] == [13, 13]
+    for table, columns in zip(tables, (["explained"], ["explained", "change"]), strict=True):
+        assert table[0].split() == ["layer", "size", "n", *columns, *(f"k{k}" for k in range(1, 9))]
+        rows = [dict(zip(table[0].split(), row.split(), strict=True)) for row in table[1:]]
+        assert rows[-1]["layer"] == "stages.3.blocks.1.conv_dw" and 0 < float(rows[-1]["explained"]) < 1
+        assert all(sum(int(row[f"k{k}"]) for k in range(1, 9)) == int(row["n"]) for row in rows)
+    assert "1840 of 1840 channels replaced in 12 layers" in said
+    assert "..." not in said and max(map(len, said.splitlines())) <= 80
 
 
 def test_the_other_blocks_follow_from_the_first(place, monkeypatch, capsys):

@@ -165,7 +165,7 @@ def _check(name, weights, pretrained, num_classes) -> None:
 def load_model(
     name: str, *, weights=None, pretrained: bool = False, num_classes: int | None = None, timeout: float = 3.0, model_args: dict | None = None
 ) -> LoadedModel:
-    """Return a network by name, in evaluation mode.
+    """Return a network by name, in evaluation mode; without ``weights`` or ``pretrained=True`` its weights are random.
 
     ===================== =========================================================================
     name                  network
@@ -184,6 +184,9 @@ def load_model(
         timm's, those of Facebook's ConvNeXt and ConvNeXt V2 (fine-tuned, or pretrained only), or those
         of the packaged EfficientNet-Lite0.
     pretrained : bool
+        Load the published weights. Default: no; a network without ``weights`` then starts anew, and the
+        attribute ``source`` of what is returned is ``"random"``. (The commands load the published ones
+        where no file is named.)
     num_classes : int, optional
         Default: that of the weights. Where it differs from theirs the head starts anew, which is noted.
     timeout : float
@@ -203,8 +206,9 @@ def load_model(
 
     Examples
     --------
-    >>> load_model("small_convnext").input_size
-    (1, 28, 28)
+    >>> loaded = load_model("small_convnext")
+    >>> loaded.input_size, loaded.source
+    ((1, 28, 28), 'random')
     """
     _check(name, weights, pretrained, num_classes)
     config = None if name == SMALL else _config(LITE0_IN_TIMM if name == LITE0 else name)
