@@ -59,6 +59,9 @@ def changed(**fields):
     [
         (changed(minutes=80), DECK, "its parts take 80 minutes; expected 90"),
         (changed(minutes="90"), DECK, "minutes is '90'; expected int"),
+        (changed(takes={"none": 5}), DECK, "there is no slide of this part 'none'"),
+        (changed(takes={"shape": 0}), DECK, "takes is {'shape': 0}; expected minutes above 0"),
+        (changed(takes={"shape": 90}), DECK, "takes leaves 0 minutes of 90 for 1 slides"),
         (changed(slides=["start"]), DECK, "each slide of the deck once, in its order; compare start and shape"),
         (changed(slides=["shape", "start"]), DECK, "in its order; compare shape and start"),
         (changed(slides=["start", "form"]), DECK, "there is no slide 'form'"),

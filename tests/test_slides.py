@@ -174,6 +174,8 @@ def test_the_speakers_view_opens_from_a_file(deck, tab, addresses):
     view = opened.value
     view.wait_for_selector(".speaker-controls-notes:not(.hidden)", timeout=20_000)
     view.wait_for_function("document.querySelector('.speaker-controls-notes').innerText.includes('Minutes 0 to')")
+    # The clock compares with the minutes of the plan.
+    view.wait_for_function("getComputedStyle(document.querySelector('.pacing')).display !== 'none'")
     view.close()
 
 

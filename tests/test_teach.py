@@ -91,6 +91,7 @@ def test_everything_is_in_the_archive(archives, name):
         for address in re.findall(r'(?:src|href)="([^"#?]+)', deck):
             if not address.startswith("https://"):
                 assert address.replace("../", "") in files or f"slides/{address}" in files, address
+        assert ("<aside class=\"notes\">" in deck) == ARCHIVES[name], "the speaker's notes have the answers"
     assert files["LICENSE"] and files["LICENSE-CC-BY-4.0.md"] and "keyfilters[" in files["requirements.txt"].decode()
     readme = files["README.md"].decode()
     assert not re.search(r"\{[a-z]+\}", readme)

@@ -214,7 +214,9 @@
     written = later(200, writeAddress);
     build();
     takePreset(FIRST.method);
-    if (!readAddress()) render();
+    // A link to a setting is a link to the sliders, with the pictures below them, not to the text above.
+    if (readAddress()) byId("kx-sx").closest("fieldset").scrollIntoView();
+    else render();
     root.addEventListener("hashchange", readAddress);
   });
 })(globalThis);

@@ -26,7 +26,7 @@
     document.getElementById("deck").classList.add("reveal");
     Reveal.initialize({
       width: 1280, height: 720, margin: 0, center: false, hash: true, transition: "none", backgroundTransition: "none",
-      slideNumber: "c/t", scrollActivationWidth: null, pdfSeparateFragments: false, defaultTiming: null,
+      slideNumber: "c/t", scrollActivationWidth: null, pdfSeparateFragments: false, defaultTiming: 0,
       plugins: [RevealNotes, RevealZoom],
     });
   }

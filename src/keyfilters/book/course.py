@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import nbformat
@@ -29,12 +30,19 @@ _GOALS = re.compile(r"^\*\*Goals\*\*\s*$(?P<list>.*?)(?=^\*\*|\Z)", re.MULTILINE
 _DOC = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`<>/]+)>?`")
 _SLIDE = re.compile(r"^\((?P<id>[a-z0-9-]+)\)=$", re.MULTILINE)
 _FIGURE = re.compile(r"^!\[[^\]]*\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#[^)]*)?\)$", re.MULTILINE)
-_FIELDS = {"minutes": int, "title": str, "do": str, "slides": list, "pages": list, "settings": list, "exercises": list}
+_FIELDS = {
+    "minutes": int, "title": str, "do": str, "slides": list, "takes": dict, "pages": list, "settings": list,
+    "exercises": list,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a plan; `settings` are pairs of an address, such as ``key=5&sx=0.8``, and the words for it."""
+    """A part of a plan.
+
+    `settings` are pairs of an address, such as ``key=5&sx=0.8``, and the words for it; `takes` has the minutes of single
+    slides.
+    """
 
     minutes: int
     title: str
@@ -44,6 +52,18 @@ class Part:
     settings: tuple[tuple[str, str], ...] = ()
     exercises: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
+    takes: Mapping[str, int] = field(default_factory=dict)
+
+    def seconds(self, slide: str) -> int:
+        """The time for a slide: its own, or an equal share of what the others leave.
+
+        >>> part = Part(10, "Signs", "Ask.", ("rule", "example", "exercise"), takes={"exercise": 6})
+        >>> [part.seconds(slide) for slide in part.slides]
+        [120, 120, 360]
+        """
+        if slide in self.takes:
+            return 60 * self.takes[slide]
+        return 60 * (self.minutes - sum(self.takes.values())) // (len(self.slides) - len(self.takes))
 
 
 @dataclass(frozen=True)
@@ -151,6 +171,13 @@ def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) ->
     if row["minutes"] < 1:
         raise BookError(f"{where}: minutes is {row['minutes']}; expected a positive number")
     _all_known(row["slides"], set(figures), "slide", where)
+    takes = row.get("takes", {})
+    _all_known(list(takes), set(row["slides"]), "slide of this part", where)
+    if not all(isinstance(minutes, int) and minutes > 0 for minutes in takes.values()):
+        raise BookError(f"{where}: takes is {takes}; expected minutes above 0")
+    left, others = row["minutes"] - sum(takes.values()), len(row["slides"]) - len(takes)
+    if left < others if others else left:
+        raise BookError(f"{where}: takes leaves {left} minutes of {row['minutes']} for {others} slides")
     _all_known(row.get("pages", []), known.pages, "page", where)
     _all_known(row.get("exercises", []), known.exercises, "exercise", where)
     settings = []
@@ -163,7 +190,7 @@ def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) ->
     return Part(
         row["minutes"], row["title"], row["do"].strip(), tuple(row["slides"]), tuple(row.get("pages", [])),
         tuple(settings), tuple(row.get("exercises", [])),
-        tuple(name for slide in row["slides"] for name in figures[slide]),
+        tuple(name for slide in row["slides"] for name in figures[slide]), takes,
     )  # fmt: skip
 
 

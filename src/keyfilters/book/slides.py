@@ -188,7 +188,7 @@ class _Deck:
         words = f'<div class="words">{text}</div>' if text else ""
         return (
             f'<section id="{slide.name}" class="{layout}" aria-labelledby="{slide.name}-heading" '
-            f'data-timing="{self._seconds(slide.name)}">\n<div class="sheet">\n'
+            f'data-timing="{self.parts[slide.name].seconds(slide.name)}">\n<div class="sheet">\n'
             f'<h{slide.level} id="{slide.name}-heading">{heading}</h{slide.level}>\n'
             f'<div class="content">{shown}{words}</div>\n{self._source([match["name"] for match in matches])}</div>\n'
             f'<aside class="notes">{self._when(slide.name)}{self.html(slide.notes)}</aside>\n</section>'
@@ -212,11 +212,6 @@ class _Deck:
         start = self.plan.starts()[self.plan.parts.index(part)]
         title = html.escape(part.title, quote=False)
         return f"<p><strong>Minutes {start} to {start + part.minutes}: {title}.</strong></p>"
-
-    def _seconds(self, name: str) -> int:
-        """The part's time in equal shares, for the clock of the speaker's view."""
-        part = self.parts[name]
-        return 60 * part.minutes // len(part.slides)
 
 
 _PAGE = """<!DOCTYPE html>

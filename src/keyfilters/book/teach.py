@@ -1,12 +1,13 @@
 """`make teach`: two archives for a course, made from the built book.
 
-`keyfilters-notebooks.zip` is the students': plain notebooks without outputs and without solutions, the slides, and
-what is needed to run them. `keyfilters-notebooks-with-solutions.zip` is the lecturer's: the same with executed
-solutions and all outputs.
+`keyfilters-notebooks.zip` is the students': plain notebooks without outputs and without solutions, the slides without
+the speaker's notes, and what is needed to run them. `keyfilters-notebooks-with-solutions.zip` is the lecturer's: the
+same with notes, executed solutions and all outputs.
 """
 
 from __future__ import annotations
 
+import re
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = ["ARCHIVES", "write_archives"]
 ARCHIVES = {"keyfilters-notebooks": False, "keyfilters-notebooks-with-solutions": True}
 _LICENCES = ("LICENSE", "LICENSE-CC-BY-4.0.md")
 # Of MathJax the slides load one script, and that its fonts.
+_NOTES = re.compile(rb'<aside class="notes">.*?</aside>\n?', re.DOTALL)
 _MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2")
 
 
@@ -45,7 +47,7 @@ def write_archives(project: Project) -> list[Path]:
     shared = _shared(project, names, entries)
     written = []
     for archive, solutions in ARCHIVES.items():
-        content = dict(shared)
+        content = dict(shared) if solutions else {name: _without_notes(name, text) for name, text in shared.items()}
         content["README.md"] = _readme(project, names, entries, solutions).encode()
         for chapter, entry in enumerate(entries, start=1):
             content[f"notebooks/{entry.slug}.ipynb"] = _notebook(project, names, entry, chapter, solutions).encode()
@@ -86,6 +88,11 @@ def _shared(project: Project, names: Names, entries: list[Entry]) -> dict[str, b
     return content
 
 
+def _without_notes(name: str, content: bytes) -> bytes:
+    """A deck for students: the speaker's notes have the answers."""
+    return _NOTES.sub(b"", content) if name.startswith("slides/") and name.endswith(".html") else content
+
+
 def _files(folder: Path, name: str) -> dict[str, bytes]:
     return {
         f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
@@ -119,6 +126,7 @@ def _readme(project: Project, names: Names, entries: list[Entry], solutions: boo
         "{url}": names.repository["url"].rstrip("/"),
         "{requirement}": _requirements(names, entries).splitlines()[0],
         "{extras}": _extras(entries),
+        "{notes}": " `S` opens\nthe notes of the speaker." if solutions else "",
         "{contents}": "\n".join(rows),
     }.items():
         text = text.replace(name, value)

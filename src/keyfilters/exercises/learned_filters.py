@@ -17,7 +17,7 @@ def check_1_1(answer):
     found, h = number(answer), learned_filters()
     right = monomial_response(h[1], 1, 0)
     if near(abs(found), 1, rtol=1e-3):
-        raise Hint("The value is asked for, not only its sign.")
+        raise Hint("The value for the filter as published is asked for: neither its sign alone, nor that of the normalised one.")
     if near(found, -right, rtol=1e-3):
         raise Hint("That is a correlation. In a convolution the weight at u meets the image at -u.")
     if near(found, monomial_response(h[1], 0, 1), rtol=1e-3):
