@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from keyfilters import learned_filters, spread
+from keyfilters.book.chromium import FLAGS, find_chromium
 from keyfilters.networks.commands import evaluate as evaluate_command
 from keyfilters.networks.commands import inspect as inspect_command
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
@@ -271,6 +272,37 @@ def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path,
         faults = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html))")
         assert faults == [], (width, scheme)
         context.close()
+
+
+IN_VIEW = """() => [...document.querySelectorAll('.wide')].map(box => [0, 60, 1e6].map(x => {
+    box.scrollLeft = x;
+    const caption = document.createRange();
+    caption.selectNodeContents(box.querySelector('caption'));
+    const [text, edge] = [caption, box].map(e => e.getBoundingClientRect());
+    return [box.scrollWidth > box.clientWidth, text.left >= edge.left && text.right <= edge.right,
+            box.offsetHeight - box.clientHeight > 8];
+}))"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [375, 1280])
+def test_captions_stay_in_view_and_wide_tables_show_that_they_scroll(report, tmp_path, running, width):
+    path = tmp_path / "report.html"
+    path.write_text(render(report), encoding="utf-8")
+    # Playwright hides scrollbars, unless told not to.
+    shown = running.browser_type.launch(executable_path=find_chromium(), args=FLAGS, ignore_default_args=["--hide-scrollbars"])
+    try:
+        page = shown.new_page(viewport={"width": width, "height": 800})
+        page.goto(path.as_uri())
+        boxes = page.evaluate(IN_VIEW)
+        shadows = page.evaluate("getComputedStyle(document.querySelector('.wide')).backgroundAttachment")
+    finally:
+        shown.close()
+    assert len(boxes) == len(BeautifulSoup(render(report), "html.parser").find_all("table"))
+    assert all(in_view for box in boxes for _, in_view, _ in box)
+    assert all(scrolls == bar for box in boxes for scrolls, _, bar in box)
+    assert sum(box[0][0] for box in boxes) >= (4 if width == 375 else 1)
+    assert shadows == "local, local, scroll, scroll"
 
 
 def test_maps_show_the_filter():

@@ -31,10 +31,10 @@ MEASURES = {
 CSS = """
 :root {
   color-scheme: light dark;
-  --ink: #1b1f24; --page: #fff; --soft: #f2f4f7; --line: #c3cad3; --quiet: #4a5563; --bar: #0072b2;
+  --ink: #1b1f24; --page: #fff; --soft: #f2f4f7; --line: #c3cad3; --quiet: #4a5563; --bar: #0072b2; --shade: #0004;
 }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e8ebef; --page: #14181d; --soft: #20262e; --line: #46515e; --quiet: #b1bac5; --bar: #56b4e9; }
+  :root { --ink: #e8ebef; --page: #14181d; --soft: #20262e; --line: #46515e; --quiet: #b1bac5; --bar: #56b4e9; --shade: #fff4; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 72rem; font: 1rem/1.5 system-ui, sans-serif; }
@@ -42,10 +42,20 @@ body { background: var(--page); color: var(--ink); }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.2rem; margin-top: 2rem; }
 h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
-.wide { overflow-x: auto; border: 1px solid var(--line); }
+.wide { overflow-x: auto; border: 1px solid var(--line); container-type: inline-size; }
+/* A table that goes on beyond an edge has a shadow there; covers that scroll along hide the shadows at both ends. */
+.wide { background: linear-gradient(to right, var(--page) 30%, transparent) 0 0 / 3rem 100% no-repeat local,
+  linear-gradient(to left, var(--page) 30%, transparent) 100% 0 / 3rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) 0 0 / 1rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) 100% 0 / 1rem 100% no-repeat scroll; }
+/* A scrollbar that is always drawn, also where the system hides them. */
+.wide::-webkit-scrollbar { height: .75rem; background: var(--soft); }
+.wide::-webkit-scrollbar-thumb { background: var(--quiet); border: .15rem solid var(--soft); border-radius: .5rem; }
 .wide:focus-visible { outline: 3px solid var(--bar); }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .5rem; color: var(--quiet); }
+/* The caption stays in view while its table scrolls, and wraps at the width of the box. */
+caption span { position: sticky; left: .5rem; display: inline-block; max-width: calc(100vw - 4rem); max-width: calc(100cqw - 1rem); }
 th, td { padding: .2rem .5rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
 thead th { background: var(--soft); vertical-align: bottom; }
 thead th:first-child, th[scope=row], td.text { text-align: left; }
@@ -105,7 +115,7 @@ def _table(caption: str, columns, rows, label: str) -> str:
         body.append(f'<tr><th scope="row">{_text(first) or "the network itself"}</th>{"".join(cells)}</tr>')
     return (
         f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>\n"
+        f"<caption><span>{escape(caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>\n"
         + "\n".join(body)
         + "\n</tbody></table></div>"
     )
