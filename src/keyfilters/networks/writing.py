@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .. import output
 
+__all__: list[str] = []
+# Serves the functions that write files: on no page of the reference, as keyfilters.output.
+
 
 @contextmanager
 def written(path, force: bool = False):

@@ -21,7 +21,7 @@ class FilterBankConv2d(DepthwiseKernelConv2d):
     channels : int
     index : sequence of int, optional
         Filter of each output channel, 0 to K - 1; default: all in turn.
-    stride, padding, dilation, bias, gain, offset, learn_gain, multiplier, padding_mode
+    stride, padding, dilation, bias, gain, offset, learn_gain, multiplier, padding_mode, device, dtype
         As in :class:`ScaleSpaceConv2d`.
 
     Raises

@@ -66,6 +66,12 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d):
         Border of the model, see :func:`keyfilters.ideal_filter`.
     normalize : {"none", "l1", "l2"}
         Norm that f is divided by.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What stands beyond the border of the input, as in ``nn.Conv2d``.
+    device : str or torch.device, optional
+        Where the tensors are made; default: torch's own.
+    dtype : torch.dtype, optional
+        Of the weights; default: torch's own, usually float32.
 
     Input (N, channels, H, W), output (N, channels * multiplier, H', W').
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 import textwrap
 
+__all__: list[str] = []
+# Serves the commands and the reports: on no page of the reference.
+
 WIDTH = 80
 """Characters in a line of what ``print`` shows."""
 SHORT = {"channels": "n"}

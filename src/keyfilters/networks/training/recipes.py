@@ -24,14 +24,25 @@ class TrainConfig:
     :func:`keyfilters.networks.surgery.replacing.replace`), ``data``, ``num_classes`` and ``img_size`` (pixels; None: from the data
     and from the model).
 
-    Optimisation: ``batch_size`` counts the images of one optimiser step on all devices together; a device takes at most
-    ``device_batch`` of them at once and accumulates the gradients of the rest. ``lr`` is the rate itself, never rescaled by
-    the size of the batch. ``warmup_epochs`` may be a fraction. ``layer_decay`` multiplies the rate by this factor for every
-    layer below the head. ``clip`` is the largest norm of the gradient. ``ema_decay`` keeps the moving average of the weights
-    by which the network is judged and saved; with ``ema_warmup`` its decay grows from 0.
+    Optimisation: ``batch_size`` counts the images of one optimiser step on all devices together; a device takes at
+    most ``device_batch`` of them at once and accumulates the gradients of the rest. ``opt`` is a name of timm's
+    optimisers, ``opt_args`` are its further arguments, ``weight_decay`` is its decay. ``lr`` is the rate itself, never
+    rescaled by the size of the batch. It grows linearly from ``warmup_lr`` for ``warmup_epochs`` (may be a fraction),
+    then follows ``sched`` (cosine, constant, step, tanh or wsd, as timm's) down to ``min_lr``. ``layer_decay``
+    multiplies the rate by this factor for every layer below the head. ``drop_path`` is the largest probability that a
+    residual branch is left out. ``clip`` is the largest norm of the gradient. ``ema_decay`` keeps the moving average
+    of the weights by which the network is judged and saved; with ``ema_warmup`` its decay grows from 0.
 
     Images: ``mixup``, ``cutmix`` (their alpha), ``smoothing`` of labels, ``aa`` (a policy of timm), ``color_jitter``,
-    ``reprob`` (random erasing), ``hflip`` (probability), ``shift`` (pixels; for images in memory only).
+    ``reprob`` (random erasing), ``hflip`` (probability), ``shift`` (pixels; for images in memory only). For folders of
+    images ``interpolation`` (a name of timm's, such as bicubic) resizes all of them, and ``crop_pct`` is the side of
+    the centre crop of validation over the shorter side of the resized image.
+
+    Run: ``epochs``; ``seed`` of the weights, the order of the images and all that is drawn; ``workers`` (processes
+    that read images; 0: none beside the training); ``amp`` (reduced precision: bf16, fp16 or no); ``limit_steps`` ends
+    every epoch and every validation after so many steps; ``channels_last`` stores tensors in that order, ``compile``
+    uses ``torch.compile``, both for speed; ``device`` is ``"cpu"``, or None for what accelerate finds (a GPU where
+    there is one).
 
     Examples
     --------
