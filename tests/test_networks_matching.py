@@ -401,3 +401,4 @@ def test_a_table_breaks_where_it_has_to():
         assert all(len(block) == 3 and block[2].split()[0] == "b" for block in blocks)
         assert width < 11 or max(len(line) for block in blocks for line in block) <= width
     assert table(frame[:0]) == ""
+    assert table(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")})).split() == ["n", "1", "-"]

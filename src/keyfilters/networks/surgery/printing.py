@@ -57,7 +57,9 @@ def table(frame, width: int | None = None) -> str:
 
 
 def _cell(value) -> str:
-    if value is None or value != value:
+    import pandas as pd
+
+    if pd.isna(value):
         return "-"
     # A rounded zero carries no sign.
     return f"{round(value, 3) + 0.0:.3f}" if isinstance(value, float) else str(value)
