@@ -29,7 +29,7 @@ def check_output(path, force: bool = False) -> Path:
     if not path.parent.is_dir():
         raise ValueError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.exists() and not force:
-        raise ValueError(f"{path}: exists already; choose another name, or add --force to overwrite it")
+        raise ValueError(f"{path}: exists already; choose another name, or pass force=True to overwrite it")
     return path
 
 

@@ -43,7 +43,7 @@ def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
     """
     import numpy as np
 
-    from ..writing import written
+    from ...output import written
 
     if Path(path).suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")

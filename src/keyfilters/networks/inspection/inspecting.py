@@ -183,7 +183,7 @@ class Inspection:
         >>> file.read_text(encoding="utf-8").count("<h1>")
         1
         """
-        from ..writing import written
+        from ...output import written
         from .page import render
 
         kind = report_kind(path)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from ..writing import written
+from ...output import written
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
