@@ -372,7 +372,12 @@ def test_what_a_campaign_stores(folder):
     assert len(paths) == 2 * 8 * len(FULL.seeds)
 
 
-@pytest.mark.parametrize("words", [["--settings", "huge"], ["--variants", "none"], ["--jobs", "0"]])
+def test_a_gpu_is_left_to_what_accelerate_finds():
+    config = [runs.config_of(FULL, SETTINGS["small-short"], 0, 1e-3, device=device) for device in ("cpu", "cuda", None)]
+    assert [one.device for one in config] == ["cpu", None, None]
+
+
+@pytest.mark.parametrize("words", [["--settings", "huge"], ["--variants", "none"], ["--jobs", "0"], ["--device", "gpu"]])
 def test_the_command_refuses_in_one_line(words, capsys):
     assert command.main(words) == 2
     captured = capsys.readouterr()

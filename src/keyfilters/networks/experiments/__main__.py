@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from ...checks import choice
+from ..evaluation.forward import check_device
 from .campaign import DESIGN, Campaign
 from .design import SETTINGS
 
@@ -31,6 +32,7 @@ def main(arguments=None) -> int:
             choice(variant, DESIGN.variants, "variant")
         if options.jobs < 1:
             raise ValueError(f"--jobs is {options.jobs}: expected at least 1")
+        check_device(options.device)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
             campaign = Campaign(options, pool)

@@ -67,11 +67,14 @@ class Outcome:
 
 
 def config_of(design: Design, setting: Setting, seed: int, rate: float, *, compiled=False, device=None, amp="no") -> TrainConfig:
-    """The recipe of all runs: AdamW, cosine schedule after a linear warm-up, clipped gradients."""
+    """The recipe of all runs: AdamW, cosine schedule after a linear warm-up, clipped gradients.
+
+    ``device`` is "cpu", or a GPU's name or None for the GPU that accelerate finds.
+    """
     return TrainConfig(
         model="small_convnext", model_args={"dims": list(design.dims), "depths": list(design.depths)},
         epochs=setting.epochs, batch_size=BATCH, lr=rate, weight_decay=WEIGHT_DECAY, warmup_epochs=WARMUP * setting.epochs,
-        clip=CLIP, seed=seed, channels_last=True, compile=compiled, device=device, amp=amp,
+        clip=CLIP, seed=seed, channels_last=True, compile=compiled, device="cpu" if device == "cpu" else None, amp=amp,
     )  # fmt: skip
 
 
