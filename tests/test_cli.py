@@ -253,6 +253,8 @@ def test_semicolons_separate_as_well(tmp_path):
 
 def test_python_runs_the_package_as_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["keyfilters", "fit", "--key", "9"])
+    # Another test may have imported it, which `runpy` warns of.
+    monkeypatch.delitem(sys.modules, "keyfilters.__main__", raising=False)
     with pytest.raises(SystemExit) as stop:
         runpy.run_module("keyfilters", run_name="__main__")
     assert stop.value.code == 2 and "unknown key 9" in capsys.readouterr().err
@@ -288,6 +290,8 @@ def test_a_signal_ends_the_command_without_a_traceback():
         "import sys, time; import keyfilters.cli as cli;"
         "cli._fits = lambda _: (print('ready', flush=True), time.sleep(60)); sys.exit(cli.main(['fit']))"
     )
+    # A shell leaves interrupts ignored in what it runs in the background, and children inherit that.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
