@@ -39,6 +39,13 @@ def tab(request, running):
     page.close()
 
 
+@pytest.fixture
+def phone(running):
+    page = running.new_page(viewport={"width": 375, "height": 900}, reduced_motion="reduce")
+    yield page
+    page.close()
+
+
 def visit(tab, address, name):
     tab.goto(f"{address}/{name}", wait_until="load")
     tab.evaluate(WAIT)
@@ -145,60 +152,41 @@ def test_a_page_is_readable_for_everybody(name, tab, address, book_html, node_to
     assert not problems, "\n" + "\n".join(problems)
 
 
-def test_a_wide_figure_scrolls_with_the_arrow_keys(running, address):
-    page = running.new_page(viewport={"width": 375, "height": 900}, reduced_motion="reduce")
-    try:
-        visit(page, address, "notebooks/what_a_unit_wants.html")
-        box = page.query_selector(".figure-box[data-wide]")
-        box.focus()
-        page.keyboard.press("ArrowRight")
-        page.wait_for_function("box => box.scrollLeft > 0", arg=box)
-    finally:
-        page.close()
+def test_a_wide_figure_scrolls_with_the_arrow_keys(phone, address):
+    visit(phone, address, "notebooks/what_a_unit_wants.html")
+    box = phone.query_selector(".figure-box[data-wide]")
+    box.focus()
+    phone.keyboard.press("ArrowRight")
+    phone.wait_for_function("box => box.scrollLeft > 0", arg=box)
 
 
 MASK = "box => getComputedStyle(box).maskImage"
-ON_A_PHONE = {"viewport": {"width": 375, "height": 900}, "reduced_motion": "reduce"}
-
-
 @pytest.mark.parametrize("what", ["mjx-container", ".pst-scrollable-table-container", ".figure-box"])
-def test_what_can_be_scrolled_further_fades(what, running, address):
-    page = running.new_page(**ON_A_PHONE)
-    try:
-        visit(page, address, "notebooks/what_a_unit_wants.html")
-        box = page.query_selector(f"{what}[data-wide]")
-        assert box.get_attribute("data-more") == "right" and "gradient" in box.evaluate(MASK)
-        box.evaluate("box => { box.scrollLeft = 5; }")
-        page.wait_for_function("box => box.dataset.more === 'left right'", arg=box)
-        box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
-        page.wait_for_function("box => box.dataset.more === 'left'", arg=box)
-        assert not page.evaluate(f"[...document.querySelectorAll('{what}:not([data-wide])')].some(box => box.dataset.more)")
-    finally:
-        page.close()
+def test_what_can_be_scrolled_further_fades(what, phone, address):
+    visit(phone, address, "notebooks/what_a_unit_wants.html")
+    box = phone.query_selector(f"{what}[data-wide]")
+    assert box.get_attribute("data-more") == "right" and "gradient" in box.evaluate(MASK)
+    box.evaluate("box => { box.scrollLeft = 5; }")
+    phone.wait_for_function("box => box.dataset.more === 'left right'", arg=box)
+    box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    phone.wait_for_function("box => box.dataset.more === 'left'", arg=box)
+    assert not phone.evaluate(f"[...document.querySelectorAll('{what}:not([data-wide])')].some(box => box.dataset.more)")
 
 
-def test_a_choice_in_the_contents_of_a_page_closes_their_drawer(running, address):
-    page = running.new_page(**ON_A_PHONE)
-    try:
-        visit(page, address, "notebooks/method_a.html")
-        page.click("button.secondary-toggle")
-        page.click("dialog[open] a[href='#summary']")
-        page.wait_for_function("!document.querySelector('dialog[open]') && scrollY > 1000")
-    finally:
-        page.close()
+def test_a_choice_in_the_contents_of_a_page_closes_their_drawer(phone, address):
+    visit(phone, address, "notebooks/method_a.html")
+    phone.click("button.secondary-toggle")
+    phone.click("dialog[open] a[href='#summary']")
+    phone.wait_for_function("!document.querySelector('dialog[open]') && scrollY > 1000")
 
 
-def test_the_title_of_a_solution_opens_it(running, address):
-    page = running.new_page(**ON_A_PHONE)
-    try:
-        visit(page, address, "notebooks/method_a.html")
-        solution = page.locator(".solution.dropdown").first
-        assert solution.locator(".admonition-title a").count() == 0
-        assert "toggle-hidden" in solution.get_attribute("class")
-        solution.locator(".admonition-title").click(position={"x": 60, "y": 12})
-        page.wait_for_function("!document.querySelector('.solution.dropdown').classList.contains('toggle-hidden')")
-    finally:
-        page.close()
+def test_the_title_of_a_solution_opens_it(phone, address):
+    visit(phone, address, "notebooks/method_a.html")
+    solution = phone.locator(".solution.dropdown").first
+    assert solution.locator(".admonition-title a").count() == 0
+    assert "toggle-hidden" in solution.get_attribute("class")
+    solution.locator(".admonition-title").click(position={"x": 60, "y": 12})
+    phone.wait_for_function("!document.querySelector('.solution.dropdown').classList.contains('toggle-hidden')")
 
 
 FOCUSED = """() => {
