@@ -119,6 +119,21 @@ def test_outside_of_the_build_a_number_is_printed(monkeypatch, tmp_path, capsys)
     assert capsys.readouterr().out == "a-ratio: 1.23\n"
 
 
+@pytest.mark.parametrize(
+    ("value", "format_", "text"),
+    [
+        (-0.5, "{:+.1f}", "−0.5"),
+        (-2, None, "−2"),
+        (-1e-5, "{:.0e}", "−1e-05"),
+        ("behind by -1.5 points (-2.0 to -1.0)", None, "behind by −1.5 points (−2.0 to −1.0)"),
+        ("one-sided, 3-4, ideal-2", None, "one-sided, 3-4, ideal-2"),
+    ],
+)
+def test_a_number_in_a_sentence_has_a_minus(results, value, format_, text):
+    page.number("a", value, format_)
+    assert json.loads((results / "numbers.json").read_text())["a"]["text"] == text
+
+
 def test_numbers_are_collected(results):
     page.number("b-ratio", np.float64(1.23456), "{:.2f}")
     page.number("a-word", "none")

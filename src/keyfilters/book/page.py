@@ -47,6 +47,8 @@ RESULTS = "KEYFILTERS_RESULTS"
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MISSING = "–"
+# In a sentence a number has a minus, not a hyphen; a hyphen within a word, a range or an exponent stays.
+_MINUS = re.compile(r"(?<![\w.)-])-(?=[\d.])")
 _PNG_DPI = 144
 
 
@@ -280,7 +282,7 @@ def number(
     value = _plain(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} is {value}; expected a finite number")
-    text = _bound(value, format_, bound) if bound and format_ else _text(value, format_)
+    text = _MINUS.sub("−", _bound(value, format_, bound) if bound and format_ else _text(value, format_))
     path = results_folder() / "numbers.json"
     numbers = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     numbers[name] = {"value": value, "text": text}
