@@ -199,3 +199,44 @@ def test_a_bound_in_the_text(results):
     assert (stored["most"]["text"], stored["least"]["text"]) == ("0.05", "0.964")
     with pytest.raises(ValueError, match="expected 'up' or 'down'"):
         page.number("most", 0.5, "{:.2f}", bound="sideways")
+
+
+@pytest.mark.parametrize(
+    ("least", "limits", "value"),
+    [
+        (2, {}, 1),
+        (2, {}, 2.5),
+        (0, {}, True),
+        (1, {}, "5"),
+        (1, {"most": 17}, 18),
+        (0.0, {}, float("nan")),
+        (0.0, {"most": 1.0}, -0.1),
+        (0, {"entries": 2}, [1]),
+        (0, {"entries": 1}, 3),
+        (32, {"entries": 1}, [224, 8]),
+    ],
+)
+def test_a_bad_parameter_is_one_line_that_names_it(least, limits, value):
+    with pytest.raises(page.ParameterError) as found:
+        page.at_least(least, **limits, fine=[least] * 3 if "entries" in limits else least, draws=value)
+    (line,) = found.value._render_traceback_()
+    assert line.startswith(f"ParameterError: draws is {value!r}; set it to ") and "\n" not in line
+
+
+def test_good_parameters_pass():
+    page.at_least(2, draws=2, samples=np.int64(3))
+    page.at_least(0.0, most=1.0, share=1, level=np.float64(0.5))
+    page.at_least(0, entries=0, seeds=[])
+
+
+@given(st.floats(0, 1e300))
+def test_a_power_of_ten_bounds_and_is_the_least(value):
+    bound = page.power_of_ten(value)
+    assert f"{bound:.0e}".startswith("1e") and value <= bound
+    assert bound / 10 < max(value, np.finfo(float).eps) * (1 + 1e-15)
+
+
+@pytest.mark.parametrize("value", [-1e-16, float("inf"), float("nan")])
+def test_the_size_of_an_error_is_not_negative(value):
+    with pytest.raises(ValueError, match="expected the size of an error"):
+        page.power_of_ten(value)

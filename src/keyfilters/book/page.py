@@ -23,6 +23,7 @@ import html
 import io
 import json
 import math
+import numbers
 import os
 import re
 import zipfile
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["figure", "number", "results_folder", "table"]
+__all__ = ["ParameterError", "at_least", "figure", "number", "power_of_ten", "results_folder", "table"]
 
 RESULTS = "KEYFILTERS_RESULTS"
 """The build sets this variable to the folder for results of the notebook that it executes."""
@@ -50,6 +51,73 @@ _MISSING = "–"
 # In a sentence a number has a minus, not a hyphen; a hyphen within a word, a range or an exponent stays.
 _MINUS = re.compile(r"(?<![\w.)-])-(?=[\d.])")
 _PNG_DPI = 144
+
+
+class ParameterError(ValueError):
+    """A notebook cannot run with this parameter; Jupyter and the build show the one line, no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def at_least(least: float, /, *, most: float | None = None, entries: int | None = None, **parameters: Any) -> None:
+    """Check parameters of the notebook before anything is computed with them.
+
+    Parameters
+    ----------
+    least, most : the smallest and (where there is one) the largest value that makes sense; where `least` is an int,
+        the values must be whole numbers, where it is a float, finite numbers
+    entries : for parameters that are lists, the fewest entries; `least` and `most` hold for each entry
+    parameters : the notebook's parameters under their own names, as in ``page.at_least(2, draws=draws)``
+
+    Raises `ParameterError`, one line that names the parameter, its value and what to set it to.
+
+    >>> at_least(2, draws=2)
+    >>> at_least(2, draws=1)
+    Traceback (most recent call last):
+    keyfilters.book.page.ParameterError: draws is 1; set it to a whole number of at least 2
+    >>> at_least(0.0, most=1.0, share=2)
+    Traceback (most recent call last):
+    keyfilters.book.page.ParameterError: share is 2; set it to a number from 0 to 1
+    >>> at_least(0, entries=2, seeds=[7])
+    Traceback (most recent call last):
+    keyfilters.book.page.ParameterError: seeds is [7]; set it to a list of 2 or more, each a whole number of at least 0
+    """
+    whole = isinstance(least, int)
+
+    def fits(value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
+            return False
+        return math.isfinite(value) and least <= value and (most is None or value <= most)
+
+    wanted = f"a {'whole ' if whole else ''}number " + (
+        f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+    )
+    for name, value in parameters.items():
+        if entries is None:
+            if not fits(value):
+                raise ParameterError(f"{name} is {value!r}; set it to {wanted}")
+        elif not isinstance(value, list | tuple) or len(value) < entries or not all(map(fits, value)):
+            raise ParameterError(f"{name} is {value!r}; set it to a list of {entries} or more, each {wanted}")
+
+
+def power_of_ten(value: float) -> float:
+    """The least power of ten at or above a rounding error: its bound.
+
+    The digits of a rounding error depend on the order in which a processor adds; a page states the bound instead.
+    What is below the precision of the numbers themselves, 2.2e-16, counts as that: an error may happen to be 0.
+    Raises `ValueError` for a negative or infinite value.
+
+    >>> power_of_ten(3e-13), power_of_ten(1e-13), power_of_ten(0)
+    (1e-12, 1e-13, 1e-15)
+    """
+    if not 0 <= value < math.inf:
+        raise ValueError(f"value is {value}; expected the size of an error, at least 0 and finite")
+    # Decimal knows the exponent exactly, where a logarithm would round.
+    exact = Decimal(repr(max(float(value), float(np.finfo(float).eps))))
+    exponent = exact.adjusted()
+    return float(f"1e{exponent if exact == Decimal(1).scaleb(exponent) else exponent + 1}")
 
 
 def results_folder() -> Path:
@@ -284,9 +352,9 @@ def number(
         raise ValueError(f"{name} is {value}; expected a finite number")
     text = _MINUS.sub("−", _bound(value, format_, bound) if bound and format_ else _text(value, format_))
     path = results_folder() / "numbers.json"
-    numbers = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    numbers[name] = {"value": value, "text": text}
-    write_atomic(path, json.dumps(numbers, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    stored[name] = {"value": value, "text": text}
+    write_atomic(path, json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     if _shell() is None:
         return
     if RESULTS not in os.environ:
