@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from tiny_book import tiny_book
 
+from keyfilters import fetch
 from keyfilters.book import needs
+from keyfilters.book.execute import execute_all
 from keyfilters.book.manifest import load_manifest
 from keyfilters.book.project import BookError
 from keyfilters.book.provenance import versions
@@ -81,10 +83,58 @@ def test_an_unknown_need_is_named(project):
         load_manifest(project)
 
 
-def test_each_need_is_seen_to_once(monkeypatch):
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """A machine that has no Fashion-MNIST, and a book of two notebooks that asks for it last; gives the book and the
+    needs that were asked for."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.delenv("KEYFILTERS_DATA", raising=False)
+    monkeypatch.setattr(fetch, "DEBIAN_FOLDER", tmp_path / "no package")
+    monkeypatch.setattr(fetch, "URLS", ())
+    asked = []
+
+    def recorded(name, see_to):
+        return lambda: (asked.append(name), see_to())
+
+    monkeypatch.setattr(needs, "NEEDS", {name: recorded(name, see_to) for name, see_to in needs.NEEDS.items()})
+    project = tiny_book(tmp_path / "book", "one", "two", needs="[networks, representations, fashion-mnist]")
+    return project, asked
+
+
+def test_a_build_sees_to_every_need_before_it_executes(bare, monkeypatch):
+    project, asked = bare
+
+    def package(name, folder, cache):
+        """Stands for the package manager of somebody who is not root."""
+        assert asked == ["networks", "representations", "fashion-mnist"]
+        cache.mkdir(parents=True)
+        for row in fetch.FILES.values():
+            (cache / row.file).write_bytes(b"")
+        return cache
+
+    monkeypatch.setattr("keyfilters.debian.get_package", package)
+    monkeypatch.setattr(fetch, "_read_all", lambda folder: {})
+    runs, failures = execute_all(project, load_manifest(project), "quick")
+    assert [run.entry.slug for run in runs] == ["one", "two"] and not failures
+    assert asked == ["networks", "representations", "fashion-mnist"]
+    assert sorted(path.name for path in fetch.cache_folder().iterdir()) == sorted(row.file for row in fetch.FILES.values())
+
+
+def test_a_build_without_its_data_says_so_and_executes_nothing(bare, monkeypatch):
+    project, _ = bare
+    monkeypatch.setattr("keyfilters.debian.shutil.which", lambda name: None)
+    with pytest.raises(BookError, match="^Fashion-MNIST is not there .*apt-get install dataset-fashion-mnist"):
+        execute_all(project, load_manifest(project), "quick")
+    assert not list(project.build.rglob("*.ipynb"))
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, set])
+def test_each_need_is_seen_to_once(monkeypatch, kind):
     asked = []
     monkeypatch.setattr(needs, "NEEDS", {"a": lambda: asked.append("a"), "b": lambda: asked.append("b")})
-    needs.provide(["b", "b", "a"])
+    needs.provide(kind(["b", "b", "a"]))
     assert asked == ["a", "b"]
 
 

@@ -59,6 +59,7 @@ NEEDS: dict[str, Callable[[], None]] = {
 
 def provide(needs: Iterable[str]) -> None:
     """See to what is needed, each once, before a notebook is executed."""
+    wanted = set(needs)
     for need in NEEDS:
-        if need in set(needs):
+        if need in wanted:
             NEEDS[need]()
