@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters.statistics import bootstrap_interval, mcnemar, paired_test, wilson
+from keyfilters.statistics import bootstrap_interval, mcnemar, paired_test, standard_errors, wilson
 
 counts = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 rows = st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8)
@@ -184,3 +184,16 @@ def test_a_mistake_is_one_line(call, message):
     with pytest.raises(ValueError, match=message) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+@settings(deadline=None)
+@given(rows)
+def test_standard_errors_are_students_statistic(values):
+    from scipy.stats import ttest_1samp
+
+    found = standard_errors(values)
+    if np.ptp(values) <= 1e-6 * np.abs(values).max():
+        assert found == 0 or np.sign(found) == np.sign(np.mean(values))
+    else:
+        assert found == pytest.approx(ttest_1samp(values, 0.0).statistic, rel=1e-6)
+    assert standard_errors(np.negative(values)) == -found

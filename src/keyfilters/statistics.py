@@ -233,6 +233,33 @@ def paired_test(a, b, level: float = 0.95, seed: int = 0) -> PairedTest:
     return PairedTest(n, mean, low, high, float(flips.pvalue), p_t, exact, 2 / 2**n if exact else 2 / (draws + 1))
 
 
+def standard_errors(values) -> float:
+    r"""Return how many standard errors the mean of the values lies above 0, :math:`\bar x \sqrt n / s`.
+
+    What a claim about an effect has in hand; negative for a mean below 0, infinite where the values have no spread.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        n >= 2, such as paired differences, one for each seed.
+
+    Raises
+    ------
+    ValueError
+        If the values are not a row of at least two finite numbers.
+
+    Examples
+    --------
+    >>> round(standard_errors([1.0, 2.0, 3.0]), 3), standard_errors([0.5, 0.5]), standard_errors([0.0, 0.0])
+    (3.464, inf, 0.0)
+    """
+    x = _row(values, "values", 2)
+    mean, error = float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x)))
+    if error <= 1e-13 * np.abs(x).max():
+        return float(np.sign(mean)) * np.inf if mean else 0.0
+    return mean / error
+
+
 def t_interval(values, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Ends of Student's interval about the mean over the first axis; the mean itself for a single run.
 
