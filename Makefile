@@ -2,6 +2,7 @@
 #
 #   PROFILE=quick|full   parameter set of every notebook (default quick)
 #   ONLY=<notebook>      execute this notebook anew; the others come from the cache
+#   STRICT=1             exit 1 where a claim about a trained network does not hold on this machine
 #   JOBS=<n>             notebooks executed at once (default: one per core)
 #   PYTHON=<python>      the Python to make .venv from (3.11 or newer)
 #   PORT=<port>          where `make serve` listens (default 8000)
@@ -27,7 +28,7 @@ help: ## this list
 setup: $(READY) ## make .venv and install everything into it (done by the other targets)
 
 book: $(READY) ## execute the notebooks, check them, build the book at _build/html/index.html
-	@$(BIN)/python -m keyfilters.book build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
+	@$(BIN)/python -m keyfilters.book build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(STRICT),--strict)
 
 teach: book ## notebooks for a class, without and with solutions, and slides, as archives in _build/teach
 	@$(BIN)/python -m keyfilters.book teach

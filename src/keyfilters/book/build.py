@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from .check import check_executed, check_source
+from .claims import failed_claims, report
 from .execute import check_parameters, execute_all, read_source
 from .fragments import write_fragments
 from .html import check_html
@@ -46,10 +47,13 @@ class GateError(Exception):
     """Something that was built does not pass; exit code 1."""
 
 
-def build(project: Project, profile: str = "quick", *, only: str | None = None, jobs: int | None = None) -> Path:
+def build(
+    project: Project, profile: str = "quick", *, only: str | None = None, jobs: int | None = None, strict: bool = False
+) -> Path:
     """Build the book of `project` and return its front page.
 
-    Raises `BookError` for a mistake in the call or the manifest.
+    Raises `BookError` for a mistake in the call or the manifest, `GateError` for what does not pass. A claim that does
+    not hold in this run is listed at the end; with `strict` it is a `GateError` too, after the book was built.
     """
     started = time.monotonic()
     if profile not in PROFILES:
@@ -60,7 +64,7 @@ def build(project: Project, profile: str = "quick", *, only: str | None = None, 
     only = select(entries, only)
     check_parameters(project, entries)
     with alone(project):
-        return _build(project, entries, profile, only, jobs, started)
+        return _build(project, entries, profile, only, jobs, strict, started)
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def alone(project: Project) -> Iterator[None]:
 
 
 def _build(
-    project: Project, entries: list[Entry], profile: str, only: str | None, jobs: int | None, started: float
+    project: Project, entries: list[Entry], profile: str, only: str | None, jobs: int | None, strict: bool, started: float
 ) -> Path:
     _gate("notebooks as they lie in git", check_sources(project, entries))
     runs, failures = execute_all(project, entries, profile, only=only, jobs=jobs)
@@ -104,6 +108,11 @@ def _build(
     print(
         f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)"
     )
+    failed, count = failed_claims(runs)
+    if strict:
+        _gate("claims", [str(claim) for claim in failed])
+    if count:
+        print(report(failed, count))
     return index
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from .claims import check_claims
 from .launch import is_install_cell
 
 __all__ = ["check_executed", "check_source", "figure_name", "figures_referenced", "table_names"]
@@ -103,8 +104,7 @@ def check_source(slug: str, notebook: NotebookNode, install: str | None = None) 
         fits = len(cells) > 1 and is_install_cell(cells[1]) and cells[1].source == install
         if not fits or "remove-cell" not in cells[1].metadata.get("tags", []):
             fail("is not the cell that installs the library; run python -m keyfilters.book launch", 2)
-    failures += _check_exercises(slug, notebook)
-    return failures
+    return failures + check_claims(slug, notebook) + _check_exercises(slug, notebook)
 
 
 def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
@@ -137,8 +137,10 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
             check = f"check_{title['chapter']}_{title['number']}"
             if not re.search(rf"^{check}\(", "\n".join(outside), re.MULTILINE):
                 failures.append(f"{where}: no cell for the answer; expected one that ends with `{check}(...)`")
-            if not re.search(rf"^assert {check}\(", solved[label][-1], re.MULTILINE):
-                failures.append(f"{where}: the solution's last code cell lacks `assert {check}(...)`")
+            if not re.search(rf"^assert {check}\(|holds=bool\({check}\(", solved[label][-1], re.MULTILINE):
+                failures.append(
+                    f"{where}: the solution's last code cell lacks `assert {check}(...)`, or `holds=bool({check}(...))` in a claim"
+                )
     return failures
 
 

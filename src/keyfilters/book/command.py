@@ -23,7 +23,7 @@ DEFAULT = "build"
 def _build(project: Project, options: argparse.Namespace) -> None:
     from .build import build
 
-    build(project, options.profile, only=options.only, jobs=options.jobs)
+    build(project, options.profile, only=options.only, jobs=options.jobs, strict=options.strict)
 
 
 def _teach(project: Project, options: argparse.Namespace) -> None:
@@ -70,6 +70,7 @@ def _build_options(parser: argparse.ArgumentParser) -> None:
         help="execute this notebook anew; the others come from the cache, or are executed if they never were",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
+    parser.add_argument("--strict", action="store_true", help="exit 1 where a claim does not hold in this run")
 
 
 def _record_options(parser: argparse.ArgumentParser) -> None:

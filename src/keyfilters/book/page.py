@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .claims import CLAIMS, read_claims
 from .legible import check_legible
 from .project import write_atomic
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ParameterError", "at_least", "figure", "number", "power_of_ten", "results_folder", "table"]
+__all__ = ["ParameterError", "at_least", "claim", "figure", "number", "power_of_ten", "results_folder", "table"]
 
 RESULTS = "KEYFILTERS_RESULTS"
 """The build sets this variable to the folder for results of the notebook that it executes."""
@@ -329,6 +330,57 @@ def _bound(value: float, format_: str, bound: str) -> str:
     if bound == "down" and text > exact:
         text -= step
     return format_.format(float(text))
+
+
+# Nothing that would end the marker, a cell of a table or the sentence itself.
+_STATEMENT = re.compile(r"[^\s`\"<>.](?:[^`\"<>\n]*[^\s`\"<>.])?")
+
+
+def claim(statement: str, *, holds: bool, shown: str) -> bool:
+    """State what this run found about something that another run may find otherwise.
+
+    A trained network, a sample or a test comes out differently on another processor or with other parameters. Where
+    the claim does not hold nothing is raised: the page says so at the sentence that rests on it, which is followed by
+    the marker ``<!-- claim: statement -->``, is marked on top, and is listed at the end of the build.
+
+    Parameters
+    ----------
+    statement : a short sentence without its full stop, as a literal, unique in the notebook
+    holds : whether the run agrees; demand a margin, three standard errors where there is chance
+    shown : the numbers that decided, with their units
+
+    Returns
+    -------
+    bool
+        `holds`, for what comes after.
+
+    Adds to ``claims.json``; in a notebook outside of the build it prints a claim that does not hold. Raises
+    `ValueError` for a statement that cannot stand in a marker, and where `holds` is no truth value or `shown` is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> os.environ["KEYFILTERS_RESULTS"] = tempfile.mkdtemp()
+    >>> claim("more images help", holds=0.91 > 0.88 + 3 * 0.004, shown="0.91 and 0.88, standard error 0.004")
+    True
+    >>> del os.environ["KEYFILTERS_RESULTS"]
+    """
+    if not isinstance(statement, str) or not _STATEMENT.fullmatch(statement) or "--" in statement:
+        raise ValueError(
+            f"statement is {statement!r}; expected a short sentence in one line, without full stop, quotation marks, "
+            "backticks, < > or --"
+        )
+    if not isinstance(holds, bool | np.bool_):
+        raise ValueError(f"{statement}: holds is {holds!r}; expected True or False")
+    if not isinstance(shown, str) or not shown.strip():
+        raise ValueError(f"{statement}: shown is {shown!r}; expected the numbers that decided, as text")
+    folder = results_folder()
+    claims = read_claims(folder)
+    made = {"holds": bool(holds), "shown": " ".join(shown.split())}
+    write_atomic(folder / CLAIMS, json.dumps(claims | {statement: made}, indent=1, ensure_ascii=False) + "\n")
+    if not holds and RESULTS not in os.environ:
+        print(f"not so in this run: {statement} ({made['shown']})")
+    return bool(holds)
 
 
 def number(

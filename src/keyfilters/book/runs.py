@@ -21,7 +21,7 @@ from .project import Project, digest_files, remove_tree, write_atomic
 
 __all__ = ["CALLED", "CHECKING", "Run", "cache_key", "cached_run", "clear_partials", "numbers_of", "package_digest", "partial_folder", "store_run"]
 
-CALLED = ("__init__.py", "execute.py", "legible.py", "page.py", "project.py")
+CALLED = ("__init__.py", "claims.py", "execute.py", "legible.py", "page.py", "project.py")
 """Files of `book/` that notebooks call or are executed by."""
 
 CHECKING = ("__init__.py", "verdict.py")

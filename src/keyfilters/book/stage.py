@@ -7,6 +7,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .check import figure_name, table_names
+from .claims import banner, marked, read_claims
 from .memory import memory_text
 from .project import Project, remove_tree, replace_tree, write_atomic
 from .runs import Run
@@ -54,7 +55,12 @@ def stage(project: Project, runs: list[Run]) -> None:
 def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNode:
     """The page of an executed notebook, which is the chapter with this number."""
     cells: list[NotebookNode] = []
-    for position, cell in enumerate(notebook.cells):
+    claims = read_claims(run.results)
+    answered, refusals = marked(notebook.cells, claims)
+    for position, cell in enumerate(answered):
+        if isinstance(cell, str):
+            cells.append(_markdown(f"claim-{position}", cell))
+            continue
         cell = _stripped(cell)
         if "injected-parameters" in cell.metadata.get("tags", []):
             # The card names the parameters; a second cell that sets them would puzzle the reader.
@@ -63,6 +69,8 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNo
             title, _, rest = cell.source.partition("\n")
             cells.append(_markdown("page-title", title))
             cells.append(_markdown("page-card", page_card(run, url, chapter)))
+            if refusals:
+                cells.append(_markdown("page-claims", banner(refusals, len(claims))))
             cell.source = rest.strip()
             if not cell.source:
                 continue

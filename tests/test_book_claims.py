@@ -1,0 +1,154 @@
+"""Claims: a statement that does not hold on this machine is said on its page, marks it, and ends no build."""
+
+import json
+
+import nbformat
+import pytest
+from nbformat import v4
+from tiny_book import tiny_book, tiny_notebook, write_notebook
+
+from keyfilters.book import page
+from keyfilters.book.build import GateError, build
+from keyfilters.book.claims import check_claims, stated
+from keyfilters.book.command import main
+from keyfilters.book.project import BookError
+
+STATEMENT = "the sum is more than a million"
+
+
+def with_claims(slug, statement=STATEMENT, holds="x.sum() > least", marker=f"<!-- claim: {STATEMENT} -->"):
+    """A notebook with a claim whose truth depends on the parameter `every`, in its text and in a solution."""
+    notebook = tiny_notebook(slug)
+    cells = notebook.cells
+    number = next(n for n, cell in enumerate(cells) if "page.number" in cell.source)
+    cells[number].source += f'\nleast = 1e6\npage.claim({statement!r}, holds={holds}, shown=f"sum {{x.sum()}} *, least {{least:g}}")'
+    text = v4.new_markdown_cell(f"Everybody knows it: {STATEMENT}. {marker} And more.")
+    text["id"] = "text-of-claim"
+    cells.insert(number + 1, text)
+    return notebook
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path))
+    return tmp_path / "claims.json"
+
+
+def test_a_claim_is_stored_and_given_back(results):
+    assert page.claim("one is less than two", holds=1 < 2, shown="1 and  2") is True
+    import numpy as np
+
+    assert page.claim("two is less than one", holds=np.bool_(False), shown="2 and 1") is False
+    assert json.loads(results.read_text()) == {
+        "one is less than two": {"holds": True, "shown": "1 and 2"},
+        "two is less than one": {"holds": False, "shown": "2 and 1"},
+    }
+
+
+def test_outside_of_the_build_only_a_false_claim_speaks(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("KEYFILTERS_RESULTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    page.claim("it grows", holds=True, shown="2 after 1")
+    assert capsys.readouterr().out == ""
+    page.claim("it shrinks", holds=False, shown="2 after 1")
+    assert capsys.readouterr().out == "not so in this run: it shrinks (2 after 1)\n"
+
+
+@pytest.mark.parametrize("statement, holds, shown, message", [
+    ("It grows.", True, "1", "without full stop"),
+    ("", True, "1", "expected a short sentence"),
+    ("a -- b", True, "1", "expected a short sentence"),
+    ("a > b", True, "1", "expected a short sentence"),
+    ("two\nlines", True, "1", "expected a short sentence"),
+    ("it grows", 1, "1", "holds is 1"),
+    ("it grows", None, "1", "holds is None"),
+    ("it grows", True, " ", "expected the numbers"),
+    ("it grows", True, 3, "expected the numbers"),
+])  # fmt: skip
+def test_what_cannot_be_said_is_refused_in_one_line(results, statement, holds, shown, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        page.claim(statement, holds=holds, shown=shown)
+    assert "\n" not in str(refused.value)
+    assert not results.exists()
+
+
+def test_statements_are_read_from_the_code():
+    assert stated("x = 1") == stated("%matplotlib claim(") == []
+    assert stated('page.claim(statement="a", holds=True, shown="1")\npage.claim(f"b{x}", holds=True, shown="1")') == ["a", None]
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"marker": ""}, "has 0 markers in the text; expected one, <!-- claim: the sum is more than a million -->"),
+    ({"marker": f"<!-- claim: {STATEMENT} --> <!-- claim: {STATEMENT} -->"}, "has 2 markers"),
+    ({"statement": "the sum is something else"}, "a marker of a claim that no cell states"),
+])  # fmt: skip
+def test_claims_and_markers_belong_together(change, message):
+    assert check_claims("one", with_claims("one")) == []
+    failures = check_claims("one", with_claims("one", **change))
+    assert any(message in failure for failure in failures), failures
+    assert all(failure.startswith("one: cell ") and "\n" not in failure for failure in failures)
+
+
+def test_a_claim_is_a_literal_and_stated_once():
+    notebook = with_claims("one")
+    notebook.cells.append(v4.new_code_cell('page.claim(name, holds=True, shown="1")'))
+    notebook.cells.append(v4.new_code_cell(f'page.claim({STATEMENT!r}, holds=True, shown="1")'))
+    said = "\n".join(check_claims("one", notebook))
+    assert "as a string literal" in said and "is stated twice" in said
+
+
+def test_a_false_claim_is_said_where_it_stands_marks_its_page_and_ends_the_build_well(tmp_path, capsys, monkeypatch):
+    project = tiny_book(tmp_path, "one", "two")
+    notebook = with_claims("one")
+    solution = next(cell for cell in notebook.cells if cell.source.startswith("assert check_1_2"))
+    solution.source = 'page.claim("the solution of 1.2 passes its check", holds=bool(check_1_2(0)), shown="0")'
+    write_notebook(project, "one", notebook)
+    assert main(["build"], project.root) == 0
+    said = capsys.readouterr().out
+    assert said.endswith(
+        "claims: 0 of 2 hold; in this run these do not, as their pages say:\n"
+        f"  one: {STATEMENT} (sum 3 *, least 1e+06)\n  one: the solution of 1.2 passes its check (0)\n"
+    )
+    cells = {cell["id"]: cell.source for cell in nbformat.read(project.staged / "one.ipynb", as_version=4).cells}
+    assert cells["text-of-claim"] == (
+        f"Everybody knows it: {STATEMENT}. **Not so in this run: {STATEMENT} (sum 3 \\*, least 1e+06).** And more."
+    )
+    html = (project.html / "notebooks" / "one.html").read_text()
+    assert f"<strong>Not so in this run: {STATEMENT} (sum 3 *, least 1e+06).</strong>" in html
+    assert "2 statements of this page do not hold" in html and html.count("claim-failed") == 2
+    assert html.index("page-card") < html.index("claim-failed") < html.index("Goals")
+    assert "claim-failed" not in (project.html / "notebooks" / "two.html").read_text()
+
+    assert main(["build", "--strict"], project.root) == 1
+    said = capsys.readouterr()
+    assert f"claims: 2 failed\n  one: {STATEMENT} (sum 3 *, least 1e+06)" in said.err
+    assert (project.html / "index.html").is_file()
+
+    # The same with a run in which both hold: the text reads as it was written.
+    cells = notebook.cells
+    cells[1].source = "n = 3000\nevery = 1"
+    solution.source = solution.source.replace("check_1_2(0)", "check_1_2(x.sum())")
+    write_notebook(project, "one", notebook)
+    build(project, strict=True)
+    assert capsys.readouterr().out.endswith("claims: all 2 hold\n")
+    cells = {cell["id"]: cell.source for cell in nbformat.read(project.staged / "one.ipynb", as_version=4).cells}
+    assert cells["text-of-claim"] == f"Everybody knows it: {STATEMENT}. And more."
+    html = (project.html / "notebooks" / "one.html").read_text()
+    assert "claim-failed" not in html and "<!-- claim" not in html
+
+
+def test_a_claim_without_its_marker_stops_the_build(tmp_path):
+    project = tiny_book(tmp_path, "one")
+    write_notebook(project, "one", with_claims("one", marker=""))
+    with pytest.raises(GateError, match="has 0 markers in the text"):
+        build(project)
+
+
+def test_a_file_that_holds_no_claims_is_one_line(tmp_path):
+    from keyfilters.book.claims import read_claims
+
+    folder = tmp_path / "one" / "results"
+    folder.mkdir(parents=True)
+    (folder / "claims.json").write_text('{"a": true}')
+    with pytest.raises(BookError, match="execute the notebook anew"):
+        read_claims(folder)
