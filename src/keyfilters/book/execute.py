@@ -19,6 +19,7 @@ import nbformat
 from .manifest import Entry
 from .memory import PeakMemory
 from .needs import provide
+from .processor import common_kernels, processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
 from .runs import Run, cache_key, cached_run, clear_partials, package_digest, partial_folder, store_run
@@ -225,7 +226,10 @@ def execute_all(
         provide(need for entry in todo for need in entry.needs)
         facts = provenance(project)
         build = project.build.resolve()
-        environment = {**_ENVIRONMENT, "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
+        flags = processor_flags()
+        if shortfall(flags):
+            print(f"note: {shortfall(flags)}", file=sys.stderr)
+        environment = {**_ENVIRONMENT, **common_kernels(os.environ, flags), "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
         _warm_up(environment)
         # A log gets one line for each notebook, a terminal a bar as well.
         quiet = not sys.stderr.isatty()
