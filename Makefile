@@ -7,7 +7,8 @@
 #   PYTHON=<python>      the Python to make .venv from (3.11 or newer)
 #   PORT=<port>          where `make serve` listens (default 8000)
 #   DEVICE=cpu|cuda      where `make experiments` trains (default cpu)
-#   ARGS=<arguments>     handed to pytest by `make test`, `make unit` and `make bench`
+#   WORKERS=<n>          processes that share the tests (default: one per core, at most 8)
+#   ARGS=<arguments>     handed to pytest by `make test`, `make test-all`, `make unit` and `make bench`
 
 SHELL := /bin/sh
 PROFILE ?= quick
@@ -19,11 +20,11 @@ READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book teach test unit bench experiments record serve pdf lock clean distclean
+.PHONY: help setup book teach test test-all unit bench experiments record serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv and install everything into it (done by the other targets)
 
@@ -33,14 +34,21 @@ book: $(READY) ## execute the notebooks, check them, build the book at _build/ht
 teach: book ## notebooks for a class, without and with solutions, and slides, as archives in _build/teach
 	@$(BIN)/python -m keyfilters.book teach
 
-test: book ## all tests, those of the built book in a real browser included
-	@$(BIN)/python -m pytest $(ARGS)
+# Each process computes with one thread, as the notebooks do; several processes share the tests.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+SHARED := -n '$(or $(WORKERS),auto)' --maxprocesses 8 --dist worksteal
 
-unit: $(READY) ## the tests that need neither the built book nor a browser
-	@$(BIN)/python -m pytest -m 'not book and not browser' $(ARGS)
+test: book ## the tests, those of the built book in a real browser included, without the long ones
+	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) -m 'not slow' $(ARGS)
+
+test-all: book ## all tests, the long ones included
+	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) $(ARGS)
+
+unit: $(READY) ## the tests that need neither the built book nor a browser, without the long ones
+	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) -m 'not book and not browser and not slow' $(ARGS)
 
 bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands for
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
 
 experiments: $(READY) ## make what is missing of the stored training results (hours on a CPU; DEVICE=cuda JOBS=4 on a GPU)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),1)' $(ARGS)

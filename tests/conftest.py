@@ -1,20 +1,43 @@
 """What several test files share."""
 
+import fcntl
 import os
-import subprocess
-import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 # No test is timed: a busy machine would fail it. In CI the examples are the same in every run, so that a change of the
 # verdict comes from a change of the code; elsewhere each run looks at new ones.
 settings.register_profile("book", deadline=None, derandomize=IN_CI)
 settings.load_profile("book")
+
+
+def pytest_ignore_collect(collection_path):
+    """Doctests stand in the library: what the tests share is imported by the tests that use it, not collected."""
+    path = collection_path
+    return (path.suffix == ".py" and path.is_relative_to(HERE) and not path.name.startswith("test_")) or None
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A folder of this run of the tests that all its processes share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def taking_turns(path):
+    """One process after the other, where several share the tests; one that was killed leaves no lock behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -33,35 +56,22 @@ def axe():
     return Path(axe_playwright_python.__file__).with_name("axe.min.js")
 
 
-def _newest_source():
-    """When what the book is made from last changed (files that the build itself writes left out)."""
-    made = {"__pycache__", "_generated", ".ipynb_checkpoints"}
-    files = [ROOT / "_config.yml", ROOT / "requirements.lock"]
-    for folder in ("book", "notebooks", "src"):
-        for path in (ROOT / folder).rglob("*"):
-            parts = path.relative_to(ROOT).parts
-            if path.is_file() and not made & set(parts) and parts[:2] != ("book", "notebooks"):
-                files.append(path)
-    return max(path.stat().st_mtime for path in files)
-
-
 @pytest.fixture(scope="session")
 def book_html():
-    """The folder of the built book, which is built here when it is missing or older than its sources."""
+    """The folder of the built book. `make test` builds it before; here it is only asked for."""
     html = ROOT / "_build" / "html"
-    index = html / "index.html"
-    if not index.exists() or index.stat().st_mtime < _newest_source():
-        command = [sys.executable, "-m", "keyfilters.book", "build", "--profile", "quick"]
-        built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert built.returncode == 0, f"the book could not be built:\n{(built.stdout + built.stderr)[-3000:]}"
+    if not (html / "index.html").is_file():
+        pytest.fail("the book is not built: run `make book` first (make test does)", pytrace=False)
     return html
 
 
 @pytest.fixture(scope="session")
-def running():
-    """One Chromium for all tests: Playwright cannot run twice at once in a process."""
+def running(shared_folder):
+    """One Chromium for all tests of a process: Playwright cannot run twice at once in it."""
     import browser
 
+    with taking_turns(shared_folder / "chromium.lock"):
+        browser.find_chromium()  # which may install one
     with browser.chromium() as found:
         yield found
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def test_maps_shrink_as_neighbours_move_apart():
             assert layer.size * layer.jump == 384
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: layers("small"), r"unknown variant 'small': expected one of atto, femto"),

@@ -3,6 +3,7 @@
 import nbformat
 import pandas as pd
 import pytest
+from each import each
 from nbformat import v4
 from tiny_book import tiny_notebook
 
@@ -137,7 +138,7 @@ def replace(old, new, position=0):
     return change
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "message"),
     [
         (lambda n: n.cells[2].update(execution_count=1), "one: cell 3: has outputs or an execution count"),

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -201,7 +202,7 @@ def test_a_bound_in_the_text(results):
         page.number("most", 0.5, "{:.2f}", bound="sideways")
 
 
-@pytest.mark.parametrize(
+@each(
     ("least", "limits", "value"),
     [
         (2, {}, 1),

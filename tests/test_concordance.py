@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-import pytest
+from each import each
 
 from keyfilters.book.manifest import load_manifest
 from keyfilters.book.project import Project
@@ -49,7 +49,7 @@ def test_every_notebook_of_the_paper_is_named():
     assert beyond and named == set(NOTEBOOKS) - {"performance"} - beyond
 
 
-@pytest.mark.parametrize("row", BODY, ids=lambda row: row[0])
+@each("row", BODY)
 def test_the_functions_of_a_row_exist(row):
     names = functions(row)
     assert names
@@ -59,7 +59,7 @@ def test_the_functions_of_a_row_exist(row):
         assert callable(getattr(module, last)), name
 
 
-@pytest.mark.parametrize("row", BODY, ids=lambda row: row[0])
+@each("row", BODY)
 def test_labels_and_notebook_of_a_row_belong_to_its_page(row):
     text = " | ".join(row)
     pages = pages_of(row)

@@ -7,6 +7,7 @@ import subprocess
 import nbformat
 import pytest
 import yaml
+from each import each
 from tiny_book import ROOT, tiny_book
 
 from keyfilters.book.course import MINUTES, goals_of, load_course, write_course
@@ -136,7 +137,7 @@ def test_good_settings(setting):
     assert setting_problem(setting) is None
 
 
-@pytest.mark.parametrize(("setting", "message"), [("key", "no value"), ("key=", "no value"), ("k=1", "no setting"), ("key=1&key=2", "twice"), ("", "no setting")])
+@each(("setting", "message"), [("key", "no value"), ("key=", "no value"), ("k=1", "no setting"), ("key=1&key=2", "twice"), ("", "no setting")])
 def test_bad_settings(setting, message):
     assert message in setting_problem(setting)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def test_the_second_minimum_of_key_8_is_excluded():
     assert sorted(bool(w.open.any()) for w in last) == [False, True]
 
 
-@pytest.mark.parametrize(
+@each(
     "arguments, message",
     [
         ((7, "C1"), "key 7 has one scale and gamma"),

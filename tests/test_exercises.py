@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
+from each import each
 
 from keyfilters.exercises import EXERCISES, Verdict, exercise
 from keyfilters.exercises.verdict import Hint, array, call, choice, mapping, number
@@ -60,7 +61,7 @@ def test_right_answers_pass_at_the_digits_that_the_solution_prints(slug):
         assert verdict, verdict
 
 
-@pytest.mark.parametrize(("label", "answer"), [
+@each(("label", "answer"), [
     ("2.2", {"discrete": 2.8e-15, "sampled": 0.16, "normalized-sampled": 0.17, "integrated": 0.040}),
     ("3.2", [0.0118, 0.0104, 0.0059, 0.0093, 0.0167, 0.0165]),
     ("4.3", [2.8e-3, 2.1e-3]),

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ive
@@ -81,7 +82,7 @@ def test_arrays_of_scales_broadcast(name):
         np.testing.assert_allclose((many**2).sum((-2, -1)), 1)
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "message"),
     [
         (("removal", 1, 0.5), "unknown experiment 'removal': expected one of replacement, scale-learning"),

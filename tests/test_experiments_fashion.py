@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
@@ -80,7 +81,7 @@ def test_random_banks_belong_to_a_seed():
     assert not np.allclose(bank("random", seed=1), bank("random", seed=2))
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: variant("frozen"), "unknown variant 'frozen'"),

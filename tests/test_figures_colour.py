@@ -70,11 +70,11 @@ def test_lines_and_markers_stand_out_from_the_paper():
     assert below == list(COLOURS[len(COLOURS) - len(below) :])
 
 
-@pytest.mark.parametrize("value", np.linspace(-1, 1, 41))
 @pytest.mark.parametrize("name", [DIVERGING, "viridis", "Greys"])
-def test_ink_is_readable_on_every_colour(name, value):
-    cell = mpl.colormaps[name]((value + 1) / 2)
-    assert contrast(ink(cell), cell) >= 4.5
+def test_ink_is_readable_on_every_colour(name):
+    for value in np.linspace(-1, 1, 41):
+        cell = mpl.colormaps[name]((value + 1) / 2)
+        assert contrast(ink(cell), cell) >= 4.5, value
 
 
 def test_the_diverging_map_is_white_at_zero():

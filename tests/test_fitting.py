@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -314,7 +315,7 @@ def test_objective_map_is_the_norm_of_the_difference(key, norm):
             assert values[i, j] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: fit(9, "A"), "unknown key 9"),

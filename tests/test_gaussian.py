@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ive
@@ -89,7 +90,7 @@ def test_integrated_is_defined_at_zero():
     assert gaussian_kernel(0.0, 1, "integrated").tolist() == [0, 1, 0]
 
 
-@pytest.mark.parametrize(
+@each(
     ("arguments", "message"),
     [
         ((-0.1,), "sigma is -0.1"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 
 import keyfilters as kf
 from keyfilters.cli import main
@@ -47,7 +48,7 @@ def test_the_grid_search_finds_a_negative_gamma():
     assert abs(fit.gamma + 0.3) < 0.02
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: kf.objective_map(8, [0.5], [50.0]), "second goes up to 50: expected scales up to 3"),

@@ -10,6 +10,7 @@ import lxml.html
 import numpy as np
 import pytest
 import yaml
+from each import each
 from scipy import ndimage
 
 import keyfilters as kf
@@ -196,7 +197,7 @@ def test_texts_of_a_filter_are_read(node):
         assert found == {"filter": values.tolist()}
 
 
-@pytest.mark.parametrize(
+@each(
     "text, expected",
     [
         ("  \n", "the text is empty: paste 7 rows of 7 numbers"),
@@ -213,7 +214,7 @@ def test_bad_texts_get_one_line_that_names_the_place_and_the_mend(node, text, ex
     assert node("texts", cases=[text]) == [{"problem": expected}]
 
 
-@pytest.mark.parametrize(
+@each(
     "address, settings, problems",
     [
         ("", {}, 0),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +78,7 @@ def test_curvature_is_that_of_the_objective():
     assert least_curvature(8, (1.5, 1.5), (2.5, 2.5), 5) < 0
 
 
-@pytest.mark.parametrize(
+@each(
     "call, message",
     [
         (lambda: two_scale_problem(7), "key 7 has one scale and gamma"),

@@ -59,7 +59,7 @@ def ready(place):
 def test_make_alone_prints_help_and_does_nothing(place):
     done = make(place)
     assert done.returncode == 0
-    for target in ("book", "test", "bench", "serve", "clean", "lock"):
+    for target in ("book", "test", "test-all", "bench", "serve", "clean", "lock"):
         assert f"\n  {target} " in done.stdout
     assert not (place / ".venv").exists()
 
@@ -76,6 +76,17 @@ def test_set_up_installs_with_hashes_and_happens_once(place):
     before = len(calls(place))
     assert make(place, "setup").returncode == 0
     assert len(calls(place)) == before
+
+
+def test_long_tests_are_left_out_unless_all_are_asked_for(place):
+    """Each builds the book first; only the processes that share the tests and the choice of tests differ."""
+    for target, choice in (("test", "-m not slow"), ("test-all", ""), ("unit", "-m not book and not browser and not slow")):
+        (place / "log").unlink(missing_ok=True)
+        done = make(place, target, "ARGS=--one", "WORKERS=3")
+        assert done.returncode == 0, done.stderr
+        asked = [call.split(" ", 1)[1] for call in calls(place) if "-m keyfilters.book build" in call or "-m pytest" in call]
+        shared = " ".join(f"-m pytest -n 3 --maxprocesses 8 --dist worksteal {choice} --one".split())
+        assert asked == ([] if target == "unit" else ["-m keyfilters.book build --profile quick"]) + [shared]
 
 
 def test_the_installer_is_pinned_in_the_lock(place):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,7 +130,7 @@ def test_difference_along_any_axis():
     np.testing.assert_array_equal(difference(f, "forward", axis=0), difference(f.T, "forward").T)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: ideal_filter(0, 1.0), "unknown key 0"),

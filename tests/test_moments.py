@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -141,7 +142,7 @@ def test_results_are_read_only():
             filters[0, 0, 0] = 1.0
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: spread(np.zeros((3, 3))), "filter is all zero"),

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -171,7 +172,7 @@ def test_training_is_deterministic():
     assert not np.array_equal(ends[0], train(model, bars(10), bars(4), steps=5, seed=2).filters[-1])
 
 
-@pytest.mark.parametrize("call, message", [
+@each("call, message", [
     (lambda: ConvolutionalRBM(2, 3, visible="real"), "unknown visible 'real': expected one of gaussian, binary"),
     (lambda: ConvolutionalRBM(0, 3), "maps is 0: expected an integer of at least 1"),
     (lambda: ConvolutionalRBM(2, 3, sigma=0.0), "sigma is 0.0: expected a number > 0"),

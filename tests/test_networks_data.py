@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def test_the_images_of_foolbox():
             assert (np.array(image) == whole[i]).all()
 
 
-@pytest.mark.parametrize("size", [0, -3, 2.5, True])
+@each("size", [0, -3, 2.5, True])
 def test_wrong_sizes(size):
     assert "size is" in message(lambda: imagenet_samples(size))
     assert "size is" in message(lambda: crops(photographs(["coffee"]), size, 2))

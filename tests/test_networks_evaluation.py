@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -384,7 +385,7 @@ ONE = pixels(np.eye(8))
 LABELS = torch.arange(8)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: evaluate("resnet", ONE), "model is a str: expected a torch.nn.Module"),

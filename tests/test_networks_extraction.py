@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -228,7 +229,7 @@ def test_arrays_by_name_are_layers_too():
     assert found.frame()["channels"].tolist() == [10, 30]
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: extract(Net(), 33), "k is 33 but there are only 32 non-zero filters of size 5x5"),

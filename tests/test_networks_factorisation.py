@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,7 +149,7 @@ def test_multiply_adds_are_weights_times_positions(name):
     assert (table.weights[spatial] == table.kernels[spatial] * table.side[spatial] ** 2).all()
 
 
-@pytest.mark.parametrize("call, message", [
+@each("call, message", [
     (lambda: depthwise_separable(np.ones((2, 3, 3))), "weight has shape (2, 3, 3): expected (outputs, inputs, k, k)"),
     (lambda: depthwise_separable(np.ones((2, 1, 3, 3)), 3), "multiplier is 3: expected an integer from 1 to 2"),
     (lambda: depthwise_separable(np.full((2, 1, 3, 3), np.nan)), "weight is nan: expected a finite number"),

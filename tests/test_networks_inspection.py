@@ -13,6 +13,7 @@ import pytest
 import timm
 import torch
 from bs4 import BeautifulSoup
+from each import each
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -315,7 +316,7 @@ def test_maps_show_the_filter():
 # --- mistakes and commands
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: inspect_model("resnet18"), "model is a str: expected a torch.nn.Module"),

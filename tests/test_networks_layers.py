@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -218,7 +219,7 @@ def test_numpy_rooms_and_the_help_do_without_torch():
     assert done.stdout == "ok\n", done.stderr
 
 
-@pytest.mark.parametrize("call, message", [
+@each("call, message", [
     (lambda: ScaleSpaceConv2d(0), "channels is 0: expected an integer of at least 1"),
     (lambda: ScaleSpaceConv2d(8, 4), "kernel_size is 4: expected an odd integer of at least 3"),
     (lambda: ScaleSpaceConv2d(8, stride=0), "stride is 0 and dilation 1: expected integers of at least 1"),

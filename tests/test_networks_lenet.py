@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -202,7 +203,7 @@ def test_gradients_predict_small_changes_and_the_field_is_all_there_is(layer, pl
     assert np.allclose((ahead - behind).numpy() / 2e-4, (found * inside).sum((1, 2)), atol=1e-7)
 
 
-@pytest.mark.parametrize("call, message", [
+@each("call, message", [
     (lambda: LeNet5(-1), "seed is -1: expected an integer of at least 0"),
     (lambda: LeNet5(codes=np.ones((10, 80))), "codes has shape (10, 80): expected (classes, 84)"),
     (lambda: LeNet5(table=[(0, 0)]), "table row 0 is (0, 0): expected different integers from 0 to 5"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -328,7 +329,7 @@ def spoilt(value):
     return network
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: find_depthwise("resnet"), "model is a str: expected a torch.nn.Module"),

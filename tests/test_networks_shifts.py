@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
@@ -104,7 +105,7 @@ def test_the_joint_bank_is_its_own_mirror_image():
     np.testing.assert_allclose(bank, mirrored, atol=1e-14)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: shifted_gaussian(0.5, 0.5, kind="cubic"), "kind"),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,7 +133,7 @@ def test_a_layer_reports_after_every_epoch(task):
     assert [e for e, _ in seen] == [1, 2, 3] and not torch.equal(seen[0][1], seen[2][1])
 
 
-@pytest.mark.parametrize("change, message", [
+@each("change, message", [
     ({"layers": []}, "layers is []: expected some of 0 to 3"),
     ({"layers": [4]}, "layers is [4]: expected some of 0 to 3"),
     ({"rate": 0.0}, "rate is 0: expected numbers > 0"),
@@ -148,7 +149,7 @@ def test_mistakes_of_a_training_are_named(task, change, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("call, message", [
+@each("call, message", [
     (lambda: random_weights([], 1.0), "seeds is empty: expected at least one"),
     (lambda: random_weights([0], -1.0), "variance is -1: expected a number > 0"),
     (lambda: random_weights([0], 1.0, width=0), "width is 0: expected an integer of at least 1"),

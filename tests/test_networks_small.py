@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from each import each
 
 from keyfilters.architecture import layers
 from keyfilters.networks import SmallConvNeXt, find_depthwise
@@ -36,7 +37,7 @@ def test_drop_path_acts_in_training_only():
         assert torch.equal(network.eval()(x), network(x))
 
 
-@pytest.mark.parametrize("options, message", [
+@each("options, message", [
     ({"depths": (2,)}, "depths has 1 entries and dims 2: expected one of each per stage"),
     ({"dims": (4, 0)}, "dims is (4, 0): expected positive integers, one per stage"),
     ({"dims": 4}, "dims is 4: expected positive integers, one per stage"),

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from each import each
 
 from keyfilters import learned_filters
 
@@ -347,7 +348,7 @@ def spoilt():
     return model
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: replace(nn.Linear(2, 2)), "Linear has no depthwise convolution"),

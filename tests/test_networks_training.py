@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -496,7 +497,7 @@ def test_a_mistake_is_one_line(tmp_path, call, message):
 # --- Settings and recipes ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "message"),
     [
         ({"lrr": "1"}, "unknown setting 'lrr': expected one of model, "),

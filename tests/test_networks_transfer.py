@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def test_the_classifier_does_not_depend_on_units_of_the_features():
     assert (plain == transfer.linear_probe(constant[:60], labels[:60], constant[60:])).all()
 
 
-@pytest.mark.parametrize("call, words", [
+@each("call, words", [
     (lambda n, x: transfer.body(n, "frozen", x), "unknown kind 'frozen'"),
     (lambda n, x: transfer.stage_features(torch.nn.Linear(2, 2), x), "Linear has no stages"),
     (lambda n, x: transfer.inputs(np.zeros((2, 4, 4)), 8), "images has dtype float64"),

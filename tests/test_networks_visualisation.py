@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -326,7 +327,7 @@ def model_with_a_spare():
     return model
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "words"),
     [
         (lambda: run_to(network(), images(), "9"), "unknown layer '9': expected a name of model.named_modules()"),

@@ -5,6 +5,7 @@ import re
 
 import nbformat
 import pytest
+from each import each
 from nbformat import v4
 from tiny_book import ROOT
 
@@ -37,7 +38,7 @@ def converter():
     return Converter(NAMES, "notebooks/a", link)
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "expected"),
     [
         ("see {doc}`b`.", "see [Page B](b.ipynb)."),
@@ -70,7 +71,7 @@ def test_markdown(source, expected):
     assert converter().markdown(source) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "source", ["{doc}`none`", "{numref}`fig-none`", "{eq}`eq-none`", "{glue:text}`none`", "{cite:t}`none`", "$$ x $$ (eq-none)"]
 )
 def test_what_the_book_does_not_have_is_named(source):

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,7 +209,7 @@ def test_scores_share_the_noise_and_thresholds_are_chosen_elsewhere():
         best_threshold_elsewhere(scores, dict.fromkeys("abc", "one"))
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "said"),
     [
         (lambda: cartoon(100), "size is 100: expected a power of two"),

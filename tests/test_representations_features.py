@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 
 pytest.importorskip("pywt")
 pytest.importorskip("curvelets")
@@ -222,7 +223,7 @@ def constant():
     return np.ones((10, 3))
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: representation("wavelet"), "unknown representation 'wavelet'"),

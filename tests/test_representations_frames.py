@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,7 +173,7 @@ def test_directions_find_the_orientation_of_a_wave():
         assert int(np.argmax(energies)) == band_number and max(energies) > 0.9 * sum(energies)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "said"),
     [
         (lambda: frame("db5x", 64), "unknown frame 'db5x'"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,7 +176,7 @@ def test_supports_counts_ties_as_missed():
     assert supports([np.array([[1.0], [0.9]])], code)[0] and not supports([np.array([[1.0], [-1.0]])], code)[0]
 
 
-@pytest.mark.parametrize(
+@each(
     "call, message",
     [
         (lambda: Dictionary(np.ones((3, 2))), "atom 0 has norm 1.73205"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 
 pytest.importorskip("scipy")
 
@@ -124,7 +125,7 @@ def test_channels_are_the_paths():
         assert deeper > 0 if scales > 1 else deeper == 0
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: scattering(np.ones((32, 32))), "images has shape (32, 32): expected (n, size, size)"),

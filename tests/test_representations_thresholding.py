@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,7 +71,7 @@ def test_thresholds_are_broadcast_and_float32_stays():
     assert threshold([1.0], -0.5, "relu").tolist() == [1.5]
 
 
-@pytest.mark.parametrize(
+@each(
     "arguments, message",
     [
         (([1.0], -1.0, "soft"), "t is -1: expected a threshold >= 0"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
@@ -310,7 +311,7 @@ def test_figures_draw_each_entry():
 GREY = {"a": np.eye(6)}
 
 
-@pytest.mark.parametrize("call, message", [
+@each("call, message", [
     (lambda: luminance(np.ones((4, 4, 3))), "image is constant: expected one with contrast"),
     (lambda: luminance(np.ones((4, 4))), "image has shape (4, 4): expected (rows, columns, 3)"),
     (lambda: luminance(np.random.rand(2, 2, 3), 5), "reduce is 5 for an image of 2 x 2 pixels"),

@@ -6,6 +6,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,7 +158,7 @@ def test_any_statistic():
     assert (found.estimate, found.high, found.low) == (9.0, 9.0, 0.0)
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "message"),
     [
         (lambda: wilson(3, 2), "successes is 3: expected at most n, 2"),

@@ -3,6 +3,7 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from each import each
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ def test_permutations_keep_the_values_and_what_they_should(keep):
         assert np.array_equal(np.sort(p[:, *corners]), np.tile(np.sort(h[corners]), (50, 1)))
 
 
-@pytest.mark.parametrize(
+@each(
     "call, message",
     [
         (lambda h: structure.odd_share(h, 2), "axis is 2: expected 0"),

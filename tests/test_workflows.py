@@ -37,8 +37,8 @@ def steps(path):
     return [step for job in load(path)["jobs"].values() for step in job["steps"]]
 
 
-def test_the_four_workflows_are_there():
-    assert [path.stem for path in WORKFLOWS] == ["gpu", "links", "pages", "tests"]
+def test_the_workflows_are_there():
+    assert [path.stem for path in WORKFLOWS] == ["gpu", "links", "long", "pages", "tests"]
 
 
 # --- other people's checkers -------------------------------------------------
@@ -126,6 +126,13 @@ def test_every_push_and_pull_request_runs_tests_and_book():
     assert workflow["on"] == {"push": {"branches": ["**"]}, "pull_request": None}
     (job,) = workflow["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == ["make book", "make test"]
+
+
+def test_the_long_tests_run_by_a_clock():
+    workflow = load(ROOT / ".github" / "workflows" / "long.yml")
+    assert set(workflow["on"]) == {"workflow_dispatch", "schedule"}
+    (job,) = workflow["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make book", "make test-all"]
 
 
 def test_the_gpu_job_never_runs_for_a_pull_request():
