@@ -8,7 +8,8 @@
 #   PORT=<port>          where `make serve` listens (default 8000)
 #   DEVICE=cpu|cuda      where `make experiments` trains (default cpu)
 #   WORKERS=<n>          processes that share the tests (default: one per core, at most 8)
-#   ARGS=<arguments>     handed to pytest by `make test`, `make test-all`, `make unit` and `make bench`
+#   ARGS=<arguments>     handed to pytest by `make test`, `make test-all`, `make unit` and `make bench`,
+#                        and to `make reference`
 
 SHELL := /bin/sh
 PROFILE ?= quick
@@ -20,7 +21,7 @@ READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book teach test test-all unit bench experiments record serve pdf lock clean distclean
+.PHONY: help setup book teach test test-all unit bench experiments reference serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -53,8 +54,8 @@ bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands
 experiments: $(READY) ## make what is missing of the stored training results (hours on a CPU; DEVICE=cuda JOBS=4 on a GPU)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),1)' $(ARGS)
 
-record: $(READY) ## write notebooks/gpu_runs.json from the runs on this machine, which has a GPU; shown on the status page
-	@$(BIN)/python -m keyfilters.book record
+reference: $(READY) ## the stored runs become the reference that builds compare themselves with (ARGS=--machine: its verdict here)
+	@$(BIN)/python -m keyfilters.book reference --profile '$(PROFILE)' $(ARGS)
 
 serve: book ## build the book and serve it on this machine
 	@$(BIN)/python tools/serve.py _build/html '$(PORT)'

@@ -330,7 +330,7 @@ def test_a_mistake_is_one_line_and_touches_nothing(tmp_path, capsys, arguments, 
     (["--prof", "full"], "build: build takes no --prof full; see"),
     (["launch", "--out", "foo"], "launch: launch takes no --out foo; see python -m keyfilters.book launch --help"),
     (["teach", "--jobs", "2"], "teach: teach takes no --jobs 2; see"),
-    (["record", "now"], "record: record takes no now; see"),
+    (["reference", "now"], "reference: reference takes no now; see"),
 ])  # fmt: skip
 def test_a_mistake_in_the_call_is_one_line(tmp_path, capsys, arguments, message):
     with pytest.raises(SystemExit) as stopped:
@@ -346,8 +346,8 @@ def test_each_action_explains_itself_alone(capsys):
             main([name, "--help"])
         said = " ".join(capsys.readouterr().out.split())
         assert stopped.value.code == 0 and action.text[1:] in said
-        assert ("--out" in said) == (name == "record")
-        assert ("--only" in said) == ("|".join(PROFILES) in said) == (name == "build")
+        assert ("--machine" in said) == (name == "reference") and ("--only" in said) == (name == "build")
+        assert ("|".join(PROFILES) in said) == (name in ("build", "reference"))
 
 
 def test_without_its_extra_help_is_given_and_an_action_says_what_to_install(tmp_path):

@@ -1,6 +1,7 @@
 """The libraries are held to one kind of kernels, unless a person asks for older ones or the processor lacks them."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from tiny_book import tiny_book, tiny_notebook, write_notebook
 
 from keyfilters.book.execute import execute_all
 from keyfilters.book.manifest import load_manifest
-from keyfilters.book.processor import FLOOR, common_kernels, processor_flags, shortfall
+from keyfilters.book.processor import FLOOR, KINDS, common_kernels, processor, processor_flags, shortfall
 
 AVX2 = {"sse4_2", "avx", "avx2", "fma"}
 NAMES = {limit.variable for limit in FLOOR.values()} | {"NPY_DISABLE_CPU_FEATURES"}
@@ -76,3 +77,62 @@ def test_a_notebook_is_executed_with_them(tmp_path, monkeypatch, asked, expected
     (run,), failures = execute_all(project, load_manifest(project), "quick")
     assert not failures
     assert json.loads((run.results / "numbers.json").read_text())["kernels"]["text"] == expected
+
+
+# --- what is recorded of it ---------------------------------------------------------------
+
+LIMITS = {
+    "sse": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+            "OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2",
+             "OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "X86_V4"},
+    "avx512": {},
+}  # fmt: skip
+FLAGS = {"sse": {"sse4_2"}, "avx2": {"avx2", "fma"}, "avx512": {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}}
+
+
+@pytest.mark.parametrize("machine", FLAGS)
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_run_computes_as_the_lesser_of_machine_and_limits(monkeypatch, machine, limit):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    expected = min(machine, limit, key=list(KINDS).index)
+    assert processor(LIMITS[limit], FLAGS[machine]) == {"machine": machine, "kind": expected}
+
+
+@pytest.mark.parametrize("machine", FLAGS)
+def test_the_build_lets_every_machine_compute_as_one_with_avx2(monkeypatch, machine):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    expected = "sse" if machine == "sse" else "avx2"
+    assert processor(common_kernels({}, FLAGS[machine]), FLAGS[machine])["kind"] == expected
+    asked = LIMITS["sse"]
+    assert processor(asked | common_kernels(asked, FLAGS[machine]), FLAGS[machine])["kind"] == "sse"
+
+
+def test_one_library_without_a_limit_is_enough_to_compute_as_the_machine(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for left_out in LIMITS["sse"]:
+        some = {name: value for name, value in LIMITS["sse"].items() if name != left_out}
+        assert processor(some, FLAGS["avx512"])["kind"] == "avx512", left_out
+
+
+def test_another_architecture_is_called_by_its_name(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert processor({}, set()) == {"machine": "arm64", "kind": "arm64"}
+
+
+@pytest.mark.parametrize("limit", ["sse", "avx2"])
+def test_the_libraries_agree_with_what_is_recorded(limit):
+    """What PyTorch and NumPy say of themselves under the limits is what the record says."""
+    code = (
+        "import json, numpy, torch; from keyfilters.book.processor import processor\n"
+        "found = numpy.show_config(mode='dicts')['SIMD Extensions'].get('found', [])\n"
+        "print(json.dumps([processor(), torch.backends.cpu.get_cpu_capability(), found]))"
+    )
+    # A limit on what the processor lacks is a warning of NumPy's.
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    run = subprocess.run(command, env={**os.environ, **LIMITS[limit]}, capture_output=True, text=True, check=True)
+    recorded, torch_says, numpy_found = json.loads(run.stdout)
+    if recorded["machine"] not in KINDS:
+        pytest.skip("not an x86-64 processor")
+    assert {"DEFAULT": "sse", "AVX2": "avx2"}[torch_says] == recorded["kind"]
+    assert ("X86_V3" in numpy_found) == (recorded["kind"] == "avx2") and "X86_V4" not in numpy_found

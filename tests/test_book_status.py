@@ -1,4 +1,4 @@
-"""Status page, record of the GPU run, memory, card and provenance."""
+"""Status page, memory, card and provenance."""
 
 import csv
 import json
@@ -10,18 +10,18 @@ import nbformat
 import pytest
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
-from keyfilters.book import fragments, memory, provenance, record
+from keyfilters.book import fragments, memory, provenance
 from keyfilters.book.command import main
 from keyfilters.book.execute import execute_all
 from keyfilters.book.fragments import provenance_line
 from keyfilters.book.manifest import load_manifest
-from keyfilters.book.project import BookError
+from keyfilters.book.reproduction import load_stored, machine_path, reproduce, write_reproduction
 from keyfilters.book.runs import Run, cache_key, cached_run, partial_folder, store_run
 from keyfilters.book.stage import needs_text, page_card
-from keyfilters.book.status import deviations, write_status
+from keyfilters.book.status import write_status
 
 VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}
-FACTS = {"seconds": 4.25, "memory_mb": 1204, "commit": "0123456789", "versions": VERSIONS, "data_sha256": "ab" * 32}
+FACTS = {"seconds": 4.25, "memory_mb": 1204, "processor": {"machine": "avx512", "kind": "avx2"}, "commit": "0123456789", "versions": VERSIONS, "data_sha256": "ab" * 32}
 CPU, ON_GPU = "CPU, 2 cores", "CPU, 16 cores; GPU, Some Model"
 
 
@@ -54,89 +54,58 @@ def table(project, name):
         return list(csv.DictReader(file))
 
 
-# --- the record and the page --------------------------------------------------------
+# --- the page -------------------------------------------------------------------------
+
+
+def status(project, runs):
+    stored = load_stored(project)
+    write_status(project, reproduce(runs, stored.references[runs[0].profile]), stored.references["full"], stored.machines)
 
 
 def test_what_was_not_run_is_not_invented(project):
-    runs = [made(project, "one", numbers={"a": 1.0}), made(project, "two", memory_mb=None)]
-    write_status(project, load_manifest(project), runs)
+    status(project, [made(project, "one", numbers={"a": 1.0}), made(project, "two", memory_mb=None)])
     here = cells(project, "status.md")
-    assert here["one"] == ["passed all gates", CPU, "4.2", "1.3 GB", "`n = 4`", "–"]
+    assert here["one"] == ["passed all gates", "not compared", "4.2", "1.3 GB", "`n = 4`", f"{CPU} (x86-64 with AVX2)", "–"]
     assert here["two"][3] == "–"
     assert "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1 and commit `0123456789`." in (project.generated / "status.md").read_text()
-    assert all(row == ["not run", *["–"] * 5] for row in cells(project, "status_gpu.md").values())
-    assert all(row == ["not run", *["–"] * 4] for row in cells(project, "status_deviations.md").values())
-    assert [row["verdict"] for row in table(project, "tbl-status-gpu.csv")] == ["not run"] * 2
-    assert table(project, "deviations.csv") == []
+    for name in ("status_full.md", "status_gpu.md"):
+        assert all(row == ["not run", *["–"] * 5] for row in cells(project, name).values())
+    assert [row["verdict"] for row in table(project, "tbl-status-full.csv")] == ["not run"] * 2
     [first, _] = table(project, "tbl-status.csv")
     assert json.loads(first["versions"]) == VERSIONS and first["seconds"] == "4.2" and first["memory_mb"] == "1204"
 
 
 def test_runs_of_two_commits_say_which_is_of_which(project):
-    runs = [made(project, "one"), made(project, "two", commit="9876543210 with local changes")]
-    write_status(project, load_manifest(project), runs)
+    status(project, [made(project, "one"), made(project, "two", commit="9876543210 with local changes")])
     here = cells(project, "status.md")
     assert [here[slug][-1] for slug in ("one", "two")] == ["`0123456789`", "`9876543210` with local changes"]
     text = (project.generated / "status.md").read_text()
     assert "| Commit |" in text and "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1." in text
 
 
-def test_a_record_is_written_shown_and_compared(project, capsys):
-    """The record is made as on the other machine; then the status page is made from runs of this one."""
-    made(project, "one", device=ON_GPU, numbers={"a": 2.0, "b": 3.0, "word": "yes"})
-    made(project, "one", "full", device=ON_GPU, numbers={"a": 7.0}, seconds=61.0, versions=VERSIONS | {"torch": "2.15.0"})
-    made(project, "two", device=CPU)
-    assert main(["record"], root=project.root) == 0
-    assert capsys.readouterr().out == "2 runs: notebooks/gpu_runs.json\n"
-    text = record.record_path(project).read_bytes()
-    assert main(["record"], root=project.root) == 0 and record.record_path(project).read_bytes() == text
+def test_the_full_run_stands_beside_this_one(project):
+    """Each from its own machine, at its own commit; the one that was never run says so."""
+    made(project, "one", "full", numbers={"a": 7.0}, seconds=61.0, commit="aaaa000000", versions=VERSIONS | {"torch": "2.15.0"})
+    assert main(["reference", "--profile", "full"], root=project.root) == 0
+    status(project, [made(project, "one", numbers={"a": 2.5}), made(project, "two")])
+    full = cells(project, "status_full.md")
+    assert full["one"] == ["passed all gates", "61.0", "1.3 GB", "`n = 9`", f"{CPU} (x86-64 with AVX2)", "–"]
+    assert full["two"][0] == "not run"
+    assert "PyTorch 2.15.0 and commit `aaaa000000`" in (project.generated / "status_full.md").read_text()
 
-    runs = [made(project, "one", numbers={"a": 2.5, "b": 3.0, "word": "no", "new": 1.0}), made(project, "two")]
-    write_status(project, load_manifest(project), runs)
+
+def test_the_run_on_a_gpu_is_stored_and_shown(project):
+    """On the machine with a GPU a build is compared and its verdict stored; here the page shows what it took."""
+    for device in (CPU, ON_GPU):
+        runs = [made(project, slug, numbers={"a": 2.0}, device=device) for slug in ("one", "two")]
+        if device == CPU:
+            assert main(["reference"], root=project.root) == 0
+    write_reproduction(project, reproduce(runs, load_stored(project).references["quick"]))
+    assert main(["reference", "--machine"], root=project.root) == 0
+    assert machine_path(project, "gpu").is_file()
+    status(project, [made(project, slug) for slug in ("one", "two")])
     gpu = cells(project, "status_gpu.md")
-    assert gpu["two"][0] == "not run"
-    assert gpu["one"][1:5] == [ON_GPU, "61.0", "1.3 GB", "`n = 9`"]
-    assert "PyTorch 2.15.0" in (project.generated / "status_gpu.md").read_text()
-    rows = {row["number"]: row for row in table(project, "deviations.csv")}
-    assert set(rows) == {"a", "b", "word"}, "a number of one run only is not compared, nor one of other parameters"
-    assert (float(rows["a"]["absolute"]), float(rows["a"]["relative"])) == (0.5, 0.2)
-    assert float(rows["b"]["absolute"]) == 0 and rows["word"]["relative"] == "inf"
-    assert cells(project, "status_deviations.md") == {
-        "one": ["3", "1", "inf", "`word`", "inf"],
-        "two": ["not run", "–", "–", "–", "–"],
-    }
-
-
-def test_the_verdict_of_the_record_is_that_of_the_gates(project):
-    made(project, "one", device=ON_GPU)
-    out = project.root / "elsewhere.json"
-    assert record.write_record(project, load_manifest(project), lambda runs: ["one: cell 3: raised"], out) == 1
-    assert json.loads(out.read_text())["runs"][0]["verdict"] == "one: cell 3: raised"
-
-
-def test_runs_with_other_parameters_are_not_compared():
-    row = {"slug": "one", "profile": "quick", "parameters": {"n": 4}, "numbers": {"a": 1.0}}
-    assert len(deviations([row], [row])) == 1
-    assert deviations([row], [row | {"parameters": {"n": 5}}]) == []
-    assert deviations([row], [row | {"profile": "full"}]) == []
-
-
-def test_no_record_is_made_without_a_gpu(project, capsys):
-    made(project, "one")
-    assert main(["record"], root=project.root) == 2
-    assert "error: no run of this state of the book on a machine with a GPU" in capsys.readouterr().err
-    assert not record.record_path(project).exists()
-
-
-@pytest.mark.parametrize("text, message", [
-    ("[]", "not a record of runs"),
-    ("{", "not a record of runs"),
-    ('{"runs": [{"slug": "one"}]}', "row 1: profile is missing"),
-])  # fmt: skip
-def test_a_broken_record_is_named(project, text, message):
-    record.record_path(project).write_text(text)
-    with pytest.raises(BookError, match=f"notebooks/gpu_runs.json: {message}"):
-        record.load_record(project)
+    assert gpu["one"] == ["passed all gates", "1 of 1", "4.2", "1.3 GB", "`n = 4`", f"{ON_GPU} (x86-64 with AVX2)", "–"]
 
 
 def test_the_device_names_the_gpus(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from keyfilters.book.project import Project
-from keyfilters.book.record import record_path
+from keyfilters.book.reproduction import GPU, machine_path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -142,13 +142,14 @@ def test_the_gpu_job_never_runs_for_a_pull_request():
     (job,) = workflow["jobs"].values()
     assert job["runs-on"] == """${{ fromJSON(vars.GPU_RUNNER || '["self-hosted","linux","x64","gpu"]') }}"""
     runs = [step["run"] for step in job["steps"] if "run" in step]
-    assert runs == ["make experiments DEVICE=cuda JOBS=4", "make book", "make book PROFILE=full", "make record"]
+    store = "make reference ARGS=--machine"
+    assert runs == ["make experiments DEVICE=cuda JOBS=4", "make book", store, "make book PROFILE=full", store]
 
 
-def test_the_gpu_job_hands_over_the_record_that_the_status_page_reads():
+def test_the_gpu_job_hands_over_the_verdict_that_the_pages_read():
     (job,) = load(ROOT / ".github" / "workflows" / "gpu.yml")["jobs"].values()
     (kept,) = (step["with"]["path"].split() for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
-    assert str(record_path(Project(ROOT)).relative_to(ROOT)) in kept
+    assert str(machine_path(Project(ROOT), GPU).relative_to(ROOT)) in kept
 
 
 def test_no_other_workflow_runs_on_a_machine_of_ones_own():

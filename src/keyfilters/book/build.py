@@ -28,6 +28,7 @@ from .manifest import PROFILES, Entry, load_manifest, select
 from .mend import mend_pages
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
+from .reproduction import closing_line, load_stored, reproduce, write_reproduction
 from .runs import Run
 from .slides import add_slides
 from .stage import stage
@@ -83,6 +84,8 @@ def alone(project: Project) -> Iterator[None]:
 def _build(
     project: Project, entries: list[Entry], profile: str, only: str | None, jobs: int | None, strict: bool, started: float
 ) -> Path:
+    # A broken file is named before hours of execution.
+    stored = load_stored(project)
     _gate("notebooks as they lie in git", check_sources(project, entries))
     runs, failures = execute_all(project, entries, profile, only=only, jobs=jobs)
     _gate("execution", [str(failure) for failure in failures])
@@ -91,7 +94,9 @@ def _build(
     _gate("executed notebooks", check_runs(project, runs))
     stage(project, runs)
     scorecard = _scorecard(project)
-    write_fragments(project, runs, scorecard)
+    found = reproduce(runs, stored.references[profile])
+    write_reproduction(project, found)
+    write_fragments(project, runs, scorecard, found, stored)
     if _own(project):
         write_interactive(project)
     # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
@@ -108,6 +113,7 @@ def _build(
     print(
         f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)"
     )
+    print(closing_line(project, found))
     failed, count = failed_claims(runs)
     if strict:
         _gate("claims", [str(claim) for claim in failed])

@@ -20,7 +20,7 @@ from .project import BookError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["CLAIMS", "FailedClaim", "banner", "check_claims", "failed_claims", "marked", "read_claims", "report", "stated"]
+__all__ = ["CLAIMS", "FailedClaim", "banner", "check_claims", "escaped", "failed_claims", "marked", "read_claims", "report", "stated"]
 
 CLAIMS = "claims.json"
 """The file among the results of a notebook that has its claims."""
@@ -126,8 +126,19 @@ def read_claims(results: Path) -> dict[str, dict[str, Any]]:
     return claims
 
 
+def escaped(text: str) -> str:
+    """Text of a run so that Markdown shows it as it is.
+
+    Examples
+    --------
+    >>> print(escaped("2*3 of a_1"))
+    2\\*3 of a\\_1
+    """
+    return _SPECIAL.sub(r"\\\1", text)
+
+
 def _words(statement: str, shown: str) -> str:
-    return _SPECIAL.sub(r"\\\1", f"Not so in this run: {statement} ({shown}).")
+    return escaped(f"Not so in this run: {statement} ({shown}).")
 
 
 def _note(text: str) -> str:

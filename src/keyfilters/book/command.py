@@ -52,14 +52,22 @@ def _launch(project: Project, options: argparse.Namespace) -> None:
     print(f"written into: {', '.join(written) or 'nothing, all is in order'}")
 
 
-def _record(project: Project, options: argparse.Namespace) -> None:
-    from .build import check_runs
-    from .manifest import load_manifest
-    from .record import record_path, write_record
+def _reference(project: Project, options: argparse.Namespace) -> None:
+    from .build import alone, check_runs
+    from .manifest import PROFILES, load_manifest
+    from .reference_run import reference_path, write_reference
+    from .reproduction import write_machine
 
-    out = options.out or record_path(project)
-    count = write_record(project, load_manifest(project), lambda runs: check_runs(project, runs), out)
-    print(f"{count} runs: {project.short(out.resolve())}")
+    if options.profile not in PROFILES:
+        raise BookError(f"unknown profile {options.profile!r}; the profiles are {', '.join(PROFILES)}")
+    with alone(project):
+        if options.machine:
+            print(write_machine(project))
+            return
+        done = write_reference(
+            project, load_manifest(project), options.profile, lambda runs: check_runs(project, runs), runs=options.runs
+        )
+    print(f"{project.short(reference_path(project, options.profile))}: {done}")
 
 
 def _build_options(parser: argparse.ArgumentParser) -> None:
@@ -73,8 +81,10 @@ def _build_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="exit 1 where a claim does not hold in this run")
 
 
-def _record_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to (default: where the book reads it)")
+def _reference_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default="quick", metavar="quick|full", help="whose reference (default: quick)")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="take the newest runs of this build folder (default: those of this state of the book)")
+    parser.add_argument("--machine", action="store_true", help="store how the last build compared, for this kind of machine, instead")
 
 
 class Action(NamedTuple):
@@ -96,7 +106,9 @@ ACTIONS: dict[str, Action] = {
     "teach": Action("write the archives of a course from the book as it was built", _teach),
     "pdf": Action("print the built book to one PDF", _pdf),
     "launch": Action("write the cell that installs the library into every notebook", _launch),
-    "record": Action("write the record of the runs on a machine with a GPU", _record, _record_options),
+    "reference": Action(
+        "write what the stored runs found as the reference that builds compare themselves with", _reference, _reference_options
+    ),
 }
 """Each action by its name."""
 

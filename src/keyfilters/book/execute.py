@@ -224,12 +224,12 @@ def execute_all(
     failures: list[Failure] = []
     if todo:
         provide(need for entry in todo for need in entry.needs)
-        facts = provenance(project)
         build = project.build.resolve()
         flags = processor_flags()
         if shortfall(flags):
             print(f"note: {shortfall(flags)}", file=sys.stderr)
         environment = {**_ENVIRONMENT, **common_kernels(os.environ, flags), "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
+        facts = provenance(project, {**os.environ, **environment})
         _warm_up(environment)
         # A log gets one line for each notebook, a terminal a bar as well.
         quiet = not sys.stderr.isatty()

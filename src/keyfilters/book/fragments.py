@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..published import DEVIATES, EQUAL, WITHIN
 from .badge import badge
 from .course import write_course
 from .project import Project, write_atomic
 from .provenance import provenance
+from .reproduction import Stored
+from .reproduction_page import write_reproduction_page
 from .runs import Run
 from .status import write_status
 from .words import commit_text, versions_text
@@ -59,9 +62,15 @@ def provenance_line(project: Project, profile: str) -> str:
     )
 
 
-def write_fragments(project: Project, runs: list[Run], scorecard: pd.DataFrame | None) -> None:
-    """Write the fragments to `book/_generated`; `scorecard` is left out where a book has none."""
-    write_status(project, [run.entry for run in runs], runs)
+def write_fragments(
+    project: Project, runs: list[Run], scorecard: pd.DataFrame | None, found: Mapping[str, Any], stored: Stored
+) -> None:
+    """Write the fragments to `book/_generated`.
+
+    `scorecard` is left out where a book has none; `found` is what `reproduce` returned, `stored` what it was compared with.
+    """
+    write_status(project, found, stored.references["full"], stored.machines)
+    write_reproduction_page(project, found, stored)
     write_atomic(project.generated / "provenance.txt", provenance_line(project, runs[0].profile))
     counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
     write_atomic(project.generated / "scorecard_counts.md", counts)

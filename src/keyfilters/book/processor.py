@@ -8,11 +8,16 @@ costs them little.
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FLOOR", "common_kernels", "processor_flags", "shortfall"]
+__all__ = ["FLOOR", "KINDS", "common_kernels", "kind_text", "processor", "processor_flags", "shortfall"]
+
+KINDS = {"sse": "x86-64 without AVX2", "avx2": "x86-64 with AVX2", "avx512": "x86-64 with AVX-512"}
+"""Kinds of x86 processor that the libraries have kernels of their own for, from the least to the most; in words."""
 
 
 class Limit(NamedTuple):
@@ -51,6 +56,7 @@ FLOOR: dict[str, Limit] = {
 _NUMPY = "NPY_DISABLE_CPU_FEATURES"
 _BEYOND = ("X86_V4", "AVX512_ICL", "AVX512_SPR")
 _NEEDED = frozenset({"avx2", "fma"})
+_NEWER = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 
 
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
@@ -107,3 +113,57 @@ def common_kernels(asked: Mapping[str, str], flags: Collection[str]) -> dict[str
     # NumPy takes a list of what not to use; it never is asked for less by ours than by the person's own.
     names = asked.get(_NUMPY, "").replace(",", " ").split()
     return found | {_NUMPY: " ".join(dict.fromkeys([*names, *_BEYOND]))}
+
+
+def _machine(flags: Collection[str]) -> str:
+    architecture = platform.machine()
+    if architecture.lower() not in ("x86_64", "amd64") or not flags:
+        return architecture or "unknown"
+    return "avx512" if set(flags) >= _NEWER else "avx2" if set(flags) >= _NEEDED else "sse"
+
+
+def processor(environment: Mapping[str, str] | None = None, flags: Collection[str] | None = None) -> dict[str, str]:
+    """The kind of processor that a machine has, and the kind that the libraries compute as.
+
+    Parameters
+    ----------
+    environment : the variables of the process that computes; default: those of this one
+    flags : what the processor can do; default: `processor_flags()`
+
+    Returns
+    -------
+    dict of str to str
+        ``machine`` and ``kind``, each one of `KINDS`, or the name of an architecture that is not x86-64. Variables limit
+        the libraries one by one; ``kind`` is the most that one of them may use, and at most what the machine has.
+
+    Examples
+    --------
+    >>> sorted(processor())
+    ['kind', 'machine']
+    """
+    asked = os.environ if environment is None else environment
+    machine = _machine(processor_flags() if flags is None else flags)
+    if machine not in KINDS:
+        return {"machine": machine, "kind": machine}
+
+    def limit(library: Limit) -> str:
+        if any(asked.get(name, "").lower() in library.older for name in library.asked):
+            return "sse"
+        return "avx2" if asked.get(library.variable, "").lower() == library.value.lower() else machine
+
+    off = asked.get(_NUMPY, "").replace(",", " ").split()
+    numpy = "sse" if "X86_V3" in off else "avx2" if "X86_V4" in off else machine
+    order = list(KINDS).index
+    used = [min(machine, kind, key=order) for kind in (*map(limit, FLOOR.values()), numpy)]
+    return {"machine": machine, "kind": max(used, key=order)}
+
+
+def kind_text(kind: str) -> str:
+    """A kind of machine in words.
+
+    Examples
+    --------
+    >>> kind_text("avx2"), kind_text("gpu"), kind_text("arm64")
+    ('x86-64 with AVX2', 'a machine with a GPU', 'arm64')
+    """
+    return {**KINDS, "gpu": "a machine with a GPU"}.get(kind, kind)

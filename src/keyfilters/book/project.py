@@ -49,6 +49,11 @@ class Project:
         return self.root / "book"
 
     @property
+    def reference(self) -> Path:
+        """What a reference run found, and how other machines compare with it; in git."""
+        return self.root / "reference"
+
+    @property
     def staged(self) -> Path:
         return self.book / "notebooks"
 

@@ -1,4 +1,4 @@
-"""Where a result comes from: commit, device, versions and the hash of the data."""
+"""Where a result comes from: commit, device, kind of processor, versions and the hash of the data."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .processor import processor
 from .project import Project, digest_files
 
 __all__ = ["commit", "cores", "data_sha256", "device", "gpus", "provenance", "versions"]
@@ -54,8 +55,11 @@ def device() -> str:
 
 
 def gpus() -> list[str]:
-    """The models of the GPUs of this machine, as the driver of NVIDIA names them; none where there is no driver."""
-    if shutil.which("nvidia-smi") is None:
+    """The models of the GPUs of this machine, as the driver of NVIDIA names them.
+
+    None where there is no driver, or where `CUDA_VISIBLE_DEVICES` hides them all.
+    """
+    if shutil.which("nvidia-smi") is None or os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1"):
         return []
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     asked = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -83,11 +87,12 @@ def data_sha256(project: Project) -> str:
     return digest_files(data_files(project), project.package)
 
 
-def provenance(project: Project) -> dict[str, Any]:
-    """All of it, as it is written into the record of a run."""
+def provenance(project: Project, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """All of it, as it is written into the record of a run that is executed with the variables `environment`."""
     return {
         "commit": commit(project.root),
         "device": device(),
+        "processor": processor(environment),
         "versions": versions(),
         "data_sha256": data_sha256(project),
     }

@@ -19,7 +19,7 @@ from .manifest import Entry
 from .needs import ROOMS, rooms_not_needed
 from .project import Project, digest_files, remove_tree, write_atomic
 
-__all__ = ["CALLED", "CHECKING", "Run", "cache_key", "cached_run", "clear_partials", "numbers_of", "package_digest", "partial_folder", "store_run"]
+__all__ = ["CALLED", "CHECKING", "Run", "cache_key", "cached_run", "clear_partials", "newest_run", "package_digest", "partial_folder", "store_run"]
 
 CALLED = ("__init__.py", "claims.py", "execute.py", "legible.py", "page.py", "project.py")
 """Files of `book/` that notebooks call or are executed by."""
@@ -103,13 +103,27 @@ def _content(folder: Path) -> dict[str, str]:
 def cached_run(project: Project, entry: Entry, profile: str, key: str) -> Run | None:
     """The stored run with this key, if it is whole."""
     folder = project.cache / profile / entry.slug / key
+    record = _whole(folder)
+    return None if record is None else Run(entry, profile, folder, record, fresh=False)
+
+
+def newest_run(cache: Path, entry: Entry, profile: str) -> Run | None:
+    """The newest whole run of a notebook with the parameters of `entry` in a cache, whatever state of the book it is of."""
+    folders = (cache / profile / entry.slug).glob("*/run.json")
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True):
+        record = _whole(path.parent)
+        if record is not None and record["parameters"] == entry.parameters[profile]:
+            return Run(entry, profile, path.parent, record, fresh=False)
+    return None
+
+
+def _whole(folder: Path) -> dict[str, Any] | None:
+    """The record of the run in `folder`, if its files are those that it names."""
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if record["content"] != _content(folder):
-            return None
+        return record if record["content"] == _content(folder) else None
     except (OSError, ValueError, KeyError):
         return None
-    return Run(entry, profile, folder, record, fresh=False)
 
 
 def partial_folder(project: Project, entry: Entry, profile: str) -> Path:
@@ -144,14 +158,6 @@ def store_run(project: Project, entry: Entry, profile: str, key: str, facts: dic
     for old in kept[_KEPT_RUNS:]:
         remove_tree(old)
     return Run(entry, profile, folder, record, fresh=True)
-
-
-def numbers_of(run: Run) -> dict[str, Any]:
-    """The numbers that a run computed for its text, at full precision: name -> value."""
-    path = run.results / "numbers.json"
-    if not path.is_file():
-        return {}
-    return {name: number["value"] for name, number in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def clear_partials(folder: Path) -> None:
