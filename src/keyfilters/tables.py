@@ -6,6 +6,9 @@ from .checks import choice
 from .fitting import JOINT_METHODS, METHODS
 from .published import Row, grids_of, published, rerun, scorecard
 
+DECIMALS = 12
+"""To which differences of scales are given; what is smaller is rounding."""
+
 SCALE_COLUMNS = (
     "key", "axis", "fit", "published", "reproduced", "difference", "rerun", "rerun_difference", "step", "verdict", "deviation",
 )  # fmt: skip
@@ -48,6 +51,8 @@ def scales_table(method):
           published;
         - rerun: the published grid search run again, rerun_difference: that minus published, step: the
           spacing of the grid, its largest for logarithmic grids (NaN where no grid is known);
+        - both differences are rounded to 12 decimals: what is smaller is rounding, which depends on the
+          processor;
         - verdict, deviation: as in :func:`keyfilters.scorecard`.
 
     Raises
@@ -72,8 +77,8 @@ def scales_table(method):
             {
                 "key": entry.key, "axis": "gamma" if entry.quantity == "gamma" else entry.component,
                 "fit": _fit_label(row), "published": entry.published, "reproduced": entry.reproduced,
-                "difference": entry.difference, "rerun": again,
-                "rerun_difference": None if again is None else again - entry.published,
+                "difference": _settled(entry.difference), "rerun": again,
+                "rerun_difference": None if again is None else _settled(again - entry.published),
                 "step": max((window.step for window in grids_of(row)), default=None),
                 "verdict": entry.verdict, "deviation": entry.deviation,
             }
@@ -82,6 +87,11 @@ def scales_table(method):
 
     numbers = dict.fromkeys(("rerun", "rerun_difference", "step"), "float64")
     return pd.DataFrame(rows, columns=list(SCALE_COLUMNS)).sort_values("key", kind="stable", ignore_index=True).astype(numbers)
+
+
+def _settled(difference: float) -> float:
+    """Without the digits that depend on the processor, and without the sign of what they leave at 0."""
+    return round(difference, DECIMALS) + 0.0
 
 
 def _fit_label(row: Row) -> str:

@@ -107,16 +107,16 @@ def power_of_ten(value: float) -> float:
     """The least power of ten at or above a rounding error: its bound.
 
     The digits of a rounding error depend on the order in which a processor adds; a page states the bound instead.
-    What is below the precision of the numbers themselves, 2.2e-16, counts as that: an error may happen to be 0.
-    Raises `ValueError` for a negative or infinite value.
+    It is never below 1e-14, which is what rounding may do to a sum of 49 numbers of size 1: a smaller error, and one
+    that happens to be 0, is luck. Raises `ValueError` for a negative or infinite value.
 
     >>> power_of_ten(3e-13), power_of_ten(1e-13), power_of_ten(0)
-    (1e-12, 1e-13, 1e-15)
+    (1e-12, 1e-13, 1e-14)
     """
     if not 0 <= value < math.inf:
         raise ValueError(f"value is {value}; expected the size of an error, at least 0 and finite")
     # Decimal knows the exponent exactly, where a logarithm would round.
-    exact = Decimal(repr(max(float(value), float(np.finfo(float).eps))))
+    exact = Decimal(repr(max(float(value), 1e-14)))
     exponent = exact.adjusted()
     return float(f"1e{exponent if exact == Decimal(1).scaleb(exponent) else exponent + 1}")
 
