@@ -239,14 +239,6 @@ def test_a_failing_notebook_names_its_cell_and_the_others_go_on(tmp_path, capfd)
     assert not list(project.cache.rglob(".partial-*"))
 
 
-def test_a_notebook_over_its_budget_fails(tmp_path):
-    project = tiny_book(tmp_path / "book", "slow")
-    edit(project, "slow", 2, "import time\ntime.sleep(60)")
-    project.manifest.write_text(project.manifest.read_text().replace("budget_seconds: 60", "budget_seconds: 4"))
-    _, [failure] = execute(project)
-    assert failure.cell == 3 and "4 s (budget_seconds in the manifest)" in failure.error
-
-
 def test_a_dead_kernel_is_a_failure(tmp_path):
     project = tiny_book(tmp_path / "book", "dies")
     edit(project, "dies", 2, "import os\nos._exit(3)")

@@ -23,6 +23,7 @@ from .processor import common_kernels, processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
 from .runs import Run, cache_key, cached_run, clear_partials, package_digest, partial_folder, store_run
+from .watchdog import GENEROUS, PATIENCE, Watchdog
 
 __all__ = ["Failure", "check_parameters", "execute_all", "read_source"]
 
@@ -129,7 +130,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     import tempfile
 
     import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -140,7 +141,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     work.mkdir()
     os.environ["KEYFILTERS_RESULTS"] = str(partial / "results")
     started = time.monotonic()
-    deadline = started + task["budget"]
+    watchdog = Watchdog(**task["limits"])
     output = partial / "notebook.ipynb"
     # What the kernel says about itself belongs to no cell; it is of interest when it dies.
     log = partial / "kernel.log"
@@ -150,7 +151,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     sockets = tempfile.TemporaryDirectory(prefix="kf-")
     os.environ["JUPYTER_RUNTIME_DIR"] = sockets.name
     try:
-        with PeakMemory() as peak:
+        with PeakMemory() as peak, watchdog:
             papermill.execute_notebook(
                 str(source),
                 str(output),
@@ -161,22 +162,23 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
                 progress_bar=False,
                 log_output=False,
                 config=Config({"KernelManager": {"transport": "ipc"}}),
-                # The budget is for the whole notebook: each cell gets what is left of it.
-                timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
             )
     except Exception as error:  # whatever a notebook raises is a failure of the notebook
         cell, text, message = _blame(nbformat.read(source, as_version=4), output, error)
         if isinstance(error, DeadKernelError):
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             message = "the kernel died" + (f": {last[-1]}" if last else ", perhaps for lack of memory")
-        if isinstance(error, CellTimeoutError):
-            message = f"ran out of its {task['budget']} s (budget_seconds in the manifest)"
+        message = watchdog.verdict or message
         return {"cell": cell, "source": text, "error": message}
     finally:
         sockets.cleanup()
     remove_tree(work)
     log.unlink()
-    return {"seconds": time.monotonic() - started, "memory_mb": peak.megabytes}
+    seconds = time.monotonic() - started
+    note = ""
+    if seconds > task["budget"]:
+        note = f", planned {task['budget']} s at most; it had {watchdog.processor_seconds / seconds:.0%} of a processor"
+    return {"seconds": seconds, "memory_mb": peak.megabytes, "note": note}
 
 
 def _warm_up(environment: dict[str, str]) -> None:
@@ -243,9 +245,10 @@ def execute_all(
                         remove_tree(partial)
                         tqdm.write(f"  {entry.slug}: failed", file=sys.stderr)
                     else:
+                        note = outcome.pop("note")
                         own = facts | {"versions": versions(entry.needs)}
                         runs[entry.slug] = store_run(project, entry, profile, keys[entry.slug], {**outcome, **own})
-                        tqdm.write(f"  {entry.slug}: {outcome['seconds']:.1f} s", file=sys.stderr)
+                        tqdm.write(f"  {entry.slug}: {outcome['seconds']:.1f} s{note}", file=sys.stderr)
                     bar.update()
     for slug, run in runs.items():
         replace_tree(run.results, project.results(profile, slug, timed=run.entry.timed))
@@ -276,6 +279,7 @@ def _executed(
                 "partial": str(partial.resolve()),
                 "parameters": entry.parameters[profile],
                 "budget": entry.budget_seconds,
+                "limits": {"ceiling": GENEROUS * entry.budget_seconds, "patience": PATIENCE},
             }
             futures[pool.submit(_run_notebook, task)] = entry
         for future in as_completed(futures):

@@ -1,0 +1,105 @@
+"""Whether the processes that this one started still get on, judged by the processor time that they take."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+__all__ = ["GENEROUS", "IDLE", "PATIENCE", "Watchdog"]
+
+GENEROUS = 10
+"""How many times its planned processor time a notebook may take before it counts as an endless loop."""
+
+PATIENCE = 300.0
+"""Seconds by the clock without progress after which a notebook counts as hung."""
+
+IDLE = 0.01
+"""Share of one processor below which there is no progress. A kernel that waits takes less than a thousandth."""
+
+
+class Watchdog:
+    """Context manager that ends the descendants of this process when they hang or never come to an end.
+
+    A clock cannot tell a notebook that hangs from one on a busy machine. Processor time can: who waits for ever takes
+    none, and who has to share the processor takes as much as alone.
+
+    Parameters
+    ----------
+    ceiling : float
+        Seconds of processor time, of all descendants together, that are too many.
+    patience : float
+        Seconds by the clock within which the descendants must take more than the share `IDLE` of one processor.
+    seconds : float
+        Between two looks.
+
+    Attributes
+    ----------
+    processor_seconds : float
+        Processor time of the descendants, as far as seen.
+    verdict : str
+        Why they were ended; empty where they were not.
+
+    Examples
+    --------
+    >>> import subprocess, sys
+    >>> with Watchdog(ceiling=60, patience=2, seconds=0.1) as watchdog:
+    ...     code = subprocess.run([sys.executable, "-c", "import time; time.sleep(60)"]).returncode
+    >>> code != 0, watchdog.verdict
+    (True, 'hung: its processes took no processor time for 2 s')
+    """
+
+    def __init__(self, ceiling: float, patience: float, seconds: float = 1.0):
+        self.processor_seconds = 0.0
+        self.verdict = ""
+        self._ceiling, self._patience, self._seconds = ceiling, patience, seconds
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        import psutil
+
+        here = psutil.Process()
+        marked, since = 0.0, time.monotonic()
+        while not self._ended.wait(self._seconds):
+            processes = here.children(recursive=True)
+            # Less than before where one has ended that nobody waited for.
+            self.processor_seconds = max(self.processor_seconds, sum(map(_processor_seconds, processes)))
+            if self.processor_seconds > marked + IDLE * self._patience:
+                marked, since = self.processor_seconds, time.monotonic()
+            if self.processor_seconds > self._ceiling:
+                self.verdict = f"no end in sight: its processes took more than {self._ceiling:g} s of processor time"
+            elif time.monotonic() > since + self._patience:
+                self.verdict = f"hung: its processes took no processor time for {self._patience:g} s"
+            if self.verdict:
+                for process in processes:
+                    _end(process)
+                return
+
+
+def _processor_seconds(process) -> float:
+    """Of a process and of those of its children that have ended; 0 for one that is gone."""
+    import psutil
+
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    # The last two are missing outside of Unix.
+    return sum(getattr(times, name, 0.0) for name in ("user", "system", "children_user", "children_system"))
+
+
+def _end(process) -> None:
+    import psutil
+
+    try:
+        process.kill()
+    except psutil.Error:
+        pass
