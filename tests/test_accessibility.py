@@ -1,29 +1,18 @@
-"""The built book for readers with a keyboard, a screen reader, a small screen: axe-core, focus, boxes, figures, tables."""
+"""The built book for readers with a keyboard, a screen reader, a small screen: known faults, focus, boxes, tables.
+
+axe-core and the texts in figures are looked at by test_pages.py, where every page is visited.
+"""
 
 import re
-from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
-from test_pages import MODES, PAGES, SHOWN, WAIT, WIDTHS, each_page, pages_of_the_contents
+from pages import DATA, DESKTOP, KNOWN, PAGES, PHONE, ROOT, WIDTHS, pages_of_the_contents, ready, selectors
 
 import browser as chromium
-from keyfilters.book.legible import FLOOR, size, texts
 from keyfilters.book.mend import MENDS, mend_page
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = ROOT / "book" / "_generated" / "data"
-
 pytestmark = [pytest.mark.book, pytest.mark.browser]
-
-# What axe-core finds and what stays, with the reason. The page book/accessibility.md has the same list.
-# rule -> (what it is found at, as a selector, why it stays)
-KNOWN = {
-    "empty-table-header": (
-        "th:has(mjx-container)",
-        "The header is a formula. axe-core looks for words and does not read the MathML beside the formula, which screen readers do.",
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -41,35 +30,14 @@ def tab(request, running):
 
 @pytest.fixture
 def phone(running):
-    page = running.new_page(viewport={"width": 375, "height": 900}, reduced_motion="reduce")
+    page = running.new_page(viewport={"width": PHONE, "height": 900}, reduced_motion="reduce")
     yield page
     page.close()
 
 
 def visit(tab, address, name):
     tab.goto(f"{address}/{name}", wait_until="load")
-    tab.evaluate(WAIT)
-    tab.wait_for_function("document.documentElement.dataset.boxes === 'ready'")
-
-
-AXE = """async known => {
-    const found = await axe.run(document, {elementRef: true, resultTypes: ["violations"]});
-    return found.violations.flatMap(rule => rule.nodes
-        .filter(node => !(known[rule.id] && node.element.matches(known[rule.id])))
-        .map(node => `${rule.id}: ${node.html.slice(0, 120)} ${[...node.any, ...node.all, ...node.none].map(c => c.message)[0] || ""}`));
-}"""
-
-
-def faults(tab, axe, modes):
-    """What axe-core finds by all rules that it has switched on (WCAG A and AA, best practices), on the whole document."""
-    tab.add_script_tag(path=axe)
-    problems = []
-    for mode in modes:
-        tab.emulate_media(color_scheme=mode)
-        assert tab.evaluate(SHOWN, mode), f"{mode}: the page does not follow what the system prefers"
-        found = tab.evaluate(AXE, {rule: selector for rule, (selector, _) in KNOWN.items()})
-        problems += [f"{mode}: {problem}" for problem in found]
-    return problems
+    ready(tab)
 
 
 def test_the_page_on_accessibility_lists_the_known_faults():
@@ -80,76 +48,26 @@ def test_the_page_on_accessibility_lists_the_known_faults():
 
 def test_each_known_fault_is_still_there(running, address, axe):
     """A fault that is gone is taken off the list."""
-    page = running.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = running.new_page(viewport={"width": DESKTOP, "height": 900}, reduced_motion="reduce")
     left = dict(KNOWN)
     try:
         for name in pages_of_the_contents():
             if not left:
                 break
             visit(page, address, name)
-            selectors = {rule: selector for rule, (selector, _) in left.items()}
-            if not any(page.query_selector(selector) for selector in selectors.values()):
+            known = {rule: selector for rule, selector in selectors().items() if rule in left}
+            if not any(page.query_selector(selector) for selector in known.values()):
                 continue
             page.add_script_tag(path=axe)
             found = page.evaluate(
                 """async known => (await axe.run(document, {elementRef: true, runOnly: {type: "rule", values: Object.keys(known)}}))
                     .violations.filter(rule => rule.nodes.some(node => node.element.matches(known[rule.id]))).map(rule => rule.id)""",
-                selectors,
+                known,
             )
             left = {rule: row for rule, row in left.items() if rule not in found}
     finally:
         page.close()
     assert not left
-
-
-PICTURES = """() => [...document.querySelectorAll("figure[id]")].map(figure => {
-    const image = figure.querySelector("img"), box = figure.querySelector(".figure-box"), style = getComputedStyle(image);
-    const hint = figure.querySelector(".scroll-hint"), wide = box && box.scrollWidth > box.clientWidth + 1;
-    return {id: figure.id, src: image.src, boxed: Boolean(box), wide, hint: Boolean(hint && hint.checkVisibility()),
-            tab: box ? box.tabIndex : null, role: box && box.getAttribute("role"), label: box && box.getAttribute("aria-label"),
-            width: image.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)};
-})"""
-
-
-def small_texts(tab, name, book_html):
-    """Figures with text below 9 points as they are shown, and wide ones whose box cannot be reached or does not say so."""
-    problems = []
-    for shown in tab.evaluate(PICTURES):
-        if not shown["boxed"]:
-            problems.append(f"{shown['id']} has no box of its own")
-            continue
-        svg = DATA / Path(name).stem / f"{shown['id']}.svg"
-        if not svg.is_file():
-            svg = book_html / "_images" / Path(shown["src"]).name
-        drawn = svg.read_bytes()
-        # A point is 96/72 CSS pixels.
-        scale = shown["width"] * 72 / 96 / size(drawn)[0]
-        points, label = min(texts(drawn))
-        if points * scale < FLOOR - 0.01:
-            problems.append(f"{shown['id']}: {label!r} has {points * scale:.1f} pt")
-        if shown["wide"] and not (shown["tab"] == 0 and shown["hint"] and shown["role"] == "region" and shown["label"]):
-            problems.append(f"{shown['id']} is wider than its box, which has no stop, hint, role or name")
-        if not shown["wide"] and (shown["hint"] or shown["tab"] == 0):
-            problems.append(f"{shown['id']} fits, but says that it does not")
-    return problems
-
-
-SCROLLERS = """() => [...document.querySelectorAll("main *")].filter(element => {
-    if (!element.checkVisibility() || element.closest("mjx-assistive-mml")) return false;
-    if (!/auto|scroll/.test(getComputedStyle(element).overflowX)) return false;
-    return element.scrollWidth > element.clientWidth + 1;
-}).filter(element => !(element.tabIndex === 0 && (element.getAttribute("aria-label") || element.matches("textarea, select"))))
-  .map(element => `${element.tagName}.${element.className}: ${element.textContent.trim().slice(0, 60)}`)"""
-
-
-@each_page
-def test_a_page_is_readable_for_everybody(name, tab, address, book_html, axe):
-    """Text in figures, boxes that scroll, and axe-core: in both colour modes on a desktop, in one on a phone, whose colours are the same."""
-    visit(tab, address, name)
-    problems = small_texts(tab, name, book_html)
-    problems += [f"scrolls sideways without a stop or a name: {box}" for box in tab.evaluate(SCROLLERS)]
-    problems += faults(tab, axe, MODES if tab.viewport_size["width"] == max(WIDTHS) else MODES[:1])
-    assert not problems, "\n" + "\n".join(problems)
 
 
 def test_a_wide_figure_scrolls_with_the_arrow_keys(phone, address):

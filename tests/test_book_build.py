@@ -402,7 +402,7 @@ def test_replace_tree_removes_what_is_no_longer_there(tmp_path):
 
 
 def test_the_contents_follow_the_manifest():
-    from test_pages import PAGES
+    from pages import PAGES
 
     from keyfilters.book.project import Project
 

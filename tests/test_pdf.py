@@ -1,10 +1,15 @@
 """`make pdf`: one file with cover, contents whose numbers are right, numbered figures and tables, links, and no cut lines."""
 
 import re
+import shutil
+from contextlib import nullcontext
 
 import pytest
 from lxml import html as lxml_html
+from pypdf import PdfReader
+from tiny_book import ROOT
 
+from keyfilters.book import chromium as source
 from keyfilters.book import compose as composing
 from keyfilters.book.command import main
 from keyfilters.book.compose import NOT_PRINTED, compose, printed_pages
@@ -95,27 +100,29 @@ def test_what_is_too_wide_shrinks_and_a_cut_line_is_named(running):
 @pytest.fixture(scope="session")
 def printed(book_html, running):
     """The real book, printed; the browser of the tests is lent to the printing, since a process has only one."""
-    from contextlib import contextmanager
-
-    import keyfilters.book.chromium as source
-
-    @contextmanager
-    def lent():
-        yield running
-
-    original, source.chromium = source.chromium, lent
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "chromium", lambda: nullcontext(running))
         return print_book(Project(book_html.parent.parent))
-    finally:
-        source.chromium = original
 
 
+@pytest.mark.browser
+def test_a_small_book_is_printed(small, running, monkeypatch):
+    """The way of `make pdf`, with three pages; the whole book is printed by the long tests."""
+    shutil.copy(ROOT / "book" / "print" / "print.css", small.book / "print")
+    monkeypatch.setattr(source, "chromium", lambda: nullcontext(running))
+    path = print_book(small)
+    reader, places = PdfReader(path), destinations(path)
+    assert [places[page.key] for page in printed_pages(small)] == [3, 4] and len(reader.pages) == 4
+    assert "A book" in reader.pages[0].extract_text() and re.search(r"Keys\s*4\b", reader.pages[1].extract_text())
+    assert "/notebooks-one--fig" in {f"/{name.lstrip('/')}" for name in reader.named_destinations}
+    assert reader.metadata.title == "A book"
+
+
+@pytest.mark.slow
 @pytest.mark.book
 @pytest.mark.browser
 class TestTheBook:
     def reader(self, printed):
-        from pypdf import PdfReader
-
         return PdfReader(printed)
 
     def test_it_has_a_cover_contents_and_all_pages(self, printed, book_html):

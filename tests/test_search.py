@@ -67,8 +67,18 @@ def search(tab, place, query):
     return tab.evaluate(FIRST)
 
 
-@pytest.mark.parametrize("protocol", ["http", "file"])
-@pytest.mark.parametrize("query", QUERIES)
+# From a file the search is the same but for the excerpts: a word, a symbol and a function there, the rest among the long tests.
+FROM_A_FILE = ("sigma_x", "method B", "ideal_filter")
+
+
+@pytest.mark.parametrize(
+    "query, protocol",
+    [
+        pytest.param(query, protocol, marks=pytest.mark.slow if protocol == "file" and query not in FROM_A_FILE else ())
+        for query in QUERIES
+        for protocol in ("http", "file")
+    ],
+)
 def test_the_page_is_among_the_first_five(tab, places, query, protocol):
     found = search(tab, places[protocol], query)
     page, _, anchor = QUERIES[query].partition("#")

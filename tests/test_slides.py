@@ -101,9 +101,16 @@ LOOK = r"""() => {
 }"""
 
 
-@each_deck
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("protocol", ["http", "file"])
+@pytest.mark.parametrize(
+    "deck, protocol, mode",
+    [
+        # Each deck once, and one of them in the other way; the rest are among the long tests.
+        pytest.param(deck, protocol, mode, marks=() if (protocol, mode) == ("http", "light") or (deck, protocol, mode) == (DECKS[0], "file", "dark") else pytest.mark.slow)
+        for deck in DECKS
+        for protocol in ("http", "file")
+        for mode in ("light", "dark")
+    ],
+)
 @pytest.mark.book
 @pytest.mark.browser
 def test_every_slide_by_the_keyboard(deck, mode, protocol, tab, addresses):
