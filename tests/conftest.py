@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,6 +64,33 @@ def book_html():
     if not (html / "index.html").is_file():
         pytest.fail("the book is not built: run `make book` first (make test does)", pytrace=False)
     return html
+
+
+@pytest.fixture(scope="session")
+def built_book(shared_folder):
+    """A small book of two notebooks, built once for all processes; `tiny_book.copied` gives a copy to change."""
+    from tiny_book import tiny_book
+
+    from keyfilters.book.command import main
+    from keyfilters.book.project import Project
+
+    place = shared_folder / "built-book"
+    done = place / "done"
+    with taking_turns(shared_folder / "built-book.lock"):
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            project = tiny_book(place / "book", "one", "two", quick="{n: 4, every: 1}")
+            assert main(["build"], root=project.root) == 0
+            done.touch()
+    return Project(place / "book")
+
+
+@pytest.fixture
+def no_kernels(monkeypatch):
+    """Notebooks are not executed but copied: for tests of what is executed, and when."""
+    from tiny_book import executed_by_nobody
+
+    monkeypatch.setattr("keyfilters.book.execute._executed", executed_by_nobody)
 
 
 @pytest.fixture(scope="session")

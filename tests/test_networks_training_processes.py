@@ -19,6 +19,8 @@ from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
 from keyfilters.networks.training.recipes import TrainConfig  # noqa: E402
 from keyfilters.networks.training.loop import fit  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 WATCHDOG = 240
 HERE = Path(__file__).parent
 START = f"import sys, warnings; warnings.simplefilter('error'); sys.path.insert(0, {str(HERE)!r})\n"

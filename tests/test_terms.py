@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from each import each
 from lxml import html as lxml_html
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -65,32 +66,26 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-def built(tmp_path):
-    """Build a project with the pages `name=text`; gives the HTML of a page, and the folder."""
-
-    def build(builder="html", settings=SETTINGS, **pages):
-        source = tmp_path / "source"
-        source.mkdir()
-        texts = {"glossary": GLOSSARY, "notation": NOTATION, **pages}
-        for name, text in texts.items():
-            (source / f"{name}.md").write_text(text, encoding="utf-8")
-        contents = "\n".join(texts)
-        (source / "index.md").write_text(f"# Start\n\n```{{toctree}}\n{contents}\n```\n", encoding="utf-8")
-        (source / "terms.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        said = StringIO()
-        settings = {
-            "extensions": ["myst_parser", "keyfilters.book.terms"],
-            "myst_enable_extensions": ["dollarmath", "colon_fence"],
-            "nitpicky": True,
-        }
-        folders = (source, None, tmp_path / "out", tmp_path / "trees")
-        with docutils_namespace():
-            Sphinx(*folders, builder, confoverrides=settings, status=None, warning=said, freshenv=True).build()
-        assert not said.getvalue()
-        return tmp_path / "out"
-
-    return build
+def build(root, builder="html", settings=SETTINGS, **pages):
+    """Build a project with the pages `name=text`; the folder of what was built."""
+    source = root / "source"
+    source.mkdir()
+    texts = {"glossary": GLOSSARY, "notation": NOTATION, **pages}
+    for name, text in texts.items():
+        (source / f"{name}.md").write_text(text, encoding="utf-8")
+    contents = "\n".join(texts)
+    (source / "index.md").write_text(f"# Start\n\n```{{toctree}}\n{contents}\n```\n", encoding="utf-8")
+    (source / "terms.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    said = StringIO()
+    settings = {
+        "extensions": ["myst_parser", "keyfilters.book.terms"],
+        "myst_enable_extensions": ["dollarmath", "colon_fence"],
+        "nitpicky": True,
+    }
+    with docutils_namespace():
+        Sphinx(source, None, root / "out", root / "trees", builder, confoverrides=settings, status=None, warning=said, freshenv=True).build()
+    assert not said.getvalue()
+    return root / "out"
 
 
 def term_links(path):
@@ -99,51 +94,51 @@ def term_links(path):
     return [(link.text_content(), link.get("href")) for link in tree.xpath('//a[contains(@class, "term-link")]')]
 
 
-def linked(built, text):
-    return term_links(built(page=f"# Page\n\n{text}\n") / "page.html")
+WORDS = [
+    ("Scale spaces, and scale space.", ["Scale spaces"]),
+    ("The Scale space of a name, then scale-space\ntheory.", ["scale-space"]),
+    ("A scale\nspace over two lines.", ["scale\nspace"]),
+    ("A depthwise-separable convolution, separable.", ["depthwise-separable convolution", "separable"]),
+    ("Depthwise: a *depthwise convolution*.", ["Depthwise"]),
+    ("Inseparable, separability, nonseparable.", []),
+    ("First a separable cut, then separable.", ["separable"]),
+    ("Holm's correction and Holm’s corrections.", ["Holm’s correction"]),
+    ("A divergence is no form, KL is.", ["KL"]),
+    ("A kl is none.", []),
+    ("**Strong separable** and `separable`.", ["separable"]),
+    ("`separable` and [separable](glossary.md) only.", []),
+    ('<a href="page.html">separable, KL</a> and separable.', ["separable"]),
+    ("| a separable |\n| --- |\n| separable |\n", []),
+    ("## A separable heading\n\nNo word.", []),
+]
+FORMULAS = [
+    (r"$\sigma_{x}$, $\sigma$ and $\sigma_x$", [r"\(\sigma_{x}\)"]),
+    (r"$\sigma = 1$, then $\sigma$", [r"\(\sigma\)"]),
+    (r"$T( n ;\, s )$ and $T$", [r"\(T( n ;\, s )\)"]),
+    (r"$\delta_{x-}$ and $\sigma =$ 3", [r"\(\sigma =\)"]),
+]
+PAGE = r"""# Page
+
+A scale space of KL, $\sigma_x$ and $T$."""
 
 
-@pytest.mark.parametrize(
-    "text, found",
-    [
-        ("Scale spaces, and scale space.", ["Scale spaces"]),
-        ("The Scale space of a name, then scale-space\ntheory.", ["scale-space"]),
-        ("A scale\nspace over two lines.", ["scale\nspace"]),
-        ("A depthwise-separable convolution, separable.", ["depthwise-separable convolution", "separable"]),
-        ("Depthwise: a *depthwise convolution*.", ["Depthwise"]),
-        ("Inseparable, separability, nonseparable.", []),
-        ("First a separable cut, then separable.", ["separable"]),
-        ("Holm's correction and Holm’s corrections.", ["Holm’s correction"]),
-        ("A divergence is no form, KL is.", ["KL"]),
-        ("A kl is none.", []),
-        ("**Strong separable** and `separable`.", ["separable"]),
-        ("`separable` and [separable](glossary.md) only.", []),
-        ('<a href="page.html">separable, KL</a> and separable.', ["separable"]),
-        ("| a separable |\n| --- |\n| separable |\n", []),
-        ("## A separable heading\n\nNo word.", []),
-    ],
-)
-def test_what_is_linked(built, text, found):
-    assert [words for words, _ in linked(built, text)] == found
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One project with a page for each text: every page has its own first uses."""
+    pages = {f"case{n}": f"# Page\n\n{text}\n" for n, (text, _) in enumerate([*WORDS, *FORMULAS])}
+    return build(tmp_path_factory.mktemp("terms"), page=PAGE, other="# Other\n\nKL, separable.", **pages)
 
 
-@pytest.mark.parametrize(
-    "text, found",
-    [
-        (r"$\sigma_{x}$, $\sigma$ and $\sigma_x$", [r"\(\sigma_{x}\)"]),
-        (r"$\sigma = 1$, then $\sigma$", [r"\(\sigma\)"]),
-        (r"$T( n ;\, s )$ and $T$", [r"\(T( n ;\, s )\)"]),
-        (r"$\delta_{x-}$ and $\sigma =$ 3", [r"\(\sigma =\)"]),
-    ],
-)
-def test_which_formulas_are_linked(built, text, found):
-    assert [words for words, _ in linked(built, text)] == found
+def linked(path):
+    return [words for words, _ in term_links(path)]
 
 
-def test_links_lead_to_definitions_and_say_them(built):
-    folder = built(page=r"""# Page
+@each("number, found", [(number, found) for number, (_, found) in enumerate([*WORDS, *FORMULAS])])
+def test_what_is_linked(folder, number, found):
+    assert linked(folder / f"case{number}.html") == found
 
-A scale space of KL, $\sigma_x$ and $T$.""")
+
+def test_links_lead_to_definitions_and_say_them(folder):
     tree = lxml_html.parse(str(folder / "page.html")).getroot()
     links = tree.xpath('//a[contains(@class, "term-link")]')
     assert [(link.get("href"), link.get("title")) for link in links] == [
@@ -158,29 +153,27 @@ A scale space of KL, $\sigma_x$ and $T$.""")
     assert not term_links(folder / "glossary.html") and not term_links(folder / "notation.html")
 
 
-def test_a_page_can_be_left_out(built):
-    folder = built(page="# Page\n\nKL.", other="# Other\n\nKL, separable.")
-    assert [words for words, _ in term_links(folder / "page.html")] == ["KL"]
-    assert [words for words, _ in term_links(folder / "other.html")] == ["separable"]
+def test_a_page_can_be_left_out(folder):
+    assert "KL" in linked(folder / "page.html")
+    assert linked(folder / "other.html") == ["separable"]
 
 
-def test_in_one_document_every_page_has_its_own_first_uses(built):
-    folder = built("singlehtml", page="# Page\n\nseparable KL", other="# Other\n\nseparable")
-    assert [words for words, _ in term_links(folder / "index.html")] == ["separable", "KL", "separable"]
+def test_in_one_document_every_page_has_its_own_first_uses(tmp_path):
+    folder = build(tmp_path, "singlehtml", page="# Page\n\nseparable KL", other="# Other\n\nseparable")
+    assert linked(folder / "index.html") == ["separable", "KL", "separable"]
     ids = set(lxml_html.parse(str(folder / "index.html")).getroot().xpath("//@id"))
     assert all(target.split("#")[-1] in ids for _, target in term_links(folder / "index.html"))
 
 
-def test_index_and_search_know_terms_symbols_and_words_of_the_list(built):
-    folder = built(page="# Page\n\nText.")
+def test_index_and_search_know_terms_symbols_and_words_of_the_list(folder):
     index = (folder / "genindex.html").read_text(encoding="utf-8")
     for word in ("C3PO", "scale space", "sigma_x", "σ_x", "T(n, s)", "delta_x+"):
         assert re.search(f">(<strong>)?{re.escape(word)}<", index), word
 
 
-def test_a_form_of_a_term_that_is_not_there_is_named(tmp_path, built):
+def test_a_form_of_a_term_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ExtensionError, match="the glossary has no entry 'scales'"):
-        built(page="# Page\n\nText.", settings={"terms": {"scales": {}}})
+        build(tmp_path, page="# Page\n\nText.", settings={"terms": {"scales": {}}})
 
 
 def test_a_book_without_glossary_and_notation_has_no_links():

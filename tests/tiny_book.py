@@ -7,6 +7,7 @@ import nbformat
 from nbformat import v4
 
 from keyfilters.book.project import Project
+from keyfilters.book.runs import partial_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -98,3 +99,19 @@ def tiny_book(root, *slugs, **fields):
         write_notebook(project, slug, tiny_notebook(slug))
     write_manifest(project, slugs, **fields)
     return project
+
+
+def copied(project, target):
+    """A copy of a book with all that was built of it, to be changed."""
+    shutil.copytree(project.root, target, symlinks=True)
+    return Project(Path(target))
+
+
+def executed_by_nobody(project, entries, profile, workers, environment):
+    """Stands in for `keyfilters.book.execute._executed` where a test asks what is executed, not what comes out."""
+    for entry in entries:
+        partial = partial_folder(project, entry, profile)
+        (partial / "results").mkdir(parents=True)
+        (partial / "results" / f"tbl-{entry.slug}.csv").write_text("key\n1\n")
+        shutil.copy(project.notebooks / f"{entry.slug}.ipynb", partial / "notebook.ipynb")
+        yield entry, {"seconds": 0.1, "memory_mb": 100}
