@@ -65,11 +65,12 @@ def status(project, runs):
 def test_what_was_not_run_is_not_invented(project):
     status(project, [made(project, "one", numbers={"a": 1.0}), made(project, "two", memory_mb=None)])
     here = cells(project, "status.md")
-    assert here["one"] == ["passed all gates", "not compared", "4.2", "1.3 GB", "`n = 4`", f"{CPU} (x86-64 with AVX2)", "–"]
+    assert here["one"] == ["passed all gates", "not compared", "4.2", "1.3 GB", "`n = 4`", "–"]
     assert here["two"][3] == "–"
-    assert "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1 and commit `0123456789`." in (project.generated / "status.md").read_text()
+    caption = "Every notebook of this build, CPU, 2 cores (x86-64 with AVX2), with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1 and commit `0123456789`."
+    assert caption in (project.generated / "status.md").read_text()
     for name in ("status_full.md", "status_gpu.md"):
-        assert all(row == ["not run", *["–"] * 5] for row in cells(project, name).values())
+        assert all(row == ["not run", *["–"] * 4] for row in cells(project, name).values())
     assert [row["verdict"] for row in table(project, "tbl-status-full.csv")] == ["not run"] * 2
     [first, _] = table(project, "tbl-status.csv")
     assert json.loads(first["versions"]) == VERSIONS and first["seconds"] == "4.2" and first["memory_mb"] == "1204"
@@ -80,7 +81,7 @@ def test_runs_of_two_commits_say_which_is_of_which(project):
     here = cells(project, "status.md")
     assert [here[slug][-1] for slug in ("one", "two")] == ["`0123456789`", "`9876543210` with local changes"]
     text = (project.generated / "status.md").read_text()
-    assert "| Commit |" in text and "with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1." in text
+    assert "| Commit |" in text and ", with Python 3.12.1, NumPy 2.4.6, SciPy 1.17.1." in text
 
 
 def test_the_full_run_stands_beside_this_one(project):
@@ -89,7 +90,7 @@ def test_the_full_run_stands_beside_this_one(project):
     assert main(["reference", "--profile", "full"], root=project.root) == 0
     status(project, [made(project, "one", numbers={"a": 2.5}), made(project, "two")])
     full = cells(project, "status_full.md")
-    assert full["one"] == ["passed all gates", "61.0", "1.3 GB", "`n = 9`", f"{CPU} (x86-64 with AVX2)", "–"]
+    assert full["one"] == ["passed all gates", "61.0", "1.3 GB", "`n = 9`", "–"]
     assert full["two"][0] == "not run"
     assert "PyTorch 2.15.0 and commit `aaaa000000`" in (project.generated / "status_full.md").read_text()
 
@@ -105,7 +106,14 @@ def test_the_run_on_a_gpu_is_stored_and_shown(project):
     assert machine_path(project, "gpu").is_file()
     status(project, [made(project, slug) for slug in ("one", "two")])
     gpu = cells(project, "status_gpu.md")
-    assert gpu["one"] == ["passed all gates", "1 of 1", "4.2", "1.3 GB", "`n = 4`", f"{ON_GPU} (x86-64 with AVX2)", "–"]
+    assert gpu["one"] == ["passed all gates", "1 of 1", "4.2", "1.3 GB", "`n = 4`", "–"]
+    assert f"Every notebook with profile quick on a machine with a GPU, {ON_GPU} (x86-64" in (project.generated / "status_gpu.md").read_text()
+
+
+def test_runs_of_two_devices_say_which_is_of_which(project):
+    status(project, [made(project, "one"), made(project, "two", device="CPU, 16 cores", processor=None)])
+    here = cells(project, "status.md")
+    assert [here[slug][5] for slug in ("one", "two")] == [f"{CPU} (x86-64 with AVX2)", "CPU, 16 cores"]
 
 
 def test_the_device_names_the_gpus(monkeypatch):

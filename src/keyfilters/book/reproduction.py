@@ -12,6 +12,7 @@ The file holds ``{"equal": n, "within": n, "differ": n, "claims_failed": [{"page
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -36,12 +37,18 @@ __all__ = [
 EQUAL, WITHIN, DIFFER = "equal", "within", "differ"
 VERDICTS = (EQUAL, WITHIN, DIFFER)
 
+
+
+def _power(value: float) -> str:
+    return f"$10^{{{round(math.log10(value))}}}$"
+
+
 MEANING = {
     EQUAL: "a number is printed with the same digits, a claim holds or fails as before, a file of data has the same bytes",
     WITHIN: (
         "a number differs by no more than one unit of its last printed digit; the decimal numbers of a file agree to "
-        f"{RELATIVE:g} of their size (or to {ABSOLUTE:g}, which is rounding), column by column, and its words and whole "
-        "numbers are the same"
+        f"{_power(RELATIVE)} of their size (or to {_power(ABSOLUTE)}, which is rounding), column by column, and its words "
+        "and whole numbers are the same"
     ),
     DIFFER: "everything else; words and counts that are not the same always differ, and so does what only one of the two has",
 }

@@ -67,8 +67,8 @@ def chapters_table(found: Mapping[str, Any]) -> str:
         counts = [str(chapter[verdict]) for verdict in VERDICTS]
         rows.append([page_link(slug), *(["–"] * 3 if chapter["not_compared"] else counts), str(failed)])
     rows.append(["all", *(f"{found[verdict]:,}" for verdict in VERDICTS), str(len(found["claims_failed"]))])
-    heads = ("Notebook", "Equal", "Within", "Differ", "Claims that fail")
-    text = prose_table("The results of this build, compared with the reference.", "tbl-reproduction", heads, rows)
+    heads = ("Notebook", "Equal", "Within", "Differ", "Claims failed")
+    text = prose_table("The results of this build, compared with the reference.", "tbl-reproduction", heads, rows, narrow=True)
     left_out: dict[str, list[str]] = {}
     for slug, chapter in found["chapters"].items():
         if chapter["not_compared"]:
@@ -99,7 +99,7 @@ def _differences(found: Mapping[str, Any], slugs: Collection[str], name: str, wh
         return f"Nothing differs {whose}.\n"
     lines = [[_link(row["page"], slugs), _name(row["name"]), _cell(row["reference"]), _cell(row["here"])] for row in rows]
     caption = f"Every result that differs {whose}: as the reference has it, and as it came out."
-    table = prose_table(caption, name, ("Notebook", "Result", "Reference", "There" if whose != "here" else "Here"), lines)
+    table = prose_table(caption, name, ("Notebook", "Result", "Reference", "There" if whose != "here" else "Here"), lines, narrow=True)
     reasons: dict[str, list[str]] = {}
     for page in dict.fromkeys(row["page"] for row in rows):
         chapter = found["chapters"].get(page)
@@ -164,7 +164,7 @@ def _machines(stored: Stored, profile: str, slugs: Collection[str]) -> str:
     rows = [[page_link(slug), *(_verdict_cell(verdict, slug) for verdict in verdicts.values())] for slug in slugs]
     heads = ("Notebook", *(kind_text(kind) for kind in kinds))
     caption = f"How many results are equal to the reference, by kind of machine; profile {profile}."
-    text = prose_table(caption, f"tbl-reproduction-{profile}", heads, rows) + "\n"
+    text = prose_table(caption, f"tbl-reproduction-{profile}", heads, rows, narrow=True) + "\n"
     run = {kind: verdict for kind, verdict in verdicts.items() if verdict is not None}
     text += "".join(_provenance(kind, verdict, current) for kind, verdict in run.items()) + "\n"
     for kind, verdict in run.items():
@@ -190,7 +190,7 @@ def write_reproduction_page(project: Project, found: Mapping[str, Any], stored: 
     columns = ("page", "name", "reference", "here", "verdict")
     files = {
         "reproduction_answer.md": answer(found) + "\n",
-        "reproduction_meaning.md": "".join(f"- **{verdict}**: {words};\n" for verdict, words in MEANING.items()),
+        "reproduction_meaning.md": "".join(f"- **{verdict}**: {words}.\n" for verdict, words in MEANING.items()),
         "reproduction_chapters.md": chapters_table(found),
         "reproduction_differences.md": _differences(found, slugs, "tbl-reproduction-differences", "here"),
         "reproduction_claims.md": _claims(found),

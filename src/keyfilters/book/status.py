@@ -18,7 +18,7 @@ __all__ = ["runs_table", "write_status"]
 NOT_RUN = "not run"
 
 _HEADS = (
-    "Notebook", "Verdict", "Equal to the reference", "Seconds", "Memory", "Parameters", "Device", "Further versions", "Commit",
+    "Notebook", "Verdict", "Equal", "Seconds", "Memory", "Parameters", "Device", "Further versions", "Commit",
 )  # fmt: skip
 _COLUMNS = (
     "slug", "verdict", "device", "processor", "seconds", "memory_mb", *VERDICTS, "parameters", "versions", "commit",
@@ -44,7 +44,7 @@ def _equal(row: Mapping[str, Any]) -> str:
 def _cells(slug: str, row: Mapping[str, Any], common: Mapping[str, str]) -> dict[str, str]:
     memory = row["memory_mb"]
     own = {name: version for name, version in row["versions"].items() if name not in common}
-    compared = {"Equal to the reference": _equal(row)} if EQUAL in row else {}
+    compared = {"Equal": _equal(row)} if EQUAL in row else {}
     return {
         "Notebook": page_link(slug),
         "Verdict": row["verdict"],
@@ -61,20 +61,21 @@ def _cells(slug: str, row: Mapping[str, Any], common: Mapping[str, str]) -> dict
 def runs_table(what: str, name: str, slugs: Iterable[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
     """One row for each of `slugs`, in their order; one without a run in `rows` says so.
 
-    Versions that all rows have in common stand in the caption, and so does the commit, where it is one.
+    Versions that all rows have in common stand in the caption, and so do device and commit, where it is one.
 
     Examples
     --------
     >>> print(runs_table("Runs", "tbl-runs", ["one"], {}).splitlines()[-2])
-    | {doc}`/notebooks/one` | not run | – | – | – | – | – |
+    | {doc}`/notebooks/one` | not run | – | – | – | – |
     """
     common = _common(rows.values())
-    commits = {commit_text(row["commit"]) for row in rows.values()}
+    devices, commits = {_device(row) for row in rows.values()}, {commit_text(row["commit"]) for row in rows.values()}
+    where = f", {next(iter(devices))}" if len(devices) == 1 else ""
     shared = [*([versions_text(common)] if common else []), *(commits if len(commits) == 1 else [])]
-    caption = f"{what}, with {' and '.join(shared)}." if shared else f"{what}."
+    caption = f"{what}{where}, with {' and '.join(shared)}." if shared else f"{what}{where}."
     compared = any(EQUAL in row for row in rows.values())
-    left_out = {*(() if compared else ("Equal to the reference",)), *(("Commit",) if len(commits) < 2 else ())}
-    heads = [head for head in _HEADS if head not in left_out]
+    shown = {"Equal": compared, "Device": len(devices) > 1, "Commit": len(commits) > 1}
+    heads = [head for head in _HEADS if shown.get(head, True)]
 
     def line(slug: str) -> list[str]:
         if slug not in rows:
@@ -121,7 +122,7 @@ def write_status(
     tables = {
         "status": ("Every notebook of this build", "tbl-status", found["chapters"]),
         "status_full": ("Every notebook with its full parameters", "tbl-status-full", full or {}),
-        "status_gpu": (f"Every notebook on a machine with a GPU, profile {verdict['profile']}", "tbl-status-gpu", verdict["chapters"]),
+        "status_gpu": (f"Every notebook with profile {verdict['profile']} on a machine with a GPU", "tbl-status-gpu", verdict["chapters"]),
     }
     slugs = list(found["chapters"])
     for file, (what, name, rows) in tables.items():
