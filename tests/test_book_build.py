@@ -201,13 +201,12 @@ def test_two_runs_write_the_same_bytes(built_book, tmp_path):
         assert not failures and runs["one"].fresh == (only is not None)
         results = files(project.results("quick", "one"))
         assert set(results) == {"fig-one.svg", "fig-one.npz", "tbl-one.csv", "numbers.json"}
-        images = [
-            output.data["image/png"]
-            for cell in nbformat.read(runs["one"].notebook, as_version=4).cells
-            for output in cell.get("outputs", [])
-            if "image/png" in output.get("data", {})
-        ]
+        cells = nbformat.read(runs["one"].notebook, as_version=4).cells
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        images = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
         assert len(images) == 1
+        # Printed in two pieces, shown as one.
+        assert [output.text for output in outputs if output.output_type == "stream"] == ["no\nanswer\n"]
         found.append((results, images))
     assert found[0] == found[1]
 

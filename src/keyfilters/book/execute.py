@@ -162,6 +162,8 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
                 progress_bar=False,
                 log_output=False,
                 config=Config({"KernelManager": {"transport": "ipc"}}),
+                # How many pieces a cell's prints arrive in depends on how busy the machine is.
+                coalesce_streams=True,
             )
     except Exception as error:  # whatever a notebook raises is a failure of the notebook
         cell, text, message = _blame(nbformat.read(source, as_version=4), output, error)

@@ -25,7 +25,10 @@ VERDICTS = {
 
 ROUNDING = 1e-12
 """Numbers printed in full are sums of about fifty terms: beyond this (times the number, if that is
-larger than 1) their digits depend on the order of summation."""
+larger than 1) their digits depend on the order of summation, and differences count as 0."""
+
+FULL_DIGITS = 12
+"""How many of the digits of a number printed in full say something, by the same rule."""
 
 COLUMNS = (
     "quantity", "key", "component", "method", "published", "decimals", "source",
@@ -89,12 +92,18 @@ def deviation_id(row: Row, known: list[dict[str, str]]) -> str:
 
 
 def significant_digits(value: float, decimals: str) -> float:
-    """Number of significant digits that a published number shows (17 for a full float; the decimals of a 0)."""
+    """Number of significant digits that a published number shows (12 for a full float, whose others are rounding; the decimals of a 0)."""
     if decimals == "full":
-        return 17.0
+        return float(FULL_DIGITS)
     if value == 0:
         return float(decimals)
     return float(max(0, int(decimals) + math.floor(math.log10(abs(value))) + 1))
+
+
+def _difference(value: float, reproduced: float) -> float:
+    """Reproduced minus published, 0 where that is no more than rounding."""
+    difference = reproduced - value
+    return difference if abs(difference) > ROUNDING * max(1.0, abs(value)) else 0.0
 
 
 def matching_digits(value: float, decimals: str, reproduced: float) -> float:
@@ -109,7 +118,7 @@ def matching_digits(value: float, decimals: str, reproduced: float) -> float:
     (3.0, 3.0)
     """
     printed = significant_digits(value, decimals)
-    difference = abs(reproduced - value)
+    difference = abs(_difference(value, reproduced))
     if difference == 0:
         return printed
     digits = -math.log10(difference / (abs(value) if abs(value) > 1e-14 else 1.0))
@@ -155,7 +164,7 @@ def _rows() -> tuple[dict, ...]:
             {
                 "quantity": row.quantity, "key": row.key, "component": row.component, "method": row.method,
                 "published": value, "decimals": entry["decimals"], "source": entry["source"],
-                "reproduced": computed, "difference": computed - value,
+                "reproduced": computed, "difference": _difference(value, computed),
                 "matching_digits": matching_digits(value, entry["decimals"], computed),
                 "verdict": outcome, "deviation": deviation_id(row, known) if outcome == DEVIATES else "",
             }
@@ -170,8 +179,8 @@ def scorecard():
     -------
     pandas.DataFrame
         357 rows; columns quantity, key, component, method, published, decimals, source, reproduced,
-        difference (reproduced minus published), matching_digits, verdict, deviation (the id of the
-        explanation where the verdict is ``"deviates"``).
+        difference (reproduced minus published; 0 where that is no more than rounding, 1e-12), matching_digits,
+        verdict, deviation (the id of the explanation where the verdict is ``"deviates"``).
 
     Examples
     --------
