@@ -145,8 +145,11 @@ class Fit:
 
 
 @lru_cache(maxsize=8)
-def _starts(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A coarse grid of shapes, from which the search starts, and orthonormal columns for each."""
+def _starts(name: str, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A coarse grid of shapes, from which the search starts, orthonormal columns for each, and its family.
+
+    A family has one angle and width (and frequency): neighbouring places lead to the same minimum.
+    """
     m = MODELS[name]
     places = np.linspace(-0.42, 0.42, 7) * size
     angles = np.arange(8) * np.pi / 8
@@ -159,7 +162,8 @@ def _starts(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     grid[:, 3:5] = np.maximum(grid[:, 3:5], 1.5 * NARROWEST)
     if m.tuned:
         grid[:, 5] = np.clip(grid[:, 5] / grid[:, 3], 1.5 * SLOWEST, 0.9 * FASTEST)
-    return grid, np.linalg.qr(columns(name, grid, size))[0]
+    family = np.unique(grid[:, 2:], axis=0, return_inverse=True)[1].ravel()
+    return grid, np.linalg.qr(columns(name, grid, size))[0], family
 
 
 def _scores(design: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -249,15 +253,13 @@ def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -
     if not norm.all():
         raise ValueError(f"filter {int(np.argmin(norm))} is all zero: expected at least one non-zero value")
     unit = w / norm
-    grid, design = _starts(m.name, size)
+    grid, design, family = _starts(m.name, size)
     scores = _scores(design, unit)
     each = zip(unit, norm[:, 0], scores, strict=True)
-    return [_best(m, v, float(n), grid, score, size, starts, evaluations) for v, n, score in each]
+    return [_best(m, v, float(n), grid, family, score, size, starts, evaluations) for v, n, score in each]
 
 
-def _best(m: Model, v, norm: float, grid, score, size: int, starts: int, evaluations: int) -> Fit:
-    # One start for each angle and width (and frequency): neighbouring places lead to the same minimum.
-    family = np.unique(grid[:, 2:], axis=0, return_inverse=True)[1].ravel()
+def _best(m: Model, v, norm: float, grid, family, score, size: int, starts: int, evaluations: int) -> Fit:
     order = np.argsort(-score, kind="stable")
     first = order[np.sort(np.unique(family[order], return_index=True)[1])][:starts]
     ends = [_refined(m, v, grid[i], size, evaluations) for i in first]

@@ -88,16 +88,11 @@ class ConvolutionalRBM(nn.Module):
 
     def _blocks(self, maps):
         """(N, K, H, W) to (N, K, C * C, H / C, W / C)."""
-        n, k, rows, columns = maps.shape
-        c = self.block
-        split = maps.reshape(n, k, rows // c, c, columns // c, c).permute(0, 1, 3, 5, 2, 4)
-        return split.reshape(n, k, c * c, rows // c, columns // c)
+        return F.pixel_unshuffle(maps, self.block).unflatten(1, (maps.shape[1], -1))
 
     def _maps(self, blocks):
         """Inverse of ``_blocks``."""
-        c = self.block
-        n, k, _, rows, columns = blocks.shape
-        return blocks.reshape(n, k, c, c, rows, columns).permute(0, 1, 4, 2, 5, 3).reshape(n, k, rows * c, columns * c)
+        return F.pixel_shuffle(blocks.flatten(1, 2), self.block)
 
     def _states(self, v):
         """Logits of the states of each block (axis 2), the state with all units off last."""
@@ -111,7 +106,10 @@ class ConvolutionalRBM(nn.Module):
 
     def sample_hidden(self, v: torch.Tensor, generator=None) -> torch.Tensor:
         """One draw of the hidden units, (N, K, H', W') of 0 and 1."""
-        p = F.softmax(self._states(v), dim=2)
+        return self._sample(self._states(v), generator)
+
+    def _sample(self, states, generator):
+        p = F.softmax(states, dim=2)
         # The state whose interval of the cumulated probabilities holds a uniform number.
         drawn = torch.rand(p[:, :, :1].shape, generator=generator, dtype=p.dtype)
         below = (drawn < p.cumsum(dim=2)[:, :, :-1]).to(p.dtype)
@@ -138,7 +136,10 @@ class ConvolutionalRBM(nn.Module):
 
         The first term of E less :math:`\sum_k \sum_B \log(1 + \sum_B e^{I^k})`.
         """
-        return self._visible_energy(v) - torch.logsumexp(self._states(v), dim=2).sum(dim=(1, 2, 3))
+        return self._free_energy(v, self._states(v))
+
+    def _free_energy(self, v, states):
+        return self._visible_energy(v) - torch.logsumexp(states, dim=2).sum(dim=(1, 2, 3))
 
 
 @dataclass
@@ -192,8 +193,9 @@ def contrastive_loss(model: ConvolutionalRBM, v: torch.Tensor, generator=None, c
 
     Source: Norouzi, Ranjbar and Mori (2009) for the border.
     """
+    states = model._states(v)
     with torch.no_grad():
-        mean = model.visible_mean(model.sample_hidden(v, generator))
+        mean = model.visible_mean(model._sample(states, generator))
         if model.visible == "gaussian":
             back = mean + model.sigma * torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
         else:
@@ -202,7 +204,7 @@ def contrastive_loss(model: ConvolutionalRBM, v: torch.Tensor, generator=None, c
             free, place = back, inside(model)
             back = v.clone()
             back[place] = free[place]
-    return (model.free_energy(v) - model.free_energy(back)).mean()
+    return (model._free_energy(v, states) - model.free_energy(back)).mean()
 
 
 def train(

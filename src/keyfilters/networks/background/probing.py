@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import numbers
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..evaluation.forward import check_model
 
-__all__ = ["channels_of", "fused", "responses", "run_to"]
+__all__ = ["channels_of", "fused", "over_places", "responses", "run_through", "run_to"]
 
 
 class _Reached(Exception):
@@ -58,20 +59,39 @@ def run_to(model: nn.Module, images: torch.Tensor, layer: str) -> torch.Tensor:
     ...
     ValueError: unknown layer '2': expected a name of model.named_modules(), such as 0, 1
     """
-    found = []
+    return run_through(model, images, [layer])[layer]
 
-    def hook(module, inputs, output):
-        found.append(output)
-        raise _Reached
 
-    handle = _layer(model, layer).register_forward_hook(hook)
+def run_through(model: nn.Module, images: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return the outputs of several layers from one pass, which ends at the last of them; as :func:`run_to` for each.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    >>> {name: tuple(x.shape) for name, x in run_through(network, torch.zeros(1, 3, 5, 5), ["2", "0"]).items()}
+    {'2': (1, 2, 5, 5), '0': (1, 4, 5, 5)}
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def hook(name):
+        def keep(module, inputs, output):
+            found[name] = output
+            if len(found) == len(handles):
+                raise _Reached
+
+        return keep
+
+    modules = {name: _layer(model, name) for name in layers}
+    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
     try:
         model(images)
     except _Reached:
-        return found[0]
+        return {name: found[name] for name in modules}
     finally:
-        handle.remove()
-    raise ValueError(f"layer {layer!r} is not on the way of these images: expected a layer that the network runs through")
+        for handle in handles:
+            handle.remove()
+    lost = next(name for name in modules if name not in found)
+    raise ValueError(f"layer {lost!r} is not on the way of these images: expected a layer that the network runs through")
 
 
 def responses(model: nn.Module, images: torch.Tensor, layer: str) -> torch.Tensor:
@@ -84,7 +104,11 @@ def responses(model: nn.Module, images: torch.Tensor, layer: str) -> torch.Tenso
     >>> responses(nn.Sequential(nn.Identity()), torch.arange(8.0).reshape(1, 2, 2, 2), "0")
     tensor([[1.5000, 5.5000]])
     """
-    output = run_to(model, images, layer)
+    return over_places(run_to(model, images, layer))
+
+
+def over_places(output: torch.Tensor) -> torch.Tensor:
+    """Return the mean over all places of each channel, (n, C) of (n, C, ...)."""
     return output.flatten(2).mean(2) if output.ndim > 2 else output
 
 

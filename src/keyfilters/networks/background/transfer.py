@@ -162,7 +162,8 @@ def stage_features(model: nn.Module, x: torch.Tensor, grid: int = 2, batch_size:
     parts: list[list[np.ndarray]] = []
     with torch.inference_mode():
         for start in range(0, len(x), batch_size):
-            stages = model.forward_intermediates(x[start : start + batch_size].contiguous(), intermediates_only=True)
+            part = x[start : start + batch_size].contiguous(memory_format=torch.channels_last)
+            stages = model.forward_intermediates(part, intermediates_only=True)
             parts.append([F.adaptive_avg_pool2d(stage, grid).flatten(1).numpy() for stage in stages])
     return {f"stage {i}": np.concatenate(rows) for i, rows in enumerate(zip(*parts, strict=True), start=1)}
 

@@ -9,7 +9,7 @@ that sum (see :func:`descend`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from ...checks import choice, finite, integer
-from .probing import channels_of, responses
+from .probing import channels_of, over_places, responses, run_through
 from .regularisers import LIMIT, RECIPES, TYPICAL, Recipe, jitter, penalty, project, stride_shift
 
-__all__ = ["Baseline", "Maximised", "baseline", "descend", "fine_share", "maximise", "objective", "start"]
+__all__ = ["Baseline", "Maximised", "baseline", "baselines", "descend", "fine_share", "maximise", "objective", "start"]
 
 MOMENTUM, MEMORY, TINY = 0.9, 0.99, 1e-12
 
@@ -60,10 +60,30 @@ def baseline(model: nn.Module, images: torch.Tensor, layer: str, batch_size: int
     >>> found.scores(torch.tensor([[1.0], [3.0]])).flatten().round(decimals=3)
     tensor([0.0000, 1.4140])
     """
+    return baselines(model, images, [layer], batch_size)[layer]
+
+
+def baselines(model: nn.Module, images: torch.Tensor, layers: Sequence[str], batch_size: int = 8) -> dict[str, Baseline]:
+    """Return the baselines of several layers, from one pass over the images; as :func:`baseline` for each.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Identity(), nn.ReLU())
+    >>> found = baselines(network, torch.tensor([-2.0, 2.0]).reshape(2, 1, 1, 1), ["0", "1"])
+    >>> {name: known.mean.item() for name, known in found.items()}
+    {'0': 0.0, '1': 1.0}
+    """
     if len(images) < 2:
         raise ValueError(f"there are {len(images)} images: expected at least 2, for a spread")
+    parts: dict[str, list[torch.Tensor]] = {name: [] for name in layers}
     with torch.no_grad():
-        values = torch.cat([responses(model, part, layer) for part in images.split(batch_size)])
+        for part in images.split(batch_size):
+            for name, output in run_through(model, part, layers).items():
+                parts[name].append(over_places(output))
+    return {name: _baseline(torch.cat(values)) for name, values in parts.items()}
+
+
+def _baseline(values: torch.Tensor) -> Baseline:
     spread = values.std(0)
     return Baseline(values, values.mean(0), torch.where(spread > 0, spread, torch.inf))
 
@@ -215,8 +235,8 @@ def maximise(
     >>> network = nn.Sequential(nn.Conv2d(3, 2, 3)).eval()
     >>> known = baseline(network, torch.rand(4, 3, 8, 8), "0")
     >>> found = maximise(network, "0", [1], known, size=8, steps=3)
-    >>> found.images.shape, bool(found.scores[0] > 0)
-    (torch.Size([1, 3, 8, 8]), True)
+    >>> found.channels, found.images.shape
+    ([1], torch.Size([1, 3, 8, 8]))
     """
     channels, recipe = channels_of(model, layer, channels, integer(size, "size", 2)), _recipe(recipe)
     first = next(model.parameters(), None)

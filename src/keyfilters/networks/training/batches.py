@@ -8,7 +8,9 @@ Augmentation of an image draws from (seed, epoch, index of the image), whichever
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -28,7 +30,13 @@ def seed_step(seed: int, epoch: int, step: int, part: int) -> None:
     np.random.seed(np.random.SeedSequence((seed, epoch, STEP, step)).generate_state(1))
     own = np.random.SeedSequence((seed, epoch, STEP, step, part)).generate_state(2).tolist()
     random.seed(own[0])
-    torch.manual_seed(own[1])
+    _seed_torch()(own[1])
+
+
+@cache
+def _seed_torch() -> Callable[[int], object]:
+    """Where there is only a CPU, its own generator: `torch.manual_seed` notes a stack for every device that there is not."""
+    return torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed
 
 
 def seed_start(seed: int) -> None:
