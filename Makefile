@@ -20,6 +20,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
+ifeq ($(origin DEVICE),command line)
+ifneq ($(MAKECMDGOALS),experiments)
+$(error DEVICE=$(DEVICE) is for make experiments, and for that alone)
+endif
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup book teach test test-all unit bench experiments reference serve pdf lock clean distclean
 

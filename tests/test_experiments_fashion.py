@@ -385,6 +385,13 @@ def test_the_command_refuses_in_one_line(words, capsys):
     assert captured.err.count("\n") == 1 and not captured.out
 
 
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert command.main(["--device", "cuda", "--jobs", "4"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "keyfilters.networks.experiments: device is 'cuda': this machine has none; use cpu\n" and not captured.out
+
+
 # --- summary -------------------------------------------------------------------------------------------------
 
 

@@ -171,3 +171,17 @@ def test_serve_says_what_is_wrong_with_the_port(tmp_path):
         for argument, message in ((port, "make serve PORT="), ("abc", "expected a number")):
             done = subprocess.run([*serve, argument], capture_output=True, text=True, timeout=60)
             assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_device_is_handed_to_the_experiments(place):
+    assert make(place, "experiments", "DEVICE=cuda", "JOBS=4").returncode == 0
+    assert calls(place)[-1].endswith("-m keyfilters.networks.experiments --device cuda --jobs 4")
+
+
+@pytest.mark.parametrize("goal", ["book", "test", "help"])
+def test_a_device_for_anything_else_is_refused(place, goal):
+    """It would be passed over without a word."""
+    done = make(place, goal, "DEVICE=cuda")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "DEVICE=cuda is for make experiments, and for that alone" in done.stderr
+    assert make(place, "help", DEVICE="cuda").returncode == 0
