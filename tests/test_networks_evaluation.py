@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from keyfilters.networks.data.class_numbers import class_numbers
 from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
-from keyfilters.networks.evaluation.finetuning import TRAINABLE, distill, match_statistics, recalibrate, trainable_parameters
+from keyfilters.networks.evaluation.finetuning import TRAINABLE, distill, match_statistics, outputs_of, recalibrate, trainable_parameters
 from keyfilters.networks.evaluation.forward import device_of, evaluating
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 
@@ -359,6 +359,21 @@ def test_distillation_keeps_the_running_statistics(mobile, images):
     distill(model, mobile, images, steps=2, trainable="norm")
     moved = {k for k, v in state(model).items() if not torch.equal(v, before[k])}
     assert moved and not [k for k in moved if "running" in k or "conv" in k]
+
+
+def test_known_outputs_and_pieces_of_a_batch_change_no_training(mobile, images):
+    known = outputs_of(mobile, images.split(4))
+    kls, moves = [], []
+    for reference, at_once in ((mobile, None), (known, None), (mobile, 3)):
+        model = changed(mobile)
+        before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+        kls.append(distill(model, reference, images.split(4), steps=1, trainable="norm", at_once=at_once).kl[0])
+        moves.append(torch.cat([p.detach().flatten() for p in model.parameters()]) - before)
+    assert kls[0] == kls[1] and torch.equal(moves[0], moves[1]) and moves[0].any()
+    # Adam's first step has the signs of the gradients, of which those near 0 are a matter of rounding.
+    assert kls[2] == pytest.approx(kls[0], rel=1e-4) and torch.cosine_similarity(moves[0], moves[2], dim=0) > 0.99
+    with pytest.raises(ValueError, match="one tensor for each batch"):
+        distill(changed(mobile), known[1:], images.split(4))
 
 
 def test_no_steps_change_nothing(mobile, images):

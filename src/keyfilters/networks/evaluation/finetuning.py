@@ -14,7 +14,7 @@ from .forward import batches_of, check_model, device_of, evaluating, logits_of
 from ..layers.base import DepthwiseKernelConv2d
 from .recalibration import match_statistics, recalibrate
 
-__all__ = ["TRAINABLE", "Distillation", "distill", "match_statistics", "recalibrate", "trainable_parameters"]
+__all__ = ["TRAINABLE", "Distillation", "distill", "match_statistics", "outputs_of", "recalibrate", "trainable_parameters"]
 
 
 def _is_norm(module: nn.Module) -> bool:
@@ -57,6 +57,14 @@ def trainable_parameters(model: nn.Module, trainable: str = "pointwise+norm") ->
     return list(chosen.values())
 
 
+def outputs_of(model: nn.Module, batches, device=None) -> list[torch.Tensor]:
+    """The logits of a network in evaluation mode, one tensor for each batch of images."""
+    device = device_of(check_model(model, "reference"), device)
+    model.to(device)
+    with evaluating(model):
+        return [logits_of(model, images, device) for images in batches]
+
+
 @dataclass(frozen=True)
 class Distillation:
     """A short training: ``steps``, ``trained`` (how many numbers), ``kl`` before each step (nats, shape (steps,))."""
@@ -68,7 +76,7 @@ class Distillation:
 
 def distill(
     model, reference, data, steps: int = 100, lr: float = 1e-4, seed: int = 0, trainable: str = "pointwise+norm",
-    *, device=None, batch_size: int = 32,
+    *, device=None, batch_size: int = 32, at_once: int | None = None,
 ) -> Distillation:  # fmt: skip
     """Train a network for a few steps toward the outputs of a reference; no labels are needed.
 
@@ -83,8 +91,8 @@ def distill(
     ----------
     model : nn.Module
         Changed in place.
-    reference : nn.Module
-        Gives the outputs to come near to.
+    reference : nn.Module or sequence of tensors
+        Gives the outputs to come near to: a network, or its logits for each batch where they are known already.
     data : tensors, Dataset or iterable of batches
         Kept in memory; the order of the batches is drawn anew in each round.
     steps : int
@@ -96,6 +104,9 @@ def distill(
     trainable : str
         ``"pointwise"``, ``"norm"``, ``"depthwise"``, joined by ``+``; the replaced filters stay frozen in
         the default, and the classifier always.
+    at_once : int, optional
+        Images that go through the network at once; the gradients of a batch are summed over its pieces, which takes less
+        memory. By default a whole batch.
 
     Raises
     ------
@@ -106,19 +117,21 @@ def distill(
     Source: Hinton, Vinyals and Dean (2015), with temperature 1.
     """
     integer(steps, "steps", 0)
+    if at_once is not None:
+        integer(at_once, "at_once", 1)
     if not (isinstance(lr, (int, float, np.floating)) and np.isfinite(lr) and lr > 0):
         raise ValueError(f"lr is {lr!r}: expected a learning rate > 0")
     device = device_of(check_model(model), device)
     model.to(device)
-    check_model(reference, "reference").to(device)
     parameters = trainable_parameters(model, trainable)
     if not parameters:
         raise ValueError(f"trainable is {trainable!r}, and the network has no such parameters: choose another of {', '.join(TRAINABLE)}")
     batches = [images for images, _ in batches_of(data, batch_size) if len(images)]
     if not batches:
         raise ValueError("there are no images: expected at least one")
-    with evaluating(reference):
-        targets = [logits_of(reference, images, device) for images in batches]
+    targets = reference if isinstance(reference, (list, tuple)) else outputs_of(reference, batches, device)
+    if [len(part) for part in targets] != [len(images) for images in batches]:
+        raise ValueError("reference holds other numbers of logits than there are images: expected one tensor for each batch")
     flags = [(p, p.requires_grad) for p in model.parameters()]
     order, draw = [], torch.Generator().manual_seed(seed)
     losses = []
@@ -134,12 +147,15 @@ def distill(
                 i = order.pop()
                 optimiser.param_groups[0]["lr"] = lr * (1 + np.cos(np.pi * step / steps)) / 2
                 optimiser.zero_grad(set_to_none=True)
-                loss = divergence(logits_of(model, batches[i], device), targets[i]).mean()
-                if not torch.isfinite(loss):
-                    raise ValueError(f"the loss is not finite at step {step}: take a smaller lr than {lr:g}")
-                loss.backward()
+                size, total = at_once or len(batches[i]), 0.0
+                for images, target in zip(batches[i].split(size), targets[i].split(size), strict=True):
+                    loss = divergence(logits_of(model, images, device), target).sum() / len(batches[i])
+                    if not torch.isfinite(loss):
+                        raise ValueError(f"the loss is not finite at step {step}: take a smaller lr than {lr:g}")
+                    loss.backward()
+                    total += loss.item()
                 optimiser.step()
-                losses.append(loss.item())
+                losses.append(total)
     finally:
         for p, flag in flags:
             p.requires_grad_(flag)

@@ -27,8 +27,11 @@ class _Sums:
 
     def add(self, x: torch.Tensor) -> None:
         x = x.detach().double().transpose(0, 1).flatten(1)
+        self.merge(x.shape[1], x.mean(1), x.var(1, correction=0) * x.shape[1])
+
+    def merge(self, count: int, mean: torch.Tensor, square: torch.Tensor) -> None:
+        """Add a part of which only the mean and the sum of the squared distances from it are known."""
         # Chan's update: a sum of squares would lose the digits of a small variance beside a large mean.
-        count, mean, square = x.shape[1], x.mean(1), x.var(1, correction=0) * x.shape[1]
         total = self.count + count
         if self.count:
             step = mean - self.mean
@@ -82,13 +85,20 @@ def recalibrate(model, data, device=None, *, batch_size: int = 64) -> int:
         return 0
     model.to(device)
     before = [(n.running_mean.clone(), n.running_var.clone(), n.num_batches_tracked.clone()) for n in norms]
+    momenta = [norm.momentum for norm in norms]
     sums = {norm: _Sums() for norm in norms}
-    hooks = [norm.register_forward_pre_hook(lambda m, inputs: sums[m].add(inputs[0])) for norm in norms]
+
+    def keep(norm, inputs, output):
+        count = inputs[0].numel() // inputs[0].shape[1]
+        sums[norm].merge(count, norm.running_mean.double(), norm.running_var.double() * (count - 1))
+
+    hooks = [norm.register_forward_hook(keep) for norm in norms]
     seen = 0
     try:
         with evaluating(model):
             for norm in norms:
-                norm.training = True
+                # With this momentum a norm's running statistics are those of its batch, which it computes anyway.
+                norm.training, norm.momentum = True, 1.0
             for images, _ in batches_of(data, batch_size):
                 try:
                     run(model, images, device)
@@ -105,6 +115,8 @@ def recalibrate(model, data, device=None, *, batch_size: int = 64) -> int:
     finally:
         for hook in hooks:
             hook.remove()
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
     with torch.no_grad():
         for norm, old in zip(norms, before, strict=True):
             if not sums[norm].count:  # not on the way of these images

@@ -18,11 +18,10 @@ from ...fitting import METHODS
 from ...statistics import bootstrap_interval, mcnemar, wilson
 from ..surgery.depthwise import find_depthwise
 from ..evaluation.judging import divergence
-from ..evaluation.finetuning import distill
-from ..evaluation.forward import evaluating, logits_of
+from ..evaluation.finetuning import distill, outputs_of
 from ..surgery.replacing import fold, replace
 from .mending import Mender
-from .replacement_images import Images, batches
+from .replacement_images import BATCH, Images, batches
 
 RANDOM_KEYS = 8
 
@@ -145,16 +144,17 @@ class Judge:
 
     def __init__(self, reference: nn.Module, images: Images) -> None:
         self.reference, self.images = reference.to(memory_format=torch.channels_last), images
-        self._labelled, self._crops = self._logits(reference, images.labelled), self._logits(reference, images.crops)
-        self.own = self(reference)
+        self._labelled, self._crops = self._logits(reference)
+        self.own = self._outcome(self._labelled, self._crops)
 
-    @staticmethod
-    def _logits(model, images) -> torch.Tensor:
-        with evaluating(model):
-            return torch.cat([logits_of(model, batch, torch.device("cpu")) for batch in batches(images)])
+    def _logits(self, model) -> tuple[torch.Tensor, torch.Tensor]:
+        labelled, cut = (torch.cat(outputs_of(model, batches(images), "cpu")) for images in (self.images.labelled, self.images.crops))
+        return labelled, cut
 
     def __call__(self, model: nn.Module) -> Outcome:
-        labelled, cut = self._logits(model, self.images.labelled), self._logits(model, self.images.crops)
+        return self._outcome(*self._logits(model))
+
+    def _outcome(self, labelled: torch.Tensor, cut: torch.Tensor) -> Outcome:
         first, crop_first = labelled.argmax(1), cut.argmax(1)
         return Outcome(
             first.numpy() == self.images.labels, (first == self._labelled.argmax(1)).numpy(),
@@ -239,10 +239,11 @@ def tuning_sweep(judge: Judge, runs, steps: int, mender: Mender, batch: int = 16
 
     rows, outcomes = [], {}
     data = batches(judge.images.calibration[: batch * steps], batch)
+    targets = outputs_of(judge.reference, data)
     for variant, trained in runs:
         rate = RECIPES[choice(trained, RECIPES, "trained")]
         model = mender.corrected(replaced(judge.reference, variant, seed=seed))
-        run = distill(model, judge.reference, data, steps=steps, lr=rate, seed=seed, trainable=trained)
+        run = distill(model, targets, data, steps=steps, lr=rate, seed=seed, trainable=trained, at_once=BATCH)
         quarter = max(1, steps // 4)
         outcome = outcomes[variant, trained] = judge(model)
         shown = {"variant": variant, "trained": trained, "numbers": run.trained, "steps": run.steps}
