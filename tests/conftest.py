@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ settings.load_profile("book")
 
 def pytest_ignore_collect(collection_path):
     """Doctests stand in the library: what the tests share is imported by the tests that use it, not collected."""
-    path = collection_path
-    return (path.suffix == ".py" and path.is_relative_to(HERE) and not path.name.startswith("test_")) or None
+    helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    return (helper and collection_path.is_relative_to(HERE)) or None
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +31,19 @@ def shared_folder(tmp_path_factory):
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
-@contextmanager
-def taking_turns(path):
-    """One process after the other, where several share the tests; one that was killed leaves no lock behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+@pytest.fixture(scope="session")
+def once(shared_folder):
+    """`once(name, make)` calls `make` in one of the processes that share the tests; the others wait until it is done."""
+
+    def run(name, make):
+        done = shared_folder / f"{name}.done"
+        with (shared_folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # a process that was killed leaves no lock behind
+            if not done.exists():
+                make()
+                done.touch()
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -67,22 +72,22 @@ def book_html():
 
 
 @pytest.fixture(scope="session")
-def built_book(shared_folder):
+def built_book(shared_folder, once):
     """A small book of two notebooks, built once for all processes; `tiny_book.copied` gives a copy to change."""
     from tiny_book import tiny_book
 
     from keyfilters.book.command import main
     from keyfilters.book.project import Project
 
-    place = shared_folder / "built-book"
-    done = place / "done"
-    with taking_turns(shared_folder / "built-book.lock"):
-        if not done.exists():
-            shutil.rmtree(place, ignore_errors=True)
-            project = tiny_book(place / "book", "one", "two", quick="{n: 4, every: 1}")
-            assert main(["build"], root=project.root) == 0
-            done.touch()
-    return Project(place / "book")
+    project = Project(shared_folder / "built-book")
+
+    def build():
+        shutil.rmtree(project.root, ignore_errors=True)
+        tiny_book(project.root, "one", "two", quick="{n: 4, every: 1}")
+        assert main(["build"], root=project.root) == 0
+
+    once("built-book", build)
+    return project
 
 
 @pytest.fixture
@@ -94,12 +99,11 @@ def no_kernels(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def running(shared_folder):
+def running(once):
     """One Chromium for all tests of a process: Playwright cannot run twice at once in it."""
     import browser
 
-    with taking_turns(shared_folder / "chromium.lock"):
-        browser.find_chromium()  # which may install one
+    once("chromium", browser.find_chromium)  # which may install one
     with browser.chromium() as found:
         yield found
 

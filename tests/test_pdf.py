@@ -98,11 +98,13 @@ def test_what_is_too_wide_shrinks_and_a_cut_line_is_named(running):
 
 
 @pytest.fixture(scope="session")
-def printed(book_html, running):
+def printed(book_html, running, once):
     """The real book, printed; the browser of the tests is lent to the printing, since a process has only one."""
+    project = Project(book_html.parent.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "chromium", lambda: nullcontext(running))
-        return print_book(Project(book_html.parent.parent))
+        once("printed", lambda: print_book(project))
+    return project.build / "pdf" / "keyfilters-book.pdf"
 
 
 @pytest.mark.browser
