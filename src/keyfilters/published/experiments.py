@@ -233,4 +233,5 @@ def upward_bessel_kernel(sigma, radius: int = 3, dtype=np.float32) -> np.ndarray
     orders = [i0(s), i1(s)]
     for n in range(1, radius):
         orders.append(orders[-2] - dtype(2 * n) * orders[-1] / (s + np.finfo(dtype).eps))
-    return np.exp(-s)[..., None] * np.stack(orders, axis=-1)
+    # Rounded from double precision: the exponential in single precision is another on each kind of processor.
+    return np.exp(-s.astype(np.float64)).astype(dtype)[..., None] * np.stack(orders, axis=-1)
