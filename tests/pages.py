@@ -113,8 +113,9 @@ LOOK = r"""() => {
 }"""
 
 
+# Style sheets are not fetched a second time: only a rule that is switched off reads them.
 AXE = """async known => {
-    const found = await axe.run(document, {elementRef: true, resultTypes: ["violations"]});
+    const found = await axe.run(document, {elementRef: true, resultTypes: ["violations"], preload: {assets: ["media"]}});
     return found.violations.flatMap(rule => rule.nodes
         .filter(node => !(known[rule.id] && node.element.matches(known[rule.id])))
         .map(node => `${rule.id}: ${node.html.slice(0, 120)} ${[...node.any, ...node.all, ...node.none].map(c => c.message)[0] || ""}`));
