@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import redirect_stdout
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import lxml.html
@@ -17,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tiny_book import ROOT, tiny_book, tiny_notebook
 
+from keyfilters.book import page
 from keyfilters.book.command import main
 from keyfilters.book.check import check_source
 from keyfilters.book.launch import CELL, expected_cells, install_cell, write_install_cells
@@ -37,6 +39,12 @@ def in_git():
 
 
 # --- the cell --------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_notebook(monkeypatch):
+    """The cell names its notebook for the whole process."""
+    monkeypatch.setattr(page, "_notebook", "")
 
 
 @each_notebook
@@ -85,7 +93,7 @@ def run_cell(text, monkeypatch, outcomes):
     return calls, printed.getvalue()
 
 
-CELL_TEXT = install_cell(["networks", "representations", "fashion-mnist"], "https://example.org/book", "1.2.0")
+CELL_TEXT = install_cell("method_a", ["networks", "representations", "fashion-mnist"], "https://example.org/book", "1.2.0")
 
 
 def test_the_cell_takes_the_release(monkeypatch):
@@ -106,10 +114,15 @@ def test_the_cell_says_why_it_could_not_install(monkeypatch):
         run_cell(CELL_TEXT, monkeypatch, [1, 1])
 
 
-def test_the_cell_does_nothing_where_the_library_is(monkeypatch, capsys):
+def test_the_cell_names_the_notebook_and_says_nothing_where_the_library_is(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it called pip"))
     exec(compile(CELL_TEXT, "cell", "exec"), {})
     assert capsys.readouterr() == ("", "")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KEYFILTERS_RESULTS", raising=False)
+    assert page.results_folder() == Path("results", "method_a")
+    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path / "of the build"))
+    assert page.results_folder() == tmp_path / "of the build"
 
 
 @pytest.fixture
@@ -178,11 +191,11 @@ HERE = (urlsplit(CONFIG["repository"]["url"]).path.strip("/"), CONFIG["repositor
 @pytest.mark.book
 def test_every_launch_link_opens_a_file_in_git(book_html):
     files = in_git()
-    for page in sorted(book_html.rglob("*.html")):
-        name = page.relative_to(book_html)
+    for path in sorted(book_html.rglob("*.html")):
+        name = path.relative_to(book_html)
         if name.parts[0].startswith("_"):
             continue
-        links = lxml.html.parse(str(page)).getroot().xpath("//a/@href")
+        links = lxml.html.parse(str(path)).getroot().xpath("//a/@href")
         targets = {target(link) for link in links} - {None}
         if name.parts[0] == "notebooks":
             assert targets == {(*HERE, f"notebooks/{name.stem}.ipynb")}, name

@@ -9,7 +9,6 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from conftest import taking_turns
 
 from keyfilters.book.manifest import load_manifest
 from keyfilters.book.project import Project
@@ -20,16 +19,18 @@ CHEAP = ("method_a", "convnext_architecture")
 
 
 @pytest.fixture(scope="session")
-def from_wheel(shared_folder):
+def from_wheel(shared_folder, once):
     """Run a module of the environment as somebody does who has installed the library from a wheel."""
-    place = shared_folder / "wheel"
-    with taking_turns(shared_folder / "wheel.lock"):
-        if not place.is_dir():
-            made = shared_folder / "dist"
-            command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(made)]
-            subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-            [wheel] = made.glob("keyfilters-*-py3-none-any.whl")
-            zipfile.ZipFile(wheel).extractall(place)
+    place, made = shared_folder / "wheel", shared_folder / "dist"
+
+    def build():
+        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(made)]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        [wheel] = made.glob("keyfilters-*-py3-none-any.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(place)
+
+    once("wheel", build)
     # Before the folder of this environment, where the library is a link to the clone.
     environment = {name: value for name, value in os.environ.items() if name != "KEYFILTERS_RESULTS"}
     environment |= {"PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}

@@ -1,4 +1,5 @@
-"""The first code cell of every notebook in git: it installs the library where that is missing, as in Colab.
+"""The first code cell of every notebook in git: it installs the library where that is missing, as in Colab, and tells
+the library which notebook it is.
 
 One function makes the text of the cell and one command (`python -m keyfilters.book launch`) writes it into all
 notebooks; the build refuses a notebook whose cell is another.
@@ -29,7 +30,7 @@ CELL = "install-keyfilters"
 _TAG = "remove-cell"
 
 _TEXT = '''\
-# Where the library is missing, as in Colab, this cell installs it; elsewhere it does nothing.
+# Where the library is missing, as in Colab, this cell installs it.
 # It takes the release {tag}, or the branch {branch} as long as that release is not out.
 {data}import importlib.util
 import subprocess
@@ -45,18 +46,23 @@ if importlib.util.find_spec("keyfilters") is None:
             break
     else:
         raise RuntimeError(f"pip could not install {{package}}{{version}}: {{pip.stderr.strip()[-500:]}}")
-    importlib.invalidate_caches()'''
+    importlib.invalidate_caches()
+
+from keyfilters.book import page
+
+page.begin("{slug}")  # its figures and tables are stored in results/{slug}'''
 
 _DATA = """\
 # Fashion-MNIST (30 MB) is downloaded by keyfilters.fetch, which checks its hashes, when a cell first asks for it.
 """
 
 
-def install_cell(needs: Iterable[str], url: str, version: str, branch: str = "main") -> str:
+def install_cell(slug: str, needs: Iterable[str], url: str, version: str, branch: str = "main") -> str:
     """Source of the cell that installs the library with the extras that these `needs` of a notebook ask for.
 
     Parameters
     ----------
+    slug : name of the notebook, as in the manifest
     needs : needs of the notebook, as in the manifest
     url : address of the repository
     version : version of the package, whose release has the tag ``v<version>``
@@ -64,15 +70,16 @@ def install_cell(needs: Iterable[str], url: str, version: str, branch: str = "ma
 
     Examples
     --------
-    >>> cell = install_cell(["networks", "fashion-mnist"], "https://example.org/book", "1.2.0")
+    >>> cell = install_cell("joint_scales", ["networks", "fashion-mnist"], "https://example.org/book", "1.2.0")
     >>> [line.strip() for line in cell.splitlines() if "@" in line]
     ['package = "keyfilters[networks] @ git+https://example.org/book@"']
-    >>> 'for version in ("v1.2.0", "main"):' in cell, "Fashion-MNIST" in cell
-    (True, True)
+    >>> 'for version in ("v1.2.0", "main"):' in cell, "Fashion-MNIST" in cell, 'page.begin("joint_scales")' in cell
+    (True, True, True)
     """
     wanted = set(needs)
     extras = ",".join(dict.fromkeys(EXTRAS[need] for need in EXTRAS if need in wanted))
     return _TEXT.format(
+        slug=slug,
         tag=f"v{version}",
         branch=branch,
         data=_DATA if "fashion-mnist" in wanted else "",
@@ -111,7 +118,7 @@ def expected_cells(project: Project, entries: Iterable[Entry]) -> dict[str, str]
         return {}
     repository = _repository(project)
     return {
-        entry.slug: install_cell(entry.needs, repository["url"].rstrip("/"), version, repository["branch"])
+        entry.slug: install_cell(entry.slug, entry.needs, repository["url"].rstrip("/"), version, repository["branch"])
         for entry in entries
     }
 

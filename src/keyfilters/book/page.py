@@ -1,7 +1,7 @@
 """What a notebook shows: figures, tables and numbers, with the data behind them.
 
-Each function writes the data into the results folder (`KEYFILTERS_RESULTS`, or `results` beside the notebook)
-and then shows the object as the book needs it. The files hold nothing that changes from run to run, so two
+Each function writes the data into the results folder (`KEYFILTERS_RESULTS`, or `results/<notebook>` in the folder where
+the notebook runs) and then shows the object as the book needs it. The files hold nothing that changes from run to run, so two
 runs write the same bytes. In plain Jupyter or Colab the same cells run and show the same figures and tables, and the
 numbers, which only the book puts into its text, are printed.
 
@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ParameterError", "at_least", "claim", "figure", "number", "power_of_ten", "results_folder", "table"]
+__all__ = ["ParameterError", "at_least", "begin", "claim", "figure", "number", "power_of_ten", "results_folder", "table"]
 
 RESULTS = "KEYFILTERS_RESULTS"
 """The build sets this variable to the folder for results of the notebook that it executes."""
 
+_NOTEBOOK = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MISSING = "–"
 # In a sentence a number has a minus, not a hyphen; a hyphen within a word, a range or an exponent stays.
@@ -121,9 +122,29 @@ def power_of_ten(value: float) -> float:
     return float(f"1e{exponent if exact == Decimal(1).scaleb(exponent) else exponent + 1}")
 
 
+_notebook = ""
+
+
+def begin(notebook: str) -> None:
+    """Name the notebook that begins here; outside of the build its data go to ``results/<notebook>``.
+
+    Neither Jupyter nor papermill tells a notebook its name: the first code cell, which the command
+    ``python -m keyfilters.book launch`` writes, calls this. Raises `ValueError` for what is no name of a notebook.
+
+    >>> begin("Method A")
+    Traceback (most recent call last):
+    ...
+    ValueError: notebook is 'Method A'; expected its file name without .ipynb, such as 'method_a'
+    """
+    global _notebook
+    if not isinstance(notebook, str) or not _NOTEBOOK.fullmatch(notebook):
+        raise ValueError(f"notebook is {notebook!r}; expected its file name without .ipynb, such as 'method_a'")
+    _notebook = notebook
+
+
 def results_folder() -> Path:
     """The folder that takes the data of this notebook; made when it is not there."""
-    folder = Path(os.environ.get(RESULTS) or "results")
+    folder = Path(os.environ.get(RESULTS) or Path("results", _notebook))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
