@@ -114,4 +114,4 @@ def executed_by_nobody(project, entries, profile, workers, environment):
         (partial / "results").mkdir(parents=True)
         (partial / "results" / f"tbl-{entry.slug}.csv").write_text("key\n1\n")
         shutil.copy(project.notebooks / f"{entry.slug}.ipynb", partial / "notebook.ipynb")
-        yield entry, {"seconds": 0.1, "memory_mb": 100}
+        yield entry, {"seconds": 0.1, "memory_mb": 100, "note": ""}
