@@ -43,7 +43,7 @@ teach: book ## notebooks for a class, without and with solutions, and slides, as
 
 # Each process computes with one thread, as the notebooks do; several processes share the tests.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
-SHARED := -n '$(or $(WORKERS),auto)' --maxprocesses 8 --dist worksteal
+SHARED := -n '$(or $(WORKERS),logical)' --maxprocesses 8 --dist worksteal
 
 test: book ## the tests, those of the built book in a real browser included, without the long ones
 	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) -m 'not slow' $(ARGS)
