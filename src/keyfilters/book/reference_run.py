@@ -58,13 +58,14 @@ def numbers_of(run: Run) -> dict[str, dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def data_files(run: Run) -> list[Path]:
-    """The data behind the figures and tables of a run. The drawings are made from them, and are not compared."""
-    return sorted(path for path in run.results.iterdir() if path.suffix in (".csv", ".npz"))
+def _data_hashes(run: Run) -> dict[str, str]:
+    """File of data behind a figure or table -> SHA-256. The drawings are made from them, and are not compared."""
+    files = {name.removeprefix("results/"): found for name, found in run.record["content"].items()}
+    return {name: files[name] for name in sorted(files) if name.endswith((".csv", ".npz"))}
 
 
-def run_outcome(run: Run) -> dict[str, Any]:
-    """What a run found: numbers, claims, and of each file of data its hash and summary.
+def run_outcome(run: Run, *, summaries: bool = False) -> dict[str, Any]:
+    """What a run found: numbers, claims, and of each file of data its hash, with `summaries` its `summary` too.
 
     Of a notebook that measures time nothing is kept: it finds something else each time.
     """
@@ -74,8 +75,8 @@ def run_outcome(run: Run) -> dict[str, Any]:
         "numbers": numbers_of(run),
         "claims": {statement: claim["holds"] for statement, claim in read_claims(run.results).items()},
         "data": {
-            path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "columns": summary(path)}
-            for path in data_files(run)
+            name: {"sha256": found, **({"columns": summary(run.results / name)} if summaries else {})}
+            for name, found in _data_hashes(run).items()
         },
     }
 
@@ -176,7 +177,7 @@ def write_reference(
     done = Renewal()
     for slug, run in found.items():
         if run is not None:
-            rows[slug], done[slug] = run_facts(run, check([run])) | run_outcome(run), "renewed"
+            rows[slug], done[slug] = run_facts(run, check([run])) | run_outcome(run, summaries=True), "renewed"
         elif slug in before:
             rows[slug], done[slug] = before[slug], "kept"
         else:

@@ -26,7 +26,7 @@ from .processor import kind_text
 from .project import BookError, Project, write_atomic
 from .reference_run import digest, load_reference, reference_path, run_facts, run_outcome, stored_json
 from .runs import Run
-from .summary import ABSOLUTE, RELATIVE, disagreement
+from .summary import ABSOLUTE, RELATIVE, disagreement, summary
 from .words import LIBRARIES, commit_text
 
 __all__ = [
@@ -103,11 +103,11 @@ def _row(page: str, name: str, reference: str, here: str, verdict: str) -> dict[
     return {"page": page, "name": name, "reference": reference, "here": here, "verdict": verdict}
 
 
-def _data_row(page: str, name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, str]:
+def _data_row(page: str, name: str, one: Mapping[str, Any], other: Mapping[str, Any], results: Path) -> dict[str, str]:
     hashes = [each["sha256"][:12] for each in (one, other)]
     if one["sha256"] == other["sha256"]:
         return _row(page, name, *hashes, EQUAL)
-    found = disagreement(one["columns"], other["columns"])
+    found = disagreement(one["columns"], summary(results / name))
     # Other bytes and nothing that the summaries see: the last of the digits.
     return _row(page, name, *hashes, WITHIN) if found is None else _row(page, name, *found[1:], WITHIN if found[0] else DIFFER)
 
@@ -116,8 +116,9 @@ def _holds(value: bool) -> str:
     return "holds" if value else "does not hold"
 
 
-def _rows(page: str, reference: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Everything that one of two runs of a notebook found, compared."""
+def _rows(run: Run, reference: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Everything that a run or the reference of its notebook found, compared."""
+    page, here = run.entry.slug, run_outcome(run)
     rows = []
     words = {"numbers": lambda number: number["text"], "claims": _holds, "data": lambda data: data["sha256"][:12]}
     for kind, text in words.items():
@@ -127,7 +128,7 @@ def _rows(page: str, reference: Mapping[str, Any], here: Mapping[str, Any]) -> l
                 texts = (text(found[name]) if name in found else _ABSENT for found in (one, other))
                 rows.append(_row(page, name, *texts, DIFFER))
             elif kind == "data":
-                rows.append(_data_row(page, name, one[name], other[name]))
+                rows.append(_data_row(page, name, one[name], other[name], run.results))
             elif kind == "claims":
                 rows.append(_row(page, name, _holds(one[name]), _holds(other[name]), EQUAL if one[name] == other[name] else DIFFER))
             else:
@@ -197,7 +198,7 @@ def reproduce(runs: list[Run], reference: Mapping[str, Mapping[str, Any]] | None
         elif there["parameters"] != facts["parameters"]:
             left_out = "its parameters are not those of the reference"
         else:
-            own = _rows(slug, there, run_outcome(run))
+            own = _rows(run, there)
         counts = _counts(own)
         differ = there is not None and counts[EQUAL] < len(own)
         why = _reasons(there, facts, run.entry.needs) if there is not None and differ else []
