@@ -297,7 +297,9 @@ def test_the_full_reference_is_renewed_notebook_by_notebook(project, capsys, tmp
     before = reference_path(project, "full").read_bytes()
     write_manifest(project, ["one", "two"], full="{n: 8}")
     assert main(["reference", "--profile", "full", "--runs", str(other.build)], root=project.root) == 2
-    assert "with profile full for one, two" in capsys.readouterr().err
+    assert "with profile full for any notebook; run make book PROFILE=full first" in capsys.readouterr().err
+    assert main(["reference", "--profile", "full", "--runs", "nowhere"], root=project.root) == 2
+    assert capsys.readouterr().err.startswith("error: nowhere is no build folder: there is no cache/ in it")
     assert reference_path(project, "full").read_bytes() == before
 
 

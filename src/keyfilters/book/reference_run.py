@@ -160,6 +160,8 @@ def write_reference(
     the file. Raises `BookError` where runs are missing, and leaves the file as it was.
     """
     entries = list(entries)
+    if runs is not None and not (runs / project.cache.name).is_dir():
+        raise BookError(f"{runs} is no build folder: there is no {project.cache.name}/ in it; expected one such as ../other-clone/{project.build.name}")
     found = {
         entry.slug: cached_run(project, entry, profile, cache_key(project, entry, profile))
         if runs is None
@@ -169,8 +171,9 @@ def write_reference(
     missing = [slug for slug, run in found.items() if run is None]
     if missing and (profile == "quick" or len(missing) == len(entries)):
         where = "of this state of the book" if runs is None else f"in {runs}"
+        which = "any notebook" if len(missing) == len(entries) else ", ".join(missing)
         raise BookError(
-            f"no stored run {where} with profile {profile} for {', '.join(missing)}; run make book PROFILE={profile} first"
+            f"no stored run {where} with profile {profile} for {which}; run make book PROFILE={profile} first"
         )
     before = (load_reference(project, profile) or {}) if missing else {}
     rows: dict[str, dict[str, Any]] = {}
