@@ -367,7 +367,8 @@ def total(state):
     return float(sum(value.double().sum() for value in state.values()))
 
 
-@pytest.mark.parametrize("endpoint", ["silent", "closed"])
+# A process that imports all libraries takes seconds: offline, the hub's own setting and a download stay, the rest are long tests.
+@pytest.mark.parametrize("endpoint", ["closed", pytest.param("silent", marks=pytest.mark.slow)])
 def test_offline_it_gives_up_and_says_what_to_do(tmp_path, silent, endpoint):
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -391,6 +392,7 @@ def test_the_time_limit_is_for_all_of_it(monkeypatch):
     never.set()
 
 
+@pytest.mark.slow
 def test_what_is_in_the_cache_needs_no_network(tmp_path, atto, silent):
     fake_cache(tmp_path, atto)
     done = hub_process(tmp_path, 0.5, HF_ENDPOINT=silent)
@@ -402,6 +404,7 @@ def test_the_offline_setting_of_the_hub_is_named(tmp_path):
     assert done.returncode == 1 and "HF_HUB_OFFLINE is set: unset it" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_torchs_cache_in_facebooks_format(tmp_path, atto, silent):
     folder = tmp_path / "torch" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
@@ -454,6 +457,7 @@ def test_a_download_from_the_hub(tmp_path, atto, small_hub):
     assert json.loads(done.stdout) == [f"hub: {REPOSITORY}", pytest.approx(total(atto))]
 
 
+@pytest.mark.slow
 def test_a_hub_that_has_no_such_file(tmp_path, small_hub):
     address, offered = small_hub
     offered.clear()
