@@ -47,11 +47,12 @@ def once(shared_folder):
 
 
 @pytest.fixture(scope="session")
-def nodejs():
+def nodejs(once):
     """The Node.js that Playwright brings: the same on each machine, and never missing."""
-    import playwright
+    from keyfilters.book.chromium import find_node
 
-    return str(Path(playwright.__file__).with_name("driver") / ("node.exe" if os.name == "nt" else "node"))
+    once("node", find_node)  # which may install a library that it needs
+    return find_node()
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +100,7 @@ def no_kernels(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def running(once):
+def running(once, nodejs):
     """One Chromium for all tests of a process: Playwright cannot run twice at once in it."""
     import browser
 

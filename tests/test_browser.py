@@ -1,4 +1,4 @@
-"""Finding a Chromium: what is installed, Playwright's download, Debian's package, or a clear error."""
+"""Finding a Chromium and what runs it: what is installed, Debian's package, Playwright's download, or a clear error."""
 
 import pytest
 
@@ -12,6 +12,7 @@ def bare(monkeypatch):
     attempts = []
     monkeypatch.setattr(source, "_installed", lambda: None)
     monkeypatch.setattr(source, "_starts", lambda executable: None)
+    monkeypatch.setattr(source, "find_node", lambda: "/somewhere/node")
     monkeypatch.setattr(source, "_playwrights_own", lambda: "/nowhere/chrome")
     monkeypatch.setattr(source, "_attempt", lambda *command: attempts.append(" ".join(command[:3])) or False)
     return attempts
@@ -32,8 +33,8 @@ def test_then_installing_is_tried_and_the_error_says_what_to_do(bare, monkeypatc
     monkeypatch.setattr(source.shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(source.NoBrowser, match="apt-get install chromium"):
         source.find_chromium()
-    assert "-m playwright" in bare[0]
-    assert bare[1:] == ["apt-get update -qq", "apt-get install -y"]
+    assert bare[:2] == ["apt-get update -qq", "apt-get install -y"]
+    assert "-m playwright" in bare[2] and len(bare) == 3
 
 
 def test_only_root_installs_packages(bare, monkeypatch):
@@ -41,6 +42,28 @@ def test_only_root_installs_packages(bare, monkeypatch):
     with pytest.raises(source.NoBrowser):
         source.find_chromium()
     assert not any("apt-get" in attempt for attempt in bare)
+
+
+@pytest.fixture
+def without_libatomic(monkeypatch):
+    """A root on Debian where Playwright's Node.js starts once its library is installed; records what was attempted."""
+    attempts = []
+    monkeypatch.setattr(source.os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(source.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(source, "_attempt", lambda *command: attempts.append(command[-1]) or True)
+    monkeypatch.setattr(source, "_starts", lambda executable: executable if "libatomic1" in attempts else None)
+    return attempts
+
+
+def test_the_library_that_node_needs_is_installed(without_libatomic):
+    assert source.find_node().endswith("node") and without_libatomic == ["-qq", "libatomic1"]
+
+
+def test_a_node_that_does_not_start_is_said_in_one_line(without_libatomic, monkeypatch):
+    monkeypatch.setattr(source, "_attempt", lambda *command: False)
+    for find in (source.find_node, source.find_chromium):
+        with pytest.raises(source.NoBrowser, match="^Playwright's Node.js does not start; .*apt-get install libatomic1`.$"):
+            find()
 
 
 def test_a_program_that_does_not_start_is_not_taken(tmp_path):

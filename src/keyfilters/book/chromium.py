@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import playwright
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["NoBrowser", "chromium", "find_chromium", "settle"]
+__all__ = ["NoBrowser", "chromium", "find_chromium", "find_node", "settle"]
 
 ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ELSEWHERE = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
@@ -37,6 +38,10 @@ MISSING = (
     "no Chromium found. Put chromium or google-chrome on the PATH, or run `.venv/bin/python -m playwright install "
     "chromium`, or (Debian, as root) `apt-get install chromium`. To run the tests without it: make unit"
 )
+NO_NODE = (
+    "Playwright's Node.js does not start; it needs the library libatomic, which a small Linux may lack: install it (Debian, "
+    "as root: `apt-get install libatomic1`)"
+)
 
 
 class NoBrowser(RuntimeError):
@@ -52,6 +57,29 @@ def _starts(executable: str | None) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return executable if done.returncode == 0 else None
+
+
+def _from_debian(package: str) -> bool:
+    """Install a package where this is root on Debian or its kin; whether that went well."""
+    if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")):
+        return False
+    os.environ.setdefault("DEBIAN_FRONTEND", "noninteractive")
+    _attempt("apt-get", "update", "-qq")
+    return _attempt("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+
+
+def find_node() -> str:
+    """Path of the Node.js that Playwright brings, and is run by.
+
+    Raises
+    ------
+    NoBrowser
+        If it does not start, for want of a library, and that could not be installed.
+    """
+    node = str(Path(playwright.__file__).with_name("driver") / ("node.exe" if os.name == "nt" else "node"))
+    if _starts(node) or (_from_debian("libatomic1") and _starts(node)):
+        return node
+    raise NoBrowser(NO_NODE)
 
 
 def _installed() -> str | None:
@@ -76,22 +104,21 @@ def _attempt(*command: str) -> bool:
 
 
 def find_chromium() -> str:
-    """Path of a Chromium: one that is installed, else Playwright's download, else Debian's package.
+    """Path of a Chromium: one that is installed, else Debian's package (for root on Debian), else Playwright's download.
 
     Raises
     ------
     NoBrowser
-        If there is none and none could be installed.
+        If there is none and none could be installed, or Playwright cannot run.
     """
+    find_node()
     if found := _installed() or _starts(_playwrights_own()):
+        return found
+    # Debian's brings the libraries that it needs; what Playwright downloads does not.
+    if _from_debian("chromium") and (found := _installed()):
         return found
     if _attempt(sys.executable, "-m", "playwright", "install", "chromium") and (found := _starts(_playwrights_own())):
         return found
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        os.environ.setdefault("DEBIAN_FRONTEND", "noninteractive")
-        _attempt("apt-get", "update", "-qq")
-        if _attempt("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium") and (found := _installed()):
-            return found
     raise NoBrowser(MISSING)
 
 
