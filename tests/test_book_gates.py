@@ -246,16 +246,6 @@ def test_counts_say_what_the_scorecard_says_and_nothing_unjudged():
         scorecard_counts(pd.DataFrame({"verdict": ["odd"]}))
 
 
-def test_cells_are_counted_as_in_git(results):
-    """Papermill inserts a cell with the parameters; what comes after it keeps its number."""
-    notebook = executed()
-    stream(notebook)
-    injected = v4.new_code_cell("n = 4", metadata={"tags": ["injected-parameters"]}, execution_count=9)
-    notebook.cells.insert(2, injected)
-    (said,) = check_executed("one", notebook, results)
-    assert said.startswith("one: cell 3: wrote to stderr")
-
-
 def test_a_table_in_plain_markdown_is_named(results):
     notebook = executed()
     notebook.cells[2].outputs = [v4.new_output("display_data", {"text/markdown": "| a |\n|---|\n| 1 |"})]

@@ -1,9 +1,4 @@
-"""What a notebook needs: checked before anything is executed, and part of its key in the store of runs."""
-
-import ast
-import re
-from dataclasses import replace
-from pathlib import Path
+"""What a notebook needs: checked before anything is executed."""
 
 import pytest
 from tiny_book import tiny_book
@@ -14,66 +9,11 @@ from keyfilters.book.execute import execute_all
 from keyfilters.book.manifest import load_manifest
 from keyfilters.book.project import BookError
 from keyfilters.book.provenance import versions
-from keyfilters.book.runs import CALLED, CHECKING, cache_key
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
 def project(tmp_path):
-    project = tiny_book(tmp_path, "one")
-    (project.package / "networks").mkdir(parents=True)
-    return project
-
-
-@pytest.mark.parametrize("wants, file, same", [
-    ((), "networks/layers/kernels.py", True),
-    ((), "data/fashion_mnist/runs.csv", True),
-    ((), "code.py", False),
-    ((), "representations/patches.py", True),
-    (("networks",), "representations/patches.py", True),
-    (("representations",), "representations/patches.py", False),
-    (("representations",), "networks/layers/kernels.py", True),
-    (("networks", "representations"), "networks/layers/kernels.py", False),
-    (("networks",), "networks/layers/kernels.py", False),
-    (("networks",), "data/fashion_mnist/runs.csv", False),
-    (("networks",), "code.py", False),
-    ((), "book/slides.py", True),
-    ((), "book/page.py", False),
-    ((), "exercises/two.py", True),
-    ((), "exercises/one.py", False),
-    ((), "exercises/verdict.py", False),
-])  # fmt: skip
-def test_a_change_of_a_room_leaves_notebooks_without_need_of_it_as_they_are(project, wants, file, same):
-    entry = replace(load_manifest(project)[0], needs=wants)
-    before = cache_key(project, entry, "quick")
-    path = project.package / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("changed = True\n")
-    assert (cache_key(project, entry, "quick") == before) is same
-
-
-def _imports(path):
-    """Modules of its own package that a file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {f"{node.module}.py" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module}
-
-
-def test_what_notebooks_call_of_the_book_is_part_of_their_key():
-    book = ROOT / "src" / "keyfilters" / "book"
-    asked = set()
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        text = path.read_text(encoding="utf-8")
-        asked |= {f"{name.strip()}.py" for names in re.findall(r"from keyfilters\.book import ([\w, ]+)", text) for name in names.split(",")}
-        asked |= {f"{name}.py" for name in re.findall(r"keyfilters\.book\.(\w+)", text)}
-    reached, todo = set(), asked
-    while todo:
-        reached |= todo
-        todo = {name for file in todo for name in _imports(book / file)} - reached
-    assert reached <= set(CALLED) and "page.py" in reached
-    exercises = ROOT / "src" / "keyfilters" / "exercises"
-    reached = {name for file in exercises.glob("*.py") for name in _imports(file)}
-    assert reached <= set(CHECKING)
+    return tiny_book(tmp_path, "one")
 
 
 def test_an_unknown_need_is_named(project):

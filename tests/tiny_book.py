@@ -35,7 +35,9 @@ def tiny_notebook(slug):
         v4.new_code_cell(
             "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"
             "from keyfilters.book import page\nx = np.arange(0, n, every)\n"
-            "check_1_1 = check_1_2 = lambda answer: answer is not ... and answer == n * (n - 1) // 2"
+            "check_1_1 = check_1_2 = lambda answer: answer is not ... and answer == n * (n - 1) // 2\n"
+            # Never executed: the kernels have the real package. What it reaches is part of the notebook's key.
+            "if n < 0:\n    from keyfilters.code import ANSWER, NUMBERS\n    print(ANSWER, NUMBERS)"
         ),
         v4.new_markdown_cell(
             f"## Parabola\n\nSee {{numref}}`fig-{slug}`, {{numref}}`tbl-{slug}` and {{eq}}`eq-{slug}`; "
@@ -83,7 +85,9 @@ def tiny_book(root, *slugs, **fields):
     project = Project(Path(root))
     for folder in (project.notebooks, project.book, project.package / "data"):
         folder.mkdir(parents=True)
-    (project.package / "code.py").write_text("ANSWER = 42\n")
+    (project.package / "code.py").write_text(
+        "from importlib.resources import files\n\nANSWER = 42\nNUMBERS = files('keyfilters') / 'data' / 'numbers.csv'\n"
+    )
     (project.package / "data" / "numbers.csv").write_text("a\n1\n")
     project.lock.write_text("numpy==1\n")
     shutil.copy(ROOT / "_config.yml", project.config)

@@ -29,7 +29,7 @@ from .mend import mend_pages
 from .project import BookError, Project, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
-from .runs import Run
+from .runs import Run, page_source
 from .slides import add_slides
 from .stage import stage
 
@@ -137,7 +137,7 @@ def check_runs(project: Project, runs: list[Run]) -> list[str]:
     failures = []
     for run in runs:
         failures += check_executed(
-            run.entry.slug, nbformat.read(run.notebook, as_version=4), run.results, private=private
+            run.entry.slug, page_source(project, run), run.results, private=private
         )
     return failures
 

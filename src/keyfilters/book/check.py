@@ -57,14 +57,6 @@ def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
     return [(len(marks), text) for marks, text in _HEADING.findall(_FENCE.sub("", _prose(notebook)))]
 
 
-def _numbered(notebook: NotebookNode) -> Iterable[tuple[int, NotebookNode]]:
-    """The cells with their numbers in the notebook as it lies in git, which lacks the cell that papermill inserts."""
-    position = 0
-    for cell in notebook.cells:
-        position += "injected-parameters" not in cell.metadata.get("tags", [])
-        yield position, cell
-
-
 def check_source(slug: str, notebook: NotebookNode, install: str | None = None) -> list[str]:
     """The form of a notebook as it lies in git: no outputs, one parameters cell, the parts that every page has.
 
@@ -149,7 +141,7 @@ def figures_referenced(slug: str, notebook: NotebookNode) -> list[str]:
     text = _prose(notebook)
     referred = set(re.findall(r"\{numref\}`(?:[^`<]*<)?([^`<>]+)>?`", text))
     failures = []
-    for position, cell in _numbered(notebook):
+    for position, cell in enumerate(notebook.cells, start=1):
         names = [figure_name(cell)] if figure_name(cell) else []
         for name in names + table_names(cell):
             if name not in referred:
@@ -167,7 +159,7 @@ def check_executed(slug: str, notebook: NotebookNode, results: Path, *, private:
     failures = []
     seen: set[str] = set()
     private = [text for text in private if text]
-    for position, cell in _numbered(notebook):
+    for position, cell in enumerate(notebook.cells, start=1):
         where = f"{slug}: cell {position}"
         if cell.cell_type != "code":
             continue

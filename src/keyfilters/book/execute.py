@@ -16,31 +16,17 @@ from typing import Any
 
 import nbformat
 
+from .environment import kernel_environment
 from .manifest import Entry
 from .memory import PeakMemory
 from .needs import provide
-from .processor import common_kernels, processor_flags, shortfall
+from .processor import processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
-from .runs import Run, cache_key, cached_run, clear_partials, package_digest, partial_folder, store_run
+from .runs import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
 from .watchdog import GENEROUS, PATIENCE, Watchdog
 
 __all__ = ["Failure", "check_parameters", "execute_all", "read_source"]
-
-# One thread: sums in a fixed order, and notebooks running at once do not compete for the cores.
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    "JUPYTER_PLATFORM_DIRS": "1",
-    "JUPYTER_PREFER_ENV_PATH": "1",
-    # Libraries of networks look for progress bars as widgets, which the pages do without.
-    "PYTHONWARNINGS": "ignore:IProgress not found",
-}
 
 
 @dataclass(frozen=True)
@@ -218,8 +204,7 @@ def execute_all(
     """
     from tqdm import tqdm
 
-    digests = {needs: package_digest(project, needs) for needs in {entry.needs for entry in entries}}
-    keys = {entry.slug: cache_key(project, entry, profile, digests[entry.needs]) for entry in entries}
+    keys = cache_keys(project, entries, profile)
     found = {
         entry.slug: cached_run(project, entry, profile, keys[entry.slug]) for entry in entries if entry.slug != only
     }
@@ -228,11 +213,9 @@ def execute_all(
     failures: list[Failure] = []
     if todo:
         provide(need for entry in todo for need in entry.needs)
-        build = project.build.resolve()
-        flags = processor_flags()
-        if shortfall(flags):
-            print(f"note: {shortfall(flags)}", file=sys.stderr)
-        environment = {**_ENVIRONMENT, **common_kernels(os.environ, flags), "MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
+        if lacking := shortfall(processor_flags()):
+            print(f"note: {lacking}", file=sys.stderr)
+        environment = kernel_environment(project)
         facts = provenance(project, {**os.environ, **environment})
         _warm_up(environment)
         # A log gets one line for each notebook, a terminal a bar as well.

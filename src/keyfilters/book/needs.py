@@ -7,25 +7,10 @@ from importlib.util import find_spec
 
 from .project import BookError
 
-__all__ = ["EXTRAS", "NEEDS", "ROOMS", "provide", "rooms_not_needed"]
-
-ROOMS = {"networks": "networks", "data/fashion_mnist": "networks", "representations": "representations"}
-"""Parts of the package that only notebooks with a certain need use: to change them leaves the others as they are."""
+__all__ = ["EXTRAS", "NEEDS", "provide"]
 
 EXTRAS = {"networks": "networks", "representations": "representations"}
 """Needs that an extra of the package meets, with its name; the others are data."""
-
-
-def rooms_not_needed(needs: Iterable[str]) -> tuple[str, ...]:
-    """The parts of the package that a notebook with these needs does not use.
-
-    Examples
-    --------
-    >>> rooms_not_needed(["networks"])
-    ('representations',)
-    """
-    wanted = set(needs)
-    return tuple(room for room, need in ROOMS.items() if need not in wanted)
 
 
 def _installed(modules: Iterable[str], extra: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from .claims import read_claims
 from .manifest import Entry
 from .project import BookError, Project, write_atomic
-from .runs import Run, cache_key, cached_run, newest_run
+from .runs import Run, cache_keys, cached_run, newest_run
 from .summary import summary
 
 __all__ = ["PASSED", "Renewal", "load_reference", "reference_path", "run_facts", "run_outcome", "stored_json", "write_reference"]
@@ -162,8 +162,9 @@ def write_reference(
     entries = list(entries)
     if runs is not None and not (runs / project.cache.name).is_dir():
         raise BookError(f"{runs} is no build folder: there is no {project.cache.name}/ in it; expected one such as ../other-clone/{project.build.name}")
+    keys = cache_keys(project, entries, profile) if runs is None else {}
     found = {
-        entry.slug: cached_run(project, entry, profile, cache_key(project, entry, profile))
+        entry.slug: cached_run(project, entry, profile, keys[entry.slug])
         if runs is None
         else newest_run(runs / project.cache.name, entry, profile)
         for entry in entries

@@ -9,23 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from nbformat import NotebookNode
+
+from .closure import Library
+from .distributions import needed
+from .environment import computes_as
 from .manifest import Entry
-from .needs import ROOMS, rooms_not_needed
-from .project import Project, digest_files, remove_tree, write_atomic
+from .project import Project, remove_tree, write_atomic
 
-__all__ = ["CALLED", "CHECKING", "Run", "cache_key", "cached_run", "clear_partials", "newest_run", "package_digest", "partial_folder", "store_run"]
-
-CALLED = ("__init__.py", "claims.py", "execute.py", "legible.py", "page.py", "project.py")
-"""Files of `book/` that notebooks call or are executed by."""
-
-CHECKING = ("__init__.py", "verdict.py")
-"""Files of `exercises/` that every notebook uses."""
+__all__ = [
+    "Run", "cache_key", "cache_keys", "cached_run", "clear_partials", "newest_run", "page_source", "partial_folder", "store_run",
+]  # fmt: skip
 
 # Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
 _KEPT_RUNS = 4
@@ -50,48 +50,61 @@ class Run:
         return self.folder / "results"
 
 
-def package_digest(project: Project, needs: Iterable[str] = tuple(ROOMS.values())) -> str:
-    """Hash over the files of the package, its data included, that a notebook with these `needs` may use.
+def _executed_tags(cell: dict[str, Any]) -> list[str]:
+    """The tags of a cell that change how it is executed; the others concern its page."""
+    return sorted({"parameters", "raises-exception", "skip-execution"} & set(cell["metadata"].get("tags", ())))
 
-    Left out are the rooms that it does not need, what the book is built with but no notebook calls, and the checks of
-    the exercises, of which each notebook uses its own.
+
+def cache_keys(project: Project, entries: Iterable[Entry], profile: str) -> dict[str, str]:
+    """Notebook -> what its run depends on, as one hash.
+
+    That is its code cells and parameters, all that they can reach in the package, its data included (see `closure`),
+    the distributions that these import, and how the machine computes. Markdown, captions and comments of the package
+    are no part of it.
     """
-    left_out = tuple(project.package / room for room in rooms_not_needed(needs))
-    files = [
-        path
-        for path in project.package.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-        and not any(path.is_relative_to(folder) for folder in left_out)
-        and _used(path.relative_to(project.package).parts)
-    ]
-    return digest_files(files, project.package)
+    library = Library(project)
+    executor = library.file(Path(__file__).with_name("execute.py"), "the executor")
+    keys = {}
+    for entry in entries:
+        notebook = json.loads((project.notebooks / f"{entry.slug}.ipynb").read_bytes())
+        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        sources = ["".join(cell["source"]) for cell in cells]
+        reached = library.closure(sources, entry.slug)
+        parts = {
+            "cells": [[source, _executed_tags(cell)] for source, cell in zip(sources, cells, strict=True)],
+            "parameters": entry.parameters[profile],
+            "profile": profile,
+            "timed": entry.timed,
+            "package": reached.digest(),
+            "distributions": needed(project, reached.outside),
+            "environment": computes_as(),
+            "executor": [unit.digest for unit in executor.units if unit.names == ["_run_notebook"]],
+        }
+        keys[entry.slug] = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    library.keep()
+    return keys
 
 
-def _used(parts: tuple[str, ...]) -> bool:
-    """Whether a file of the package concerns every notebook."""
-    shared = {"book": CALLED, "exercises": CHECKING}.get(parts[0])
-    return shared is None or parts[-1] in shared
+def cache_key(project: Project, entry: Entry, profile: str) -> str:
+    """The key of one notebook, see `cache_keys`."""
+    return cache_keys(project, [entry], profile)[entry.slug]
 
 
-def _own_checks(project: Project, entry: Entry) -> str:
-    path = project.package / "exercises" / f"{entry.slug}.py"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def page_source(project: Project, run: Run) -> NotebookNode:
+    """The notebook as it lies in git with the outputs of its run: text, captions and tags may have changed since.
 
-
-def cache_key(project: Project, entry: Entry, profile: str, package: str | None = None) -> str:
-    """What a run depends on, as one hash; `package` is the `package_digest` where it is already known."""
-    lock = project.lock.read_bytes() if project.lock.is_file() else b""
-    parts = {
-        "notebook": hashlib.sha256((project.notebooks / f"{entry.slug}.ipynb").read_bytes()).hexdigest(),
-        "package": package or package_digest(project, entry.needs),
-        "checks": _own_checks(project, entry),
-        "lock": hashlib.sha256(lock).hexdigest(),
-        "parameters": entry.parameters[profile],
-        "profile": profile,
-        "timed": entry.timed,
-        "python": platform.python_version(),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    A run of other code, made by another clone for instance, is shown as it was.
+    """
+    executed = nbformat.read(run.notebook, as_version=4)
+    # Papermill's own cell with the parameters; the card of the page names them.
+    executed.cells = [cell for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook = nbformat.read(project.notebooks / f"{run.entry.slug}.ipynb", as_version=4)
+    code, done = ([cell for cell in cells if cell.cell_type == "code"] for cells in (notebook.cells, executed.cells))
+    if [cell.source for cell in code] != [cell.source for cell in done]:
+        return executed
+    for cell, run_cell in zip(code, done, strict=True):
+        cell.outputs, cell.execution_count = run_cell.outputs, run_cell.execution_count
+    return notebook
 
 
 def _content(folder: Path) -> dict[str, str]:

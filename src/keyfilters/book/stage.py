@@ -10,7 +10,7 @@ from .check import figure_name, table_names
 from .claims import banner, marked, read_claims
 from .memory import memory_text
 from .project import Project, remove_tree, replace_tree, write_atomic
-from .runs import Run
+from .runs import Run, page_source
 from .words import commit_text, parameters_text, seconds_text, versions_text
 
 __all__ = ["page_card", "repository_url", "stage"]
@@ -45,7 +45,7 @@ def stage(project: Project, runs: list[Run]) -> None:
     for chapter, run in enumerate(runs, start=1):
         slug = run.entry.slug
         replace_tree(run.results, data / slug)
-        notebook = page(nbformat.read(run.notebook, as_version=4), run, url, chapter)
+        notebook = page(page_source(project, run), run, url, chapter)
         text = nbformat.writes(notebook) + "\n"
         target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
@@ -62,9 +62,6 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNo
             cells.append(_markdown(f"claim-{position}", cell))
             continue
         cell = _stripped(cell)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            # The card names the parameters; a second cell that sets them would puzzle the reader.
-            continue
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
             cells.append(_markdown("page-title", title))

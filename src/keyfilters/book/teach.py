@@ -17,7 +17,7 @@ import nbformat
 
 from .labels import Names, read_names
 from .manifest import Entry, load_manifest
-from .needs import ROOMS
+from .needs import EXTRAS
 from .plain import plain_notebook
 from .project import BookError, Project, write_atomic
 from .slides import write_slides
@@ -103,7 +103,7 @@ def _files(folder: Path, name: str) -> dict[str, bytes]:
 
 def _extras(entries: list[Entry]) -> str:
     """The extras of the package that these notebooks ask for, as pip reads them."""
-    extras = sorted({need for entry in entries for need in entry.needs if need in ROOMS.values()})
+    extras = sorted({EXTRAS[need] for entry in entries for need in entry.needs if need in EXTRAS})
     return f"[{','.join(extras)}]" if extras else ""
 
 

@@ -1,0 +1,353 @@
+"""What a run depends on: on what its code reaches, down to single definitions, and on nothing else."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+from tiny_book import ROOT, tiny_book
+
+from keyfilters.book import distributions, execute, runs
+from keyfilters.book.closure import Library
+from keyfilters.book.distributions import EXECUTORS, needed
+from keyfilters.book.manifest import load_manifest
+from keyfilters.book.project import Project
+from keyfilters.book.runs import cache_keys, page_source
+
+REAL = Project(ROOT)
+SLUGS = [entry.slug for entry in load_manifest(REAL)]
+# Each executes in a few seconds.
+QUICK = ("convnext_architecture", "spread_measures", "scorecard")
+
+
+def code_of(slug):
+    notebook = nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """The package, the notebooks and the lock of this repository, to be changed at will."""
+    project = Project(tmp_path_factory.mktemp("copy"))
+    shutil.copytree(REAL.package, project.package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REAL.notebooks, project.notebooks)
+    shutil.copy(REAL.lock, project.lock)
+    return project
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Notebooks are not executed: each run leaves its cells, as papermill would with a cell of its own, and no results."""
+
+    def executed(project, entries, profile, workers, environment):
+        for entry in entries:
+            partial = runs.partial_folder(project, entry, profile)
+            (partial / "results").mkdir(parents=True)
+            notebook = nbformat.read(project.notebooks / f"{entry.slug}.ipynb", as_version=4)
+            code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            for count, cell in enumerate(code, start=1):
+                cell.execution_count = count
+                cell.outputs = [nbformat.v4.new_output("stream", text=f"output {count} of {entry.slug}\n")]
+            notebook.cells.insert(2, nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["injected-parameters"]}, id="injected"))
+            nbformat.write(notebook, partial / "notebook.ipynb")
+            yield entry, {"seconds": 1.0, "memory_mb": 1, "note": ""}
+
+    monkeypatch.setattr(execute, "_executed", executed)
+    monkeypatch.setattr(execute, "_warm_up", lambda environment: None)
+    monkeypatch.setattr(execute, "provide", lambda needs: None)
+
+
+def fresh(project):
+    """The notebooks that a build executes now."""
+    made, failures = execute.execute_all(project, load_manifest(project), "quick")
+    assert not failures
+    return {run.entry.slug for run in made if run.fresh}
+
+
+def replaced(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path.name} no longer has {old!r}: choose another"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def prefixed(path, text):
+    path.write_text(text + path.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def calling(*names):
+    """The notebooks whose code has one of these names."""
+    return {slug for slug in SLUGS if any(re.search(rf"\b{name}\b", "\n".join(code_of(slug))) for name in names)}
+
+
+def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing_else_does(copied, fake):
+    """Through the build's own entry, on the real package and notebooks, one change after the other."""
+    package = copied.package
+    assert fresh(copied) == set(SLUGS)
+    assert fresh(copied) == set()
+    digits = package / "figures" / "digits.py"
+    # One figure function, which one chapter draws with.
+    replaced(digits, "row_height: float = 0.4, largest: int = 17", "row_height: float = 0.5, largest: int = 17")
+    assert fresh(copied) == calling("digit_counts") == {"scorecard"}
+    # What no run depends on: comments, docstrings, the form of the code, parts that no notebook calls.
+    prefixed(digits, "# A comment.\n\n")
+    replaced(digits, '    """Return how many numbers of each group', '    """Draws how many numbers of each group')
+    replaced(package / "gaussian.py", "import numpy as np\n", "import numpy as np  # numbers\n\n")
+    prefixed(package / "cli.py", "import json as unused\n")
+    replaced(package / "__init__.py", '"published": (', '"networks": (),\n    "published": (')
+    prefixed(package / "book" / "slides.py", "CHANGED = True\n")
+    (package / "networks" / "new_room.py").write_text("x = 1\n")
+    # Markdown, captions, alternative texts and tags that concern the page.
+    for slug in SLUGS:
+        path = copied.notebooks / f"{slug}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[0].source += "\n\nOne more word."
+        notebook.cells.insert(3, nbformat.v4.new_markdown_cell("More.", id="more"))
+        for cell in notebook.cells:
+            cell.metadata.get("mystnb", {}).get("figure", {})["caption"] = "Another caption."
+        cell.metadata.tags = ["hide-input"]
+        nbformat.write(notebook, path)
+    # Distributions that no notebook imports.
+    for name in ("check-jsonschema", "sphinx", "zizmor"):
+        text = copied.lock.read_text()
+        changed = re.sub(rf"^{name}==\S+", f"{name}==0.0.1", text, flags=re.MULTILINE)
+        assert changed != text
+        copied.lock.write_text(changed)
+    assert fresh(copied) == set()
+    # Data that some read, and what all call.
+    replaced(package / "data" / "convnext_v2.csv", "\n", "\n\n")
+    executed = fresh(copied)
+    assert {"convnext_architecture", "replacing_filters"} <= executed and not {"discrete_scale_space", "what_a_unit_wants"} & executed
+    replaced(package / "book" / "page.py", "_PNG_DPI = 144", "_PNG_DPI = 145")
+    assert fresh(copied) == set(SLUGS)
+
+
+def test_what_another_processor_would_compute_is_another_run(copied, monkeypatch):
+    before = cache_keys(copied, load_manifest(copied), "quick")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    after = cache_keys(copied, load_manifest(copied), "quick")
+    assert all(after[slug] != before[slug] for slug in SLUGS)
+
+
+def test_each_output_stands_below_its_own_cell_when_the_text_changed(tmp_path, fake):
+    project = tiny_book(tmp_path / "book", "one")
+    assert fresh(project) == {"one"}
+    path = project.notebooks / "one.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell("A new paragraph.", id="new"))
+    notebook.cells[0].source += " Another word."
+    for cell in notebook.cells:
+        cell["id"] = f"other-{cell['id']}"
+    nbformat.write(notebook, path)
+    [run], _ = execute.execute_all(project, load_manifest(project), "quick")
+    assert not run.fresh
+    shown = page_source(project, run)
+    assert [cell.source for cell in shown.cells] == [cell.source for cell in notebook.cells]
+    code = [cell for cell in shown.cells if cell.cell_type == "code"]
+    assert [cell.outputs[0].text for cell in code] == [f"output {n} of one\n" for n in range(1, len(code) + 1)]
+    assert "injected" not in [cell["id"] for cell in shown.cells]
+
+
+PACKAGE = {
+    "__init__.py": """
+from importlib import import_module
+_ROOMS = {"core": ("first", "second"), "figures.lines": ("drawn",)}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+def __getattr__(name):
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+""",
+    "core.py": '''
+import numpy as np
+from importlib.resources import files
+from .helpers import helped, other
+LIMIT = 3
+TABLE = {"a": helped}
+def first(x):
+    """Says what."""
+    return helped(x) + LIMIT
+def second(x):
+    with (files("keyfilters") / "data" / "second.csv").open() as stream:
+        return stream.read()
+def third(x):
+    from scipy import special
+    return TABLE["a"](x) + special.ive(0, x)
+''',
+    "helpers.py": "import math\ndef helped(x):\n    return math.sin(x)\ndef other(x):\n    return x\n",
+    "figures/__init__.py": "from .lines import drawn\nfrom .bars import bars, stacked\n",
+    "figures/style.py": "RC = dict(width=2)\ndef styled(function):\n    from functools import wraps\n    @wraps(function)\n    def wrapper(*a):\n        return function(*a)\n    return wrapper\n",
+    "figures/lines.py": "from .style import styled\ndef _axes():\n    return 1\n@styled\ndef drawn(x):\n    return _axes()\n",
+    "figures/bars.py": """
+from .style import RC, styled
+from .register import known
+@styled
+def bars(x):
+    return 2
+@styled
+def stacked(x):
+    return RC
+@known("b")
+def entered(x):
+    return 3
+""",
+    "figures/register.py": "KNOWN = {}\ndef known(name):\n    def decorate(f):\n        KNOWN[name] = f\n        return f\n    return decorate\n",
+    "searching.py": "from . import core\ndef found(name):\n    return getattr(core, name)\n",
+    "telling.py": "from .core import first\ndef told():\n    return first.__doc__\n",
+    "data/second.csv": "1\n",
+    "data/other.csv": "1\n",
+}
+
+CODE = {
+    "lines": "import keyfilters as kf\nkf.drawn(1)",
+    "facade": "from keyfilters import figures\nfigures.bars(kf.LIMIT if False else 1)",
+    "core": "import keyfilters as kf\nkf.first(1)",
+    "data": "import keyfilters as kf\nkf.second(1)",
+    "table": "from keyfilters.core import third\nthird(1)",
+    "searching": "from keyfilters.searching import found\nfound('fir' + 'st')",
+    "handed": "from keyfilters import core\nprint(vars(core))",
+    "telling": "from keyfilters.telling import told\ntold()",
+    "magic": "%timeit 1\n",
+}
+
+
+@pytest.fixture
+def small(tmp_path):
+    project = Project(tmp_path)
+    for name, text in PACKAGE.items():
+        path = project.package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return project
+
+
+def digests(project):
+    library = Library(project)
+    found = {name: library.closure([code]).digest() for name, code in CODE.items()}
+    library.keep()
+    return found
+
+
+ANY = {"handed", "magic", "telling"}
+"""Notebooks that may reach whatever there is, or read what else stands in the files: they change with more than others."""
+
+
+@pytest.mark.parametrize(("file", "old", "new", "changed"), [
+    pytest.param("figures/lines.py", "return _axes()", "return _axes() + 1", {"lines"}, id="a figure"),
+    pytest.param("figures/lines.py", "    return 1", "    return 2", {"lines"}, id="its helper"),
+    pytest.param("figures/bars.py", "return 2", "return 5", {"facade"}, id="a figure behind a facade"),
+    pytest.param("figures/bars.py", "return RC", "return 1", set(), id="its neighbour"),
+    pytest.param("figures/bars.py", "return 3", "return 4", {"lines", "facade"}, id="what enters a register when it is imported"),
+    pytest.param("figures/style.py", "return function(*a)", "return function(*a) + 0", {"lines", "facade"}, id="a decorator"),
+    pytest.param("figures/style.py", "width=2", "width=3", set(), id="a constant of a decorator's module"),
+    pytest.param("core.py", "LIMIT = 3", "LIMIT = 4", {"core", "searching", "telling"}, id="a constant"),
+    pytest.param("core.py", '"""Says what."""', '"""Says more."""', {"telling"}, id="a docstring"),
+    pytest.param("core.py", "LIMIT = 3", "# three\nLIMIT = 3", {"telling"}, id="a comment"),
+    pytest.param("helpers.py", "math.sin(x)", "math.cos(x)", {"core", "table", "searching", "telling"}, id="a helper elsewhere"),
+    pytest.param("helpers.py", "return x", "return 2 * x", {"searching"}, id="one that is only imported"),
+    pytest.param("core.py", "import numpy as np", "import numpy as np\nnp.seterr(all='raise')", {"core", "data", "table", "searching", "telling"}, id="a statement"),
+    pytest.param("core.py", "import special", "import fft as special", {"table", "searching"}, id="an import in a function"),
+    pytest.param("helpers.py", "import math", "import cmath as math", {"core", "table", "searching", "telling"}, id="an import"),
+    pytest.param("figures/__init__.py", "import bars, stacked", "import stacked as bars", {"facade"}, id="a facade"),
+    pytest.param("__init__.py", '"core": ("first", "second")', '"core": ("second",), "helpers": ("first",)', {"core"}, id="a room"),
+    pytest.param("data/second.csv", "1", "2", {"data", "searching"}, id="data"),
+    pytest.param("data/other.csv", "1", "2", set(), id="other data"),
+])  # fmt: skip
+def test_a_change_reaches_whoever_can_reach_it(small, file, old, new, changed):
+    before = digests(small)
+    assert digests(small) == before, "what was kept says something else than the files"
+    replaced(small.package / file, old, new)
+    after = digests(small)
+    found = {name for name in CODE if after[name] != before[name]}
+    assert changed <= found and found - ANY == changed - ANY
+
+
+TRACER = """
+import json, sys, threading
+from pathlib import Path
+from IPython.core.interactiveshell import InteractiveShell
+
+PACKAGE, cells = {package!r}, {cells!r}
+shell = InteractiveShell.instance()
+before = set(sys.modules)
+calls, files = set(), set()
+
+
+def traced(frame, event, argument):
+    code = frame.f_code
+    if event != "call" or not code.co_filename.startswith(PACKAGE) or code.co_name == "<module>":
+        return
+    # What a module does while it is imported, bodies of classes and decorators, is no call of a notebook.
+    caller = frame.f_back.f_code
+    if caller.co_name != "<module>" or not caller.co_filename.startswith(PACKAGE):
+        calls.add((code.co_filename, code.co_firstlineno))
+
+
+def opened(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(PACKAGE) and Path(arguments[0]).suffix not in (".py", ".pyc"):
+        files.add(str(arguments[0]))
+
+
+sys.addaudithook(opened)
+threading.setprofile(traced)
+sys.setprofile(traced)
+for cell in cells:
+    shell.run_cell(cell).raise_error()
+sys.setprofile(None)
+loaded = sorted(set(sys.modules) - before)
+files = sorted(path for path in files if Path(path).is_file())
+Path({out!r}).write_text(json.dumps({{"calls": sorted(calls), "modules": loaded, "files": files}}))
+"""
+
+
+def definition_at(path, line):
+    """The function or class of the top level that has a line of a file."""
+    for node in ast.parse(Path(path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if min([node.lineno, *(part.lineno for part in node.decorator_list)]) <= line <= node.end_lineno:
+                return node.name
+    return None
+
+
+@pytest.mark.parametrize("slug", [pytest.param(slug, marks=[] if slug in QUICK else pytest.mark.slow) for slug in SLUGS])
+def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
+    """The oracle: every function that a run calls, every module and distribution that it loads, every file that it opens."""
+    entry = next(entry for entry in load_manifest(REAL) if entry.slug == slug)
+    closure = Library(REAL).closure(code_of(slug))
+    script, out = tmp_path / "run.py", tmp_path / "found.json"
+    notebook = nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4)
+    cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cells.append(cell.source)
+            if "parameters" in cell.metadata.get("tags", []):
+                cells += [f"{name} = {value!r}" for name, value in entry.parameters["quick"].items()]
+    script.write_text(TRACER.format(package=str(REAL.package), out=str(out), cells=cells))
+    environment = {**execute.kernel_environment(REAL), "KEYFILTERS_RESULTS": str(tmp_path / "results"), "MPLBACKEND": "agg"}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
+    found = json.loads(out.read_text())
+    modules = Library(REAL).modules
+    names = {str(path): name for name, path in modules.items()}
+    called = {(names[file], definition_at(file, line)) for file, line in found["calls"]}
+    assert len(called) > 10, "the tracer saw next to nothing"
+    assert {row for row in called if row[1]} <= closure.definitions
+    assert {name for name in found["modules"] if name in modules} <= closure.modules
+    assert {Path(file).relative_to(REAL.package).as_posix() for file in found["files"]} <= closure.data
+    # What the executors need themselves computes nothing, and is loaded all the same.
+    known, todo = set(needed(REAL, closure.outside)), list(EXECUTORS)
+    while todo:
+        others = distributions._installed(todo.pop())[1] - known
+        known |= others
+        todo += others
+    owners = metadata.packages_distributions()
+    loaded = {name.partition(".")[0] for name in found["modules"]} - sys.stdlib_module_names - {"keyfilters"}
+    foreign = {name: owners[name] for name in loaded if name in owners}
+    assert not {name for name, owner in foreign.items() if not known & {part.lower().replace("_", "-") for part in owner}}
