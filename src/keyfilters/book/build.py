@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,6 +180,16 @@ def _inputs(project: Project) -> str:
     return digest_files(own, project.root) + digest_files(rest, Path(__file__).parents[1])
 
 
+def _reader(project: Project) -> str:
+    """Hash over what every page is read with; where it is another, what was read before is of no use.
+
+    That is the settings, the contents, the extensions and their versions, and what these read of their own.
+    """
+    shared = (project.book / name for name in ("_toc.yml", "references.bib", "terms.yml"))
+    files = [path for path in (project.config, project.lock, *shared) if path.is_file()]
+    return digest_files(files, project.root) + digest_files(sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent) + sys.version
+
+
 def _pages(folder: Path) -> str:
     """Hash over the names and sizes of the built files: a page that went missing is noticed."""
     names = sorted(
@@ -215,28 +224,23 @@ def _build_html(project: Project) -> bool:
         return False
     output = project.build / "sphinx"
     fresh = output / "_build" / "html"
+    read = output / "_build" / ".doctrees"
     remove_tree(fresh)
     output.mkdir(parents=True, exist_ok=True)
+    reader = output / "reader.sha256"
+    if not reader.is_file() or reader.read_text() != _reader(project):
+        remove_tree(read)
+        write_atomic(reader, _reader(project))
     log = output / "build.log"
-    command = [
-        str(Path(sysconfig.get_path("scripts")) / "jupyter-book"),
-        "build",
-        str(project.book),
-        "--path-output",
-        str(output),
-        "--config",
-        str(project.config),
-        "--all",
-        "-W",
-        "-n",
-        "--keep-going",
-    ]
+    command = [sys.executable, "-m", "keyfilters.book.sphinx_build", str(project.book), str(output), str(project.config)]
     run = subprocess.run(command, cwd=project.root, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     # Sphinx colours its messages whatever it writes to.
     said, stderr = _COLOUR.sub("", run.stdout), _COLOUR.sub("", run.stderr)
     write_atomic(log, said + stderr)
     warnings = [line for line in stderr.splitlines() if "WARNING" in line or "ERROR" in line]
     if run.returncode or warnings:
+        # A page that is not read again would not be warned of again.
+        remove_tree(read)
         lines = warnings or stderr.strip().splitlines()[-15:]
         shown = [_located(project, line.replace(f"{project.root}{os.sep}", "")) for line in lines]
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])

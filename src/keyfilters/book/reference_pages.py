@@ -13,10 +13,11 @@ import os
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .messages import messages
-from .project import BookError
+from .project import BookError, digest_files
 from .reference import PACKAGE, PAGES, Name, modules_of, names_of, page_of, public_modules
 
 if TYPE_CHECKING:
@@ -177,12 +178,27 @@ def _for_napoleon(app: Sphinx, what: str, name: str, item: object, options: obje
 
 
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
-    if docname.startswith("api/") or docname == "own_network":
+    if _filled(docname):
         source[0] = filled(source[0])
+
+
+def _outdated(app: Sphinx, environment: BuildEnvironment, *_: object) -> list[str]:
+    """The pages that are made from docstrings, when any file of the library changed since they were read."""
+    root = Path(__file__).parents[1]
+    digest = digest_files(sorted(root.rglob("*.py")), root)
+    if getattr(environment, "keyfilters_library", None) == digest:
+        return []
+    environment.keyfilters_library = digest
+    return [name for name in environment.found_docs if _filled(name)]
+
+
+def _filled(docname: str) -> bool:
+    return docname.startswith("api/") or docname == "own_network"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
+    app.connect("env-get-outdated", _outdated)
     app.connect("source-read", _read)
     # Before napoleon.
     app.connect("autodoc-process-docstring", _for_napoleon, priority=400)
