@@ -357,7 +357,7 @@ def _bound(value: float, format_: str, bound: str) -> str:
 _STATEMENT = re.compile(r"[^\s`\"<>.](?:[^`\"<>\n]*[^\s`\"<>.])?")
 
 
-def claim(statement: str, *, holds: bool, shown: str) -> bool:
+def claim(statement: str, *, holds: bool, shown: str) -> None:
     """State what this run found about something that another run may find otherwise.
 
     A trained network, a sample or a test comes out differently on another processor or with other parameters. Where
@@ -370,11 +370,6 @@ def claim(statement: str, *, holds: bool, shown: str) -> bool:
     holds : whether the run agrees; demand a margin, three standard errors where there is chance
     shown : the numbers that decided, with their units
 
-    Returns
-    -------
-    bool
-        `holds`, for what comes after.
-
     Adds to ``claims.json``; in a notebook outside of the build it prints a claim that does not hold. Raises
     `ValueError` for a statement that cannot stand in a marker, and where `holds` is no truth value or `shown` is empty.
 
@@ -383,7 +378,6 @@ def claim(statement: str, *, holds: bool, shown: str) -> bool:
     >>> import tempfile
     >>> os.environ["KEYFILTERS_RESULTS"] = tempfile.mkdtemp()
     >>> claim("more images help", holds=0.91 > 0.88 + 3 * 0.004, shown="0.91 and 0.88, standard error 0.004")
-    True
     >>> del os.environ["KEYFILTERS_RESULTS"]
     """
     if not isinstance(statement, str) or not _STATEMENT.fullmatch(statement) or "--" in statement:
@@ -401,7 +395,6 @@ def claim(statement: str, *, holds: bool, shown: str) -> bool:
     write_atomic(folder / CLAIMS, json.dumps(claims | {statement: made}, indent=1, ensure_ascii=False) + "\n")
     if not holds and RESULTS not in os.environ:
         print(f"not so in this run: {statement} ({made['shown']})")
-    return bool(holds)
 
 
 def number(
