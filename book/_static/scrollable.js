@@ -25,14 +25,18 @@
     const [, role, name] = KINDS.find(([selector]) => box.matches(selector));
     if (wide) {
       box.tabIndex = 0;
-      // A formula keeps the role that MathJax gave it.
-      if (!box.matches("mjx-container")) box.setAttribute("role", role);
+      // A formula keeps the role that MathJax gave it; without any it could not have a name.
+      if (!box.hasAttribute("role")) {
+        box.setAttribute("role", role);
+        box.dataset.role = "ours";
+      }
       box.setAttribute("aria-label", `${name(box)}, scrolls sideways`);
     } else {
       box.removeAttribute("tabindex");
       if (box.dataset.wide) {
         box.removeAttribute("aria-label");
-        if (!box.matches("mjx-container")) box.removeAttribute("role");
+        if (box.dataset.role) box.removeAttribute("role");
+        delete box.dataset.role;
       }
     }
     if (wide) box.dataset.wide = "yes";
