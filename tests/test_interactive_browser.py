@@ -377,10 +377,10 @@ def test_the_page_never_scrolls_sideways(opened, width, protocol):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing(opened, node_tools, mode, width):
+def test_axe_finds_nothing(opened, axe, mode, width):
     """All rules of axe-core on the page's own parts, not only those that hold for the theme too."""
     tab = opened("#key=7&sx=0.7&sy=0.7&gamma=0.5&border=crop", width=width, mode=mode)
-    tab.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
+    tab.add_script_tag(path=axe)
     assert tab.evaluate("document.documentElement.dataset.theme") == mode
     found = tab.evaluate(
         """async () => (await axe.run({include: [[".kx"]]}, {elementRef: false})).violations

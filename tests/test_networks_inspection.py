@@ -258,10 +258,10 @@ def test_the_text_of_the_heat_map_has_contrast(page):
 
 
 @pytest.mark.browser
-def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path, node_tools, running):
+def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path, axe, running):
     path = tmp_path / "report.html"
     path.write_text(render(report), encoding="utf-8")
-    axe = (node_tools / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    script = axe.read_text(encoding="utf-8")
     for width, scheme in ((375, "light"), (375, "dark"), (1280, "light")):
         context = running.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page, asked = context.new_page(), []
@@ -269,7 +269,7 @@ def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path,
         page.goto(path.as_uri())
         assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        page.evaluate(axe)
+        page.evaluate(script)
         faults = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html))")
         assert faults == [], (width, scheme)
         context.close()

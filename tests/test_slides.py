@@ -138,9 +138,9 @@ def test_a_slide_is_addressed_by_its_name(deck, tab, addresses):
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.book
 @pytest.mark.browser
-def test_colours_and_names_are_readable(deck, mode, tab, addresses, node_tools):
+def test_colours_and_names_are_readable(deck, mode, tab, addresses, axe):
     def violations(page):
-        page.add_script_tag(path=node_tools / "axe-core" / "axe.min.js")
+        page.add_script_tag(path=axe)
         return page.evaluate(
             """async () => (await axe.run(document, {elementRef: false})).violations.flatMap(rule =>
                 rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 120)}`))"""
