@@ -383,7 +383,7 @@ def test_axe_finds_nothing(opened, axe, mode, width):
     tab.add_script_tag(path=axe)
     assert tab.evaluate("document.documentElement.dataset.theme") == mode
     found = tab.evaluate(
-        """async () => (await axe.run({include: [[".kx"]]}, {elementRef: false})).violations
+        """async () => (await axe.run({include: [[".kx"]]}, {elementRef: false, preload: {assets: ["media"]}})).violations
             .flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 140)} ${node.failureSummary}`))"""
     )
     assert not found, "\n".join(found)

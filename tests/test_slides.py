@@ -142,7 +142,7 @@ def test_colours_and_names_are_readable(deck, mode, tab, addresses, axe):
     def violations(page):
         page.add_script_tag(path=axe)
         return page.evaluate(
-            """async () => (await axe.run(document, {elementRef: false})).violations.flatMap(rule =>
+            """async () => (await axe.run(document, {elementRef: false, preload: {assets: ["media"]}})).violations.flatMap(rule =>
                 rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 120)}`))"""
         )
 
