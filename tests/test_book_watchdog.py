@@ -1,11 +1,14 @@
 """A notebook that hangs is stopped; one on a slow or busy machine is not."""
 
 import re
+import subprocess
+import sys
 
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
 from keyfilters.book.execute import execute_all
 from keyfilters.book.manifest import load_manifest
+from keyfilters.book.watchdog import Watchdog
 
 
 def executed(root, code, seconds):
@@ -38,3 +41,13 @@ def test_one_without_end_is_stopped(tmp_path):
     failure = executed(tmp_path / "book", "while True: pass", 1)
     assert failure.cell == 3
     assert failure.error == "no end in sight: its processes took more than 10 s of processor time"
+
+
+def test_what_ran_before_is_left_alone():
+    """A browser that somebody opened in this process, say."""
+    nap = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(nap) as earlier:
+        with Watchdog(ceiling=60, patience=2, seconds=0.1) as watchdog:
+            assert subprocess.run(nap).returncode != 0
+        assert watchdog.verdict and earlier.poll() is None
+        earlier.kill()

@@ -18,7 +18,9 @@ IDLE = 0.01
 
 
 class Watchdog:
-    """Context manager that ends the descendants of this process when they hang or never come to an end.
+    """Context manager that ends what this process starts within it when that hangs or never comes to an end.
+
+    Children that were there before, and theirs, are neither counted nor ended.
 
     A clock cannot tell a notebook that hangs from one on a busy machine. Processor time can: who waits for ever takes
     none, and who has to share the processor takes as much as alone.
@@ -26,16 +28,16 @@ class Watchdog:
     Parameters
     ----------
     ceiling : float
-        Seconds of processor time, of all descendants together, that are too many.
+        Seconds of processor time, of all that was started together, that are too many.
     patience : float
-        Seconds by the clock within which the descendants must take more than the share `IDLE` of one processor.
+        Seconds by the clock within which they must take more than the share `IDLE` of one processor.
     seconds : float
         Between two looks.
 
     Attributes
     ----------
     processor_seconds : float
-        Processor time of the descendants, as far as seen.
+        Processor time that they took, as far as seen.
     verdict : str
         Why they were ended; empty where they were not.
 
@@ -56,6 +58,9 @@ class Watchdog:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Watchdog:
+        import psutil
+
+        self._earlier = set(psutil.Process().children())
         self._watcher.start()
         return self
 
@@ -69,7 +74,8 @@ class Watchdog:
         here = psutil.Process()
         marked, since = 0.0, time.monotonic()
         while not self._ended.wait(self._seconds):
-            processes = here.children(recursive=True)
+            begun = set(here.children()) - self._earlier
+            processes = [process for child in begun for process in (child, *_descendants(child))]
             # Less than before where one has ended that nobody waited for.
             self.processor_seconds = max(self.processor_seconds, sum(map(_processor_seconds, processes)))
             if self.processor_seconds > marked + IDLE * self._patience:
@@ -82,6 +88,16 @@ class Watchdog:
                 for process in processes:
                     _end(process)
                 return
+
+
+def _descendants(process) -> list:
+    """Empty for one that is gone."""
+    import psutil
+
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _processor_seconds(process) -> float:
