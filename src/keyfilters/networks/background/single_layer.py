@@ -19,6 +19,18 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of Adam, as Kingma and Ba (2015) recommend."""
 
 
+@torch.no_grad()
+def _entering(weights, layers, x: torch.Tensor, name: str) -> dict[int, torch.Tensor]:
+    """What enters some layers of the frozen networks: layer to (S, N, inputs), (1, N, inputs) for layer 0."""
+    act, chain, found = activation(name), x[None], {}
+    for d in range(max(layers) + 1):
+        if d in layers:
+            found[d] = chain
+        if d < max(layers):
+            chain = act(chain @ weights[d])
+    return found
+
+
 def single_layer_logits(weights, own: dict[int, torch.Tensor], x: torch.Tensor, name: str) -> torch.Tensor:
     r"""Outputs of all networks in which exactly one layer is exchanged.
 
@@ -41,20 +53,21 @@ def single_layer_logits(weights, own: dict[int, torch.Tensor], x: torch.Tensor, 
     tensor, shape (S, len(own), N, classes)
         In ascending order of the layers.
     """
-    act, last, n = activation(name), len(weights) - 1, len(x)
-    chain, active = x.expand(weights[0].shape[0], -1, -1), None
+    return _logits_behind(weights, own, _entering(weights, own, x, name), name)
+
+
+def _logits_behind(weights, own, entering, name) -> torch.Tensor:
+    act, last, active = activation(name), len(weights) - 1, None
     for d, w in enumerate(weights):
         parts = []
         if active is not None:
-            s, a = active.shape[:2]
+            s, a, n = active.shape[:3]
             parts.append((active.reshape(s, a * n, -1) @ w).reshape(s, a, n, -1))
         if d in own:
-            parts.append((chain @ own[d])[:, None])
+            parts.append((entering[d] @ own[d])[:, None])
         if parts:
             active = torch.cat(parts, 1)
             active = act(active) if d < last else active
-        with torch.no_grad():
-            chain = act(chain @ w) if d < last else chain
     return active
 
 
@@ -80,19 +93,22 @@ class _Adam:
             t.grad = None
 
 
-def _fit(tensors, rates, forward, x, y, epochs, batch, order_seed, on_epoch) -> None:
-    """Minimise the sum of the networks' mean cross-entropies; the rate rises in the first tenth and falls linearly to 0."""
-    if not 0 < batch <= len(x):
-        raise ValueError(f"batch is {batch}: expected 1 to {len(x)}, the number of images")
+def _fit(tensors, rates, forward, y, epochs, batch, order_seed, on_epoch) -> None:
+    """Minimise the sum of the networks' mean cross-entropies; the rate rises in the first tenth and falls linearly to 0.
+
+    ``forward`` takes the numbers of the images of a batch.
+    """
+    if not 0 < batch <= len(y):
+        raise ValueError(f"batch is {batch}: expected 1 to {len(y)}, the number of images")
     optimiser = _Adam(tensors, rates)
-    steps = len(x) // batch
+    steps = len(y) // batch
     total = integer(epochs, "epochs") * steps
     warm = max(1, total // 10)
     for epoch in range(epochs):
-        order = torch.tensor(np.random.default_rng((order_seed, epoch)).permutation(len(x)))
+        order = torch.tensor(np.random.default_rng((order_seed, epoch)).permutation(len(y)))
         for step in range(steps):
             index = order[step * batch : (step + 1) * batch]
-            out = forward(x[index])
+            out = forward(index)
             target = y[index].expand(*out.shape[:-2], -1).reshape(-1)
             loss = F.cross_entropy(out.reshape(-1, out.shape[-1]), target, reduction="sum") / batch
             loss.backward()
@@ -160,7 +176,12 @@ def train_single_layers(
     own = {d: weights[d].clone().requires_grad_() for d in layers}
     rates = _rates(rate, weights[0].shape[0], len(layers)).T
     done = None if on_epoch is None else lambda epoch: on_epoch(epoch, own)
-    _fit(list(own.values()), rates, lambda images: single_layer_logits(weights, own, images, name), x, y, epochs, batch, order_seed, done)
+    entering = _entering(weights, layers, x, name)  # once: the frozen layers answer alike in every epoch
+
+    def forward(index):
+        return _logits_behind(weights, own, {d: z[:, index] for d, z in entering.items()}, name)
+
+    _fit(list(own.values()), rates, forward, y, epochs, batch, order_seed, done)
     return {d: t.detach() for d, t in own.items()}
 
 
@@ -175,7 +196,7 @@ def train_all_layers(
     own = [w.clone().requires_grad_() for w in weights]
     rates = _rates(np.reshape(rate, (-1, 1)), weights[0].shape[0], 1)[:, 0]
     done = None if on_epoch is None else lambda epoch: on_epoch(epoch, own)
-    _fit(own, [rates] * len(own), lambda images: logits(own, images, name), x, y, epochs, batch, order_seed, done)
+    _fit(own, [rates] * len(own), lambda index: logits(own, x[index], name), y, epochs, batch, order_seed, done)
     return [w.detach() for w in own]
 
 
