@@ -24,13 +24,16 @@ _FIXED = {
     # Libraries of networks look for progress bars as widgets, which the pages do without.
     "PYTHONWARNINGS": "ignore:IProgress not found",
 }
+# No digit depends on these: freed memory stays with the kernel. Given back after every layer of a network and asked for
+# anew by the next, it costs a fifth of the time.
+_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
 
 def kernel_environment(project: Project) -> dict[str, str]:
     """The environment variables that the build sets for its kernels."""
     build = project.build.resolve()
     folders = {"MPLCONFIGDIR": str(build / "matplotlib"), "IPYTHONDIR": str(build / "ipython")}
-    return {**_FIXED, **common_kernels(os.environ, processor_flags()), **folders}
+    return {**_FIXED, **_MEMORY, **common_kernels(os.environ, processor_flags()), **folders}
 
 
 def computes_as() -> dict[str, str]:
