@@ -16,6 +16,8 @@ from .design import VALIDATION, Design, Setting
 from .variants import SCALES, depthwise_filters, give_filters, variant
 
 BATCH, WEIGHT_DECAY, WARMUP, CLIP = 64, 0.05, 0.15, 1.0
+JUDGED_AT_ONCE = 100
+"""Images a batch when a network is judged: of more, the maps no longer fit into what the allocator keeps."""
 
 
 @lru_cache(maxsize=1)
@@ -156,8 +158,8 @@ def _judged(network, pairs, train_set, config) -> tuple[float, float, int]:
     images = ArrayImages(*pairs, mean=train.mean, std=train.std).to(device)
     correct, loss, n = 0, 0.0, len(images)
     network.eval()
-    for start in range(0, n, 500):
-        x, y = images.batch(np.arange(start, min(start + 500, n)))
+    for indices in np.split(np.arange(n), range(JUDGED_AT_ONCE, n, JUDGED_AT_ONCE)):
+        x, y = images.batch(indices)
         out = network(x.contiguous(memory_format=torch.channels_last)).float()
         correct += int((out.argmax(1) == y).sum())
         loss += float(torch.nn.functional.cross_entropy(out, y, reduction="sum"))
