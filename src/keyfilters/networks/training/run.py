@@ -31,10 +31,10 @@ def optimizer_of(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("the network has no parameter to train: expected at least one that requires a gradient")
     decay = {} if config.layer_decay in (None, 1.0) else {"layer_decay": config.layer_decay}
+    # All tensors in one kernel: tensor by tensor, AdamW takes a quarter of the step of a small network.
+    options = ({"fused": True} if config.opt == "adamw" else {}) | config.opt_args
     try:
-        return create_optimizer_v2(
-            model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **decay, **config.opt_args
-        )
+        return create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **decay, **options)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         text = " ".join(str(error).split())
         raise ValueError(f"opt {config.opt!r} with {config.opt_args}: {text}; see timm.optim.list_optimizers()") from None
