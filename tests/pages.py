@@ -113,13 +113,52 @@ LOOK = r"""() => {
 }"""
 
 
+# Most of the time of axe-core goes into the contrast of every word. Words have the same contrast where their own look and
+# all that lies behind them are the same: of each such kind the first, the last and one between are marked (of some axe-core
+# cannot tell what lies behind), and the others are looked at by a long test.
+KINDS_OF_TEXT = """() => {
+    const known = new Map([[null, ""]]);
+    const behind = element => {
+        if (!known.has(element)) {
+            const style = getComputedStyle(element);
+            known.set(element, behind(element.parentElement) + [style.backgroundColor, style.backgroundImage, style.opacity,
+                style.filter, style.mixBlendMode, style.position] + "|");
+        }
+        return known.get(element);
+    };
+    for (const element of document.querySelectorAll("[data-kind-of-text]")) delete element.dataset.kindOfText;
+    const kinds = new Map();
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        const element = text.parentElement;
+        if (!text.data.trim() || !element.checkVisibility()) continue;
+        const style = getComputedStyle(element);
+        const kind = behind(element) + [style.color, style.fontSize, style.fontWeight, style.textShadow];
+        if (!kinds.has(kind)) kinds.set(kind, []);
+        kinds.get(kind).push(element);
+    }
+    for (const same of kinds.values())
+        for (const element of [same[0], same[same.length >> 1], same.at(-1)]) element.dataset.kindOfText = "";
+    axe.configure({rules: [{id: "color-contrast", selector: "[data-kind-of-text]"}]});
+    return kinds.size;
+}"""
+
+
 # Style sheets are not fetched a second time: only a rule that is switched off reads them.
-AXE = """async known => {
-    const found = await axe.run(document, {elementRef: true, resultTypes: ["violations"], preload: {assets: ["media"]}});
+AXE = """async ({known, rules}) => {
+    const which = rules ? {runOnly: {type: "rule", values: rules}} : {};
+    const found = await axe.run(document, {elementRef: true, resultTypes: ["violations"], preload: {assets: ["media"]}, ...which});
     return found.violations.flatMap(rule => rule.nodes
         .filter(node => !(known[rule.id] && node.element.matches(known[rule.id])))
         .map(node => `${rule.id}: ${node.html.slice(0, 120)} ${[...node.any, ...node.all, ...node.none].map(c => c.message)[0] || ""}`));
 }"""
+
+
+def faults(page, every_text=False):
+    """What axe-core, whose script is on the page, finds: by all its rules, or in the contrast of every text."""
+    if not every_text:
+        page.evaluate(KINDS_OF_TEXT)
+    return page.evaluate(AXE, {"known": selectors(), "rules": ["color-contrast"] if every_text else None})
 
 
 PICTURES = """() => [...document.querySelectorAll("figure[id]")].map(figure => {
@@ -206,7 +245,7 @@ class Visitor:
                 found.append(f"{mode}: the page does not follow what the system prefers")
             found += [f"{mode}: {problem}" for problem in self.page.evaluate(LOOK)]
             if axe:
-                found += [f"{mode}: {problem}" for problem in self.page.evaluate(AXE, selectors())]
+                found += [f"{mode}: {problem}" for problem in faults(self.page)]
         return [f"{protocol}, {self.width} px, {problem}" for problem in [*self.trouble, *found]]
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from lxml import html as lxml_html
-from pages import DESKTOP, KINDS, MODES, PAGES, ROOT, WIDTHS, Visitor, pages_of_the_contents
+from pages import DESKTOP, KINDS, KINDS_OF_TEXT, MODES, PAGES, ROOT, SHOWN, WIDTHS, Visitor, faults, pages_of_the_contents
 
 import browser as chromium
 
@@ -48,6 +48,33 @@ def test_page_in_the_dark_and_from_a_file(name, width, visitors, axe):
     problems = visitors[width].visit("http", name, ["dark"], axe if width == DESKTOP else None)
     problems += visitors[width].visit("file", name, MODES)
     assert not problems, "\n" + "\n".join(problems)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_contrast_of_every_text(name, visitors, axe):
+    """The tests above look at three texts of each kind."""
+    visitor = visitors[DESKTOP]
+    assert not visitor.visit("http", name, ["light"])
+    visitor.page.add_script_tag(path=axe)
+    for mode in MODES:
+        visitor.page.emulate_media(color_scheme=mode)
+        assert visitor.page.evaluate(SHOWN, mode)
+        assert not faults(visitor.page, every_text=True)
+
+
+def test_pale_words_are_found(visitors, axe):
+    """A heading and one link of a paragraph; a page has a hundred kinds of text, not thousands."""
+    page = visitors[DESKTOP].page
+    assert not visitors[DESKTOP].visit("http", "how_to_read.html", ["light"])
+    page.add_script_tag(path=axe)
+    assert not faults(page)
+    assert page.evaluate(KINDS_OF_TEXT) < 200
+    for selector in ("main h2:visible", "main p a:visible"):
+        shown = page.locator(selector).first
+        shown.evaluate("element => { element.style.color = '#bbbbbb'; }")
+        assert [fault.split(":")[0] for fault in faults(page)] == ["color-contrast"]
+        shown.evaluate("element => { element.style.removeProperty('color'); }")
 
 
 def following(tree):
