@@ -15,6 +15,9 @@ NARROWEST = 0.4
 SLOWEST, FASTEST = 0.02, 0.5
 """Frequencies of a Gabor function, cycles a pixel. Beyond 0.5 along an axis a wave looks like a slower one on the grid."""
 
+SETTLED = 1e-7
+"""A search ends with a step that takes less than this share off the squared norm that is left over."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -172,25 +175,26 @@ def _scores(design: np.ndarray, w: np.ndarray) -> np.ndarray:
     return ((w @ design.transpose(1, 0, 2).reshape(d, -1)) ** 2).reshape(len(w), count, amplitudes).sum(axis=2)
 
 
-def _left_over(z, m: Model, w: np.ndarray, size: int):
-    """Residual of the best amplitudes for a shape whose scales are given by their logarithms (variable projection)."""
-    q = np.linalg.qr(columns(m.name, _shape(z), size))[0]
-    return w - q @ (q.T @ w)
+def _state(z, m: Model, w: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    """Columns at search variables z (P, 5) or (P, 6), their QR factors, and what the best amplitudes leave over of w (P, d)."""
+    design = columns(m.name, _shape(z), size)
+    q, r = np.linalg.qr(design)
+    along = q.transpose(0, 2, 1) @ w[:, :, None]
+    return {"design": design, "q": q, "r": r, "along": along, "left": w - (q @ along)[..., 0]}
 
 
-def _slopes(z, m: Model, w: np.ndarray, size: int):
-    r"""Kaufman's Jacobian of the residual: minus what of :math:`(\partial C / \partial z_i) \, a` is orthogonal to C's columns.
+def _slopes(z, m: Model, state: dict[str, np.ndarray], size: int) -> np.ndarray:
+    r"""Kaufman's derivatives of what is explained, :math:`(\partial C / \partial z_i) \, a` less its part along C's columns: (P, n, d).
 
     The term that is left out is orthogonal to this and small beside a small residual. The derivatives of C are
     forward differences, all in one call.
     """
     step = 1e-6
-    design = columns(m.name, _shape(np.vstack([z, z + step * np.eye(len(z))])), size)
-    q, r = np.linalg.qr(design[0])
+    moved = columns(m.name, _shape(z[:, None] + step * np.eye(z.shape[1])), size)
     # Columns that are all but dependent (f near 0): the least amplitudes will do.
-    amplitudes = np.linalg.lstsq(r, q.T @ w, rcond=None)[0]
-    change = ((design[1:] - design[0]) / step @ amplitudes).T
-    return q @ (q.T @ change) - change
+    amplitudes = np.linalg.pinv(state["r"], rcond=m.amplitudes * np.finfo(float).eps) @ state["along"]
+    change = ((moved - state["design"][:, None]) / step @ amplitudes[:, None])[..., 0]
+    return change - change @ state["q"] @ state["q"].transpose(0, 2, 1)
 
 
 def _shape(z) -> np.ndarray:
@@ -198,15 +202,43 @@ def _shape(z) -> np.ndarray:
     return np.concatenate([z[..., :3], np.exp(z[..., 3:])], axis=-1)
 
 
-def _refined(m: Model, w: np.ndarray, start: np.ndarray, size: int, evaluations: int):
-    from scipy.optimize import least_squares
+def _refined(m: Model, w: np.ndarray, first: np.ndarray, size: int, evaluations: int) -> tuple[np.ndarray, np.ndarray]:
+    """Damped Gauss-Newton for all filters w (P, d) at once, from shapes (P, 5) or (P, 6), within bounds.
 
+    Returns the search variables and the squared norms that are left over.
+    """
     reach = size / 2 + 1
-    low = [-reach, -reach, -np.inf, np.log(NARROWEST), np.log(NARROWEST)] + [np.log(SLOWEST)] * m.tuned
-    high = [reach, reach, np.inf, np.log(size), np.log(size)] + [np.log(FASTEST)] * m.tuned
-    z = np.concatenate([start[:3], np.log(start[3:])])
-    scale = [1, 1, 0.3, 0.3, 0.3] + [0.3] * m.tuned
-    return least_squares(_left_over, z, _slopes, bounds=(low, high), args=(m, w, size), max_nfev=evaluations, x_scale=scale, ftol=1e-6)
+    low = np.array([-reach, -reach, -np.inf, np.log(NARROWEST), np.log(NARROWEST)] + [np.log(SLOWEST)] * m.tuned)
+    high = np.array([reach, reach, np.inf, np.log(size), np.log(size)] + [np.log(FASTEST)] * m.tuned)
+    z = np.clip(np.concatenate([first[:, :3], np.log(first[:, 3:])], axis=1), low, high)
+    open_, damping = np.arange(len(z)), np.full(len(z), 1e-3)
+    state = _state(z, m, w, size)
+    cost = np.einsum("pd,pd->p", state["left"], state["left"])
+    for _ in range(evaluations):
+        here = z[open_]
+        slopes = _slopes(here, m, state, size)
+        downhill = np.einsum("pnd,pd->pn", slopes, state["left"])
+        # What lies at its bound and would leave it stays.
+        held = ((here <= low) & (downhill <= 0)) | ((here >= high) & (downhill >= 0))
+        slopes, downhill = np.where(held[..., None], 0.0, slopes), np.where(held, 0.0, downhill)
+        normal = slopes @ slopes.transpose(0, 2, 1)
+        diagonal = np.einsum("pnn->pn", normal)
+        normal = normal + np.eye(z.shape[1]) * (damping[open_, None] * diagonal + np.where(diagonal == 0, 1.0, 1e-14))[..., None]
+        trial = np.clip(here + np.linalg.solve(normal, downhill[..., None])[..., 0], low, high)
+        there = _state(trial, m, w[open_], size)
+        now = np.einsum("pd,pd->p", there["left"], there["left"])
+        gained = cost[open_] - now
+        better = gained > 0
+        # A small gain of a step that was held short says nothing.
+        settled = better & (gained < SETTLED * cost[open_]) & (damping[open_] < 1e-2)
+        z[open_[better]], cost[open_[better]] = trial[better], now[better]
+        damping[open_] = np.where(better, damping[open_] / 5, damping[open_] * 8)
+        left = ~settled & (damping[open_] < 1e6)
+        state = {k: np.where(better.reshape(-1, *[1] * (v.ndim - 1)), there[k], v)[left] for k, v in state.items()}
+        open_ = open_[left]
+        if not len(open_):
+            break
+    return z, cost
 
 
 def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -> list[Fit]:
@@ -255,16 +287,16 @@ def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -
     unit = w / norm
     grid, design, family = _starts(m.name, size)
     scores = _scores(design, unit)
-    each = zip(unit, norm[:, 0], scores, strict=True)
-    return [_best(m, v, float(n), grid, family, score, size, starts, evaluations) for v, n, score in each]
+    order = np.argsort(-scores, axis=1, kind="stable")
+    # The best points of different families, the best first.
+    first = np.stack([o[np.sort(np.unique(family[o], return_index=True)[1])][:starts] for o in order])
+    per_filter = first.shape[1]
+    z, cost = _refined(m, np.repeat(unit, per_filter, axis=0), grid[first.ravel()], size, evaluations)
+    best = cost.reshape(first.shape).argmin(axis=1) + per_filter * np.arange(len(unit))
+    return [_fit(m, v, float(n), _shape(end), size) for v, n, end in zip(unit, norm[:, 0], z[best], strict=True)]
 
 
-def _best(m: Model, v, norm: float, grid, family, score, size: int, starts: int, evaluations: int) -> Fit:
-    order = np.argsort(-score, kind="stable")
-    first = order[np.sort(np.unique(family[order], return_index=True)[1])][:starts]
-    ends = [_refined(m, v, grid[i], size, evaluations) for i in first]
-    z = min(ends, key=lambda end: end.cost).x
-    shape = _shape(z)
+def _fit(m: Model, v, norm: float, shape, size: int) -> Fit:
     design = columns(m.name, shape, size)
     amplitudes = np.linalg.lstsq(design, v, rcond=None)[0]
     values = design @ amplitudes

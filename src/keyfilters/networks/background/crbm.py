@@ -78,9 +78,16 @@ class ConvolutionalRBM(nn.Module):
         self.hidden_bias = nn.Parameter(torch.full((maps,), float(bias)))
         self.visible_bias = nn.Parameter(torch.zeros(channels))
 
+    def _filtered(self, v: torch.Tensor) -> torch.Tensor:
+        r""":math:`W^k \star v` for all k, shape (N, maps, H - n + 1, W - n + 1)."""
+        n = self.weight.shape[-1]
+        windows = v.unfold(2, n, 1).unfold(3, n, 1).permute(0, 2, 3, 1, 4, 5).flatten(3)
+        # F.conv2d gives the same and takes four times as long for the gradient of a few large filters of one channel.
+        return (windows @ self.weight.flatten(1).T).permute(0, 3, 1, 2)
+
     def inputs(self, v: torch.Tensor) -> torch.Tensor:
         """I of the class's formula: images (N, channels, H, W) to (N, maps, H - n + 1, W - n + 1)."""
-        i = F.conv2d(v, self.weight) / self.sigma**2 + self.hidden_bias[:, None, None]
+        i = self._filtered(v) / self.sigma**2 + self.hidden_bias[:, None, None]
         if i.shape[-1] % self.block or i.shape[-2] % self.block:
             units = f"{i.shape[-2]} x {i.shape[-1]} units: expected whole blocks of {self.block}"
             raise ValueError(f"the maps of an image of {v.shape[-2]} x {v.shape[-1]} have {units}")
@@ -122,7 +129,7 @@ class ConvolutionalRBM(nn.Module):
 
     def energy(self, v: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """E(v, h) of each pair, shape (N,)."""
-        interaction = (F.conv2d(v, self.weight) / self.sigma**2 * h).sum(dim=(1, 2, 3))
+        interaction = (self._filtered(v) / self.sigma**2 * h).sum(dim=(1, 2, 3))
         bias = (h.sum(dim=(2, 3)) * self.hidden_bias).sum(dim=1)
         return self._visible_energy(v) - interaction - bias
 
