@@ -32,24 +32,35 @@ class Representation:
     multiply_adds : int
         Of the linear steps per image, as they are computed here (an FFT of N points: 2 N log2 N); rectifying
         and averaging not counted.
-    function : callable
-        Takes float32 images of shape (n, 28, 28), returns (n, features).
+    filtered, rest : callable
+        The linear filters, which take float32 images of shape (n, 28, 28), and what makes features (n, features) of their
+        outputs. (Scattering alternates: there the rest is all.)
     """
 
     name: str
     label: str
     features: int
     multiply_adds: int
-    function: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    filtered: Callable[[np.ndarray], object] = field(repr=False)
+    rest: Callable[[object], np.ndarray] = field(repr=False)
 
     def __call__(self, images, batch: int = 250) -> np.ndarray:
         """Features of images of shape (n, 28, 28), grey values from 0 to 1: float32, shape (n, features)."""
-        x = images if isinstance(images, np.ndarray) and images.dtype == np.float32 else finite(images, "images")
-        if x.ndim != 3 or x.shape[1:] != (SIZE, SIZE) or not len(x):
-            raise ValueError(f"images has shape {x.shape}: expected (n, {SIZE}, {SIZE}), n >= 1")
-        x = x.astype(np.float32)
-        parts = [self.function(x[i : i + batch]) for i in range(0, len(x), batch)]
-        return np.concatenate(parts).astype(np.float32, copy=False)
+        return _features([self], images, batch)[0]
+
+
+def _features(representations, images, batch: int) -> list[np.ndarray]:
+    """Features of representations with the same linear filters."""
+    x = images if isinstance(images, np.ndarray) and images.dtype == np.float32 else finite(images, "images")
+    if x.ndim != 3 or x.shape[1:] != (SIZE, SIZE) or not len(x):
+        raise ValueError(f"images has shape {x.shape}: expected (n, {SIZE}, {SIZE}), n >= 1")
+    x = x.astype(np.float32)
+    parts: list[list[np.ndarray]] = [[] for _ in representations]
+    for start in range(0, len(x), batch):
+        maps = representations[0].filtered(x[start : start + batch])
+        for row, phi in zip(parts, representations, strict=True):
+            row.append(phi.rest(maps))
+    return [np.concatenate(row).astype(np.float32, copy=False) for row in parts]
 
 
 def _pad(x):
@@ -62,57 +73,57 @@ def _row(*blocks):
 
 
 def _pixels():
-    return _row, 0
+    return np.asarray, _row, 0
 
 
 def _orthonormal(kind, t):
-    def function(x):
-        low, details = multiscale.orthonormal_wavelets(_pad(x))
+    def rest(maps):
+        low, details = maps
         return _row(low, banks.rectified(details, kind, t))
 
     # Along rows and columns, four taps, half as many samples after each; the next scale sees a quarter.
-    return function, sum(4 * 4 * PADDED**2 // 4**level // 2 for level in range(multiscale.LEVELS))
+    return lambda x: multiscale.orthonormal_wavelets(_pad(x)), rest, sum(4 * 4 * PADDED**2 // 4**level // 2 for level in range(multiscale.LEVELS))
 
 
 def _wavelets(kind, t, grid):
     weight, weights = multiscale.wavelet_weights()
     weights = weights[:, None, None].astype(np.float32)
 
-    def function(x):
-        low, details = multiscale.wavelet_maps(_pad(x))
-        maps = banks.rectified(details, kind, t)
+    def rest(maps):
+        low, details = maps
+        details = banks.rectified(details, kind, t)
         # "halves" has every map twice.
-        weighted = maps * np.tile(weights, (maps.shape[1] // len(weights), 1, 1))
+        weighted = details * np.tile(weights, (details.shape[1] // len(weights), 1, 1))
         return _row(banks.average(np.concatenate([low * np.float32(weight), weighted], axis=1), grid))
 
-    return function, multiscale.LEVELS * 6 * 4 * PADDED**2
+    return lambda x: multiscale.wavelet_maps(_pad(x)), rest, multiscale.LEVELS * 6 * 4 * PADDED**2
 
 
 def _curvelets(kind, grid):
     choice(kind, ("linear", "modulus"), "kind of curvelets")
 
-    def function(x):
-        low, *wedges = multiscale.curvelet_maps(_pad(x))
+    def rest(maps):
+        low, *wedges = maps
         bands = [part for c in wedges for part in ([np.abs(c)] if kind == "modulus" else [c.real, c.imag])]
         # The sum over a cell's coefficients and not their mean: wedges have more of them where scales are finer.
         return _row(*[banks.average(band, grid) * np.sqrt(np.float32(band[0].size) / grid**2) for band in (low, *bands)])
 
     matrix, _ = multiscale.curvelet_matrix(PADDED)
-    return function, matrix.size
+    return lambda x: multiscale.curvelet_maps(_pad(x)), rest, matrix.size
 
 
 def _scattering(order, scales, angles):
     bank = scattering.morlet_bank(PADDED, scales, angles)
-    return lambda x: _row(scattering.scattering(_pad(x), bank, order)), scattering.multiply_adds(bank, order)
+    return _pad, lambda x: _row(scattering.scattering(x, bank, order)), scattering.multiply_adds(bank, order)
 
 
 def _one_layer(bank, count, kind, t, grid, seed):
     filters = banks.bank(bank, count, seed=seed)
 
-    def function(x):
-        return _row(banks.average(banks.rectified(banks.convolve(_pad(x), filters), kind, t), grid))
+    def rest(maps):
+        return _row(banks.average(banks.rectified(maps, kind, t), grid))
 
-    return function, filters.size * PADDED**2
+    return lambda x: banks.convolve(_pad(x), filters), rest, filters.size * PADDED**2
 
 
 def _two_layers(bank, count, kind, t, grid, second, seed):
@@ -120,14 +131,14 @@ def _two_layers(bank, count, kind, t, grid, second, seed):
     filters = banks.bank(bank, count, seed=seed)
     half = PADDED // 2
 
-    def function(x):
-        maps = banks.rectified(banks.convolve(_pad(x), filters), kind, t)
+    def rest(maps):
+        maps = banks.rectified(maps, kind, t)
         inner = np.ascontiguousarray(banks.average(maps, half)).reshape(-1, half, half)
         again = banks.rectified(banks.convolve(inner, filters), kind, t)
-        return _row(banks.average(maps, grid), banks.average(again, second).reshape(len(x), -1))
+        return _row(banks.average(maps, grid), banks.average(again, second).reshape(len(maps), -1))
 
     channels = count * (2 if kind == "halves" else 1)
-    return function, filters.size * (PADDED**2 + channels * half**2)
+    return lambda x: banks.convolve(_pad(x), filters), rest, filters.size * (PADDED**2 + channels * half**2)
 
 
 _BANK = {"count": 8, "kind": "modulus", "t": 0.0, "grid": 8, "seed": 0}
@@ -181,9 +192,38 @@ def representation(name: str, **changes) -> Representation:
     for option in changes:
         if option not in options:
             raise ValueError(f"unknown option {option!r}: expected one of {', '.join(options) or 'none at all'}")
-    function, multiply_adds = maker(**(options | changes))
-    features = function(np.zeros((1, SIZE, SIZE), dtype=np.float32)).shape[1]
-    return Representation(name, label, features, int(multiply_adds), function)
+    filtered, rest, multiply_adds = maker(**(options | changes))
+    features = rest(filtered(np.zeros((1, SIZE, SIZE), dtype=np.float32))).shape[1]
+    return Representation(name, label, features, int(multiply_adds), filtered, rest)
+
+
+def features_of_kinds(name: str, kinds, images, batch: int = 250, **changes) -> dict[str, np.ndarray]:
+    """Features of one representation with several pointwise nonlinearities: the images are filtered once for all of them.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`REPRESENTATIONS` with the option ``kind``.
+    kinds : sequence of str
+    images : array_like, shape (n, 28, 28)
+    batch : int
+        Images that are filtered at a time.
+    **changes
+        Other options of :func:`representation`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, features)
+        For each kind the same as ``representation(name, kind=kind, **changes)(images)``.
+
+    Examples
+    --------
+    >>> found = features_of_kinds("ideal keys", ["modulus", "halves"], np.zeros((2, 28, 28)))
+    >>> {kind: features.shape for kind, features in found.items()}
+    {'modulus': (2, 512), 'halves': (2, 1024)}
+    """
+    kinds = list(kinds)
+    return dict(zip(kinds, _features([representation(name, kind=kind, **changes) for kind in kinds], images, batch), strict=True))
 
 
 def feature_seconds(names, images, repeats: int = 3) -> dict[str, float]:

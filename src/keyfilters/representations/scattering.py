@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy import fft
 
 from ..checks import choice, finite, integer
 
@@ -35,7 +36,7 @@ def _gaussian(size: int, sigma: float, angle: float, slant: float, centre: float
     :math:`\exp(-\sigma^2 (u^2 + v^2 / s^2) / 2)` with u along the angle from the centre, v across and s the slant,
     summed over the copies at :math:`2\pi` that sampling brings; shape (size, size), rows are y.
     """
-    omega = 2 * np.pi * np.fft.fftfreq(size)
+    omega = 2 * np.pi * fft.fftfreq(size)
     total = np.zeros((size, size))
     shifts = 2 * np.pi * np.arange(-copies, copies + 1)
     for shift_y in shifts:
@@ -238,17 +239,17 @@ def scattering(images, bank: MorletBank | None = None, order: int = 2, sampling:
         """The low-pass part of maps that are kept at every 2^scale-th pixel."""
         size = spectrum.shape[-1]
         step = 2 ** (scales - scale) if thin else 1
-        return np.fft.ifft2(_sampled_product(spectrum, hat(bank.low, size), step)).real
+        return fft.ifft2(_sampled_product(spectrum, hat(bank.low, size), step)).real
 
     def layer(spectrum, at, j):
         """Moduli |map * psi_j| for all angles, their spectra and the scale of their grid."""
         to = j if thin else 0
         step = 2 ** (to - at)
         filters = [hat(wave, spectrum.shape[-1]) for wave in bank.waves[j]]
-        moduli = [np.abs(np.fft.ifft2(_sampled_product(spectrum, f, step))) for f in filters]
-        return [np.fft.fft2(m) for m in moduli], to
+        moduli = [np.abs(fft.ifft2(_sampled_product(spectrum, f, step))) for f in filters]
+        return [fft.fft2(m) for m in moduli], to
 
-    first = np.fft.fft2(x)
+    first = fft.fft2(x)
     channels = [average(first, 0)]
     stack: list[tuple[np.ndarray, int, int]] = []
     if order >= 1:
@@ -277,16 +278,16 @@ def multiply_adds(bank: MorletBank, order: int) -> int:
     """
     scales, angles = bank.waves.shape[:2]
 
-    def fft(scale):
+    def transform(scale):
         points = (bank.size // 2**scale) ** 2
         return 2 * points * np.log2(points)
 
     def product(scale):
         return 2 * (bank.size // 2**scale) ** 2
 
-    total = fft(0) + product(0) + fft(scales)
+    total = transform(0) + product(0) + transform(scales)
     for path in paths(scales, angles, order)[1:]:
         # Each path adds: a product where the map before it lives, back and forth where it lives, the average.
         before, at = (path[-2][0] if len(path) > 1 else 0), path[-1][0]
-        total += product(before) + 2 * fft(at) + product(at) + fft(scales)
+        total += product(before) + 2 * transform(at) + product(at) + transform(scales)
     return int(total)
