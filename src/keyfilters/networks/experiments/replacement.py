@@ -21,7 +21,7 @@ from ..evaluation.judging import divergence
 from ..evaluation.finetuning import distill, outputs_of
 from ..surgery.replacing import fold, replace
 from .mending import Mender
-from .replacement_images import BATCH, Images, batches
+from .replacement_images import BATCH, JUDGED_AT_ONCE, Images, batches
 
 RANDOM_KEYS = 8
 
@@ -148,8 +148,10 @@ class Judge:
         self.own = self._outcome(self._labelled, self._crops)
 
     def _logits(self, model) -> tuple[torch.Tensor, torch.Tensor]:
-        labelled, cut = (torch.cat(outputs_of(model, batches(images), "cpu")) for images in (self.images.labelled, self.images.crops))
-        return labelled, cut
+        # Together, so that no batch is smaller than need be.
+        together = torch.cat([self.images.labelled, self.images.crops])
+        logits = torch.cat(outputs_of(model, batches(together, JUDGED_AT_ONCE), "cpu"))
+        return logits[: len(self.images.labelled)], logits[len(self.images.labelled) :]
 
     def __call__(self, model: nn.Module) -> Outcome:
         return self._outcome(*self._logits(model))
