@@ -38,12 +38,24 @@ def training_step(layer, x):
     return step
 
 
-def test_training_step_of_learnable_scales(benchmark, compare, image):
-    from keyfilters.networks import ScaleSpaceConv2d
+@torch.no_grad()
+@pytest.mark.parametrize("mode", ["affine", "learnable", "master"])
+def test_forward_of_a_parametrised_convolution(benchmark, compare, image, mode):
+    from keyfilters.networks import replace
 
     conv = torch.nn.Conv2d(CHANNELS, CHANNELS, 7, padding=3, groups=CHANNELS)
-    ours = training_step(ScaleSpaceConv2d(CHANNELS, learn_scales=True), image)
-    compare("training step, learnable scales / nn.Conv2d", ours, training_step(conv, image), "1.05")
+    own = replace(conv, mode=mode).model
+    compare(f"forward, parametrised ({mode}) / nn.Conv2d", lambda: own(image), lambda: conv(image), "at most 1.05", rounds=40)
+    benchmark.pedantic(lambda: own(image), rounds=3)
+
+
+@pytest.mark.parametrize("mode", ["affine", "learnable", "master"])
+def test_training_step_of_a_parametrised_convolution(benchmark, compare, image, mode):
+    from keyfilters.networks import replace
+
+    conv = torch.nn.Conv2d(CHANNELS, CHANNELS, 7, padding=3, groups=CHANNELS)
+    ours = training_step(replace(conv, mode=mode).model, image)
+    compare(f"training step, parametrised ({mode}) / nn.Conv2d", ours, training_step(conv, image), "at most 1.10")
     benchmark.pedantic(ours, rounds=3)
 
 
@@ -52,7 +64,7 @@ def test_training_step_of_frozen_filters(benchmark, compare, image):
 
     conv = torch.nn.Conv2d(CHANNELS, CHANNELS, 7, padding=3, groups=CHANNELS)
     ours = training_step(ScaleSpaceConv2d(CHANNELS), image)
-    compare("training step, frozen filters / nn.Conv2d", ours, training_step(conv, image), "below 1")
+    compare("training step, stand-alone layer / nn.Conv2d", ours, training_step(conv, image), "below 1")
     benchmark.pedantic(ours, rounds=3)
 
 
@@ -73,7 +85,7 @@ def test_kernels_of_convnext_v2_tiny(benchmark, compare):
 
     rng = np.random.default_rng(0)
     keys, sigma = rng.integers(1, 9, TINY_FILTERS), rng.uniform(0.3, 1.2, (2, TINY_FILTERS))
-    table = KernelTable(keys, 7, dtype=torch.float32)
+    table, numbers = KernelTable(7, dtype=torch.float32), torch.tensor(keys)
     variance, gamma = torch.tensor(sigma**2, dtype=torch.float32), torch.full((TINY_FILTERS,), 0.5)
 
     def one_by_one():
@@ -82,7 +94,7 @@ def test_kernels_of_convnext_v2_tiny(benchmark, compare):
             ideal_filter(key, *sigma[:, own], gamma=0.5 if key == 7 else None)
 
     def ours():
-        return kernels_from(table, *variance, gamma)
+        return kernels_from(table, numbers, *variance, gamma)
 
     compare(f"kernels of {TINY_FILTERS:,} channels / numpy, key by key", ours, one_by_one, "10 ms")
     benchmark.pedantic(ours, rounds=3)

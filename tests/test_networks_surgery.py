@@ -19,8 +19,8 @@ from torch import nn  # noqa: E402
 
 from keyfilters.networks.commands import replace as command  # noqa: E402
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
-from keyfilters.networks.layers.base import DepthwiseKernelConv2d  # noqa: E402
-from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d  # noqa: E402
+from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
+from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d, ScaleSpaceWeight  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES, fold, replace  # noqa: E402
 
@@ -100,7 +100,7 @@ def test_replaced_folded_and_reported(family, mode):
     assert (report.note == "").tolist() == [d.matchable for d in layers]
     assert (report.change > 0).tolist() == [d.matchable for d in layers]
     for d in find_depthwise(done.model):
-        assert isinstance(d.module, DepthwiseKernelConv2d) == d.matchable
+        assert isinstance(d.module, nn.Conv2d) and (weight_of(d.module) is not None) == d.matchable
 
     replaced = output(done.model)
     assert torch.isfinite(replaced).all()
@@ -108,7 +108,7 @@ def test_replaced_folded_and_reported(family, mode):
     folded = fold(done.model)
     assert difference(output(folded), replaced) < 1e-6
     assert [type(m) for m in folded.modules()] == [type(m) for m in model.modules()]
-    assert any(isinstance(m, DepthwiseKernelConv2d) for m in done.model.modules())
+    assert any(weight_of(m) is not None for m in done.model.modules())
     # What is written to a file loads into the original architecture.
     fresh = copy.deepcopy(model)
     assert list(folded.state_dict()) == list(before)
@@ -218,7 +218,8 @@ def test_random_numbers_of_a_layer_do_not_depend_on_the_selection(sample):
 
 def test_learnable_scales_are_parameters_and_get_a_gradient(sample):
     model = replace(conv(sample, padding=2), "B", "learnable", share="key", learn_gain=True).model
-    assert {name for name, _ in model.named_parameters()} == {"bias", "gain", "offset", "raw_x", "raw_y"}
+    own = {f"parametrizations.weight.0.{name}" for name in ("gain", "offset", "raw_x", "raw_y")}
+    assert {name for name, _ in model.named_parameters()} == {"bias", *own}
     model(torch.randn(1, 24, 9, 9)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
     frozen = replace(conv(sample), "B", "affine").model
@@ -276,7 +277,7 @@ def test_a_module_used_twice_is_replaced_once(sample):
     shared = conv(sample)
     model = nn.ModuleDict({"a": shared, "b": nn.Sequential(shared)})
     done = replace(model)
-    assert isinstance(done.model["a"], ScaleSpaceConv2d) and done.model["a"] is done.model["b"][0]
+    assert isinstance(weight_of(done.model["a"]), ScaleSpaceWeight) and done.model["a"] is done.model["b"][0]
     assert len(done.report) == 1
     folded = fold(done.model)
     assert folded["a"] is folded["b"][0] and list(folded.state_dict()) == list(model.state_dict())
@@ -294,7 +295,7 @@ def test_shared_weights_stay_shared(sample, mode):
     assert folded[0].weight is folded[1].weight and folded[0].bias is not folded[1].bias
     if mode == "learnable":
         with torch.no_grad():
-            done.model[0].raw_x.add_(0.5)
+            weight_of(done.model[0]).raw_x.add_(0.5)
         np.testing.assert_array_equal(written(done.model[0]), written(done.model[1]))
 
 
@@ -310,7 +311,7 @@ def test_in_place_or_on_a_copy(inplace):
     before = weights(model)
     done = replace(model, inplace=inplace)
     assert (done.model is model) == inplace
-    assert any(isinstance(m, DepthwiseKernelConv2d) for m in model.modules()) == inplace
+    assert any(weight_of(m) is not None for m in model.modules()) == inplace
     shared = {id(p) for p in model.parameters()} & {id(p) for p in done.model.parameters()}
     assert bool(shared) == inplace
     if not inplace:
@@ -376,7 +377,7 @@ def test_nan_names_the_layer_and_leaves_the_model_as_it_was():
     name = find_depthwise(model)[2].name
     with pytest.raises(ValueError, match=f"layer {name}: its weights hold NaN or infinity"):
         replace(model, inplace=True)
-    assert not any(isinstance(m, DepthwiseKernelConv2d) for m in model.modules())
+    assert not any(weight_of(m) is not None for m in model.modules())
     # Layers that are not touched may hold anything.
     assert replace(model, layers=find_depthwise(model)[0].name).report.replaced.sum() == 8
 

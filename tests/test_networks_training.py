@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import math
 import pickle
@@ -25,8 +26,10 @@ from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny 
 from keyfilters.networks.training import checkpointing  # noqa: E402
 from keyfilters.networks.training import run as training_run  # noqa: E402
 from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
+from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.networks.commands import train as command  # noqa: E402
+from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
 from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
@@ -677,6 +680,49 @@ def test_resuming_asks_for_the_places_that_are_not_stored(run, tmp_path):
     status, _, err = run("--resume", "-o", tmp_path / "run")
     assert status == 2 and "was trained with data pictures; say where it is: --data PATH" in err
     assert run("--resume", "-o", tmp_path / "run", "--data", place)[0] == 0
+
+
+def test_resuming_wants_the_weights_and_the_images_that_it_began_with(tmp_path):
+    place, source = folder(tmp_path / "pictures"), tmp_path / "start.safetensors"
+    config = TrainConfig(
+        model="convnextv2_atto", model_args=SMALL, img_size=32, data=str(place), weights=str(source), num_classes=2, epochs=1,
+        batch_size=4, device="cpu", replace="learnable",
+    )  # fmt: skip
+    starts = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        write_weights(timm.create_model("convnextv2_atto", num_classes=2, **SMALL), source, force=True)
+        starts.append(source.read_bytes())
+    source.write_bytes(starts[0])
+    train(config, tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert record["weights_of_start"] == f"sha256 {hashlib.sha256(starts[0]).hexdigest()}"
+    whole = (tmp_path / "run" / "weights.safetensors").read_bytes()
+    source.write_bytes(starts[1])
+    with pytest.raises(ValueError, match="was begun with other weights to start from than these"):
+        train(config, tmp_path / "run", resume=True)
+    source.write_bytes(starts[0])
+    image = sorted((place / "train").rglob("*.png"))[0]
+    image.rename(image.with_name("other.png"))
+    with pytest.raises(ValueError, match="was begun with other images than these"):
+        train(config, tmp_path / "run", resume=True)
+    image.with_name("other.png").rename(image)
+    train(config, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "weights.safetensors").read_bytes() == whole
+
+
+def test_scales_have_a_rate_of_their_own_and_no_decay():
+    model = replace(tiny(), mode="learnable", learn_gain=True).model
+    config = dataclasses.replace(BASE, layer_decay=0.5, weight_decay=0.1, scale_lr=0.3, lr=0.2)
+    optimizer = optimizer_of(model, config)
+    names = {id(p): name for name, p in model.named_parameters()}
+    own = optimizer.param_groups[-1]
+    assert {names[id(p)].rpartition(".")[2] for p in own["params"]} == {"raw_x", "raw_y", "gain", "offset"}
+    assert sorted(names[id(p)] for g in optimizer.param_groups for p in g["params"]) == sorted(names.values())
+    schedule_of(optimizer, dataclasses.replace(config, sched="constant"), 4).step_update(0)
+    assert own["weight_decay"] == 0 and own["lr"] == pytest.approx(0.06)
+    with pytest.raises(ValueError, match="scale_lr is set, and the network has no scales to train"):
+        optimizer_of(tiny(), config)
 
 
 def test_an_unreadable_image_is_one_line(run, tmp_path):

@@ -89,7 +89,7 @@ def body(network: nn.Module, kind: str, images: torch.Tensor, seed: int = 0) -> 
     >>> network = nn.Sequential(nn.Conv2d(8, 8, 7, groups=8), nn.BatchNorm2d(8))
     >>> new = body(network, "keys", torch.randn(4, 8, 9, 9, generator=torch.Generator().manual_seed(0)))
     >>> type(new[0]).__name__, type(network[0]).__name__
-    ('ScaleSpaceConv2d', 'Conv2d')
+    ('ParametrizedConv2d', 'Conv2d')
     """
     row = BODIES[choice(kind, BODIES, "kind")]
     new = row.make(network, integer(seed, "seed", 0)).eval()

@@ -56,14 +56,15 @@ def config_of(options) -> TrainConfig:
         return recipe(options.recipe, **settings)
     if not options.resume:
         raise ValueError(f"no recipe is named: expected --recipe with one of {', '.join(RECIPES)}, or --resume")
-    from ..training.checkpointing import RunFolder
+    from ..training.checkpointing import ORIGINS, RunFolder
 
     record = RunFolder(options.output).record()
     # Paths are stored by their last part only: where they are has to be said again.
     for name, known in (("data", ("fashion-mnist",)), ("weights", (None, "pretrained"))):
         if name not in settings and record.get(name) not in known:
             raise ValueError(f"{options.output}: was trained with {name} {record.get(name)}; say where it is: --{name} PATH")
-    return TrainConfig().updated(record | settings)
+    stored = {name: value for name, value in record.items() if name not in ORIGINS}
+    return TrainConfig().updated(stored | settings)
 
 
 def run(options) -> int:

@@ -11,7 +11,7 @@ from torch import nn
 from ...checks import integer
 from .judging import divergence
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
-from ..layers.base import DepthwiseKernelConv2d
+from ..layers.weights import ComputedWeight
 from .recalibration import match_statistics, recalibrate
 
 __all__ = ["TRAINABLE", "Distillation", "distill", "match_statistics", "outputs_of", "recalibrate", "trainable_parameters"]
@@ -31,7 +31,7 @@ def _is_pointwise(module: nn.Module) -> bool:
 TRAINABLE = {
     "norm": _is_norm,
     "pointwise": _is_pointwise,
-    "depthwise": lambda m: isinstance(m, DepthwiseKernelConv2d) or (isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1),
+    "depthwise": lambda m: isinstance(m, ComputedWeight) or (isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1),
 }
 """What :func:`distill` can train, joined by ``+``; the classifier itself is never trained."""
 

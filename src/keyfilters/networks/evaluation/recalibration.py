@@ -13,7 +13,7 @@ from torch import nn
 
 from ..surgery.depthwise import find_depthwise
 from .forward import batches_of, check_model, device_of, evaluating, run
-from ..layers.base import DepthwiseKernelConv2d
+from ..layers.parametrised import weight_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,10 +244,9 @@ def _fold_affine(module: nn.Module, gain: torch.Tensor, shift: torch.Tensor) -> 
     """Make y become gain y + shift; False if there is no bias to take the shift."""
     with torch.no_grad():
         gain = gain.to(module.weight.dtype)
-        if isinstance(module, DepthwiseKernelConv2d):
-            module.gain.mul_(gain)
-            module.offset.mul_(gain)
-            module.refresh()
+        if (computed := weight_of(module)) is not None:
+            computed.gain.mul_(gain)
+            computed.offset.mul_(gain)
         else:
             module.weight.mul_(gain[:, None, None, None])
         if module.bias is None:

@@ -1,6 +1,7 @@
 """Depthwise convolutions of idealised filters.
 
 - ``kernels``: the filters of all channels at once, differentiable
-- ``base``: a depthwise convolution whose weight is computed
-- ``scale_space``: ``ScaleSpaceConv2d``; ``filter_bank``: ``FilterBankConv2d``
+- ``weights``: weights that are computed; ``parametrised``: a network's own convolutions with such weights
+- ``base``: a stand-alone depthwise convolution whose weight is computed
+- ``scale_space``: ``ScaleSpaceWeight`` and ``ScaleSpaceConv2d``; ``filter_bank``: ``FilterBankWeight`` and ``FilterBankConv2d``
 """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...checks import choice, finite, odd_size
+from ...checks import choice, odd_size
+from .weights import ComputedWeight
 
 DYNAMIC = "dynamic"
 """Padding computed at run time as TensorFlow does it (timm's Conv2dSame)."""
@@ -20,19 +23,23 @@ def _pair(value, what: str) -> tuple[int, int]:
     return pair
 
 
-class DepthwiseKernelConv2d(nn.Module):
+class DepthwiseKernelConv2d(ComputedWeight):
     r"""Depthwise convolution whose weight is computed: gain * filter + offset, channel by channel.
 
     The base of :class:`ScaleSpaceConv2d` and :class:`FilterBankConv2d`, which say what the filters are.
+    It stands alone; :func:`keyfilters.networks.replace` leaves a network's own convolutions where they are.
     As every convolution of torch it correlates: with weight w it gives
     :math:`y(p) = b + \sum_u w(u)\, x(p + u)`, the filter's array as it stands (row 0 at the top).
     """
 
-    def __init__(self, channels, size, stride, padding, dilation, multiplier, bias, padding_mode, gain, offset, learn_gain, factory):
-        super().__init__()
+    @staticmethod
+    def _check_channels(channels, multiplier) -> None:
         for what, value in (("channels", channels), ("multiplier", multiplier)):
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{what} is {value!r}: expected an integer of at least 1")
+
+    def _convolve(self, channels, size, stride, padding, dilation, multiplier, bias, padding_mode) -> None:
+        """Set what the convolution is, beside its weight."""
         self.in_channels, self.out_channels = int(channels), int(channels * multiplier)
         self.groups, self.kernel_size = self.in_channels, (odd_size(size, "kernel_size"),) * 2
         self.stride, self.dilation = _pair(stride, "stride"), _pair(dilation, "dilation")
@@ -44,48 +51,10 @@ class DepthwiseKernelConv2d(nn.Module):
             padding = 0
         self.padding = padding if padding == DYNAMIC else _pair(padding, "padding")
         self.padding_mode = choice(padding_mode, ("zeros", "reflect", "replicate", "circular"), "padding_mode")
-        self.conv_class: type[nn.Conv2d] = nn.Conv2d
-        for name, value in (("gain", gain), ("offset", offset)):
-            tensor = self._per_channel(value, name, factory)
-            if learn_gain:
-                setattr(self, name, nn.Parameter(tensor))
-            else:
-                self.register_buffer(name, tensor)
-        if bias:
-            self.bias = nn.Parameter(torch.zeros(self.out_channels, **factory))
-        else:
-            self.register_parameter("bias", None)
-        self.register_buffer("_frozen", None, persistent=False)
-        self.register_load_state_dict_post_hook(_refresh)
-
-    def _per_channel(self, value, name, factory) -> torch.Tensor:
-        value = finite(value.detach().cpu() if isinstance(value, torch.Tensor) else value, name)
-        if value.shape not in ((), (self.out_channels,)):
-            raise ValueError(f"{name} has shape {value.shape}: expected one number or {self.out_channels}, one per output channel")
-        return torch.tensor(np.broadcast_to(value, (self.out_channels,)).copy(), **factory)
-
-    def filters(self) -> torch.Tensor:
-        """The filters before gain and offset, shape (C, n, n)."""
-        raise NotImplementedError
-
-    @property
-    def learns(self) -> bool:
-        """True if a parameter other than the bias is trained."""
-        return any(True for name, p in self.named_parameters() if name != "bias")
-
-    def kernels(self) -> torch.Tensor:
-        """The weights that the convolution uses, shape (C, 1, n, n)."""
-        if self._frozen is not None and not self.learns:
-            return self._frozen
-        weight = self.gain[:, None, None] * self.filters().to(self.gain.dtype) + self.offset[:, None, None]
-        return weight[:, None]
-
-    def refresh(self) -> None:
-        """Compute the frozen weights anew, after scales, gain or offset were set by hand."""
-        self._frozen = None
-        if not self.learns:
-            with torch.no_grad():
-                self._frozen = self.kernels()
+        # The first of the parameters but for gain and offset; the order is that in which gradients are added up.
+        later = {name: self._parameters.pop(name) for name in list(self._parameters) if name not in ("gain", "offset")}
+        self.register_parameter("bias", nn.Parameter(torch.zeros_like(self.gain)) if bias else None)
+        self._parameters.update(later)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -109,17 +78,25 @@ class DepthwiseKernelConv2d(nn.Module):
         return y + self.bias.to(y.dtype)[:, None, None]
 
     def fold(self) -> nn.Conv2d:
-        """A plain convolution with the weights written out: the same output, stride, padding, dilation and bias."""
-        # Subclasses such as timm's Conv2dSame take neither a padding mode nor a device.
-        mode = {} if self.padding_mode == "zeros" else {"padding_mode": self.padding_mode}
-        plain = self.conv_class(
-            self.in_channels, self.out_channels, self.kernel_size, self.stride,
-            0 if self.padding == DYNAMIC else self.padding, self.dilation, self.groups, self.bias is not None, **mode,
+        """A plain convolution with the weights written out: the same output, stride, padding, dilation and bias.
+
+        With padding computed at run time it is timm's Conv2dSame. Its weight is trained on unless the parameters
+        that made it no longer were.
+        """
+        conv_class, padding, mode = nn.Conv2d, self.padding, {"padding_mode": self.padding_mode}
+        if padding == DYNAMIC:
+            from timm.layers import Conv2dSame as conv_class
+
+            padding, mode = 0, {}  # the class takes no padding mode
+        plain = conv_class(
+            self.in_channels, self.out_channels, self.kernel_size, self.stride, padding, self.dilation, self.groups,
+            self.bias is not None, **mode,
         ).to(self.gain.device, self.gain.dtype)  # fmt: skip
         with torch.no_grad():
             plain.weight.copy_(self.kernels())
             if self.bias is not None:
                 plain.bias.copy_(self.bias)
+        plain.weight.requires_grad_(self.trained)
         return plain.train(self.training)
 
     @classmethod
@@ -130,7 +107,9 @@ class DepthwiseKernelConv2d(nn.Module):
         rows, columns = conv.kernel_size
         if rows != columns or rows % 2 == 0 or rows < 3:
             raise ValueError(f"kernel_size is {rows}x{columns}: expected an odd square of at least 3x3")
-        dynamic = getattr(conv, "padding", None) == DYNAMIC or any(c.__name__ == "Conv2dSame" for c in type(conv).__mro__)
+        dynamic = has_dynamic_padding(conv)
+        if isinstance(conv, nn.Conv2d) and not dynamic and (overridden(conv) or conv._forward_hooks or conv._forward_pre_hooks):
+            raise ValueError(f"{type(conv).__name__} does more than nn.Conv2d: no layer can take its place; see keyfilters.networks.replace")
         return {
             "channels": conv.in_channels, "multiplier": conv.out_channels // conv.in_channels, "stride": conv.stride,
             "padding": DYNAMIC if dynamic else conv.padding, "dilation": conv.dilation, "bias": conv.bias is not None,
@@ -138,10 +117,10 @@ class DepthwiseKernelConv2d(nn.Module):
         }  # fmt: skip
 
     def _take_over(self, conv):
-        """Take over the bias itself (training goes on with it), the class to fold to, and the mode."""
+        """Take over the bias itself (training goes on with it), what is trained, and the mode."""
         if conv.bias is not None:
             self.bias = conv.bias
-        self.conv_class = conv.conv_class if isinstance(conv, DepthwiseKernelConv2d) else type(conv)
+        self.was_trained = conv.trained if isinstance(conv, ComputedWeight) else conv.weight.requires_grad
         return self.train(conv.training)
 
     def extra_repr(self) -> str:
@@ -151,5 +130,15 @@ class DepthwiseKernelConv2d(nn.Module):
         )
 
 
-def _refresh(module, _) -> None:
-    module.refresh()
+
+def has_dynamic_padding(module) -> bool:
+    """True for timm's Conv2dSame and a layer of ours that pads as it does."""
+    # Where a module of that class is, its module was imported.
+    same = sys.modules.get("timm.layers.conv2d_same")
+    return getattr(module, "padding", None) == DYNAMIC or (same is not None and type(module).forward is same.Conv2dSame.forward)
+
+
+def overridden(module: nn.Conv2d) -> bool:
+    """True if the module's class or the module itself has its own way of convolving."""
+    cls, names = type(module), ("forward", "_conv_forward", "__call__")
+    return any(getattr(cls, name) is not getattr(nn.Conv2d, name) for name in names) or any(n in module.__dict__ for n in names)

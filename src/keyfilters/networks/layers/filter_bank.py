@@ -7,9 +7,38 @@ import torch
 
 from ...checks import finite
 from .base import DepthwiseKernelConv2d
+from .weights import ComputedWeight
 
 
-class FilterBankConv2d(DepthwiseKernelConv2d):
+class FilterBankWeight(ComputedWeight):
+    """Weights with frozen filters from a bank of any origin, as a parametrisation of a convolution's own weight.
+
+    The parameters are those of :class:`FilterBankConv2d`; ``channels`` are output channels.
+    """
+
+    def __init__(self, filters, channels, *, index=None, gain=1.0, offset=0.0, learn_gain=False, device=None, dtype=None):
+        bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
+        if bank.ndim != 3 or bank.shape[1] != bank.shape[2] or not len(bank):
+            raise ValueError(f"filters has shape {bank.shape}: expected (K, n, n) with n odd")
+        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        super().__init__(channels, gain, offset, learn_gain, factory)
+        index = np.arange(channels) % len(bank) if index is None else np.asarray(index)
+        if index.shape != (channels,) or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(bank):
+            raise ValueError(f"index: expected {channels} integers from 0 to {len(bank) - 1}, one per output channel")
+        # One filter for each channel: an index among the tensors would not survive a moving average.
+        self.register_buffer("bank", torch.tensor(bank[index], **factory))
+
+    def filters(self) -> torch.Tensor:
+        return self.bank
+
+    @classmethod
+    def of(cls, conv, filters, index=None, gain=1.0, offset=0.0, **options):
+        """Weights for a depthwise convolution: its channels, device and dtype."""
+        own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
+        return cls(filters, conv.out_channels, index=index, gain=gain, offset=offset, **(own | options))
+
+
+class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
     """Depthwise convolution with frozen filters from a bank of any origin.
 
     Channel c has the weight ``gain[c] * filters[index[c]] + offset[c]``.
@@ -41,22 +70,12 @@ class FilterBankConv2d(DepthwiseKernelConv2d):
         self, filters, channels, stride=1, padding="same", dilation=1, bias=True, *,
         index=None, gain=1.0, offset=0.0, learn_gain=False, multiplier=1, padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
-        bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
-        if bank.ndim != 3 or bank.shape[1] != bank.shape[2] or not len(bank):
-            raise ValueError(f"filters has shape {bank.shape}: expected (K, n, n) with n odd")
-        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
-        super().__init__(
-            channels, bank.shape[1], stride, padding, dilation, multiplier, bias, padding_mode, gain, offset, learn_gain, factory
-        )
-        index = np.arange(self.out_channels) % len(bank) if index is None else np.asarray(index)
-        if index.shape != (self.out_channels,) or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(bank):
-            raise ValueError(f"index: expected {self.out_channels} integers from 0 to {len(bank) - 1}, one per output channel")
-        self.register_buffer("bank", torch.tensor(bank, **factory))
-        self.register_buffer("index", torch.tensor(index.astype(np.int64), device=device))
-        self.refresh()
-
-    def filters(self) -> torch.Tensor:
-        return self.bank[self.index]
+        self._check_channels(channels, multiplier)
+        FilterBankWeight.__init__(
+            self, filters, int(channels * multiplier), index=index, gain=gain, offset=offset, learn_gain=learn_gain,
+            device=device, dtype=dtype,
+        )  # fmt: skip
+        self._convolve(channels, self.bank.shape[-1], stride, padding, dilation, multiplier, bias, padding_mode)
 
     @classmethod
     def from_conv(cls, conv, filters, index=None, gain=1.0, offset=0.0, **options):

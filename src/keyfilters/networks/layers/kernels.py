@@ -19,9 +19,11 @@ WIDEST = 4.0
 
 # Operators along an axis, in the order in which their factors stand side by side.
 _OPERATORS = ("identity", "backward", "forward", "central", "second")
-_X = np.array([_OPERATORS.index(row.x) for row in KEYS])
-_Y = np.array([_OPERATORS.index(row.y) for row in KEYS])
+_PLAIN, _SECOND = _OPERATORS.index("identity"), _OPERATORS.index("second")
 _SHARPENING = next(row.number for row in KEYS if row.kind == SHARPENING)
+# Column of a key's operator along each axis, by its number (there is no key 0); of sharpening the first of two terms.
+_ALONG_X = [0] + [_SECOND if row.number == _SHARPENING else _OPERATORS.index(row.x) for row in KEYS]
+_ALONG_Y = [0] + [_PLAIN if row.number == _SHARPENING else _OPERATORS.index(row.y) for row in KEYS]
 
 
 @lru_cache(maxsize=32)
@@ -87,30 +89,28 @@ def half_gaussian(variance: torch.Tensor, radius: int, kind: str = "discrete") -
 
 
 class KernelTable:
-    """What :func:`kernels_from` needs and what does not depend on the scales, for one list of keys.
+    """What :func:`kernels_from` needs and what depends neither on scales nor on keys.
 
     Attributes
     ----------
     exponent : tensor (F,), matrix : tensor (F, operators * size)
     taps : tensor (size // 2 + 2, operators * size)
         For the sampled kernel, and for the exact limit at scale 0.
-    along_x, along_y : tensor of int (R,)
-        Column block of each row's operator.
-    sharpening : tensor of int
-        Rows of key 7.
+    along_x, along_y : tensor of int (9,)
+        Column block of each key's operator.
+    reach : float
+        Grid units: scales up to this one are exact to rounding.
     """
 
-    TENSORS = ("exponent", "matrix", "taps", "along_x", "along_y", "sharpening")
-
-    def __init__(self, keys, size: int, edge: str = "crop", widest: float = WIDEST, dtype=torch.float64):
+    def __init__(self, size: int, edge: str = "crop", widest: float = WIDEST, dtype=torch.float64, device=None):
         self.size = odd_size(size)
         choice(edge, MODEL_EDGES, "edge")
-        keys = np.asarray(keys, dtype=np.int64)
-        exponent, matrix = _spectral(self.size, edge, _period(max(float(widest), WIDEST), self.size // 2 + 1))
-        self.exponent, self.matrix = torch.tensor(exponent, dtype=dtype), torch.tensor(matrix, dtype=dtype)
-        self.taps = torch.tensor(_factors_of_taps(self.size, edge), dtype=dtype)
-        self.along_x, self.along_y = torch.tensor(_X[keys - 1]), torch.tensor(_Y[keys - 1])
-        self.sharpening = torch.tensor(np.flatnonzero(keys == _SHARPENING))
+        self.reach, self.dtype, self.device = max(float(widest), WIDEST), dtype, torch.device(device or "cpu")
+        exponent, matrix = _spectral(self.size, edge, _period(self.reach, self.size // 2 + 1))
+        own = {"dtype": dtype, "device": device}
+        self.exponent, self.matrix = torch.tensor(exponent, **own), torch.tensor(matrix, **own)
+        self.taps = torch.tensor(_factors_of_taps(self.size, edge), **own)
+        self.along_x, self.along_y = torch.tensor(_ALONG_X, device=device), torch.tensor(_ALONG_Y, device=device)
 
 
 def _axis_factors(variance, table, kind: str) -> torch.Tensor:
@@ -124,20 +124,17 @@ def _axis_factors(variance, table, kind: str) -> torch.Tensor:
     return values.view(len(variance), len(_OPERATORS), table.size)
 
 
-def kernels_from(table, variance_x, variance_y, gamma, kind: str = "discrete") -> torch.Tensor:
-    """Idealised filters (R, size, size) from a table, variances (R,) and gamma (R,); no checks."""
+def kernels_from(table, keys, variance_x, variance_y, gamma, kind: str = "discrete") -> torch.Tensor:
+    """Idealised filters (R, size, size) from a table, keys (tensor of int), variances and gamma (R,); no checks."""
     # y grows against the row index: the factors along y are flipped.
     x, y = _axis_factors(variance_x, table, kind), _axis_factors(variance_y, table, kind).flip(-1)
     rows = torch.arange(len(variance_x), device=variance_x.device)
-    kernels = y[rows, table.along_y, :, None] * x[rows, table.along_x, None, :]
-    if table.sharpening.numel():
-        at = table.sharpening
-        plain, second = _OPERATORS.index("identity"), _OPERATORS.index("second")
-        curvature = y[at, plain, :, None] * x[at, second, None, :] + y[at, second, :, None] * x[at, plain, None, :]
-        impulse = torch.zeros_like(curvature[:1])
-        impulse[:, table.size // 2, table.size // 2] = 1.0
-        kernels = kernels.index_copy(0, at, impulse - gamma[at, None, None] * curvature)
-    return kernels
+    kernels = y[rows, table.along_y[keys], :, None] * x[rows, table.along_x[keys], None, :]
+    curvature = kernels + y[:, _SECOND, :, None] * x[:, _PLAIN, None, :]
+    impulse = torch.zeros_like(kernels[:1])
+    impulse[:, table.size // 2, table.size // 2] = 1.0
+    # Every gamma enters, so that each has a gradient: 0 where the key is not 7.
+    return torch.where((keys == _SHARPENING)[:, None, None], impulse - gamma[:, None, None] * curvature, kernels)
 
 
 def ideal_kernels(keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str = "crop", kind: str = "discrete") -> torch.Tensor:
@@ -189,15 +186,13 @@ def ideal_kernels(keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str =
         gamma = 0.0
     full = [torch.as_tensor(v, device=sigma_x.device).to(dtype).expand(len(keys)) for v in (sigma_x, sigma_y, gamma)]
     widest = max(float(v.detach().abs().max()) if len(keys) else 0.0 for v in full[:2])
-    table = KernelTable(keys, size, edge, widest, dtype)
-    for name in KernelTable.TENSORS:
-        setattr(table, name, getattr(table, name).to(sigma_x.device))
-    return kernels_from(table, full[0] ** 2, full[1] ** 2, full[2], kind) + 0.0  # no negative zeros
+    table, numbers = KernelTable(size, edge, widest, dtype, sigma_x.device), torch.tensor(keys, device=sigma_x.device)
+    return kernels_from(table, numbers, full[0] ** 2, full[1] ** 2, full[2], kind) + 0.0  # no negative zeros
 
 
 def check_keys(keys) -> np.ndarray:
     """``keys`` as an array of int; ValueError, naming the first that is not 1 to 8."""
-    array = np.atleast_1d(np.asarray(keys.cpu() if isinstance(keys, torch.Tensor) else keys))
+    array = np.atleast_1d(np.asarray(keys.detach().cpu() if isinstance(keys, torch.Tensor) else keys))
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ValueError(f"keys has shape {array.shape} and dtype {array.dtype}: expected a list of integers from 1 to 8")
     wrong = array[(array < 1) | (array > len(KEYS))]

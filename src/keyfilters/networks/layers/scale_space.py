@@ -6,21 +6,213 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...checks import choice, finite, scales
+from ...checks import choice, finite, odd_size, scales
+from ...filters import KEYS
 from ...models import MODEL_EDGES
-from .filter_bank import FilterBankConv2d
+from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .base import DepthwiseKernelConv2d
 from .kernels import KERNEL_KINDS, KernelTable, check_keys, kernels_from
+from .weights import ComputedWeight
 
-__all__ = ["NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "ScaleSpaceConv2d", "key_parameters"]
+__all__ = [
+    "NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
+    "ScaleSpaceWeight", "key_parameters",
+]  # fmt: skip
 
 SHARES = ("channel", "key", "layer")
 """What a set of scales belongs to: a channel, all channels of a key, or the whole layer."""
 NORMS = {"none": None, "l1": 1, "l2": 2}
 """Norms that a filter may be divided by, with their powers."""
+FAR = 64.0
+"""Grid units. Filters of greater scales are next to constant in any kernel."""
 
 
-class ScaleSpaceConv2d(DepthwiseKernelConv2d):
+class ScaleSpaceWeight(ComputedWeight):
+    """Weights of idealised filters, given by key and scales, as a parametrisation of a convolution's own weight.
+
+    The parameters are those of :class:`ScaleSpaceConv2d`; ``channels`` are output channels.
+
+    Attributes
+    ----------
+    keys : tensor, shape (C,)
+        1 to 8. Stored as floating point, so that a moving average of equal keys rounds to that key.
+    form : tensor, shape (4,)
+        Which of ``SHARES``, ``KERNEL_KINDS``, ``MODEL_EDGES`` and ``NORMS`` the scales are meant for: stored with them,
+        so that a state does not load into weights of another kind.
+    """
+
+    def __init__(
+        self, channels, size=7, *, keys=None, sigma_x=None, sigma_y=None, gamma=None, method="B", gain=1.0, offset=0.0,
+        learn_scales=False, learn_gamma=False, learn_gain=False, share="channel", kind="discrete", edge="crop",
+        normalize="none", device=None, dtype=None,
+    ):  # fmt: skip
+        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        super().__init__(channels, gain, offset, learn_gain, factory)
+        self.size = odd_size(size, "kernel_size")
+        self.share, self.kind = choice(share, SHARES, "share"), choice(kind, KERNEL_KINDS, "kind")
+        self.edge, self.normalize = choice(edge, MODEL_EDGES, "edge"), choice(normalize, NORMS, "normalize")
+        keys = check_keys(np.arange(channels) % 8 + 1 if keys is None else keys)
+        if len(keys) != channels:
+            raise ValueError(f"keys has {len(keys)} entries: expected {channels}, one per output channel")
+        self.register_buffer("keys", torch.tensor(keys, **factory))
+        form = (SHARES.index(share), KERNEL_KINDS.index(kind), MODEL_EDGES.index(edge), list(NORMS).index(normalize))
+        self.register_buffer("form", torch.tensor(form, **factory))
+        start = _start(keys, sigma_x, sigma_y, gamma, method)
+        if self.kind == "sampled" and min(start[0].min(), start[1].min()) == 0:
+            raise ValueError("sigma is 0: the sampled Gaussian needs a scale > 0 (kind='discrete' is exact at 0)")
+        # One row of filters per set of scales: as many as channels, or one per key.
+        if share != "channel":
+            _, first, row = np.unique(keys, return_index=True, return_inverse=True)
+            means = [np.bincount(row, v) / np.bincount(row) for v in start]
+            # A mean of equal numbers can differ from them in the last digit.
+            start = [np.where(np.abs(m - v[first]) < 1e-12, v[first], m) for m, v in zip(means, start, strict=True)]
+        self._rows = len(start[0])
+        if share == "layer":
+            start[:2] = [v.mean(keepdims=True) for v in start[:2]]
+        for name, value, learned in zip(("raw_x", "raw_y", "raw_gamma"), start, (learn_scales, learn_scales, learn_gamma), strict=True):
+            self._register(name, torch.tensor(value, **factory), learned)
+        self._table = self._new_table(2 * max(v.max() for v in start[:2]))
+        self._kept = None
+
+    def kernels(self) -> torch.Tensor:
+        """The weights that the convolution uses, shape (C, 1, n, n).
+
+        Where no gradient is asked for they are kept, together with a copy of the parameters and buffers that they were
+        computed from, and computed anew when one of those is another tensor or has other values.
+        """
+        state = [t for own in (self._parameters, self._buffers) for name, t in own.items() if name != "bias"]
+        if not _may_keep(state):
+            return super().kernels()
+        kept = self._kept
+        # Versions of tensors do not tell of a change through ``.data``: the values themselves are compared.
+        if kept is None or not all(a is b and _equal(a, c) for a, b, c in zip(state, *kept[:2], strict=True)):
+            kept = self._kept = (state, [t.detach().clone() for t in state], super().kernels())
+        # A copy, so that nobody writes into what is kept.
+        return kept[2].clone()
+
+    def __getstate__(self):
+        return self.__dict__ | {"_kept": None}
+
+    # Tables: constants for a size and an edge. They are no part of the state, and no conversion rounds them.
+
+    def _new_table(self, widest: float) -> KernelTable:
+        raw = self.raw_x
+        # Elsewhere than on a CPU a look at the scales would make it wait: the table is wide enough for all that a kernel shows.
+        return KernelTable(self.size, self.edge, max(widest, 0.0 if raw.is_cpu else FAR), _precise(raw.dtype), raw.device)
+
+    def _current_table(self, raw_x, raw_y) -> KernelTable:
+        table = self._table
+        if table.dtype != raw_x.dtype or table.device != raw_x.device:
+            return KernelTable(self.size, self.edge, table.reach, raw_x.dtype, raw_x.device)
+        if raw_x.is_cpu and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+            try:
+                widest = max(float(v.detach().abs().max()) for v in (raw_x, raw_y))
+            except RuntimeError:  # no values of their own, inside vmap for example
+                return table
+            if table.reach < widest < float("inf"):
+                table = self._table = self._new_table(2 * widest)
+        return table
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self._table = self._new_table(self._table.reach)
+        return self
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
+        found = {name: state_dict.get(prefix + name) for name in ("keys", "form")}
+        known = {name: t for name, t in found.items() if isinstance(t, torch.Tensor) and not (t.is_meta or self.keys.is_meta)}
+        if "keys" in known and not bool(((known["keys"].round() >= 1) & (known["keys"].round() <= len(KEYS))).all()):
+            errors.append(f"{prefix}keys holds other numbers than those of keys, 1 to {len(KEYS)}")
+        elif "form" in known and known["form"].round().tolist() != self.form.round().tolist():
+            errors.append(f"{prefix}form: the scales were stored for {_form_text(known['form'])}, these weights are made with {_form_text(self.form)}")
+        else:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+
+    # Sets of scales
+
+    def _key_numbers(self) -> torch.Tensor:
+        return self.keys.round().long()
+
+    def _set_of_key(self, keys) -> torch.Tensor:
+        """Row of each key among the keys that occur, shape (8,)."""
+        numbers = torch.arange(1, len(KEYS) + 1, device=keys.device)
+        return ((keys[:, None] == numbers).any(0).cumsum(0) - 1).clamp(min=0)
+
+    def _of_channels(self, value) -> torch.Tensor:
+        if self.share == "channel":
+            return value
+        keys = self._key_numbers()
+        return value.expand(self._rows)[self._set_of_key(keys)[keys - 1]]
+
+    @property
+    def sigma_x(self) -> torch.Tensor:
+        """Scales along x, grid units, shape (C,)."""
+        return self._of_channels(self.raw_x.abs())
+
+    @property
+    def sigma_y(self) -> torch.Tensor:
+        """Scales along y, grid units, shape (C,)."""
+        return self._of_channels(self.raw_y.abs())
+
+    @property
+    def gamma(self) -> torch.Tensor:
+        """Amount of sharpening, shape (C,); without meaning where the key is not 7."""
+        return self._of_channels(self.raw_gamma)
+
+    def filters(self) -> torch.Tensor:
+        raw_x, raw_y, gamma = (v.to(_precise(v.dtype)) for v in (self.raw_x, self.raw_y, self.raw_gamma))
+        table, keys = self._current_table(raw_x, raw_y), self._key_numbers()
+        if self.share == "channel":
+            rows = keys
+        else:
+            # All eight filters, with the scales of those keys that occur.
+            sets = self._set_of_key(keys)
+            raw_x, raw_y, gamma = (v.expand(self._rows)[sets] for v in (raw_x, raw_y, gamma))
+            rows = torch.arange(1, len(KEYS) + 1, device=keys.device)
+        f = kernels_from(table, rows, raw_x**2, raw_y**2, gamma, self.kind)
+        power = NORMS[self.normalize]
+        if power:
+            f = f / torch.linalg.vector_norm(f, power, dim=(-2, -1), keepdim=True)
+        return f if self.share == "channel" else f[keys - 1]
+
+    @classmethod
+    def of(cls, conv, keys=None, sigma_x=None, sigma_y=None, gamma=None, gain=1.0, offset=0.0, **options):
+        """Weights for a depthwise convolution: its channels, size, device and dtype. Further keywords as in the constructor."""
+        own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
+        return cls(
+            conv.out_channels, conv.kernel_size[0], keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma, gain=gain,
+            offset=offset, **(own | options),
+        )  # fmt: skip
+
+
+def _may_keep(state) -> bool:
+    """True where comparing values is cheap and possible: plain tensors on a CPU, no gradient wanted, nothing that traces."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    if torch.is_grad_enabled() and any(t.requires_grad for t in state):
+        return False
+    return all(type(t) in (torch.Tensor, nn.Parameter) and t.is_cpu for t in state)
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    try:
+        return a.dtype == b.dtype and torch.equal(a, b)
+    except RuntimeError:  # no values of their own, inside vmap for example
+        return False
+
+
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which filters are computed: single precision at least."""
+    return torch.float32 if dtype.itemsize < 4 else dtype
+
+
+def _form_text(form) -> str:
+    names = (SHARES, KERNEL_KINDS, MODEL_EDGES, list(NORMS))
+    values = [known[int(i)] for known, i in zip(names, form.round().tolist(), strict=True)]
+    return ", ".join(f"{name}={value}" for name, value in zip(("share", "kind", "edge", "normalize"), values, strict=True))
+
+
+class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     r"""Depthwise convolution with idealised filters, given by key and scales.
 
     Channel c has the weight
@@ -95,101 +287,26 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d):
         learn_scales=False, learn_gamma=False, learn_gain=False, multiplier=1, share="channel",
         kind="discrete", edge="crop", normalize="none", padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
-        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
-        super().__init__(
-            channels, kernel_size, stride, padding, dilation, multiplier, bias, padding_mode, gain, offset, learn_gain, factory
-        )
-        self.share, self.kind = choice(share, SHARES, "share"), choice(kind, KERNEL_KINDS, "kind")
-        self.edge, self.normalize = choice(edge, MODEL_EDGES, "edge"), choice(normalize, NORMS, "normalize")
-        keys = check_keys(np.arange(self.out_channels) % 8 + 1 if keys is None else keys)
-        if len(keys) != self.out_channels:
-            raise ValueError(f"keys has {len(keys)} entries: expected {self.out_channels}, one per output channel")
-        self.register_buffer("keys", torch.tensor(keys, device=device))
-        start = _start(keys, sigma_x, sigma_y, gamma, method)
-        if self.kind == "sampled" and min(start[0].min(), start[1].min()) == 0:
-            raise ValueError("sigma is 0: the sampled Gaussian needs a scale > 0 (kind='discrete' is exact at 0)")
-        # One row of filters per set of scales: as many as channels, or one per key.
-        if share == "channel":
-            row_keys, row = keys, None
-        else:
-            row_keys, first, row = np.unique(keys, return_index=True, return_inverse=True)
-            means = [np.bincount(row, v) / np.bincount(row) for v in start]
-            # A mean of equal numbers can differ from them in the last digit.
-            start = [np.where(np.abs(m - v[first]) < 1e-12, v[first], m) for m, v in zip(means, start, strict=True)]
-            if share == "layer":
-                start[:2] = [v.mean(keepdims=True) for v in start[:2]]
-        self._rows = len(row_keys)
-        self.register_buffer("_row", None if row is None else torch.tensor(row, device=device), persistent=False)
-        table = KernelTable(row_keys, self.kernel_size[0], edge, 2 * max(v.max() for v in start[:2]))
-        self.size = table.size
-        for name in KernelTable.TENSORS:
-            tensor = getattr(table, name).to(device)
-            self.register_buffer(name, tensor, persistent=False)
-        for name, value, learned in zip(("raw_x", "raw_y", "raw_gamma"), start, (learn_scales, learn_scales, learn_gamma), strict=True):
-            tensor = torch.tensor(value, **factory)
-            if learned:
-                setattr(self, name, nn.Parameter(tensor))
-            else:
-                self.register_buffer(name, tensor)
-        # The first weights come from the scales in double precision, whatever the layer's own.
-        self._exact_start = [torch.tensor(v, device=device, dtype=torch.float64) for v in start]
-        self.refresh()
-        self._exact_start = None
-
-    def _sets(self) -> list[torch.Tensor]:
-        values = self._exact_start or [self.raw_x, self.raw_y, self.raw_gamma]
-        return [v.expand(self._rows) for v in values]
-
-    def _of_channels(self, value) -> torch.Tensor:
-        value = value.expand(self._rows)
-        return value if self._row is None else value[self._row]
-
-    @property
-    def sigma_x(self) -> torch.Tensor:
-        """Scales along x, grid units, shape (C,)."""
-        return self._of_channels(self.raw_x.abs())
-
-    @property
-    def sigma_y(self) -> torch.Tensor:
-        """Scales along y, grid units, shape (C,)."""
-        return self._of_channels(self.raw_y.abs())
-
-    @property
-    def gamma(self) -> torch.Tensor:
-        """Amount of sharpening, shape (C,); without meaning where the key is not 7."""
-        return self._of_channels(self.raw_gamma)
-
-    def filters(self) -> torch.Tensor:
-        raw_x, raw_y, gamma = (v.float() if v.dtype.itemsize < 4 else v for v in self._sets())
-        table = _Cast(self, raw_x.dtype)
-        f = kernels_from(table, raw_x**2, raw_y**2, gamma, self.kind)
-        power = NORMS[self.normalize]
-        if power:
-            f = f / torch.linalg.vector_norm(f, power, dim=(-2, -1), keepdim=True)
-        return f if self._row is None else f[self._row]
+        self._check_channels(channels, multiplier)
+        ScaleSpaceWeight.__init__(
+            self, int(channels * multiplier), kernel_size, keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma,
+            method=method, gain=gain, offset=offset, learn_scales=learn_scales, learn_gamma=learn_gamma,
+            learn_gain=learn_gain, share=share, kind=kind, edge=edge, normalize=normalize, device=device, dtype=dtype,
+        )  # fmt: skip
+        self._convolve(channels, kernel_size, stride, padding, dilation, multiplier, bias, padding_mode)
 
     @classmethod
     def from_conv(cls, conv, keys=None, sigma_x=None, sigma_y=None, gamma=None, gain=1.0, offset=0.0, **options):
         """A layer in place of a depthwise convolution, with its stride, padding, dilation, bias, device and dtype.
 
-        Further keywords as in the constructor. Raises ``ValueError`` if ``conv`` is not depthwise or its
-        kernel not an odd square.
+        Further keywords as in the constructor. Raises ``ValueError`` if ``conv`` is not depthwise, its kernel not an
+        odd square, or its class or its hooks do more than ``nn.Conv2d`` (but for timm's Conv2dSame).
         """
         given = cls._geometry(conv) | options
         layer = cls(
             kernel_size=conv.kernel_size[0], keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma, gain=gain, offset=offset, **given
         )
         return layer._take_over(conv)
-
-
-class _Cast:
-    """The tables of a layer, floating point ones in the dtype of the scales."""
-
-    def __init__(self, layer, dtype):
-        self.size = layer.size
-        for name in KernelTable.TENSORS:
-            tensor = getattr(layer, name)
-            setattr(self, name, tensor.to(dtype) if tensor.dtype.is_floating_point else tensor)
 
 
 def _start(keys, sigma_x, sigma_y, gamma, method) -> list[np.ndarray]:

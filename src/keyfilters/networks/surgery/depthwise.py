@@ -13,8 +13,9 @@ from ...checks import choice, odd_size
 from ...filters import KEYS, SHARPENING, learned_filters
 from ...fitting import JOINT_METHODS, METHODS
 from ...models import ideal_filter
-from ..layers.base import DYNAMIC, DepthwiseKernelConv2d
+from ..layers.base import DYNAMIC, DepthwiseKernelConv2d, has_dynamic_padding
 from ..layers.scale_space import key_parameters
+from .as_it_stands import why_not
 
 FILTER_SETS = (*METHODS, *JOINT_METHODS, "learned", "impulse")
 """Names that :func:`key_filters` knows."""
@@ -68,19 +69,6 @@ class DepthwiseLayer:
         return array
 
 
-def _is_dynamic(module) -> bool:
-    return getattr(module, "padding", None) == DYNAMIC or any(c.__name__ == "Conv2dSame" for c in type(module).__mro__)
-
-
-def _plain_forward(module) -> bool:
-    """True if the module convolves with its weight as it stands."""
-    if isinstance(module, DepthwiseKernelConv2d):
-        return True
-    if torch.nn.utils.parametrize.is_parametrized(module) or "weight" not in module._parameters:
-        return False  # spectral norm, pruning and their like recompute the weight
-    return type(module).forward is nn.Conv2d.forward or _is_dynamic(module)
-
-
 def _note(module) -> str:
     rows, columns = module.kernel_size
     if rows != columns:
@@ -89,9 +77,7 @@ def _note(module) -> str:
         return "1x1 kernel: a gain, no filter"
     if rows % 2 == 0:
         return f"kernel of even size ({rows}x{columns})"
-    if not _plain_forward(module):
-        return f"{type(module).__name__} computes its weights itself"
-    return ""
+    return why_not(module)
 
 
 def find_depthwise(model) -> list[DepthwiseLayer]:
@@ -130,7 +116,7 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
         if isinstance(module, nn.Conv2d) and not module.groups == module.in_channels > 1:
             continue
         padding = module.padding
-        if _is_dynamic(module):
+        if has_dynamic_padding(module):
             padding = DYNAMIC
         elif padding == "same":
             padding = tuple(d * (k - 1) // 2 for k, d in zip(module.kernel_size, module.dilation, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from .depthwise import key_filters
-from ..layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d, key_parameters
+from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight, key_parameters
 from .matching import LayerMatch, centred, unit
 from .nulls import covariance_root
 from .scale_fits import fit_scales
@@ -17,7 +17,7 @@ from .scale_fits import fit_scales
 
 @dataclass(frozen=True)
 class Job:
-    """What a mode needs to build one layer.
+    """What a mode needs to build the weights of one layer, or a stand-alone layer.
 
     Attributes
     ----------
@@ -29,7 +29,8 @@ class Job:
         As in :func:`keyfilters.networks.replace`.
     rng : numpy.random.Generator
     options : dict
-        Of the layer to be built.
+        Of the weights to be built.
+    standalone : bool
     """
 
     conv: nn.Module
@@ -38,6 +39,7 @@ class Job:
     method: object
     rng: np.random.Generator
     options: dict
+    standalone: bool = False
 
     def scale_space(self, gain, scales=None, offset=None, **options):
         """Idealised filters of the matched keys; dead channels stay at their mean."""
@@ -46,7 +48,8 @@ class Job:
         if not isinstance(self.method, str) or self.method in ("learned", "impulse"):
             return self.bank(self.method, np.where(self.found.live, gain, 0.0), offset)
         sigma_x, sigma_y, gamma = key_parameters(self.method)[:, keys - 1] if scales is None else scales
-        return ScaleSpaceConv2d.from_conv(
+        build = ScaleSpaceConv2d.from_conv if self.standalone else ScaleSpaceWeight.of
+        return build(
             self.conv, keys, sigma_x, sigma_y, gamma, gain=gain, offset=self.found.offset if offset is None else offset, **options
         )
 
@@ -54,13 +57,17 @@ class Job:
         """Filters of a set, by the matched key."""
         index = np.maximum(self.found.key, 1) - 1
         chosen = key_filters(filters, self.found.kernel_size[0])
-        return FilterBankConv2d.from_conv(self.conv, chosen, index, gain, self.found.offset if offset is None else offset)
+        return self._of_bank(chosen, index, gain, self.found.offset if offset is None else offset)
+
+    def _of_bank(self, filters, index, gain, offset):
+        build = FilterBankConv2d.from_conv if self.standalone else FilterBankWeight.of
+        return build(self.conv, filters, index, gain, offset)
 
     def own(self, filters):
         """One filter per channel, mean-free, with the channel's own mean; dead channels stay at it."""
         mean = centred(self.filters.reshape(len(self.filters), -1))[1]
         filters = np.where(self.found.live[:, None, None], filters.reshape(self.filters.shape), 0.0)
-        return FilterBankConv2d.from_conv(self.conv, filters, np.arange(len(filters)), 1.0, mean)
+        return self._of_bank(filters, np.arange(len(filters)), 1.0, mean)
 
 
 def _unit(job):
@@ -101,7 +108,7 @@ class Mode:
     ----------
     name, idea : str
     build : callable
-        Job -> layer.
+        Job -> computed weight.
     filters : str or None
         The filters that are matched; None for those of the method.
     """

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import gc
+import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
+import torch
 from torch import nn
 
 from ...checks import choice, integer
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
 from ..layers.base import DepthwiseKernelConv2d
+from ..layers.parametrised import parametrise, weight_of, write_out
+from ..layers.weights import ComputedWeight
 from .matching import Matches, match_layer
 from .modes import MODES, Job, Mode
 from .printing import layer_table
@@ -35,14 +40,19 @@ class Replacement:
         left, or what is special about it).
     matches : Matches
         The matches of the layers that were replaced.
+    new_parameters : tuple of str
+        Names of the parameters that the network did not have before. An optimiser made before holds the weights
+        that are gone instead: make it anew, or add these (see :func:`keyfilters.networks.scale_parameters`).
     """
 
     model: nn.Module
     report: object
     matches: Matches
+    new_parameters: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return layer_table(self.report, self.summary())
+        new = [f"new parameters, for the optimiser: {', '.join(self.new_parameters)}"] if self.new_parameters else []
+        return layer_table(self.report, self.summary(), *new)
 
     def summary(self) -> str:
         """One line."""
@@ -85,12 +95,15 @@ def _put(model, names, module):
     return model
 
 
-def _identity(module) -> tuple[int, ...]:
+def _identity(module) -> int:
     """Equal for modules that share their weight."""
-    if isinstance(module, nn.Conv2d):
-        return (id(module.weight),)
-    learned = tuple(id(p) for name, p in module.named_parameters() if name != "bias")
-    return learned or (id(module if module._frozen is None else module._frozen),)
+    computed = weight_of(module)
+    if computed is None:
+        return id(module.weight)
+    if computed is not module:
+        return id(computed)
+    # Stand-alone layers share tensors.
+    return id(computed.gain)
 
 
 def _tie(new: nn.Module, first: nn.Module) -> None:
@@ -116,7 +129,9 @@ def _checked(model, method, mode, options) -> tuple[list[DepthwiseLayer], Mode, 
     return layers, MODES[mode], method
 
 
-def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=False, **options) -> Replacement:
+def replace(
+    model, method="B", mode="affine", *, layers=None, seed=0, inplace=False, standalone=False, **options
+) -> Replacement:
     """Replace the depthwise filters of a network.
 
     ========= ===========================================================================
@@ -132,11 +147,15 @@ def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=Fa
     gaussian  a normal filter with the layer's covariance, plus the channel's mean (control)
     ========= ===========================================================================
 
-    Filters of other odd sizes are matched at their size; stride, padding, dilation, bias, device and
-    dtype stay. Kernels that are 1x1, even or not square, and classes that compute their weights
-    themselves, stay as they are and the report says so. Dead channels stay at their mean (which is what
-    they are, but for less than 1e-4 of the layer's median). Convolutions that share a weight share what
-    replaces it.
+    The convolutions themselves stay, with their classes, hooks, padding and biases: their weight alone becomes
+    computed, by a parametrisation of ``torch.nn.utils.parametrize`` (``conv.parametrizations.weight[0]``, a
+    :class:`ScaleSpaceWeight <keyfilters.networks.layers.scale_space.ScaleSpaceWeight>` or a
+    :class:`FilterBankWeight <keyfilters.networks.layers.filter_bank.FilterBankWeight>`); :func:`fold` removes it.
+    Filters of other odd sizes are matched at their size. Left as they are, with a note in the report: kernels that
+    are 1x1, even or not square, and convolutions that do not use their weight as it stands (weight norm, spectral
+    norm, pruning, a forward that changes the weight or was replaced, hooks that handle it). Dead channels stay at
+    their mean (which is what they are, but for less than 1e-4 of the layer's median). Convolutions that share a
+    weight share what replaces it.
 
     Parameters
     ----------
@@ -151,10 +170,12 @@ def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=Fa
     seed : int
         For random and gaussian.
     inplace : bool
-        Change ``model`` itself instead of a copy.
+        Change ``model`` itself instead of a copy. A warning says so if an optimiser holds a weight that is gone then.
+    standalone : bool
+        Put layers of our own, :class:`keyfilters.networks.ScaleSpaceConv2d` or ``FilterBankConv2d``, in the place of
+        the convolutions. They convolve as ``nn.Conv2d`` or timm's Conv2dSame do, and have no hooks.
     **options
-        Mode learnable: passed to :class:`keyfilters.networks.ScaleSpaceConv2d` (``share="key"``,
-        ``learn_gain=True``, ...).
+        Mode learnable: as in :class:`keyfilters.networks.ScaleSpaceConv2d` (``share="key"``, ``learn_gain=True``, ...).
 
     Returns
     -------
@@ -164,7 +185,8 @@ def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=Fa
     ------
     ValueError
         For an unknown method, mode or layer, a network without depthwise convolutions, and NaN or
-        infinity in the weights of a layer (naming it); the model is then as it was.
+        infinity in the weights of a layer (naming it); a network that cannot be copied, without ``inplace``; a
+        convolution that no layer can stand for, with ``standalone``. The model is then as it was.
 
     Examples
     --------
@@ -172,16 +194,18 @@ def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=Fa
     >>> done = replace(network, "B", "affine")
     >>> done.summary()
     '16 of 16 channels replaced in 1 layers, 0 dead, 0 layers left as they are'
-    >>> type(done.model[1]).__name__, type(fold(done.model)[1]).__name__
+    >>> isinstance(done.model[1], nn.Conv2d), done.model[1].parametrizations.weight[0].keys.shape
+    (True, torch.Size([16]))
+    >>> type(replace(network, standalone=True).model[1]).__name__, type(fold(done.model)[1]).__name__
     ('ScaleSpaceConv2d', 'Conv2d')
     """
     found, chosen, method = _checked(model, method, mode, options)
     wanted = _selected(found, layers)
     seed = integer(seed, "seed", 0)
     bank = method if chosen.filters is None else chosen.filters
-    # All new layers are built before the first is put in: an error leaves the model as it was.
-    built: dict[str, nn.Module] = {}
-    first_of: dict[tuple, tuple[int, nn.Module]] = {}
+    # All new weights are made before the first is put in: an error leaves the model as it was.
+    built: dict[str, ComputedWeight] = {}
+    first_of: dict[int, tuple[int, ComputedWeight]] = {}
     matches, rows = [], []
     for place, (layer, take) in enumerate(zip(found, wanted, strict=True)):
         if not (take and layer.matchable):
@@ -190,28 +214,75 @@ def replace(model, method="B", mode="affine", *, layers=None, seed=0, inplace=Fa
         filters, matched = layer.filters, match_layer(layer, bank)
         # Tied weights draw the same random numbers.
         place, first = first_of.get(_identity(layer.module), (place, None))
-        new = chosen.build(Job(layer.module, filters, matched, method, np.random.default_rng([seed, place]), options))
+        job = Job(layer.module, filters, matched, method, np.random.default_rng([seed, place]), options, standalone)
+        try:
+            new = chosen.build(job)
+        except ValueError as error:
+            raise ValueError(f"layer {layer.name}: {error}") if standalone else error from None
         if first is None:
             first_of[_identity(layer.module)] = place, new
-        else:
+        elif standalone:
             _tie(new, first)
-        after = new.weight.detach().cpu().double().numpy()[:, 0]
+        else:
+            new = first
+        after = new.kernels().detach().cpu().double().numpy()[:, 0]
         norm = np.linalg.norm(filters)
         change = float(np.linalg.norm(after - filters) / norm) if norm else 0.0
         built[layer.name] = new
         matches.append(matched)
         rows.append(_row(layer, matched, matched.channels - matched.dead, change, "" if first is None else "weight shared"))
-    result = model if inplace else copy.deepcopy(model)
+    result = model if inplace else _copied(model)
+    before = dict(result.named_parameters())
     places = _places(result)
     by_name = dict(result.named_modules())
     for name, new in built.items():
         old = by_name[name]
-        if not inplace and old.bias is not None:
-            # The copy has a bias of its own; the new layer was built from the original.
-            new.bias = old.bias
-        result = _put(result, places[id(old)], new)
+        if standalone:
+            if old.bias is not None:
+                # The copy has a bias of its own; the new layer was built from the original.
+                new.bias = old.bias
+            result = _put(result, places[id(old)], new)
+            continue
+        if isinstance(old, DepthwiseKernelConv2d):
+            conv = old.fold()
+            conv.bias = old.bias
+            result = _put(result, places[id(old)], conv)
+            old = conv
+        parametrise(old, new)
+    after = dict(result.named_parameters())
+    kept = {id(p) for p in before.values()}
+    new_names = tuple(name for name, p in after.items() if id(p) not in kept)
+    if inplace:
+        _warn(before, after, new_names)
     keys = len(key_filters(bank))
-    return Replacement(result, _report(rows, keys), Matches(matches, keys))
+    return Replacement(result, _report(rows, keys), Matches(matches, keys), new_names)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # whatever parts of a network raise that cannot be copied
+        reason = str(error).split("\n")[0].split(". ")[0]
+        raise ValueError(f"{type(model).__name__} cannot be copied ({reason}): pass inplace=True to change the network itself") from None
+
+
+def _warn(before: dict, after: dict, new_names) -> None:
+    """Warn if an optimiser that exists holds parameters that the network no longer has."""
+    left = {id(p) for p in after.values()}
+    gone = {id(p): name for name, p in before.items() if id(p) not in left}
+    if not gone:
+        return
+    held = [
+        gone[id(p)]
+        for optimiser in gc.get_objects() if issubclass(type(optimiser), torch.optim.Optimizer)
+        for group in optimiser.param_groups for p in group["params"] if id(p) in gone
+    ]  # fmt: skip
+    if held:
+        new = f"the new parameters are {', '.join(new_names)}" if new_names else "there are no new parameters"
+        warnings.warn(
+            f"an optimiser holds {len(held)} weights that the network no longer has, such as {held[0]}; {new}: make the "
+            "optimiser anew, for example from scale_parameters(model)", stacklevel=3,
+        )  # fmt: skip
 
 
 def _row(layer, matched, replaced, change, note) -> dict:
@@ -240,7 +311,8 @@ def _report(rows, keys):
 def fold(model, inplace=False) -> nn.Module:
     """Write the weights of all replaced layers out into plain convolutions of the original class.
 
-    The output stays the same and the keys of ``state_dict()`` are those of the original architecture.
+    The output stays the same and the keys of ``state_dict()`` are those of the original architecture. A weight that was
+    frozen before, or whose scales and gains are all frozen, is frozen.
 
     Parameters
     ----------
@@ -255,7 +327,7 @@ def fold(model, inplace=False) -> nn.Module:
     Raises
     ------
     ValueError
-        If ``model`` is not a ``torch.nn.Module``.
+        If ``model`` is not a ``torch.nn.Module``, or cannot be copied, without ``inplace``.
 
     Examples
     --------
@@ -266,15 +338,30 @@ def fold(model, inplace=False) -> nn.Module:
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
-    result = model if inplace else copy.deepcopy(model)
+    result = model if inplace else _copied(model)
+    before = dict(result.named_parameters())
     places = _places(result)
-    tied: dict[tuple, nn.Module] = {}
-    for layer in [m for m in result.modules() if isinstance(m, DepthwiseKernelConv2d)]:
-        plain = layer.fold()
-        if layer.bias is not None:
-            plain.bias = layer.bias
-        first = tied.setdefault(_identity(layer), plain)
+    tied: dict[int, nn.Module] = {}
+    for layer in [m for m in result.modules() if weight_of(m) is not None and not _is_inner(m)]:
+        identity = _identity(layer)
+        if isinstance(layer, DepthwiseKernelConv2d):
+            plain = layer.fold()
+            if layer.bias is not None:
+                plain.bias = layer.bias
+        else:
+            plain = layer
+            write_out(plain)
+        first = tied.setdefault(identity, plain)
         if first is not plain:
             plain.weight = first.weight
-        result = _put(result, places[id(layer)], plain)
+        result = _put(result, places[id(layer)], plain) if plain is not layer else result
+    if inplace:
+        after = dict(result.named_parameters())
+        kept = {id(p) for p in before.values()}
+        _warn(before, after, tuple(name for name, p in after.items() if id(p) not in kept))
     return result
+
+
+def _is_inner(module) -> bool:
+    """True for a parametrisation, which is part of a convolution."""
+    return isinstance(module, ComputedWeight) and not isinstance(module, DepthwiseKernelConv2d)

@@ -2,7 +2,7 @@
 
 ::
 
-    FOLDER/config.json               the settings
+    FOLDER/config.json               the settings, and hashes of the weights to start from and of the images
     FOLDER/history.jsonl             one line an epoch
     FOLDER/epoch-0007/model.safetensors, ema.safetensors, state.pt
     FOLDER/weights.safetensors       at the end: the network that was judged, its filters written out as plain kernels
@@ -32,6 +32,8 @@ KEPT = 2
 """The last checkpoints that stay, beside the best."""
 FREE = ("workers", "data", "device_batch", "device", "compile")
 """Settings that may change when a training is resumed: they move rounding errors at most."""
+ORIGINS = {"weights_of_start": "weights to start from", "images": "images"}
+"""What is stored beside the settings, to be the same when a training is resumed, and how it is called."""
 _EPOCH = re.compile(r"epoch-(\d{4,})")
 
 
@@ -155,9 +157,14 @@ class RunFolder:
         return Checkpoint(epoch, model, ema, state)
 
     def check_record(self, saved: dict, record: dict) -> None:
-        """Refuse to resume with other settings than those of the checkpoint."""
+        """Refuse to resume with other settings, weights to start from or images than those of the checkpoint."""
+        for name, what in ORIGINS.items():
+            if name in record and name in saved and saved[name] != record[name]:
+                raise ValueError(
+                    f"{self.path}: was begun with other {what} than these ({name} in {CONFIG}); resume with the same, or train into another folder"
+                )
         for name in record:
-            if name not in FREE and saved.get(name) != record[name]:
+            if name not in FREE and name not in ORIGINS and saved.get(name) != record[name]:
                 raise ValueError(
                     f"{self.path}: was trained with {name} = {saved.get(name)}, not {record[name]}; "
                     "resume with the same settings, or train into another folder"

@@ -53,6 +53,7 @@ def _images(images, like=None):
 def fit(
     model: nn.Module, train_set, val_set=None, config: TrainConfig | None = None, folder=None, *, resume: bool = False,
     force: bool = False, progress: bool | None = False, on_epoch=None, on_step=None, accelerator: Accelerator | None = None,
+    origins: dict | None = None,
 ) -> TrainResult:  # fmt: skip
     """Train a network, in place.
 
@@ -72,6 +73,8 @@ def fit(
         Show a bar for each epoch; None where the error stream is a terminal.
     on_epoch, on_step : callable, optional
         ``on_epoch(row, network)`` after each epoch, ``on_step(steps_done, loss, model)`` after each step, in the first process.
+    origins : dict, optional
+        What else is stored and has to be the same when the training is resumed; see :func:`train`.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def fit(
     run = Run(model, train_set, config, accelerator, classes)
     if isinstance(val_set, ArrayImages):
         val_set = val_set.to(accelerator.device)
-    record, first, target, main = config.record(), 1, None, accelerator.is_main_process
+    record, first, target, main = config.record() | (origins or {}), 1, None, accelerator.is_main_process
     if folder is not None:
         target = RunFolder(folder)
         target.check(resume, force)
@@ -189,9 +192,10 @@ def _compiled(config, call):
 
 def _write_weights(network: nn.Module, path: Path, record: dict) -> None:
     """Write the weights under the names of the original architecture: filters made from scales become plain kernels."""
-    if any(hasattr(module, "fold") for module in network.modules()):
-        from ..surgery.replacing import fold
+    from ..layers.parametrised import weight_of
+    from ..surgery.replacing import fold
 
+    if any(weight_of(module) is not None for module in network.modules()):
         network = fold(network)
     write_weights(network, path, {k: record[k] for k in ("model", "model_args", "replace", "method", "seed")}, force=True)
 
@@ -214,7 +218,8 @@ def train(
         Two epochs of two steps, two batches to judge, checkpoints, their reading, the weights: in a folder beside ``folder``
         that is removed at the end. Where the data have too few images the batch is smaller.
     resume, force, progress, on_epoch, on_step
-        As in :func:`fit`. ``resume`` starts at the beginning where there is no checkpoint yet.
+        As in :func:`fit`. ``resume`` starts at the beginning where there is no checkpoint yet. It is refused with other
+        settings, with another file of weights to start from, and with other images (of folders: other names of images).
 
     Returns
     -------
@@ -240,9 +245,10 @@ def train(
         seed_start(config.seed)
         network = network_of(config, raw.classes)
     train_set, val_set = raw.prepared(config, network)
+    origins = {"weights_of_start": network.weights, "images": raw.fingerprint()}
     options = {"progress": progress, "on_epoch": on_epoch, "on_step": on_step, "accelerator": accelerator}
     if dry_run:
         result = dry(network.model, train_set, val_set, config, target.path, accelerator, options)
     else:
-        result = fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, **options)
+        result = fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, origins=origins, **options)
     return replace(result, notes=network.notes)

@@ -29,7 +29,9 @@ class TrainConfig:
     optimisers, ``opt_args`` are its further arguments, ``weight_decay`` is its decay. ``lr`` is the rate itself, never
     rescaled by the size of the batch. It grows linearly from ``warmup_lr`` for ``warmup_epochs`` (may be a fraction),
     then follows ``sched`` (cosine, constant, step, tanh or wsd, as timm's) down to ``min_lr``. ``layer_decay``
-    multiplies the rate by this factor for every layer below the head. ``drop_path`` is the largest probability that a
+    multiplies the rate by this factor for every layer below the head. ``scale_lr`` gives the parameters of filters that are
+    learned as scales (scales, gains, offsets) this many times ``lr``, in all layers and without decay; None: they are treated
+    as biases are. ``drop_path`` is the largest probability that a
     residual branch is left out. ``clip`` is the largest norm of the gradient. ``ema_decay`` keeps the moving average
     of the weights by which the network is judged and saved; with ``ema_warmup`` its decay grows from 0.
 
@@ -70,6 +72,7 @@ class TrainConfig:
     lr: float = 1e-3
     weight_decay: float = 0.05
     layer_decay: float | None = None
+    scale_lr: float | None = None
     sched: str = "cosine"
     warmup_epochs: float = 0.0
     warmup_lr: float = 0.0
@@ -151,7 +154,7 @@ _NOT_NEGATIVE = (lambda v: v >= 0, "a number >= 0")
 _FRACTION = (lambda v: 0 <= v <= 1, "a number from 0 to 1")
 _BELOW_ONE = (lambda v: 0 <= v < 1, "a number from 0 to below 1")
 LIMITS = {
-    **dict.fromkeys(("epochs", "batch_size", "device_batch", "lr", "clip", "num_classes", "img_size", "limit_steps"), _POSITIVE),
+    **dict.fromkeys(("epochs", "batch_size", "device_batch", "lr", "scale_lr", "clip", "num_classes", "img_size", "limit_steps"), _POSITIVE),
     **dict.fromkeys(("weight_decay", "warmup_epochs", "warmup_lr", "min_lr", "mixup", "cutmix"), _NOT_NEGATIVE),
     **dict.fromkeys(("color_jitter", "shift", "seed", "workers"), _NOT_NEGATIVE),
     **dict.fromkeys(("reprob", "hflip", "ema_decay"), _FRACTION),

@@ -13,6 +13,7 @@ from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import nn
 
+from ..layers.parametrised import scale_parameters
 from .checkpointing import Checkpoint, RunFolder, plain
 from .recipes import TrainConfig
 from .batches import Feed, Plan, judged, seed_step
@@ -27,17 +28,38 @@ class Diverged(ValueError):
 
 
 def optimizer_of(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return timm's optimiser; no decay for vectors (biases, norms, scales), rates by layer with ``layer_decay``."""
+    """Return timm's optimiser; no decay for vectors (biases, norms, scales), rates by layer with ``layer_decay``.
+
+    With ``scale_lr`` scales, gains and offsets of computed weights have that many times the rate, in all layers.
+    """
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("the network has no parameter to train: expected at least one that requires a gradient")
     decay = {} if config.layer_decay in (None, 1.0) else {"layer_decay": config.layer_decay}
     # All tensors in one kernel: tensor by tensor, AdamW takes a quarter of the step of a small network.
     options = ({"fused": True} if config.opt == "adamw" else {}) | config.opt_args
     try:
-        return create_optimizer_v2(model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **decay, **options)
+        optimizer = create_optimizer_v2(
+            model, opt=config.opt, lr=config.lr, weight_decay=config.weight_decay, **decay, **options
+        )
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         text = " ".join(str(error).split())
         raise ValueError(f"opt {config.opt!r} with {config.opt_args}: {text}; see timm.optim.list_optimizers()") from None
+    if config.scale_lr is not None:
+        _part(optimizer, model, config.scale_lr)
+    return optimizer
+
+
+def _part(optimizer, model, scale_lr: float) -> None:
+    """Give the parameters of computed weights a group of their own: ``scale_lr`` times the rate, no decay."""
+    own = {id(p): p for group in scale_parameters(model) if "weight_decay" in group for p in group["params"]}
+    if not own:
+        raise ValueError("scale_lr is set, and the network has no scales to train: expected replace=learnable")
+    first = optimizer.param_groups[0]
+    for group in optimizer.param_groups:
+        group["params"] = [p for p in group["params"] if id(p) not in own]
+    optimizer.param_groups[:] = [group for group in optimizer.param_groups if group["params"]]
+    shared = {name: value for name, value in first.items() if name not in ("params", "param_names")}
+    optimizer.add_param_group(shared | {"params": list(own.values()), "weight_decay": 0.0, "lr_scale": scale_lr})
 
 
 def schedule_of(optimizer, config: TrainConfig, steps: int):

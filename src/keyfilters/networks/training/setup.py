@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class Network:
     channels: int
     size: int
     notes: tuple[str, ...] = ()
+    weights: str = ""
+    """Which weights it started from: the hash of their file, or where they came from."""
 
 
 def network_of(config: TrainConfig, classes: int) -> Network:
@@ -49,7 +52,11 @@ def network_of(config: TrainConfig, classes: int) -> Network:
 
         model = replace(model, config.method, config.replace, seed=config.seed, inplace=True).model
     channels, size = loaded.input_size[0], config.img_size or loaded.input_size[-1]
-    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(loaded.notes))
+    weights = loaded.source
+    if config.weights is not None and not published:
+        with open(config.weights, "rb") as file:
+            weights = f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(loaded.notes), weights)
 
 
 class Transformed(Dataset):
@@ -73,6 +80,22 @@ class Sets:
     train: object
     val: object
     classes: int
+
+    def fingerprint(self) -> str:
+        """Hash of the images and labels; of folders, of the names of their images in the order in which they are numbered.
+
+        Names and not contents of folders: reading a large data set for that would take as long as an epoch.
+        """
+        digest = hashlib.sha256()
+        for images in (self.train, self.val):
+            if isinstance(images, tuple):
+                for array in images:
+                    digest.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+            else:
+                root = Path(images.root)
+                for path, label in images.samples:
+                    digest.update(f"{label} {Path(path).relative_to(root).as_posix()}\n".encode())
+        return f"sha256 {digest.hexdigest()}"
 
     def prepared(self, config: TrainConfig, network: Network) -> tuple:
         """The two sets as the network takes them: augmented for training, resized and cropped for validation."""
