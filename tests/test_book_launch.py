@@ -1,5 +1,6 @@
 """Run elsewhere: the cell that installs the library, the launch links, and what Binder makes."""
 
+import importlib.metadata
 import io
 import os
 import re
@@ -23,6 +24,7 @@ from keyfilters.book.command import main
 from keyfilters.book.check import check_source
 from keyfilters.book.launch import CELL, expected_cells, install_cell, write_install_cells
 from keyfilters.book.manifest import load_manifest
+from keyfilters.book.needs import MODULES
 from keyfilters.book.project import Project
 
 BOOK = Project(ROOT)
@@ -58,7 +60,7 @@ def test_the_second_cell_installs_the_library(entry):
 def test_the_cell_is_pinned_to_the_version_and_its_extras_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for text in expected_cells(BOOK, ENTRIES).values():
-        assert f'for version in ("v{project["version"]}", "{CONFIG["repository"]["branch"]}"):' in text
+        assert f'for version in ("v{project["version"]}", "{CONFIG["repository"]["branch"]}")]' in text
         [line] = [line for line in text.splitlines() if "@" in line]
         requirement = Requirement(re.search(r'"(.*)@"', line)[1] + "@main")
         assert requirement.name == project["name"] and requirement.extras <= set(project["optional-dependencies"])
@@ -77,8 +79,8 @@ def test_the_tag_of_the_version_is_not_behind_the_code():
     assert not changed.stdout, f"there is a release {version} already; raise the version:\n{changed.stdout}"
 
 
-def run_cell(text, monkeypatch, outcomes):
-    """Run the cell where the library is missing; `outcomes` are the return codes of pip. Commands and what it printed."""
+def run_cell(text, monkeypatch, outcomes, missing=("keyfilters", "torch")):
+    """Run the cell where modules are missing; `outcomes` are the return codes of pip. Commands and what it printed."""
     calls = []
 
     def pip(command, **options):
@@ -86,7 +88,7 @@ def run_cell(text, monkeypatch, outcomes):
         return subprocess.CompletedProcess(command, outcomes[len(calls) - 1], "", "no such tag")
 
     monkeypatch.setattr(subprocess, "run", pip)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else name)
     printed = io.StringIO()
     with redirect_stdout(printed):
         exec(compile(text, "cell", "exec"), {})
@@ -110,8 +112,36 @@ def test_the_cell_takes_the_branch_before_the_release(monkeypatch):
 
 
 def test_the_cell_says_why_it_could_not_install(monkeypatch):
-    with pytest.raises(RuntimeError, match="could not install keyfilters.*@main: no such tag"):
+    with pytest.raises(RuntimeError, match="keyfilters, torch: missing; pip could not install keyfilters.*@main: no such tag"):
         run_cell(CELL_TEXT, monkeypatch, [1, 1])
+
+
+@pytest.mark.parametrize("module", sorted({module for modules in MODULES.values() for module in modules}))
+def test_the_cell_adds_a_missing_extra_to_the_library_that_is_there(monkeypatch, module):
+    """Without an address: the library, which may be a clone that is being worked on, stays as it is."""
+    [command], printed = run_cell(CELL_TEXT, monkeypatch, [0], missing=(module,))
+    assert command[-1] == "keyfilters[networks,representations]" and printed == f"installed: {command[-1]}\n"
+    with pytest.raises(RuntimeError, match=f"{module}: missing; pip could not install keyfilters"):
+        run_cell(CELL_TEXT, monkeypatch, [1], missing=(module,))
+
+
+def test_a_notebook_that_needs_no_extra_looks_for_none(monkeypatch):
+    text = install_cell("method_a", [], "https://example.org/book", "1.2.0")
+    assert run_cell(text, monkeypatch, [], missing=("torch", "pywt")) == ([], "")
+    assert run_cell(text, monkeypatch, [0])[0][0][-1] == "keyfilters @ git+https://example.org/book@v1.2.0"
+
+
+def test_every_package_of_an_extra_is_looked_for():
+    """By the names under which they are imported."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    imported = {}
+    for module, packages in importlib.metadata.packages_distributions().items():
+        for package in packages:
+            imported.setdefault(canonicalize_name(package), set()).add(module)
+    for extra, modules in MODULES.items():
+        wanted = {canonicalize_name(Requirement(text).name) for text in extras[extra]}
+        assert all(imported[package] & set(modules) for package in wanted), extra
+        assert all(any(module in imported[package] for package in wanted) for module in modules), extra
 
 
 def test_the_cell_names_the_notebook_and_says_nothing_where_the_library_is(monkeypatch, capsys, tmp_path):

