@@ -20,7 +20,7 @@ from keyfilters.networks.extraction.clusterings import ALGORITHMS
 from keyfilters.networks.commands import extract as command
 from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
 from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
-from keyfilters.networks.extraction.klines import k_lines
+from keyfilters.networks.extraction.klines import k_lines, leading_directions
 from keyfilters.networks.extraction.reduction import Accuracy, ExplainedVariance, elbow, greedy_reduction
 
 
@@ -76,6 +76,17 @@ def test_one_line_is_the_leading_singular_vector_and_more_lines_explain_more(v, 
     s = np.linalg.svd(v, compute_uv=False)
     assert k_lines(v, 1).explained == pytest.approx(s[0] ** 2 / (s**2).sum(), abs=1e-9)
     assert k_lines(v, k).explained >= s[0] ** 2 / (s**2).sum() - 1e-9
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (5, 30)])
+def test_leading_directions_are_those_of_the_singular_values(shape):
+    v, labels = np.random.default_rng(0).normal(size=shape), np.arange(shape[0]) % 4
+    labels[labels == 3] = 2
+    lines, values = leading_directions(v, labels, 4)
+    for j in range(3):
+        _, s, axes = np.linalg.svd(v[labels == j])
+        assert values[j] == pytest.approx(s[0] ** 2) and abs(lines[j] @ axes[0]) == pytest.approx(1)
+    assert values[3] == 0 and np.linalg.norm(lines[3]) == 1
 
 
 @settings(max_examples=30, deadline=None)

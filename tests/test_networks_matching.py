@@ -6,6 +6,7 @@ import pytest
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import eigh
 
 from keyfilters import ideal_filter, learned_filters
 
@@ -14,9 +15,11 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
+from keyfilters.networks.extraction import klines  # noqa: E402
 from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d, key_parameters  # noqa: E402
 from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402
+from keyfilters.networks.surgery import nulls  # noqa: E402
 from keyfilters.networks.surgery.nulls import NULLS, explained_interval, null_distribution, null_filters  # noqa: E402
 from keyfilters.networks.surgery.printing import table  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
@@ -387,10 +390,56 @@ def test_reports_fit_into_eighty_columns(prefix):
 def test_a_report_says_how_many_filters_are_nearest_to_each_key():
     filters = {"one": learned_filters()[[0, 0, 7]], "two": np.concatenate([learned_filters()[[4]], np.zeros((1, 7, 7))])}
     head, one, two, *below = str(match(filters, "learned")).splitlines()
-    assert head.split() == ["layer", "size", "n", "explained", *(f"k{k}" for k in range(1, 9))]
-    assert one.split() == ["one", "7x7", "3", "1.000", "2", *"000000", "1"]
-    assert two.split() == ["two", "7x7", "2", "1.000", *"0000", "1", *"000"]
-    assert below[0] == "5 filters matched, 1 of them dead; explained variance 1.000"
+    assert head.split() == ["layer", "size", "n", "explained", "mean", "median", *(f"k{k}" for k in range(1, 9))]
+    assert one.split() == ["one", "7x7", "3", *["1.000"] * 3, "2", *"000000", "1"]
+    assert two.split() == ["two", "7x7", "2", *["1.000"] * 3, *"0000", "1", *"000"]
+    assert below[0] == "5 filters matched, 1 of them dead; explained variance 1.000 (pooled by energy);"
+
+
+def test_one_large_filter_decides_the_pooled_share_and_not_the_mean_nor_the_median():
+    noise = np.random.default_rng(0).normal(size=(20, 7, 7))
+    large = 50 * learned_filters()[:1] / np.linalg.norm(learned_filters()[0])
+    found = match(np.concatenate([large, 0.1 * noise]), "learned")
+    each = found.layers[0].explained
+    assert found.pooled() > 0.98 and each[1:].max() < 0.6
+    assert (found.pooled("filters"), found.pooled("median")) == (each.mean(), np.median(each)) and found.pooled("median") < 0.3
+    row = found.frame().iloc[0]
+    assert (row.explained_mean, row.explained_median) == (each.mean(), np.median(each))
+    shown = " ".join(str(found).split())
+    assert f"pooled by energy); over the filters mean {each.mean():.3f}, median {np.median(each):.3f}" in shown
+    with pytest.raises(ValueError, match="unknown pool 'mode': expected one of energy, filters, median"):
+        found.pooled("mode")
+    with pytest.raises(ValueError, match="unknown pool 'median': expected one of energy, filters"):
+        null_distribution(noise, "learned", pool="median")
+
+
+def test_large_kernels_have_all_their_nulls(monkeypatch):
+    """31 x 31 pixels: the best lines of 16 filters need no matrix of 961 x 961, of which a search decomposes thousands."""
+    filters, sizes = np.random.default_rng(0).normal(size=(16, 31, 31)), []
+    monkeypatch.setattr(klines, "eigh", lambda matrix, **options: (sizes.append(len(matrix)), eigh(matrix, **options))[1])
+    for kind in NULLS:
+        found = null_distribution(filters, "B", kind, draws=3)
+        assert ((found.pooled > 0) & (found.pooled <= 1)).all()
+    assert sizes and max(sizes) <= 16
+    assert null_distribution(filters, "B", "lines").pooled[0] > null_distribution(filters, "B", "gaussian", draws=3).pooled.max()
+
+
+def test_nulls_that_take_long_show_a_bar_on_a_terminal_only(monkeypatch, capfd):
+    filters, steps = np.random.default_rng(0).normal(size=(4, 7, 7)), []
+
+    class Bar(nulls.tqdm):
+        def __init__(self, **options):
+            assert options["disable"] is None
+            super().__init__(**options | {"disable": False})
+
+        def update(self, n=1):
+            steps.append(n)
+
+    null_distribution({"a": filters, "b": filters}, draws=5)
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(nulls, "tqdm", Bar)
+    null_distribution({"a": filters, "b": filters}, draws=5)
+    assert sum(steps) == 10
 
 
 def test_a_table_breaks_where_it_has_to():

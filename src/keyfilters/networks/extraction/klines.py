@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dsyevr
+from scipy.linalg import eigh
 
 from ...checks import integer
 
@@ -84,15 +84,23 @@ def leading_directions(v: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     """Leading eigenvector of the second-moment matrix of each cluster, shape (k, d); an arbitrary unit vector for an empty one."""
     order = np.argsort(labels, kind="stable")
     ends = np.searchsorted(labels[order], np.arange(k + 1))
-    grouped, d = v[order], v.shape[1]
-    lines = np.empty((k, d))
-    for j, (a, b) in enumerate(zip(ends[:-1], ends[1:])):
-        # Only the last of the d eigenvectors: all of them, as from numpy.linalg.eigh, take three times as long.
-        _, vectors, _, _, failed = dsyevr(grouped[a:b].T @ grouped[a:b], range="I", il=d, iu=d)
-        if failed:
-            raise np.linalg.LinAlgError(f"no leading eigenvector of cluster {j} (dsyevr: {failed})")
-        lines[j] = vectors[:, 0]
-    return lines
+    grouped = v[order]
+    return np.stack([_leading(grouped[a:b]) for a, b in zip(ends[:-1], ends[1:])])
+
+
+def _leading(v: np.ndarray) -> np.ndarray:
+    """The leading right singular vector of the vectors of one cluster (m, d).
+
+    Of the smaller of the two matrices that lead to it, (m, m) or (d, d), and of its eigenvectors the last alone.
+    """
+    m, d = v.shape
+    if m == 0 or not v.any():
+        return np.eye(1, d)[0]
+    square = v @ v.T if m < d else v.T @ v
+    last = len(square) - 1
+    _, vectors = eigh(square, subset_by_index=[last, last])
+    line = vectors[:, 0] @ v if m < d else vectors[:, 0]
+    return line / np.linalg.norm(line)
 
 
 def first_lines(v: np.ndarray, energy: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:

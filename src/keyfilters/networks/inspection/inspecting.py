@@ -116,16 +116,17 @@ class Inspection:
         import pandas as pd
 
         frame = self.frame()
-        left_out = ("explained_mean", "mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
+        left_out = ("mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
         # The note of a layer may be long; it stands below.
         frame = frame.drop(columns=[c for c in frame if c in (*left_out, "note") or c.endswith("_95")])
-        parts = [table(frame.rename(columns=lambda c: c.removeprefix("null_").replace("key_", "k")), width)]
+        parts = [table(_headed(frame).rename(columns=lambda c: c.removeprefix("null_")), width)]
         for title, records in (("by kernel size", self.sizes), ("offsets by stride and padding", self.places)):
-            parts += [f"{title}\n{table(pd.DataFrame(records), width)}"] if records else []
+            parts += [f"{title}\n{table(_headed(pd.DataFrame(records)), width)}"] if records else []
         lines = [f"not matched: {m.name or 'the network itself'}: {m.note}" for m in self.not_matched]
         lines += [f"note: {note}" for note in notes]
         name = f"{self.name} ({source})" if source else self.name
         lines += [f"{name}: explained variance by the keys {self.method!r}; {self.draws} draws of each null"]
+        lines += ["explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median: over filters, each alike"]
         return "\n\n".join([*parts, "\n".join(broken(line, width) for line in lines)])
 
     def frame(self) -> pd.DataFrame:
@@ -196,6 +197,11 @@ class Inspection:
             else:
                 text = render(self)
             temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _headed(frame):
+    """With the short names that columns have in print."""
+    return frame.rename(columns=lambda c: c.removeprefix("explained_").replace("key_", "k"))
 
 
 def report_kind(path) -> str:

@@ -19,7 +19,8 @@ MAP_SIDE = 64
 
 MEASURES = {
     "explained": "explained variance: the share of all squares about the filters' means that the matched keys explain",
-    "explained_mean": "the same as the mean over the filters, each counting alike",
+    "explained_mean, explained_median": "mean and median over the filters, each counting alike; explained itself is pooled by energy, where "
+    "a single filter of large values may decide",
     "mean_x, mean_y": "centre of the absolute values of filter less matched offset, in pixels; x to the right, y up",
     "shift_x, shift_y": "the same less the centre of the matched key's own filter",
     "xx, xy, yy": "covariance of the absolute values, in square pixels",
@@ -138,9 +139,11 @@ def _summary(found: Inspection) -> str:
         nulls = {kind: r[f"null_{kind}"] for kind in found.nulls}
         interval = f"{_text(r['low'])} to {_text(r['high'])}"
         bar = ("bar", _bar(r["explained"], nulls))
-        rows.append((r["size"], r["layers"], r["channels"], r["dead"], r["explained"], interval, bar, *nulls.values()))
-    columns = ["size", "layers", "filters", "dead", "explained", "95 % interval", "from 0 to 1", *found.nulls]
-    caption = "Explained variance by kernel size; interval of a bootstrap over layers, then filters; nulls as means of draws."
+        shares = (r["explained"], interval, r["explained_mean"], r["explained_median"])
+        rows.append((r["size"], r["layers"], r["channels"], r["dead"], *shares, bar, *nulls.values()))
+    columns = ["size", "layers", "filters", "dead", "explained", "95 % interval", "mean", "median", "from 0 to 1", *found.nulls]
+    caption = "Explained variance by kernel size, pooled by energy, with the interval of a bootstrap over layers, then filters; its "
+    caption += "mean and median over filters; nulls pooled by energy, as means of draws."
     return _table(caption, columns, rows, "Explained variance by kernel size")
 
 
@@ -158,11 +161,12 @@ def _layers(found: Inspection, records) -> str:
     for r in records:
         if not r["note"]:
             nulls = {kind: r[f"null_{kind}"] for kind in found.nulls}
-            explained = math.nan if r["explained"] is None else r["explained"]
+            explained, *over = (math.nan if r[c] is None else r[c] for c in ("explained", "explained_mean", "explained_median"))
             nulls = {k: math.nan if v is None else v for k, v in nulls.items()}
-            rows.append((r["layer"], r["size"], explained, ("bar", _bar(explained, nulls)), *nulls.values()))
-    columns = ["layer", "size", "explained", "from 0 to 1", *found.nulls]
-    return _table("Explained variance of each layer, beside the nulls.", columns, rows, "Explained variance by layer")
+            rows.append((r["layer"], r["size"], explained, *over, ("bar", _bar(explained, nulls)), *nulls.values()))
+    columns = ["layer", "size", "explained", "mean", "median", "from 0 to 1", *found.nulls]
+    caption = "Explained variance of each layer, pooled by energy, its mean and median over filters, and the nulls."
+    return _table(caption, columns, rows, "Explained variance by layer")
 
 
 def _histogram(found: Inspection, records) -> str:

@@ -115,7 +115,7 @@ def size_records(reports, pooled, keys: int, nulls, seed: int) -> list[dict]:
         record = {
             "size": _pair(size), "layers": len(chosen), "channels": sum(m.channels for m in chosen),
             "dead": sum(m.dead for m in chosen), "explained": matches.pooled(), "low": math.nan, "high": math.nan,
-            "explained_mean": matches.pooled("filters"),
+            "explained_mean": matches.pooled("filters"), "explained_median": matches.pooled("median"),
         }  # fmt: skip
         if any(m.live.any() for m in chosen):
             interval = explained_interval(matches, seed=seed)

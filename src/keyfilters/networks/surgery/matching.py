@@ -16,6 +16,7 @@ DEAD = 1e-4
 In trained networks there is a wide gap: dead channels have decayed to 1e-7 or less, live ones stay above 1e-2.
 """
 POOLS = ("energy", "filters")
+"""What filters count by: their energy, or each alike."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Matches:
 
     def __str__(self) -> str:
         filters, dead = (sum(getattr(m, name) for m in self.layers if m.matched) for name in ("channels", "dead"))
-        found = f"{filters} filters matched, {dead} of them dead; explained variance {self.pooled():.3f}"
+        found = f"{filters} filters matched, {dead} of them dead; explained variance {self.pooled():.3f} (pooled by energy)"
+        found += f"; over the filters mean {self.pooled('filters'):.3f}, median {self.pooled('median'):.3f}"
         return layer_table(self.frame(), found, f"k1 to k{self.keys}: how many filters of the layer are nearest to each key")
 
     def select(self, size: int | None = None, stride: int | None = None) -> Matches:
@@ -103,8 +105,8 @@ class Matches:
         """Explained variance over all matched filters.
 
         ``"energy"``: explained over total sum of squares about the means, so a filter counts by its
-        size. ``"filters"``: mean over the filters, each counts the same (a gain plays no part). NaN if
-        there is none.
+        size, and one large filter may decide. ``"filters"``: mean over the filters, each counts the same (a
+        gain plays no part). ``"median"``: median over the filters. NaN if there is none.
         """
         return _pooled(self.layers, pool)
 
@@ -112,7 +114,7 @@ class Matches:
         """One row per layer.
 
         Columns layer, size ("7x7"), stride ("2x2"), channels, dead, explained (pooled by energy),
-        explained_mean (mean over filters), key_1 .. key_K (how often each key is the best), note.
+        explained_mean and explained_median (over filters), key_1 .. key_K (how often each key is the best), note.
         """
         import pandas as pd
 
@@ -123,6 +125,7 @@ class Matches:
                 {
                     "layer": m.name, "size": "x".join(map(str, m.kernel_size)), "stride": "x".join(map(str, m.stride)),
                     "channels": m.channels, "dead": m.dead, "explained": m.pooled(), "explained_mean": m.pooled("filters"),
+                    "explained_median": m.pooled("median"),
                 }
                 | {f"key_{k}": int(c) for k, c in enumerate(counts, start=1)}
                 | {"note": m.note}
@@ -131,12 +134,12 @@ class Matches:
 
 
 def _pooled(layers, pool: str) -> float:
-    choice(pool, POOLS, "pool")
+    choice(pool, (*POOLS, "median"), "pool")
     explained = np.concatenate([m.explained[m.live] for m in layers] or [np.empty(0)])
     if not len(explained):
         return float("nan")
-    if pool == "filters":
-        return float(explained.mean())
+    if pool != "energy":
+        return float(explained.mean() if pool == "filters" else np.median(explained))
     energy = np.concatenate([m.energy[m.live] for m in layers])
     return float(np.average(explained, weights=energy / energy.max()))
 

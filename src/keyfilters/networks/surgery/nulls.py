@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 from ...checks import choice, integer
 from .depthwise import key_filters
@@ -197,7 +198,10 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
     choice(pool, POOLS, "pool")
     draws = integer(draws, "draws") if null.varies else 1
     names, explained, sums = [], [], np.zeros((2, draws))
-    for place, layer in enumerate(as_layers(layers)):
+    listed = as_layers(layers)
+    # Large kernels take their time; a bar is drawn on a terminal only.
+    bar = tqdm(total=len(listed) * draws, desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1)
+    for place, layer in enumerate(listed):
         if layer.note:
             continue
         vectors, keys = _prepared(layer, filters)
@@ -210,9 +214,11 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
             if pool == "filters":
                 part, total = part / total, np.ones_like(total)
             sides[:, i] = part.sum(), total.sum()
+            bar.update()
         names.append(layer.name)
         explained.append(sides[0] / sides[1])
         sums += sides
+    bar.close()
     if not names:
         raise ValueError("no layer has live filters that can be matched: no null distribution")
     return NullDistribution(kind, names, np.array(explained), sums[0] / sums[1])

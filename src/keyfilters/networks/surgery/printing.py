@@ -10,8 +10,8 @@ __all__: list[str] = []
 
 WIDTH = 80
 """Characters in a line of what ``print`` shows."""
-SHORT = {"channels": "n"}
-LONG = ("stride", "padding", "replaced", "dead", "explained_mean", "note")
+SHORT = {"channels": "n", "explained_mean": "mean", "explained_median": "median"}
+LONG = ("stride", "padding", "replaced", "dead", "note")
 """Columns of a report that ``print`` leaves out; they are in its data frame."""
 
 
