@@ -20,8 +20,9 @@ from keyfilters.networks.data import datasets as data  # noqa: E402
 from keyfilters.networks.data.datasets import (  # noqa: E402
     batches, crops, dataset, evaluation_transform, fashion_mnist_tensors, imagenet_samples, photographs, preprocess,
 )  # fmt: skip
-from keyfilters.images import PHOTOGRAPHS, PROJECTS, UnreadableImage  # noqa: E402
-from keyfilters.networks.zoo.loading import load_model  # noqa: E402
+from keyfilters.images import PHOTOGRAPHS, PROJECTS, UnreadableImage, open_image, shown  # noqa: E402
+from keyfilters.networks.data.class_numbers import class_map, class_numbers  # noqa: E402
+from keyfilters.networks.zoo.loading import _described, load_model  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -136,18 +137,61 @@ def test_crops_of_what_has_none():
 # ---- preprocessing --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["convnextv2_atto", "efficientnet_lite0", "resnet10t"])
-def test_preprocessing_is_timms(name):
+def timms_configurations():
+    """The distinct settings that timm shows images by, each with the first pretrained network that has them."""
+    import timm
+    from timm.data import resolve_data_config
+    from timm.models import get_pretrained_cfg
+
+    found = {}
+    for name in timm.list_pretrained():
+        settings = resolve_data_config(pretrained_cfg=get_pretrained_cfg(name).to_dict())
+        found.setdefault(tuple(sorted(settings.items())), name)
+    return {name: dict(settings) for settings, name in found.items()}
+
+
+CONFIGURATIONS = timms_configurations()
+
+
+def test_the_registry_of_timm_has_all_modes_of_cropping():
+    assert {settings["crop_mode"] for settings in CONFIGURATIONS.values()} == {"center", "squash", "border"}
+    assert len({settings["interpolation"] for settings in CONFIGURATIONS.values()}) > 1
+
+
+@each("name", list(CONFIGURATIONS))
+def test_images_are_shown_as_timm_shows_them(name):
+    """Every distinct entry of timm's registry, through the settings that the library takes from the network's configuration."""
+    import timm
     from timm.data import create_transform
+    from timm.models import get_pretrained_cfg
+
+    settings = CONFIGURATIONS[name]
+    network = torch.nn.Identity()
+    network.pretrained_cfg, network.num_classes = get_pretrained_cfg(name).to_dict(), 1000
+    loaded = _described(network, name, "random", timm.models.get_pretrained_cfg(name), [])
+    assert {key: getattr(loaded, key) for key in settings} == settings
+    theirs = create_transform(**settings, is_training=False)
+    for size in ((97, 61), (40, 90)):
+        image = Image.fromarray(np.random.default_rng(sum(size)).integers(256, size=(*size, 3), dtype=np.uint8))
+        expected = theirs(image)
+        assert expected.shape == settings["input_size"]
+        assert torch.equal(evaluation_transform(loaded)(image), expected)
+        assert torch.equal(preprocess([np.array(image)], loaded, resize=True)[0], expected)
+
+
+@pytest.mark.parametrize("name", ["convnextv2_atto", "efficientnet_lite0", "resnet10t", "eva02_tiny_patch14_336.mim_in22k_ft_in1k"])
+def test_a_network_that_was_loaded_is_shown_images_as_timm_shows_them(name):
+    from timm.data import create_transform, resolve_model_data_config
 
     loaded = load_model(name)
-    theirs = create_transform(
-        loaded.input_size, is_training=False, mean=loaded.mean, std=loaded.std, interpolation=loaded.interpolation, crop_pct=loaded.crop_pct
-    )
+    theirs = create_transform(**resolve_model_data_config(loaded.model), is_training=False)
     for image in photographs(["chelsea", "rocket"]).values():
-        expected = theirs(Image.fromarray(image))
-        assert torch.allclose(preprocess([image], loaded)[0], expected, atol=1e-6)
-        assert torch.allclose(evaluation_transform(loaded)(Image.fromarray(image)), expected, atol=1e-6)
+        assert torch.equal(evaluation_transform(loaded)(Image.fromarray(image)), theirs(Image.fromarray(image)))
+
+
+def test_a_network_of_four_channels_is_named():
+    four = SimpleNamespace(input_size=(4, 32, 32), mean=(0.5,) * 4, std=(0.5,) * 4)
+    assert "the network takes images of 4 channels: expected 3 (colours) or 1 (grey)" in message(lambda: evaluation_transform(four))
 
 
 def test_images_of_the_right_size_stay_as_they_are():
@@ -278,11 +322,255 @@ def test_a_file_that_is_no_image_is_named(imagenet, fault, workers):
         images[3]
 
 
-def test_grey_and_transparent_images_become_rgb(tmp_path):
-    for mode in ("L", "RGBA", "P", "CMYK", "1"):
-        (tmp_path / "data" / mode).mkdir(parents=True)
-        Image.new(mode, (30, 30)).save(tmp_path / "data" / mode / ("1.jpg" if mode == "CMYK" else "1.png"))
-    assert all(image.shape == (3, 224, 224) for image, _ in dataset(tmp_path / "data"))
+def test_files_that_are_no_images_are_counted_and_said(imagenet):
+    place = imagenet / "train"
+    for name in ("notes.txt", "n01440764/a.heic", "n01440764/b.HEIC", "n01443537/list", "n01443537/._0.JPEG", "n01443537/.cache/0.JPEG"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(b"")
+    (place / ".ipynb_checkpoints").mkdir()
+    images = dataset(imagenet)
+    assert len(images) == 4 and images.classes == ["n01440764", "n01443537"]
+    assert images.notes == [
+        f"{place}: 5 files in the folders of classes are no images and were skipped (2 .heic, 2 hidden, 1 without an ending)",
+        f"{place}: 1 files beside the folders of classes were skipped",
+    ]
+    assert dataset(imagenet, "val").notes == []
+    assert images.files == ["n01440764/0.JPEG", "n01440764/1.JPEG", "n01443537/0.JPEG", "n01443537/1.JPEG"]
+
+
+# ---- which class a folder is ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["{}", "{:04d}", "class_{}", "{}-birds"])
+def test_folders_that_are_numbers_are_the_classes_of_the_numbers(tmp_path, form):
+    for number in range(12):
+        picture(tmp_path / form.format(number) / "1.png", (number, 0, 0))
+    images = dataset(tmp_path, transform=lambda image: image.getpixel((0, 0))[0])
+    assert images.classes == [form.format(number) for number in range(12)]
+    assert sorted(images) == [(number, number) for number in range(12)]
+    images.take_classes(1000)
+    assert sorted(images) == [(number, number) for number in range(12)]
+    assert "the numbers of the 12 folders are those of their classes" in images.notes[-1]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sets(st.integers(0, 999), min_size=1, max_size=60), st.integers(1000, 2000))
+def test_any_numbers_below_the_number_of_classes_are_followed(numbers, classes):
+    names = sorted(map(str, numbers))
+    assert class_numbers(names, classes).tolist() == [int(name) for name in names]
+
+
+@each(
+    ("folders", "classes", "expected", "rule"),
+    [
+        (["1", "10", "2", "3", "4", "5", "6", "7", "8", "9"], 10, [0, 9, 1, 2, 3, 4, 5, 6, 7, 8], "are numbered from 1, classes from 0 (1 is class 0, 10 is class 9)"),
+        (["100", "20", "3"], 3, [2, 1, 0], "are taken in the order of their numbers"),
+        (["a", "b", "c10", "c9"], 4, [0, 1, 2, 3], "are taken in the order of their letters"),
+        (["n01440764", "n01443537"], 1000, [0, 1], "are named by ImageNet's identifiers"),
+        (["n00005787", "n00015388"], 11821, [0, 3], "are named by ImageNet's identifiers"),
+        (["n01443537", "n01440764"], 2, [1, 0], "are taken in the order of their numbers"),
+    ],
+)  # fmt: skip
+def test_the_note_says_by_which_rule_folders_became_classes(folders, classes, expected, rule):
+    found = class_map(folders, classes)
+    assert found.numbers.tolist() == expected and rule in found.note
+
+
+@each(
+    ("name", "text", "expected"),
+    [
+        ("a.txt", "dog\ncat\nox\n", [1, 0]),
+        ("a.txt", "\ufeffcat\r\ndog\r\n", [0, 1]),
+        ("a.json", '["ox", "dog", "cat"]', [2, 1]),
+        ("a.json", '{"cat": 9, "dog": 4, "ox": 0}', [9, 4]),
+    ],
+)
+def test_a_file_of_classes_has_the_last_word(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    found = class_map(["cat", "dog"], 10, tmp_path / name)
+    assert found.numbers.tolist() == expected and f"that {tmp_path / name} says (cat is class {expected[0]}" in found.note
+
+
+@each(
+    ("name", "text", "expected"),
+    [
+        ("a.txt", "dog\n", "does not name the folder cat"),
+        ("a.txt", "dog\ncat\ndog\n", "names 'dog' twice"),
+        ("a.txt", "a\nb\nc\ncat\ndog\n", "dog is class 4, but the network knows 4 classes, 0 to 3"),
+        ("a.json", '{"cat": "0", "dog": 1}', "expected a list of names of folders, or names with numbers"),
+        ("a.json", "cat", "is no JSON"),
+        ("gone.txt", None, "cannot be read"),
+    ],
+)
+def test_faults_of_a_file_of_classes(tmp_path, name, text, expected):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    found = message(lambda: class_map(["cat", "dog"], 4, tmp_path / name))
+    assert found.startswith(str(tmp_path / name)) and expected in found
+
+
+@each(
+    ("folders", "classes", "expected"),
+    [
+        (["01", "1"], 12, "the class folders 01 and 1 are both number 1"),
+        (["1", "12"], 12, "there are 2 class folders and the network knows 12 classes"),
+        (["cat", "dog"], 3, "or name the classes in a file (--classes FILE)"),
+    ],
+)
+def test_folders_that_say_no_class(folders, classes, expected):
+    assert expected in message(lambda: class_map(folders, classes))
+
+
+# ---- files of all kinds ---------------------------------------------------------------------------------------------
+
+GREY = photographs(["camera"])["camera"][::4, ::4, 0]
+COLOURS = photographs(["coffee"])["coffee"][::4, ::4]
+
+
+def written(path, image, **options):
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
+    return path
+
+
+def white_is_zero(path):
+    from PIL import TiffImagePlugin
+
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[262] = 0
+    data = written(path, 65535 - GREY.astype(np.uint16) * 257, tiffinfo=tags)
+    with Image.open(data) as image:
+        assert image.tag_v2[262] == 0
+    return data
+
+
+def pgm(path, white):
+    values = np.rint(GREY / 255 * white).astype(">u2")
+    path.write_bytes(f"P5 {GREY.shape[1]} {GREY.shape[0]} {white}\n".encode() + values.tobytes())
+    return path
+
+
+def png_of_16_bits(path, pixels, kind):
+    """A PNG of 16 bits a channel: Pillow writes none in colours."""
+    import struct
+    import zlib
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    rows, columns = pixels.shape[:2]
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", columns, rows, 16, kind, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+    return path
+
+
+def with_alpha(values):
+    return np.concatenate([values, np.full((*values.shape[:2], 1), 65535)], axis=2)
+
+
+DEEP = COLOURS.astype(np.int64) * 257
+SAME = {
+    "16.png": lambda path: written(path, GREY.astype(np.uint16) * 257),
+    "16.tif": lambda path: written(path, GREY.astype(np.uint16) * 257),
+    "16-packed.tif": lambda path: written(path, GREY.astype(np.uint16) * 257, compression="tiff_lzw"),
+    "16-white-is-zero.tif": white_is_zero,
+    "16.pgm": lambda path: pgm(path, 65535),
+    "12.pgm": lambda path: pgm(path, 4095),
+    "float.tif": lambda path: written(path, GREY.astype(np.float32) / 255),
+    "grey-alpha.png": lambda path: written(path, Image.merge("LA", [Image.fromarray(GREY), Image.new("L", GREY.shape[::-1], 255)])),
+    "palette.png": lambda path: written(path, Image.fromarray(GREY).convert("P")),
+    "palette.gif.bmp": lambda path: written(path, Image.fromarray(GREY).convert("P")),
+    "cmyk.tif": lambda path: written(path, Image.fromarray(COLOURS).convert("CMYK")),
+    "cmyk.jpg": lambda path: written(path, Image.fromarray(COLOURS).convert("CMYK"), quality=98),
+    "16-colours.png": lambda path: png_of_16_bits(path, DEEP, 2),
+    "16-alpha.png": lambda path: png_of_16_bits(path, with_alpha(DEEP), 6),
+    "16-grey-alpha.png": lambda path: png_of_16_bits(path, with_alpha(GREY[..., None].astype(np.int64) * 257), 4),
+}
+
+
+@each("name", list(SAME))
+def test_a_file_is_shown_as_its_picture(name, tmp_path):
+    picture = np.array(open_image(SAME[name](tmp_path / name)), dtype=float)
+    expected = COLOURS if "cmyk" in name or "colours" in name or name == "16-alpha.png" else np.repeat(GREY[..., None], 3, axis=2)
+    assert picture.shape == expected.shape and np.abs(picture - expected).mean() < (3 if name == "cmyk.jpg" else 0.51)
+
+
+REFUSED = {
+    "12-in-16.png": (lambda path: written(path, GREY.astype(np.uint16) * 16), "has 16 bits a pixel and no value above 4080 of 65535: 12 bits in 16"),
+    "8-in-16.tif": (lambda path: written(path, GREY.astype(np.uint16)), "no value above 255 of 65535: 8 bits in 16"),
+    "12-in-16-colours.png": (lambda path: png_of_16_bits(path, COLOURS.astype(np.int64) * 16, 2), "12 bits in 16, or a very dark picture"),
+    "integers.tif": (lambda path: written(path, GREY.astype(np.int32) * 257), "has integers of 32 bits a pixel, and nothing says which is white"),
+    "floats.tif": (lambda path: written(path, GREY.astype(np.float32)), "expected 0 (black) to 1 (white)"),
+    "negative.tif": (lambda path: written(path, GREY.astype(np.float32) / 255 - 0.5), "has floats from -0.492157 to 0.5"),
+    "nan.tif": (lambda path: written(path, np.where(GREY > 9, GREY / 255, np.nan).astype(np.float32)), "has floats from nan to nan"),
+}  # fmt: skip
+
+
+@each("name", list(REFUSED))
+def test_a_file_whose_white_is_not_known_is_refused(name, tmp_path):
+    make, expected = REFUSED[name]
+    path = make(tmp_path / name)
+    text = message(lambda: open_image(path))
+    assert text.startswith(f"{path} ") and expected in text
+
+
+def test_black_is_black_at_any_depth(tmp_path):
+    for name, kind in (("16.png", np.uint16), ("float.tif", np.float32)):
+        assert not np.array(open_image(written(tmp_path / name, np.zeros((8, 8), kind)))).any()
+
+
+def test_one_bit_is_black_and_white(tmp_path):
+    bits = GREY > 100
+    picture = np.array(open_image(written(tmp_path / "1.png", bits)))
+    assert (picture == np.where(bits, 255, 0)[..., None]).all()
+
+
+@each("mode", ["RGBA", "LA", "P", "RGB", "L", "1"])
+def test_what_is_transparent_lies_on_white(mode, tmp_path):
+    """The colour under transparent pixels, black here, is not seen."""
+    clear = np.arange(20) < 10
+    if mode in ("RGBA", "LA"):
+        grey, alpha = (Image.fromarray(np.tile(v, (5, 1)).astype(np.uint8)) for v in (np.where(clear, 0, 90), np.where(clear, 0, 255)))
+        image, options = Image.merge(mode, [grey] * (len(mode) - 1) + [alpha]), {}
+    else:
+        image = Image.fromarray(np.tile(np.where(clear, 0, 255 if mode == "1" else 90).astype(np.uint8), (5, 1))).convert(mode)
+        options = {"transparency": {"RGB": (0, 0, 0), "L": 0, "1": 0, "P": image.getpixel((0, 0))}[mode]}
+    picture = np.array(open_image(written(tmp_path / "1.png", image, **options)))
+    assert (picture[:, clear] == 255).all() and np.ptp(picture[:, ~clear]) == 0 and abs(int(picture[0, -1, 0]) - (255 if mode == "1" else 90)) < 4
+
+
+def test_half_transparent_is_half_white():
+    assert shown(Image.new("RGBA", (1, 1), (0, 0, 0, 127))).getpixel((0, 0)) == (128, 128, 128)
+
+
+@each("orientation", range(1, 9))
+@each("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
+def test_a_photograph_is_shown_upright(name, orientation, tmp_path):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[274] = orientation
+    image = Image.fromarray(COLOURS[:90, :60])
+    path = written(tmp_path / name, image, exif=exif, **({"quality": 95} if name.endswith(("jpg", "webp")) else {}))
+    turned = image.copy()
+    turned.getexif()[274] = orientation
+    ImageOps.exif_transpose(turned, in_place=True)
+    picture = open_image(path)
+    assert picture.size == ((60, 90) if orientation < 5 else (90, 60))
+    assert np.abs(np.array(picture, dtype=float) - np.array(turned)).mean() < 8
+
+
+def test_broken_exif_data_leave_a_picture_as_it_is(tmp_path):
+    path = written(tmp_path / "a.jpg", COLOURS, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert open_image(path).size == COLOURS.shape[1::-1]
+
+
+def test_the_photographs_are_what_pillow_reads():
+    for name in ("flower", "chelsea", "camera"):
+        package, file = PHOTOGRAPHS[name]
+        found = importlib.metadata.distribution(PROJECTS[package]).locate_file(f"{package}/{file}")
+        with Image.open(found) as image:
+            assert (np.array(image.convert("RGB")) == photographs([name])[name]).all()
 
 
 def test_the_samples_as_a_data_set():
@@ -310,6 +598,6 @@ def test_batches_hold_everything_once_in_an_order_set_by_the_seed(shuffle):
 
     pair, whole = orders((images, labels)), orders(torch.utils.data.TensorDataset(images, labels))
     single = orders([(image, int(label)) for image, label in zip(images, labels, strict=True)])
-    assert pair == whole == single == orders((images, labels))
+    assert pair == whole == single == orders((images, labels)) == orders((images.numpy(), labels.numpy()))
     assert all(sorted(order) == list(range(10)) for order in pair)
     assert (pair[0] != pair[1]) == shuffle and (pair != orders((images, labels), seed=1)) == shuffle

@@ -100,6 +100,22 @@ def test_the_form_of_the_data_does_not_matter(mobile, images):
         np.testing.assert_allclose(whole.logits, mobile(images).numpy(), atol=1e-5)
 
 
+@each("kind", ["int64", "uint8", "int16", "uint16", "uint64", ">i4", "list", "tuple"])
+def test_labels_of_numpy_are_labels(kind):
+    model, images, labels = nn.Flatten(), torch.eye(8).reshape(8, 1, 2, 4), np.array([0, 1, 2, 3, 4, 5, 6, 0])
+    given = {"list": list, "tuple": tuple}.get(kind, lambda values: values.astype(kind))(labels)
+    for data in ((images, given), [images, given], [(images[:5], given[:5]), (images[5:], given[5:])]):
+        found = evaluate(model, data)
+        assert found.top1 == 7 / 8 and found.labels.tolist() == labels.tolist() and found.labels.dtype == np.int64
+        assert compare(model, model, data).top1 == 7 / 8
+
+
+@each("labels", [np.array([0.0, 1.5]), np.array([True, False]), np.array(["a", "b"]), [None, 1], np.array([0.0, np.nan])])
+def test_what_are_no_labels(labels):
+    with pytest.raises(ValueError, match="^the labels are .*: expected whole numbers from 0$"):
+        evaluate(nn.Flatten(), (torch.eye(2).reshape(2, 1, 1, 2), labels))
+
+
 def test_equal_logits_are_counted_one_way():
     found = evaluate(nn.Flatten(), (pixels(np.zeros((3, 8))), torch.tensor([0, 4, 5])))
     assert found.correct.tolist() == [True, False, False] and found.correct5.tolist() == [True, True, False]

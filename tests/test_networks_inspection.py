@@ -182,6 +182,28 @@ def test_nulls_can_be_chosen(mixed):
     assert inspect_model(mixed, nulls="lines,impulse", draws=2).document() == some.document()
 
 
+def test_the_pooled_share_stands_beside_mean_and_median():
+    """One filter of norm 50 decides the first alone."""
+    layer, filters = nn.Conv2d(9, 9, 7, groups=9), np.random.default_rng(0).normal(size=(9, 7, 7))
+    filters[0] = 50 * learned_filters()[0] / np.linalg.norm(learned_filters()[0])
+    layer.weight.data = torch.tensor(filters[:, None], dtype=torch.float32)
+    found = inspect_model(layer, "learned", nulls="none")
+    [row], [size], explained = found.document()["layers"], found.sizes, found.layers[0].match.explained
+    for record in (row, size):
+        assert record["explained"] > 0.8 and record["explained_median"] < 0.4
+        assert (record["explained_mean"], record["explained_median"]) == (explained.mean(), np.median(explained))
+    shown = [f"{record:.3f}" for record in (size["explained"], size["explained_mean"], size["explained_median"])]
+    tables = BeautifulSoup(render(found), "html.parser").find_all("table")[:2]
+    for table in tables:
+        head = [th.get_text() for th in table.thead.find_all("th")]
+        cells = [cell.get_text() for cell in table.tbody.find_all(["th", "td"])]
+        assert [cells[head.index(name)] for name in ("explained", "mean", "median")] == shown
+    lines = found.text().splitlines()
+    for title in [line for line in lines if "explained" in line.split() and "median" in line.split()]:
+        cells = lines[lines.index(title) + 1].split()
+        assert [cells[title.split().index(name)] for name in ("explained", "mean", "median")] == shown
+
+
 def test_own_filters_serve_as_keys(mixed):
     found = inspect_model(mixed, np.random.default_rng(0).normal(size=(3, 7, 7)), nulls="random", draws=2)
     assert found.keys == 3 and "key_4" not in found.frame() and "filter 3" in render(found)
@@ -410,9 +432,59 @@ def test_evaluate_prints_and_writes(weights, folder, tmp_path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["networks"][0]["n"] == 4 and document["comparison"] is None
     # The folders' names say which classes they are.
-    assert pd.read_csv(tmp_path / "a.csv").label.tolist() == [1, 1, 217, 217]
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert table.label.tolist() == [1, 1, 217, 217]
+    assert table.file.tolist() == ["n01443537/0.png", "n01443537/1.png", "n02102040/0.png", "n02102040/1.png"]
+    assert any("named by ImageNet's identifiers" in note for note in document["notes"])
     assert command(evaluate_command, *arguments, "--against-weights", weights) == 0
     assert "agreement 100.00%" in capsys.readouterr().out
+
+
+@pytest.fixture
+def numbered(tmp_path):
+    """A network of twelve classes that answers 10 whatever it sees, and folders 0 to 11: five images in folder 10, one in each other."""
+    network = timm.create_model("mobilenetv3_small_050", num_classes=12)
+    with torch.no_grad():
+        network.classifier.weight.zero_(), network.classifier.bias.zero_()
+        network.classifier.bias[10] = 9.0
+    save_file(network.state_dict(), tmp_path / "ten.safetensors")
+    for number in range(12):
+        (tmp_path / "data" / str(number)).mkdir(parents=True)
+        for i in range(5 if number == 10 else 1):
+            Image.new("RGB", (32, 32), (20 * number, 30 * i, 90)).save(tmp_path / "data" / str(number) / f"{i}, a.png")
+    (tmp_path / "data" / "3" / "list.txt").write_text("")
+    return "mobilenetv3_small_050", "--weights", tmp_path / "ten.safetensors", "--data", tmp_path / "data"
+
+
+def test_evaluate_follows_the_numbers_of_folders_and_says_what_it_skips(numbered, tmp_path, capsys):
+    assert command(evaluate_command, *numbered, "--json", "-o", tmp_path / "a.csv") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["networks"][0]["top1"] == 5 / 16
+    assert any("10 is class 10" in note or "11 is class 11" in note for note in document["notes"])
+    assert any("1 files in the folders of classes are no images and were skipped (1 .txt)" in note for note in document["notes"])
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert [int(file.partition("/")[0]) for file in table.file] == table.label.tolist() and table.file[0] == "0/0, a.png"
+
+
+def test_a_file_says_which_class_each_folder_is(numbered, tmp_path, capsys):
+    names = [str(number) for number in range(12)]
+    names[10], names[3] = names[3], names[10]
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    assert command(evaluate_command, *numbered, "--classes", tmp_path / "classes.txt") == 0
+    printed = capsys.readouterr().out
+    assert "top-1 6.25%" in printed and f"note: classes: 12 folders have the classes that {tmp_path / 'classes.txt'} says" in printed
+    for options, message in (
+        (("--classes", tmp_path / "gone.txt"), "gone.txt cannot be read"),
+        (("--classes", tmp_path / "classes.txt", "--data", "imagenet-samples"), "--classes is given, and imagenet-samples has no folders of classes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            command(evaluate_command, *numbered, *options)
+
+
+def test_the_images_of_a_package_have_their_names_in_the_table(weights, tmp_path, capsys):
+    assert command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, "-o", tmp_path / "a.csv") == 0
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert [int(file.removesuffix(".jpg").rpartition("_")[2]) for file in table.file] == table.label.tolist() and len(set(table.file)) == 20
 
 
 def test_evaluate_beside_replaced_filters(weights, folder, tmp_path, capsys):

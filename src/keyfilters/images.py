@@ -6,6 +6,7 @@ The files are read without importing the packages (foolbox takes seconds), and n
 from __future__ import annotations
 
 import re
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,21 +45,117 @@ class UnreadableImage(ValueError):
         super().__init__(re.sub(r"^[\w.]*UnreadableImage: ", "", last))
 
 
+DEEP = 1 << 14
+"""A picture of 16 bits without a value as large is not shown: its white is more likely 4,095 than 65,535."""
+
+
+class Unshown(ValueError):
+    """A picture whose values do not say what they show."""
+
+
+def shown(image, mode: str = "RGB"):
+    """Return a PIL image as the bytes that show its picture, of mode ``"RGB"`` or ``"L"``.
+
+    ===================== =======================================================================================
+    image                 shown as
+    ===================== =======================================================================================
+    8 bits or fewer       it is: grey, palettes, CMYK, one bit
+    transparent           it lies on white
+    16 bits               65,535 is white; refused where no value reaches 16,384 (as with 12 bits in 16)
+    integers of 32 bits   refused, but for PGM, which names its white
+    floats                1 is white; refused where a value is below 0, above 1 or not finite
+    ===================== =======================================================================================
+
+    Raises
+    ------
+    Unshown
+        A ValueError, for what is refused; one line without the name of the file.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> shown(Image.fromarray(np.full((1, 1), 65535, np.uint16))).getpixel((0, 0))
+    (255, 255, 255)
+    """
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint16)
+        if _white_is_zero(image):
+            values = 65535 - values
+        _check_depth(int(values.max()))
+        image = Image.fromarray(_bytes(values, 65535))
+    elif image.mode == "I":
+        if image.format != "PPM":
+            raise Unshown("has integers of 32 bits a pixel, and nothing says which is white: save it with 8 bits")
+        image = Image.fromarray(_bytes(np.asarray(image), 65535))
+    elif image.mode == "F":
+        values = np.asarray(image)
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise Unshown(f"has floats from {values.min():g} to {values.max():g}: expected 0 (black) to 1 (white), or save it with 8 bits")
+        image = Image.fromarray(_bytes(values.astype(np.float64), 1))
+    elif "a" in image.mode.lower().removeprefix("lab") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
+def _bytes(values, white) -> np.ndarray:
+    return np.rint(values * (255 / white)).astype(np.uint8)
+
+
+def _white_is_zero(image) -> bool:
+    """Whether a TIFF counts from white to black (tag 262, PhotometricInterpretation)."""
+    return image.format == "TIFF" and image.tag_v2.get(262) == 0
+
+
+def _check_depth(largest: int) -> None:
+    if 0 < largest < DEEP:
+        raise Unshown(
+            f"has 16 bits a pixel and no value above {largest} of 65535: {largest.bit_length()} bits in 16, or a very dark picture; save it with 8 bits"
+        )
+
+
+def _upright(image) -> None:
+    """Turn a photograph as its EXIF orientation says; one whose EXIF data are broken stays as it lies."""
+    from PIL import ImageOps
+
+    try:
+        turned = image.getexif().get(274, 1) != 1
+    except Exception:
+        turned = False
+    if turned:
+        ImageOps.exif_transpose(image, in_place=True)
+
+
 def open_image(path, mode: str = "RGB"):
-    """Return the image of a file as a PIL image of the given mode.
+    """Return the picture that a file shows, as a PIL image of mode ``"RGB"`` or ``"L"``: upright, and as :func:`shown` says.
 
     Raises
     ------
     UnreadableImage
-        A ValueError of one line that names the file: not an image, cut short, not readable.
+        A ValueError of one line that names the file: not an image, cut short, not readable, or of values whose
+        white is not known.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
-            return image.convert(mode)
+        with warnings.catch_warnings():
+            # What a photograph says of its camera may be broken; the picture is not.
+            warnings.filterwarnings("ignore", "Corrupt EXIF|Possibly corrupt EXIF", UserWarning)
+            with Image.open(path) as image:
+                # Colours of 16 bits: Pillow reads their upper bytes, and says so nowhere else.
+                upper = ";16" in str(image.tile) and image.mode in ("RGB", "RGBA", "LA", "CMYK")
+                _upright(image)
+                picture = shown(image, mode)
+            if upper:
+                _check_depth(int(np.max(picture.getextrema())) * 256 + 255)
+            return picture
     except UnidentifiedImageError:
         raise UnreadableImage(f"{path} is not an image: remove it, or copy it again") from None
+    except Unshown as error:
+        raise UnreadableImage(f"{path} {error}") from None
     except Exception as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise UnreadableImage(f"{path} cannot be read as an image ({reason}): remove it, or copy it again") from None
@@ -151,6 +248,14 @@ def crops(photographs, size: int, count: int, seed: int = 0) -> np.ndarray:
     return out
 
 
+def sample_files() -> list[Path]:
+    """The files of :func:`imagenet_samples`, in its order."""
+    files = sorted((_package("foolbox") / "data").glob("imagenet_*_*.jpg"))
+    if not files:
+        raise ValueError("foolbox has no ImageNet images here: pip install foolbox==3.3.4")
+    return files
+
+
 def imagenet_samples(size: int | None = 256) -> tuple[np.ndarray, np.ndarray]:
     """Return the 20 labelled ImageNet images that foolbox brings along.
 
@@ -183,9 +288,7 @@ def imagenet_samples(size: int | None = 256) -> tuple[np.ndarray, np.ndarray]:
 
     if size is not None:
         integer(size, "size")
-    files = sorted((_package("foolbox") / "data").glob("imagenet_*_*.jpg"))
-    if not files:
-        raise ValueError("foolbox has no ImageNet images here: pip install foolbox==3.3.4")
+    files = sample_files()
     labels = np.array([int(file.stem.rsplit("_", 1)[1]) for file in files])
     images = [open_image(file) for file in files]
     if size is None:

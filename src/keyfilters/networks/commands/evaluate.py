@@ -31,6 +31,10 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--split", metavar="SPLIT", help="train, val or test, only where the data have them (default: val)"
     )
+    parser.add_argument(
+        "--classes", metavar="FILE",
+        help="which class each folder is: the names of the folders, one a line, that of class 0 first; or JSON, names with numbers",
+    )  # fmt: skip
     parser.add_argument("--against", metavar="MODEL2", help="compare with this network (with --against-weights: MODEL)")
     parser.add_argument("--against-weights", metavar="FILE", help="its weights (default: the published ones)")
     parser.add_argument(
@@ -53,30 +57,35 @@ def add_arguments(parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
-def _loader(spec: str, split: str, loaded, batch_size: int, workers: int, first: int | None = None):
-    """Batches of a data set as the network takes them; with ``first`` so many images, whose labels do not matter."""
-    from torch.utils.data import DataLoader, Subset
+def _transform(spec: str, loaded):
+    """What shows an image of the data to the network; None for Fashion-MNIST as the tensors that small networks learn from."""
+    from ..data.datasets import evaluation_transform
 
-    from ..data.class_numbers import class_numbers
-    from ..data.datasets import dataset, evaluation_transform
+    return None if spec == "fashion-mnist" and tuple(loaded.input_size) == (1, 28, 28) else evaluation_transform(loaded)
 
-    transform = evaluation_transform(loaded)
-    if spec == "fashion-mnist":
-        small = tuple(loaded.input_size) == (1, 28, 28)
-        # A network of colour images is shown the grey ones three times over.
-        grey = transform
-        transform = None if small else lambda image: grey(image.convert("RGB" if loaded.input_size[0] == 3 else "L"))
-    data = dataset(spec, split, transform)
-    if first is None:
-        _check_classes(spec, loaded)
-    if first is None and hasattr(data, "class_to_idx"):
-        data.target_transform = class_numbers(data.classes, loaded.num_classes).tolist().__getitem__
-    if first is not None and len(data) > first:
-        import torch
 
-        # Spread over the whole: a folder holds its classes one after the other.
-        data = Subset(data, torch.linspace(0, len(data) - 1, first).long().tolist())
-    return DataLoader(data, batch_size=batch_size, num_workers=workers)
+def _data(spec: str, split: str, loaded, classes=None):
+    """The data as the network takes them, the labels of folders the classes that it knows."""
+    from ..data.datasets import dataset
+
+    data = dataset(spec, split, _transform(spec, loaded))
+    _check_classes(spec, loaded)
+    if hasattr(data, "take_classes"):
+        data.take_classes(loaded.num_classes, classes)
+    return data
+
+
+def _first_images(spec: str, loaded, count: int):
+    """So many images of the train split as the network takes them; their labels do not matter."""
+    import torch
+
+    from ..data.datasets import dataset
+
+    data = dataset(spec, "train", _transform(spec, loaded))
+    if len(data) <= count:
+        return data
+    # Spread over the whole: a folder holds its classes one after the other.
+    return torch.utils.data.Subset(data, torch.linspace(0, len(data) - 1, count).long().tolist())
 
 
 def _check_classes(spec: str, loaded) -> None:
@@ -99,7 +108,10 @@ def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
         images = preprocess(crops(large, side, CALIBRATION), loaded, resize=False)
         batches = images.split(numbers["batch_size"])
     else:
-        batches = _loader(spec, "train", loaded, numbers["batch_size"], numbers["workers"], CALIBRATION)
+        from torch.utils.data import DataLoader
+
+        images = _first_images(spec, loaded, CALIBRATION)
+        batches = DataLoader(images, batch_size=numbers["batch_size"], num_workers=numbers["workers"])
     done = recalibrate(model, batches, options.device)
     if not done:
         return "the network has no batch norms: nothing was recalibrated"
@@ -166,9 +178,11 @@ def _networks(options, numbers, loaded, notes):
 def run(options) -> int:
     """Load, replace or load another, evaluate, compare, write; prints a table."""
     numbers = _checked(options)
+    from torch.utils.data import DataLoader
     from tqdm import tqdm
 
     from ...checks import choice
+    from ..data.class_numbers import classes_of_file
     from ..surgery.depthwise import key_filters
     from ..evaluation.judging import compare, evaluate
     from ..evaluation.forward import AMP, check_device
@@ -181,11 +195,16 @@ def run(options) -> int:
     if options.device is not None:
         check_device(options.device)
     split = _split(options)
+    if options.classes is not None:
+        if options.data in CLASSES:
+            raise ValueError(f"--classes is given, and {options.data} has no folders of classes: leave it out")
+        classes_of_file(options.classes)
     if options.amp is not None:
         choice(options.amp, AMP, "amp")
     loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
-    loader = _loader(options.data, split, loaded, numbers["batch_size"], numbers["workers"])
-    notes = list(loaded.notes)
+    data = _data(options.data, split, loaded, options.classes)
+    loader = DataLoader(data, batch_size=numbers["batch_size"], num_workers=numbers["workers"])
+    notes = [*loaded.notes, *getattr(data, "notes", ())]
     (model, label), (reference, other_label) = _networks(options, numbers, loaded, notes)
     batches = tqdm(loader, desc="batches", disable=None, leave=False)
     comparison, other = None, None
@@ -201,7 +220,7 @@ def run(options) -> int:
         "networks": rows, "comparison": comparison.record() if comparison else None, "notes": notes,
     }  # fmt: skip
     if options.output is not None:
-        _write(options, document, own, comparison)
+        _write(options, document, own, comparison, getattr(data, "files", None))
     if options.json:
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
@@ -209,7 +228,7 @@ def run(options) -> int:
     return 0
 
 
-def _write(options, document, own, comparison) -> None:
+def _write(options, document, own, comparison, files) -> None:
     from ...output import written
 
     with written(options.output, options.force) as temporary:
@@ -218,12 +237,13 @@ def _write(options, document, own, comparison) -> None:
             return
         import pandas as pd
 
-        columns = {"image": range(own.n), "label": own.labels, "predicted": own.predictions}
-        columns |= {"top1": own.correct, "top5": own.correct5}
+        columns = {"image": range(own.n)}
+        columns |= {} if files is None else {"file": files}
+        columns |= {"label": own.labels, "predicted": own.predictions, "top1": own.correct, "top5": own.correct5}
         if comparison is not None:
             columns |= {"predicted_beside": comparison.reference_evaluation.predictions, "agrees": comparison.agrees}
             columns["kl_nats"] = comparison.kl_each
-        pd.DataFrame(columns).to_csv(temporary, index=False, lineterminator="\n")
+        pd.DataFrame(columns).to_csv(temporary, index=False, lineterminator="\n", errors="surrogateescape")
 
 
 def _print(rows, comparison, notes) -> None:

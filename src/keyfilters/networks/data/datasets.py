@@ -1,21 +1,24 @@
 """Images as tensors: preprocessing as a network expects it, data sets by name or folder, batches.
 
-Class numbers of a folder are the order of its sorted sub-folders; for ImageNet's WordNet names that is the
-usual numbering.
+Labels of a folder count its sub-folders, in the order of their numbers where the names are such, else of their
+letters; or they are the classes of a network, see :mod:`keyfilters.networks.data.class_numbers`.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torchvision.datasets.folder import IMG_EXTENSIONS, ImageFolder
 
 from ...checks import choice
 from ...fetch import fashion_mnist
-from ...images import UnreadableImage, crops, imagenet_samples, open_image, photographs
+from ...images import UnreadableImage, crops, imagenet_samples, open_image, photographs, sample_files, shown
+from .class_numbers import class_map, in_order
 
 __all__ = [
     "UnreadableImage", "batches", "crops", "dataset", "evaluation_transform", "fashion_mnist", "fashion_mnist_tensors",
@@ -30,31 +33,45 @@ IMAGENET = {"input_size": (3, 224, 224), "mean": (0.485, 0.456, 0.406), "std": (
 
 
 def _settings(loaded) -> dict:
-    names = ("input_size", "mean", "std", "interpolation", "crop_pct")
+    names = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
     return {name: getattr(loaded, name) for name in names if hasattr(loaded, name)}
 
 
-def _transform(input_size, mean, std, interpolation="bicubic", crop_pct=0.875, resize=True):
-    from torchvision.transforms import v2
+class _Transform:
+    """timm's steps behind the conversion to the colours that the network takes; a class, so that workers can be sent it."""
 
-    steps = [v2.ToImage()]
-    if resize:
-        mode = v2.InterpolationMode.BILINEAR if interpolation == "bilinear" else v2.InterpolationMode.BICUBIC
-        side = int(np.floor(max(input_size[-2:]) / crop_pct))
-        steps = [v2.Resize(side, mode, antialias=True), v2.CenterCrop(input_size[-2:]), *steps]
-    steps.append(v2.Grayscale(1) if input_size[0] == 1 else v2.RGB())
-    return v2.Compose([*steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))])
+    def __init__(self, input_size, mean, std, interpolation="bicubic", crop_pct=0.875, crop_mode="center", resize=True):
+        from timm.data import create_transform
+        from torchvision.transforms import Compose
+
+        if input_size[0] not in (1, 3):
+            raise ValueError(f"the network takes images of {input_size[0]} channels: expected 3 (colours) or 1 (grey)")
+        self.mode = "L" if input_size[0] == 1 else "RGB"
+        self.steps = create_transform(
+            input_size, is_training=False, mean=mean, std=std, interpolation=interpolation, crop_pct=crop_pct, crop_mode=crop_mode
+        )
+        if not resize:
+            self.steps = Compose(self.steps.transforms[-2:])  # to a tensor, normalised
+
+    def __call__(self, image) -> torch.Tensor:
+        return self.steps(shown(image, self.mode))
 
 
 def evaluation_transform(loaded=None):
-    """Return what turns a PIL image into the input of a network: resize, centre crop, normalise.
+    """Return what turns a PIL image into the input of a network: timm's resize, crop and normalisation.
 
-    The shorter side is resized to ``floor(side / crop_pct)``, as timm does.
+    timm's ``create_transform`` makes it from the network's settings: input size, interpolation, and what part of the
+    image is shown (``crop_pct``, ``crop_mode``).
 
     Parameters
     ----------
     loaded : LoadedModel, optional
         Default: 224 x 224 pixels with the mean and standard deviation usual for ImageNet.
+
+    Raises
+    ------
+    ValueError
+        For a network of neither 3 nor 1 channels.
 
     Examples
     --------
@@ -62,7 +79,7 @@ def evaluation_transform(loaded=None):
     >>> evaluation_transform()(Image.new("RGB", (300, 400))).shape
     torch.Size([3, 224, 224])
     """
-    return _transform(**(IMAGENET if loaded is None else _settings(loaded)))
+    return _Transform(**(IMAGENET if loaded is None else _settings(loaded)))
 
 
 def preprocess(images, loaded, resize: bool | None = None) -> torch.Tensor:
@@ -104,9 +121,8 @@ def preprocess(images, loaded, resize: bool | None = None) -> torch.Tensor:
     size = tuple(loaded.input_size[-2:])
     if resize is None:
         resize = any(array.shape[:2] != size for array in arrays)
-    transform = _transform(**_settings(loaded), resize=resize)
-    mode = "L" if loaded.input_size[0] == 1 else "RGB"
-    return torch.stack([transform(Image.fromarray(array).convert(mode)) for array in arrays])
+    transform = _Transform(**_settings(loaded), resize=resize)
+    return torch.stack([transform(Image.fromarray(array)) for array in arrays])
 
 
 def fashion_mnist_tensors(split: str = "train", folder=None, download: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -126,10 +142,10 @@ def fashion_mnist_tensors(split: str = "train", folder=None, download: bool = Tr
 
 
 class ArrayDataset(torch.utils.data.Dataset):
-    """Images of an array with their labels, each handed through ``transform`` as a PIL image."""
+    """Images of an array with their labels, each handed through ``transform`` as a PIL image; ``files`` names them."""
 
-    def __init__(self, images, labels, transform):
-        self.images, self.labels, self.transform = images, labels, transform
+    def __init__(self, images, labels, transform, files=None):
+        self.images, self.labels, self.transform, self.files = images, labels, transform, files
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -164,21 +180,67 @@ def has_splits(spec) -> bool:
     return not folder.is_dir() or any((folder / name).is_dir() for names in SPLITS.values() for name in names)
 
 
-def _image_folder(folder: Path, split: str, transform, needed: bool):
-    from torchvision.datasets import ImageFolder
+class ClassFolders(ImageFolder):
+    """One folder of images per class.
 
+    Attributes
+    ----------
+    classes : list of str
+        The folders, in the order of their numbers or letters; hidden ones are left out.
+    files : list of str
+        Of the images, below the folder that was opened.
+    notes : list of str
+        How many files were skipped, and which classes of a network the folders stand for.
+    """
+
+    def __init__(self, place: Path, transform):
+        self.place, self.skipped = place, Counter()
+        super().__init__(str(place), transform, loader=open_image, is_valid_file=self._is_image, allow_empty=True)
+        beside = sum(1 for entry in place.iterdir() if entry.is_file() and not entry.name.startswith("."))
+        self.notes = []
+        if self.skipped:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.skipped.items(), key=lambda pair: (-pair[1], pair[0])))
+            self.notes.append(f"{place}: {self.skipped.total()} files in the folders of classes are no images and were skipped ({kinds})")
+        if beside:
+            self.notes.append(f"{place}: {beside} files beside the folders of classes were skipped")
+
+    def _is_image(self, path: str) -> bool:
+        below = Path(path).relative_to(self.place)
+        hidden = any(part.startswith(".") for part in below.parts)
+        if not hidden and below.suffix.lower() in IMG_EXTENSIONS:
+            return True
+        self.skipped["hidden" if hidden else below.suffix.lower() or "without an ending"] += 1
+        return False
+
+    def find_classes(self, directory):
+        """The folders and their labels, as torchvision asks for them."""
+        folders = in_order(entry.name for entry in Path(directory).iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        return folders, {name: label for label, name in enumerate(folders)}
+
+    def take_classes(self, classes: int, file=None) -> None:
+        """Make the labels those of a network of so many classes, as :func:`.class_numbers.class_map` says."""
+        found = class_map(self.classes, classes, file)
+        self.target_transform = found.numbers.tolist().__getitem__
+        self.notes.append(found.note)
+
+    @property
+    def files(self) -> list[str]:
+        return [Path(path).relative_to(self.place).as_posix() for path, _ in self.samples]
+
+
+def _image_folder(folder: Path, split: str, transform, needed: bool) -> ClassFolders:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "is not there"
         raise ValueError(f"{folder} {what}: expected a folder with one folder of images per class")
     place = _split_folder(folder, split, needed)
     try:
-        if not any(entry.is_dir() for entry in place.iterdir()):
+        if not any(entry.is_dir() and not entry.name.startswith(".") for entry in place.iterdir()):
             raise ValueError(f"{place} has no folders: expected one folder of images per class")
-        data = ImageFolder(str(place), transform, loader=open_image, allow_empty=True)
+        data = ClassFolders(place, transform)
     except OSError as error:
         raise ValueError(f"{place} cannot be read: {error.strerror or error}") from None
     if not len(data):
-        raise ValueError(f"{place} has no images: expected images ({', '.join(data.extensions[:4])}, ...) in one folder per class")
+        raise ValueError(f"{place} has no images: expected images ({', '.join(IMG_EXTENSIONS[:4])}, ...) in one folder per class")
     empty = sorted(set(range(len(data.classes))) - set(data.targets))
     if empty:
         raise ValueError(f"{place / data.classes[empty[0]]} has no images: expected images in each class ({len(empty)} without)")
@@ -208,6 +270,12 @@ def dataset(spec, split: str = "train", transform=None, download: bool = True):
     download : bool
         Whether Fashion-MNIST may be downloaded.
 
+    Returns
+    -------
+    torch.utils.data.Dataset
+        Of a folder: a :class:`ClassFolders`, whose ``notes`` say what was skipped, and whose labels count the
+        folders until ``take_classes`` makes them those of a network.
+
     Raises
     ------
     ValueError
@@ -231,15 +299,15 @@ def dataset(spec, split: str = "train", transform=None, download: bool = True):
         arrays, which = fashion_mnist(download=download), "train" if split == "train" else "test"
         return ArrayDataset(arrays[f"{which}_images"], arrays[f"{which}_labels"], transform)
     if text == "imagenet-samples":
-        return ArrayDataset(*imagenet_samples(None), transform or evaluation_transform())
+        return ArrayDataset(*imagenet_samples(None), transform or evaluation_transform(), [file.name for file in sample_files()])
     kind, _, rest = text.partition(":")
-    if kind in ("imagenet", "imagefolder") and rest:
-        return _image_folder(Path(rest), split, transform or evaluation_transform(), needed=kind == "imagenet")
-    if not Path(text).exists():
+    needed = kind == "imagenet" and bool(rest)
+    folder = Path(rest if kind in ("imagenet", "imagefolder") and rest else text)
+    if folder == Path(text) and not folder.exists():
         raise ValueError(
             f"{text} is not there: expected fashion-mnist, imagenet-samples, imagenet:FOLDER or a folder with one folder of images per class"
         )
-    return _image_folder(Path(text), split, transform or evaluation_transform(), needed=False)
+    return _image_folder(folder, split, transform or evaluation_transform(), needed)
 
 
 def _collate(tensors, index):
@@ -264,7 +332,7 @@ def batches(data, batch_size: int = 64, shuffle: bool = False, seed: int = 0, wo
 
     Parameters
     ----------
-    data : data set, or pair of tensors
+    data : data set, or pair of tensors or arrays
     batch_size : int
     shuffle : bool
         A new order each time round.
@@ -279,7 +347,9 @@ def batches(data, batch_size: int = 64, shuffle: bool = False, seed: int = 0, wo
     tensor([0, 1, 2])
     """
     generator = torch.Generator().manual_seed(seed)
-    tensors = data.tensors if isinstance(data, torch.utils.data.TensorDataset) else data if isinstance(data, tuple) else None
+    tensors = data.tensors if isinstance(data, torch.utils.data.TensorDataset) else None
+    if isinstance(data, tuple):
+        tensors = [torch.as_tensor(part) for part in data]
     options = {"batch_size": batch_size, "shuffle": shuffle, "generator": generator}
     if tensors is None:
         return torch.utils.data.DataLoader(data, num_workers=workers, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -69,7 +70,8 @@ def batches_of(data, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, torch
     Parameters
     ----------
     data : tensor, pair of tensors, Dataset or iterable
-        Images (n, channels, height, width), or (images, labels (n,)), cut into batches here; a torch
+        Images (n, channels, height, width), or (images, labels (n,)), cut into batches here; labels may be an
+        array of numpy or a list; a torch
         ``Dataset``, loaded in its order; or an iterable of batches (a ``DataLoader``, a list), each one
         images or a pair. An iterable that can be gone through again can be gone through again here.
     batch_size : int
@@ -88,7 +90,7 @@ def batches_of(data, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, torch
     if isinstance(data, torch.Tensor):
         data = (data, None)
     if isinstance(data, (tuple, list)) and len(data) == 2 and _is_images(data[0]) and _is_labels(data[1], data[0]):
-        images, labels = data
+        images, labels = data[0], None if data[1] is None else labels_of(data[1])
         starts = range(0, len(images), batch_size)
         return [(images[i : i + batch_size], None if labels is None else labels[i : i + batch_size]) for i in starts]
     if isinstance(data, Dataset):
@@ -103,7 +105,18 @@ def _is_images(value) -> bool:
 
 
 def _is_labels(value, images) -> bool:
-    return value is None or (isinstance(value, torch.Tensor) and value.shape == images.shape[:1])
+    return value is None or np.shape(value) == tuple(images.shape[:1])
+
+
+def labels_of(value) -> torch.Tensor:
+    """Labels as a tensor: of a tensor, an array of numpy (of either byte order) or a sequence of numbers."""
+    if isinstance(value, torch.Tensor):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind not in "iufb":
+        raise ValueError(f"the labels are {array.dtype}: expected whole numbers from 0")
+    # torch has no unsigned integers beyond bytes in most of its operations, and no other byte order than the machine's.
+    return torch.tensor(array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(array.dtype.newbyteorder("=")))
 
 
 class _Pairs:
@@ -121,7 +134,7 @@ class _Pairs:
                 raise ValueError(f"{found}: expected images (n, c, h, w), or images with labels")
             images, labels = batch
             if labels is not None:
-                labels = torch.as_tensor(labels)
+                labels = labels_of(labels)
                 if labels.shape != images.shape[:1]:
                     raise ValueError(f"batch {number} has labels of shape {tuple(labels.shape)}: expected ({len(images)},)")
             yield images, labels

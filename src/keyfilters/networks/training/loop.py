@@ -251,4 +251,4 @@ def train(
         result = dry(network.model, train_set, val_set, config, target.path, accelerator, options)
     else:
         result = fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, origins=origins, **options)
-    return replace(result, notes=network.notes)
+    return replace(result, notes=(*network.notes, *raw.notes))

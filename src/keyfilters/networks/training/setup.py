@@ -80,6 +80,7 @@ class Sets:
     train: object
     val: object
     classes: int
+    notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """Hash of the images and labels; of folders, of the names of their images in the order in which they are numbered.
@@ -142,7 +143,18 @@ def sets_of(config: TrainConfig) -> Sets:
     classes = config.num_classes or len(train.classes)
     if classes < len(train.classes):
         raise ValueError(f"num_classes is {classes}: expected at least the {len(train.classes)} classes of {path}")
-    return Sets(train, val, classes)
+    notes = _labelled(train, val, classes)
+    return Sets(train, val, classes, notes)
+
+
+def _labelled(train, val, classes: int) -> tuple[str, ...]:
+    """Label the folders as evaluation does, and return the notes; folders that say no class of so many count from 0."""
+    for data in (train, val):
+        try:
+            data.take_classes(classes)
+        except ValueError:
+            data.notes.append(f"classes: {data.place}: the {len(data.classes)} folders are the first of {classes} classes, in order")
+    return tuple(dict.fromkeys((*train.notes, *val.notes)))
 
 
 def _as_it_is(image):

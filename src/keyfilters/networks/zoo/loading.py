@@ -41,9 +41,12 @@ class LoadedModel:
     input_size : tuple of int
         (channels, rows, columns).
     interpolation : str
-        ``"bicubic"`` or ``"bilinear"``, for :func:`keyfilters.networks.data.datasets.preprocess`.
+        ``"bicubic"``, ``"bilinear"`` or another of timm's, for :func:`keyfilters.networks.data.datasets.preprocess`.
     crop_pct : float
-        Side of the centre crop over the shorter side of the resized image.
+        Side of the crop over the side of the resized image.
+    crop_mode : str
+        timm's: ``"center"`` (the shorter side is resized, a square in the middle is kept), ``"squash"`` (both sides
+        are resized) or ``"border"`` (the longer side is resized, borders are added).
     num_classes : int
     notes : list of str
         What a reader should know: a head that starts anew, for instance.
@@ -57,6 +60,7 @@ class LoadedModel:
     input_size: tuple[int, int, int]
     interpolation: str = "bicubic"
     crop_pct: float = 0.875
+    crop_mode: str = "center"
     num_classes: int = 1000
     notes: list[str] = field(default_factory=list)
 
@@ -248,5 +252,5 @@ def _described(model: nn.Module, name: str, source: str, config, notes: list[str
     data = resolve_model_data_config(model)
     return LoadedModel(
         model.eval(), name, source, tuple(data["mean"]), tuple(data["std"]), tuple(data["input_size"]),
-        data["interpolation"], data["crop_pct"], model.num_classes, notes,
+        data["interpolation"], data["crop_pct"], data["crop_mode"], model.num_classes, notes,
     )  # fmt: skip
