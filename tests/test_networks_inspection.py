@@ -187,7 +187,7 @@ def test_the_pooled_share_stands_beside_mean_and_median():
     layer, filters = nn.Conv2d(9, 9, 7, groups=9), np.random.default_rng(0).normal(size=(9, 7, 7))
     filters[0] = 50 * learned_filters()[0] / np.linalg.norm(learned_filters()[0])
     layer.weight.data = torch.tensor(filters[:, None], dtype=torch.float32)
-    found = inspect_model(layer, "learned", nulls="none")
+    found = inspect_model(nn.Sequential(layer), "learned", nulls="none")
     [row], [size], explained = found.document()["layers"], found.sizes, found.layers[0].match.explained
     for record in (row, size):
         assert record["explained"] > 0.8 and record["explained_median"] < 0.4
