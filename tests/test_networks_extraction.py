@@ -82,11 +82,11 @@ def test_one_line_is_the_leading_singular_vector_and_more_lines_explain_more(v, 
 def test_leading_directions_are_those_of_the_singular_values(shape):
     v, labels = np.random.default_rng(0).normal(size=shape), np.arange(shape[0]) % 4
     labels[labels == 3] = 2
-    lines, values = leading_directions(v, labels, 4)
+    lines = leading_directions(v, labels, 4)
     for j in range(3):
-        _, s, axes = np.linalg.svd(v[labels == j])
-        assert values[j] == pytest.approx(s[0] ** 2) and abs(lines[j] @ axes[0]) == pytest.approx(1)
-    assert values[3] == 0 and np.linalg.norm(lines[3]) == 1
+        axes = np.linalg.svd(v[labels == j])[2]
+        assert abs(lines[j] @ axes[0]) == pytest.approx(1)
+    assert np.linalg.norm(lines[3]) == 1
 
 
 @settings(max_examples=30, deadline=None)
