@@ -126,7 +126,7 @@ def test_layers_that_cannot_be_matched_are_listed_with_the_reason():
     layers = find_depthwise(network)
     assert [d.name for d in layers] == ["1", "2", "3", "4", "5", "6"]
     assert [d.matchable for d in layers] == [False] * 4 + [True] * 2
-    for layer, reason in zip(layers, ["1x1", "even size", "not square", "computes its weights itself"], strict=False):
+    for layer, reason in zip(layers, ["1x1", "even size", "not square", "computed by a parametrisation (SpectralNorm)"], strict=False):
         assert reason in layer.note
     assert layers[4].channels == 24 and layers[4].stride == (2, 2) and layers[4].padding == (2, 2)
     assert layers[5].dilation == (2, 2) and layers[5].padding == (8, 8)

@@ -3,6 +3,7 @@
 import copy
 import gc
 import io
+import itertools
 import warnings
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from keyfilters import ideal_filter
 from keyfilters.networks import ScaleSpaceConv2d, find_depthwise, fold, replace, scale_parameters
-from keyfilters.networks.layers.parametrised import weight_of
+from keyfilters.networks.layers.parametrised import parametrise, weight_of, write_out
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight, key_parameters
 from keyfilters.networks.surgery.replacing import MODES
 
@@ -349,6 +350,25 @@ def test_what_does_not_use_its_weight_as_it_stands_is_named_and_left(make, note)
     assert list(done.model.state_dict()) == names and done.new_parameters == ()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_quantised_convolutions_are_named():
+    from torch.ao.nn import quantized
+
+    model = nn.Sequential(quantized.Conv2d(8, 8, 3, groups=8), conv())
+    assert replace(model, inplace=True).report.note.tolist() == ["its weight is quantised", ""]
+
+
+def test_a_weight_that_stands_elsewhere_too_is_left():
+    model = nn.Sequential(conv(), conv(1), conv(2))
+    model[1].weight = model[0].weight
+    model.register_parameter("third", model[2].weight)
+    notes = replace(model).report.note.tolist()
+    assert notes == ["", "weight shared", "its weight is also third, which is not replaced"]
+    one = replace(model, layers="1")
+    assert one.report.note.tolist() == ["not selected", "its weight is also 0.weight, which is not replaced", "not selected"]
+    assert one.model[0].weight is one.model[1].weight and one.report.replaced.sum() == 0
+
+
 def test_hooks_go_on():
     model, seen = network(), []
     model[0].register_forward_pre_hook(lambda m, x: (2 * x[0],))
@@ -357,6 +377,30 @@ def test_hooks_go_on():
     torch.testing.assert_close(same(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(fold(same)(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5)
     assert len(seen) == 4
+
+
+def test_every_geometry_convolves_as_before():
+    """More than 800, by a parametrised and a folded convolution, against the plain one with the same weight."""
+    x, count = torch.randn(1, 2, 13, 12, generator=torch.Generator().manual_seed(1)), 0
+    axes = ((3, 5, 7), (1, 2, (2, 1)), (0, 2, "same", (1, 3)), (1, 2, (1, 2)), (1, 2), (True, False), ("zeros", "reflect", "circular"))
+    for size, stride, padding, dilation, multiplier, bias, mode in itertools.product(*axes):
+        if padding == "same" and stride != 1:
+            padding = 1
+        more = {"stride": stride, "padding": padding, "dilation": dilation, "bias": bias, "padding_mode": mode}
+        plain = nn.Conv2d(2, 2 * multiplier, size, groups=2, **more)
+        own = copy.deepcopy(plain)
+        parametrise(own, ScaleSpaceWeight.of(own, keys=([2, 7] * 2)[: 2 * multiplier], learn_scales=bias))
+        with torch.no_grad():
+            plain.weight.copy_(own.weight)
+            try:
+                expected = plain(x)
+            except RuntimeError:  # the kernel is larger than the padded image
+                continue
+            assert torch.equal(own(x), expected), more
+            write_out(own)
+            assert torch.equal(own(x), expected) and type(own) is nn.Conv2d, more
+        count += 1
+    assert count > 800
 
 
 # Copies, sharing, tools of torch
@@ -409,6 +453,8 @@ def test_export_and_trace(mode):
         expected = model(IMAGES)
     exported = torch.export.export(model, (IMAGES,), strict=False)
     torch.testing.assert_close(exported.module()(IMAGES), expected)
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(IMAGES), expected)
     traced = torch.fx.symbolic_trace(model)
     torch.testing.assert_close(traced(IMAGES), expected)
     assert [n.target for n in traced.graph.nodes if n.op == "call_module"] == ["0", "1", "2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from functools import partial
 
 import torch
@@ -16,6 +17,13 @@ from ..layers.parametrised import weight_of
 _CONVOLUTIONS = (torch.conv2d, nn.functional.conv2d, torch.convolution)
 
 
+def is_quantised(module: nn.Module) -> bool:
+    """True for a quantised convolution of torch, whose weight are integers."""
+    # Where a module of that class is, its module was imported.
+    quantised = sys.modules.get("torch.ao.nn.quantized")
+    return quantised is not None and isinstance(module, quantised.Conv2d)
+
+
 def why_not(module: nn.Module) -> str:
     """Why the weight of a depthwise convolution cannot be replaced; "" where it can.
 
@@ -25,6 +33,8 @@ def why_not(module: nn.Module) -> str:
     if isinstance(module, DepthwiseKernelConv2d):
         return ""
     name = type(module).__name__
+    if is_quantised(module):
+        return "its weight is quantised"
     if weight_of(module) is None:
         if parametrize.is_parametrized(module, "weight"):
             made = ", ".join(type(m).__name__.lstrip("_") for m in module.parametrizations.weight)

@@ -15,7 +15,7 @@ from ...fitting import JOINT_METHODS, METHODS
 from ...models import ideal_filter
 from ..layers.base import DYNAMIC, DepthwiseKernelConv2d, has_dynamic_padding
 from ..layers.scale_space import key_parameters
-from .as_it_stands import why_not
+from .as_it_stands import is_quantised, why_not
 
 FILTER_SETS = (*METHODS, *JOINT_METHODS, "learned", "impulse")
 """Names that :func:`key_filters` knows."""
@@ -111,9 +111,9 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
         raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
     found = []
     for name, module in model.named_modules():
-        if not isinstance(module, (nn.Conv2d, DepthwiseKernelConv2d)):
+        if not (isinstance(module, (nn.Conv2d, DepthwiseKernelConv2d)) or is_quantised(module)):
             continue
-        if isinstance(module, nn.Conv2d) and not module.groups == module.in_channels > 1:
+        if not isinstance(module, DepthwiseKernelConv2d) and not module.groups == module.in_channels > 1:
             continue
         padding = module.padding
         if has_dynamic_padding(module):

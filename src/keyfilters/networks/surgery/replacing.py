@@ -153,7 +153,8 @@ def replace(
     :class:`FilterBankWeight <keyfilters.networks.layers.filter_bank.FilterBankWeight>`); :func:`fold` removes it.
     Filters of other odd sizes are matched at their size. Left as they are, with a note in the report: kernels that
     are 1x1, even or not square, and convolutions that do not use their weight as it stands (weight norm, spectral
-    norm, pruning, a forward that changes the weight or was replaced, hooks that handle it). Dead channels stay at
+    norm, pruning, a forward that changes the weight or was replaced, hooks that handle it, quantised) or share it
+    with a module that is not replaced. Dead channels stay at
     their mean (which is what they are, but for less than 1e-4 of the layer's median). Convolutions that share a
     weight share what replaces it.
 
@@ -207,9 +208,12 @@ def replace(
     built: dict[str, ComputedWeight] = {}
     first_of: dict[int, tuple[int, ComputedWeight]] = {}
     matches, rows = [], []
+    tied = _tied_elsewhere(model, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable])
     for place, (layer, take) in enumerate(zip(found, wanted, strict=True)):
-        if not (take and layer.matchable):
-            rows.append(_row(layer, None, 0, float("nan"), layer.note or "not selected"))
+        elsewhere = tied.get(id(layer.module))
+        if not (take and layer.matchable) or elsewhere:
+            stays = f"its weight is also {elsewhere}, which is not replaced" if elsewhere else "not selected"
+            rows.append(_row(layer, None, 0, float("nan"), layer.note or stays))
             continue
         filters, matched = layer.filters, match_layer(layer, bank)
         # Tied weights draw the same random numbers.
@@ -258,6 +262,17 @@ def replace(
     return Replacement(result, _report(rows, keys), Matches(matches, keys), new_names)
 
 
+def _tied_elsewhere(model: nn.Module, chosen: list[nn.Module]) -> dict[int, str]:
+    """Where the stored weight of a chosen convolution also stands outside of the chosen ones: the name, by the id of the module."""
+    stored = {id(m): id(m.weight) for m in chosen if weight_of(m) is None}
+    chosen_ids, names = {id(m) for m in chosen}, {}
+    for name, module in model.named_modules():
+        for own, p in module._parameters.items():
+            if id(module) not in chosen_ids:
+                names[id(p)] = f"{name}.{own}" if name else own
+    return {module: names[weight] for module, weight in stored.items() if weight in names}
+
+
 def _copied(model: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(model)
@@ -275,7 +290,7 @@ def _warn(before: dict, after: dict, new_names) -> None:
     held = [
         gone[id(p)]
         for optimiser in gc.get_objects() if issubclass(type(optimiser), torch.optim.Optimizer)
-        for group in optimiser.param_groups for p in group["params"] if id(p) in gone
+        for group in getattr(optimiser, "param_groups", ()) for p in group["params"] if id(p) in gone
     ]  # fmt: skip
     if held:
         new = f"the new parameters are {', '.join(new_names)}" if new_names else "there are no new parameters"
