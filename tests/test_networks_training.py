@@ -30,6 +30,7 @@ from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: 
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.networks.commands import train as command  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
+from keyfilters.networks.training.setup import sets_of  # noqa: E402
 from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
 from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
@@ -599,6 +600,22 @@ def test_the_published_recipes_run_dry(run, tmp_path):
         assert status == 0 and "dry run: every phase works" in out
         assert len(re.findall(r"^epoch [12]/2  loss \d", out, re.M)) == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("classes", [None, 20])
+def test_training_labels_folders_as_evaluation_does(tmp_path, classes):
+    from PIL import Image
+
+    for split in ("train", "val"):
+        for number in range(12):
+            (tmp_path / split / str(number)).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / split / str(number) / "1.png")
+    (tmp_path / "train" / "3" / "list.txt").write_text("")
+    found = sets_of(TrainConfig(data=str(tmp_path), num_classes=classes))
+    for images in (found.train, found.val):
+        assert [label for _, label in images] == [int(file.partition("/")[0]) for file in images.files]
+    skipped, mapped = found.notes
+    assert "1 files in the folders of classes are no images" in skipped and "the numbers of the 12 folders are those of their classes" in mapped
 
 
 @pytest.fixture
