@@ -1,6 +1,8 @@
 """Networks and their weights.
 
 - ``loading``: ``load_model``; ``hub``: published weights
-- ``checkpoints``: read and write weights, never unpickling; ``weight_formats``: who named the tensors how
+- ``checkpoints``: read and write weights; ``files``: formats; ``pickles``: pickles read without running them
+- ``trees``, ``fitting_trees``: which tensors of a file, behind which prefix; ``weight_formats``: who named them how
+- ``architectures``: of which network a file says that it is
 - ``small``: the reduced ConvNeXt V2; ``lenet``, ``lenet_codes``: LeNet-5 and the codes of its output
 """

