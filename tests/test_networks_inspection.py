@@ -47,7 +47,7 @@ class Mixed(nn.Module):
     def __init__(self):
         super().__init__()
         self.seven = nn.Conv2d(16, 16, 7, padding=3, groups=16)
-        self.wide = nn.Conv2d(16, 16, (1, 7), groups=16)
+        self.wide = nn.Conv2d(16, 16, (3, 7), groups=16)
         self.gains = nn.Conv2d(16, 16, 1, groups=16)
         self.even = nn.Conv2d(16, 32, 4, stride=4, groups=16)
         self.strided = nn.Conv2d(32, 32, 3, stride=2, padding=1, groups=32)

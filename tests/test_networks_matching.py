@@ -119,7 +119,7 @@ def test_pooling_by_energy_and_by_filters():
 def test_layers_that_cannot_be_matched_are_listed_with_the_reason():
     spectral = nn.utils.parametrizations.spectral_norm(depthwise())
     network = nn.Sequential(
-        nn.Conv2d(1, 8, 3), depthwise(size=1), depthwise(size=4), depthwise(size=(1, 7)), spectral,
+        nn.Conv2d(1, 8, 3), depthwise(size=1), depthwise(size=4), depthwise(size=(3, 7)), spectral,
         depthwise(size=5, stride=2, padding=2, multiplier=3), depthwise(size=9, dilation=2, padding="same"),
         nn.Conv2d(8, 8, 3, groups=4),
     )  # fmt: skip
@@ -367,7 +367,7 @@ def test_mistakes_are_answered_in_one_line(call, message):
 
 
 def mixed_layers():
-    return nn.Sequential(depthwise(4, 3), depthwise(4, (1, 7)), nn.Sequential(depthwise(6, 7)))
+    return nn.Sequential(depthwise(4, 3), depthwise(4, (3, 7)), nn.Sequential(depthwise(6, 7)))
 
 
 @pytest.mark.parametrize("prefix", ["", "a.very.long.name.of.a.part.of.a.network."])
@@ -384,7 +384,7 @@ def test_reports_fit_into_eighty_columns(prefix):
         columns = {word for line in lines if line.split()[:1] == ["layer"] for word in line.split()}
         assert columns >= {"layer", "size", "explained", *(f"k{k}" for k in range(1, 9))}
         assert sum(line.split()[:1] == [f"{prefix}mixed.0"] for line in lines) >= 1
-        assert "kernel is not square (1x7)" in " ".join(str(found).split())
+        assert "kernel is not square (3x7)" in " ".join(str(found).split())
 
 
 def test_a_report_says_how_many_filters_are_nearest_to_each_key():

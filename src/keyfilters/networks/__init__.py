@@ -36,6 +36,7 @@ _ROOMS = {
     "extraction.extracting": ("extract",),
     "extraction.klines": ("k_lines",),
     "extraction.reduction": ("elbow", "greedy_reduction"),
+    "inspection.files": ("inspect_file",),
     "inspection.inspecting": ("inspect_model",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

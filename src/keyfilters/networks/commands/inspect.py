@@ -7,8 +7,13 @@ from pathlib import Path
 
 from . import METHODS_HELP, WEIGHTS_HELP
 
-DESCRIPTION = "Describe the depthwise filters of a network layer by layer: keys, explained variance, nulls, offsets."
+DESCRIPTION = (
+    "Describe the depthwise filters of a network, or of any file of weights, layer by layer: keys, explained variance, nulls, offsets. "
+    "Several files are compared. Nothing in a file is executed."
+)
 EXAMPLES = """examples:
+  keyfilters inspect mine.safetensors
+  keyfilters inspect first.pth second.onnx --csv comparison.csv
   keyfilters inspect efficientnet_lite0
   keyfilters inspect efficientnet_lite0 --method learned --nulls random,lines --json
   keyfilters inspect convnextv2_tiny --weights mine.pth --html report.html
@@ -16,7 +21,10 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
+    parser.add_argument(
+        "model", metavar="FILE or MODEL", nargs="+",
+        help="files (.safetensors, .pth, .onnx, .npz, ...), or efficientnet_lite0, small_convnext or a name of timm",
+    )  # fmt: skip
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(
         "--method", metavar="M", default="B", help=f"key filters: {METHODS_HELP} (default: B)"
@@ -28,6 +36,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--draws", metavar="N", default="20", help="of each null that varies (default: 20)")
     parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
     parser.add_argument("--html", metavar="FILE", help="write a page with maps, which needs no other file")
+    parser.add_argument("--csv", metavar="FILE", help="write one row a layer")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write all (.json), one row a layer (.csv) or the page (.html)"
     )
@@ -41,14 +50,54 @@ def _targets(options) -> list[str]:
 
     if options.html is not None and Path(options.html).suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{options.html}: expected a name that ends in .html")
+    if options.csv is not None and Path(options.csv).suffix.lower() != ".csv":
+        raise ValueError(f"{options.csv}: expected a name that ends in .csv")
     if options.output is not None:
         report_kind(options.output)
-    targets = [path for path in (options.html, options.output) if path is not None]
-    if len(targets) == 2 and Path(targets[0]).absolute() == Path(targets[1]).absolute():
-        raise ValueError(f"--html and -o both name {targets[0]}: expected two files")
+    targets = {flag: path for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output)) if path is not None}
+    seen: dict[Path, str] = {}
+    for flag, path in targets.items():
+        if first := seen.get(Path(path).absolute()):
+            raise ValueError(f"{first} and {flag} both name {path}: expected two files")
+        seen[Path(path).absolute()] = flag
+    targets = list(targets.values())
     for path in targets:
         check_output(path, options.force)
     return targets
+
+
+def _is_file(name: str) -> bool:
+    from ..zoo.files import SUFFIXES
+
+    return Path(name).is_file() or name.lower().endswith((*SUFFIXES, ".onnx"))
+
+
+def _compare(found, options, targets) -> int:
+    """Several files beside each other: a row each on the screen, a row a layer in a table."""
+    import pandas as pd
+
+    from ...output import written
+    from ..surgery.printing import broken, table, terminal_width
+
+    rows = [{"file": f.name, "layers": sum(m.match.matched for m in f.layers)} | record for f in found for record in f.sizes]
+    for path in targets:
+        if Path(path).suffix.lower() != ".csv":
+            raise ValueError(f"{path}: of several files expected a name that ends in .csv")
+        frame = pd.concat([f.frame().assign(file=f.name) for f in found], ignore_index=True)
+        with written(path, options.force) as temporary:
+            frame[["file", *(c for c in frame if c != "file")]].to_csv(temporary, index=False, lineterminator="\n")
+    if options.json:
+        print(json.dumps([f.document() for f in found], indent=1, allow_nan=False))
+        return 0
+    width = terminal_width()
+    print("\n".join(broken(f.answer, width) for f in found))
+    if rows:
+        frame = pd.DataFrame(rows).rename(columns=lambda c: c.removeprefix("null_"))
+        print("\n" + table(frame.drop(columns=[c for c in frame if c.endswith("_95")]), width))
+    for f in found:
+        for note in (*f.notes, *(f"not matched: {m.name}: {m.note}" for m in f.not_matched)):
+            print(broken(f"{f.name}: {note}", width))
+    return 0
 
 
 def run(options) -> int:
@@ -58,20 +107,34 @@ def run(options) -> int:
     draws, seed = integer_text(options.draws, "--draws", 1), integer_text(options.seed, "--seed", 0)
     targets = _targets(options)
     from ..surgery.depthwise import key_filters
+    from ..inspection.files import inspect_file
     from ..inspection.inspecting import check_nulls, inspect_model
-    from ..surgery.printing import terminal_width
+    from ..surgery.printing import broken, terminal_width
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
     nulls = check_nulls(options.nulls)
     key_filters(options.method)
-    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
-    found = inspect_model(loaded.model, options.method, nulls, draws, seed, name=loaded.name)
-    document = {"weights": loaded.source, "notes": loaded.notes} | found.document()
+    files = [name for name in options.model if _is_file(name)]
+    if len(options.model) > 1 and len(files) < len(options.model):
+        name = next(name for name in options.model if name not in files)
+        raise ValueError(f"{name} is no file: expected several files, or one name of a network")
+    if files and options.weights is not None:
+        raise ValueError(f"--weights goes with the name of a network, and {files[0]} is a file: expected one or the other")
+    if len(files) > 1:
+        return _compare([inspect_file(name, options.method, nulls, draws, seed) for name in files], options, targets)
+    if files:
+        found, source, notes = inspect_file(files[0], options.method, nulls, draws, seed), f"file: {files[0]}", []
+    else:
+        loaded = load_model(options.model[0], weights=options.weights, pretrained=options.weights is None)
+        found = inspect_model(loaded.model, options.method, nulls, draws, seed, name=loaded.name)
+        source, notes = loaded.source, loaded.notes
+    document = {"weights": source, "notes": notes} | found.document()
     for path in targets:
-        found.write(path, options.force, {"weights": loaded.source, "notes": loaded.notes})
+        found.write(path, options.force, {"weights": source, "notes": notes})
     if options.json:
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
-        print(found.text(terminal_width(), loaded.source, loaded.notes))
+        width = terminal_width()
+        print(broken(found.answer, width) + "\n\n" + found.text(width, source, notes))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 
 from ...checks import choice, integer
 from ...filters import KEYS
-from ..surgery.depthwise import depthwise_or_error, key_filters
+from ..surgery.branches import merged
+from ..surgery.depthwise import depthwise_or_error, key_filters, key_filters_at
 from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
 from ..surgery.matching import LayerMatch, match
 from ..surgery.nulls import NULLS, null_distribution
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 """Filters shown per key."""
+ANSWERS = {"random": "as many random filters", "gaussian": "the keys on noise of the same covariance", "lines": "the best possible lines"}
+"""Nulls that are named in the sentence on top, as words."""
 REPORTS = (".json", ".csv", ".html")
 """Endings of the files that a report can be written to."""
 
@@ -86,6 +90,8 @@ class Inspection:
         Up to 8 per key, best first.
     bank : ndarray, shape (keys, n, n)
         The key filters at the largest size that occurs (7 where no layer is matched).
+    notes : tuple of str
+        What was done to the network before: branches that it merges for deployment were merged.
     """
 
     name: str
@@ -99,6 +105,24 @@ class Inspection:
     places: list[dict] = field(repr=False)
     samples: tuple[Sample, ...] = field(repr=False)
     bank: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """What was found, in one sentence: the explained variance of all matched filters beside the nulls'."""
+        matched = [layer for layer in self.layers if layer.match.live.any()]
+        filters = sum(int(layer.match.live.sum()) for layer in matched)
+        if not matched:
+            return f"{self.name}: no filter can be matched with the keys."
+        energy = np.array([layer.match.energy[layer.match.live].sum() for layer in matched])
+
+        def share(values) -> str:
+            return f"{100 * float(np.average(values, weights=energy)):.0f} %"
+
+        explained = share([layer.match.pooled() for layer in matched])
+        beside = [f"{words} {share([layer.nulls[kind].mean() for layer in matched])}" for kind, words in ANSWERS.items() if kind in self.nulls]
+        tail = f"; {', '.join(beside)}" if beside else ""
+        return f"The {self.keys} keys explain {explained} of the {filters} filters in {len(matched)} layers of {self.name}{tail}."
 
     @property
     def not_matched(self) -> list[LayerMatch]:
@@ -123,7 +147,7 @@ class Inspection:
         for title, records in (("by kernel size", self.sizes), ("offsets by stride and padding", self.places)):
             parts += [f"{title}\n{table(_headed(pd.DataFrame(records)), width)}"] if records else []
         lines = [f"not matched: {m.name or 'the network itself'}: {m.note}" for m in self.not_matched]
-        lines += [f"note: {note}" for note in notes]
+        lines += [f"note: {note}" for note in (*self.notes, *notes)]
         name = f"{self.name} ({source})" if source else self.name
         lines += [f"{name}: explained variance by the keys {self.method!r}; {self.draws} draws of each null"]
         lines += ["explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median: over filters, each alike"]
@@ -147,7 +171,7 @@ class Inspection:
         """Everything but the samples, ready for JSON."""
         return {
             "model": self.name, "method": self.method, "keys": self.keys, "nulls": list(self.nulls), "draws": self.draws,
-            "seed": self.seed, "sizes": [clean(r) for r in self.sizes], "places": [clean(r) for r in self.places],
+            "seed": self.seed, "merged": list(self.notes), "sizes": [clean(r) for r in self.sizes], "places": [clean(r) for r in self.places],
             "layers": self.records(),
         }  # fmt: skip
 
@@ -238,6 +262,9 @@ def inspect_model(
 ) -> Inspection:
     """Describe the depthwise filters of a network and how well the keys explain them.
 
+    Branches that a network merges for deployment (MobileOne, FastViT, RepVGG) are merged before, in a copy, with
+    their batch norms: then a filter is what the network computes. A note says so.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -270,8 +297,13 @@ def inspect_model(
     >>> found.frame()[["layer", "size", "stride", "channels", "grid_x"]].values.tolist()
     [['0', '7x7', '2x2', 6, 0.5]]
     """
+    merged_model, notes = merged(model)
+    return inspect_layers(depthwise_or_error(merged_model), method, nulls, draws, seed, type(model).__name__ if name is None else str(name), notes)
+
+
+def inspect_layers(layers, method, nulls, draws, seed, name: str, notes=()) -> Inspection:
+    """As :func:`inspect_model`, of a list of layers."""
     nulls, draws, seed = check_nulls(nulls), integer(draws, "draws"), integer(seed, "seed", 0)
-    layers = depthwise_or_error(model)
     found = match(layers, method)
     sized: dict[tuple, list[int]] = {}
     for i, m in enumerate(found.layers):
@@ -287,15 +319,16 @@ def inspect_model(
                 drawn[i][kind] = values
     reports = []
     for layer, m, values in zip(layers, found.layers, drawn, strict=True):
-        bank = None if m.note else key_filters(method, m.kernel_size[0])
-        centre = grid_shift(layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+        bank = None if m.note else key_filters_at(method, m.kernel_size)
+        plane = len(layer.kernel_size) == len(layer.stride) == len(layer.dilation) == 2 and layer.padding != ()
+        centre = grid_shift(layer.kernel_size, layer.stride, layer.padding, layer.dilation) if plane else (math.nan, math.nan)
         measures = spreads_of(layer, m, bank)
         reports.append(LayerReport(m, layer.padding, layer.dilation, measures, centre, values))
     return Inspection(
-        type(model).__name__ if name is None else str(name), method if isinstance(method, str) else "own filters",
+        name, method if isinstance(method, str) else "own filters",
         found.keys, nulls, draws, seed, tuple(reports), size_records(reports, pooled, found.keys, nulls, seed),
         place_records(reports, seed), _samples(layers, found.layers, found.keys),
-        key_filters(method, max((m.kernel_size[0] for m in found.layers if m.matched), default=7)),
+        key_filters(method, max((max(m.kernel_size) for m in found.layers if m.matched), default=7)), tuple(notes),
     )  # fmt: skip
 
 

@@ -278,6 +278,6 @@ def render(inspection: Inspection) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{CSS}\n{_ramp('#ffffff', '#08519c')}\n{dark}\n</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n{body}\n</main>\n"
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p><strong>{escape(inspection.answer)}</strong></p>\n<p>{escape(sentence)}</p>\n{body}\n</main>\n"
         f"<footer><p>keyfilters {escape(__version__)}</p></footer>\n</body>\n</html>\n"
     )

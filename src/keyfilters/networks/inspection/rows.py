@@ -54,15 +54,23 @@ def grid_shift(kernel_size, stride, padding, dilation=(1, 1)) -> tuple[float, fl
     return columns, 0.0 - rows
 
 
+def _squared(h: np.ndarray) -> np.ndarray:
+    rows, columns = h.shape
+    side = max(rows, columns)
+    up, left = (side - rows) // 2, (side - columns) // 2
+    return np.pad(h, [(up, up), (left, left)])
+
+
 def spreads_of(layer: DepthwiseLayer, found: LayerMatch, bank: np.ndarray | None) -> np.ndarray:
     """Spread measures of a layer's filters less their offsets, shape (C, 8), columns ``SPREAD_COLUMNS``."""
     table = np.full((found.channels, len(SPREAD_COLUMNS)), np.nan)
     if found.note:
         return table
-    own = [spread(h).mean for h in bank]
+    # A 1-D filter is one within a square of zeros.
+    own = [spread(_squared(h)).mean if h.any() else (np.nan, np.nan) for h in bank]
     filters = layer.filters
     for c in np.flatnonzero(found.live):
-        s = spread(filters[c] - found.offset[c])
+        s = spread(_squared(filters[c] - found.offset[c]))
         (xx, xy), (_, yy) = s.covariance
         table[c] = (*s.mean, *(s.mean - own[found.key[c] - 1]), xx, xy, yy, s.l1_norm)
     return table

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from ..layers.base import DepthwiseKernelConv2d, has_dynamic_padding, overridden
 from ..layers.parametrised import weight_of
 
-_CONVOLUTIONS = (torch.conv2d, nn.functional.conv2d, torch.convolution)
+_CONVOLUTIONS = (torch.conv1d, nn.functional.conv1d, torch.conv2d, nn.functional.conv2d, torch.convolution)
 
 
 def is_quantised(module: nn.Module) -> bool:

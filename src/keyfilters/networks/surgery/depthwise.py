@@ -31,13 +31,13 @@ class DepthwiseLayer:
         Its name in the network, the first where it stands at several places; "" for the network itself.
     module : torch.nn.Module
     kernel_size, stride, dilation : tuple of (int, int)
-        Rows, columns.
+        Rows, columns; a 1-D convolution has one row, a 3-D one three numbers. Empty where it is not known.
     padding : tuple of (int, int) or str
         ``"dynamic"`` for TensorFlow's padding computed at run time (timm's Conv2dSame).
     channels : int
         Output channels, that is filters.
     note : str
-        Why its filters are not matched; "" where they are.
+        Why its filters are not replaced, and but for 1-D filters not matched; "" where they are.
     """
 
     name: str
@@ -55,6 +55,12 @@ class DepthwiseLayer:
         return not self.note
 
     @property
+    def not_matched(self) -> str:
+        """Why its filters are not matched with the keys: ``note``, but for 1-D filters, which are."""
+        strip = is_strip(self.kernel_size) and isinstance(self.module, (nn.Conv1d, nn.Conv2d)) and not why_not(self.module)
+        return "" if strip else self.note
+
+    @property
     def filters(self) -> np.ndarray:
         """The filters, shape (channels, rows, columns), float64, a copy.
 
@@ -69,8 +75,28 @@ class DepthwiseLayer:
         return array
 
 
-def _note(module) -> str:
-    rows, columns = module.kernel_size
+def is_strip(kernel_size) -> bool:
+    """True for filters of one row or one column, odd and of at least 3 taps."""
+    return len(kernel_size) == 2 and min(kernel_size) == 1 and max(kernel_size) % 2 == 1 and max(kernel_size) > 1
+
+
+def _note(module, kernel_size) -> str:
+    if isinstance(module, torch.jit.ScriptModule):
+        return "a TorchScript module: give the network that it was made from"
+    name = type(module).__name__
+    if not hasattr(module, "kernel_size"):
+        return f"{name} has weights of the shape of depthwise filters, and is no convolution of torch: give the network that it was made from"
+    if is_quantised(module):
+        return why_not(module)
+    if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+        return f"a transposed convolution ({name}): not matched"
+    if len(kernel_size) != 2:
+        return f"kernel of three dimensions ({name}): not matched"
+    if not isinstance(module, (nn.Conv1d, nn.Conv2d, DepthwiseKernelConv2d)):
+        return f"{name} is no convolution of torch: not matched"
+    rows, columns = kernel_size
+    if isinstance(module, nn.Conv1d) and columns % 2 and columns > 1:
+        return why_not(module) or "a 1-D convolution"
     if rows != columns:
         return f"kernel is not square ({rows}x{columns})"
     if rows == 1:
@@ -80,12 +106,45 @@ def _note(module) -> str:
     return why_not(module)
 
 
+def _is_depthwise(module) -> bool:
+    """One group per input channel, by what a convolution says of itself; else by the shape of its weights."""
+    if isinstance(module, DepthwiseKernelConv2d):
+        return True
+    if not isinstance(module, torch.nn.modules.conv._ConvNd) and next(module.children(), None) is not None:
+        return False  # a block, whose convolutions are listed
+    groups, channels = getattr(module, "groups", None), getattr(module, "in_channels", None)
+    if isinstance(groups, int) and isinstance(channels, int) and hasattr(module, "kernel_size"):
+        return groups == channels > 1
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, torch.Tensor) and weight.ndim >= 3 and weight.shape[1] == 1 < weight.shape[0] and max(weight.shape[2:]) > 1
+
+
+def _layer(name: str, module: nn.Module) -> DepthwiseLayer:
+    known = hasattr(module, "kernel_size")
+    size = tuple(module.kernel_size) if known and not isinstance(module.kernel_size, int) else tuple(module.weight.shape[2:])
+    stride, dilation, padding = (getattr(module, what, ()) for what in ("stride", "dilation", "padding"))
+    if has_dynamic_padding(module):
+        padding = DYNAMIC
+    elif padding == "same":
+        padding = tuple(d * (k - 1) // 2 for k, d in zip(size, dilation, strict=True))
+    elif padding == "valid":
+        padding = (0,) * len(size)
+    if len(size) == 1:
+        # One row: the axis of a 1-D convolution lies along x.
+        size = (1, *size)
+        stride, dilation = ((1, *pair) if isinstance(pair, tuple) and pair else pair for pair in (stride, dilation))
+        padding = (0, *padding) if isinstance(padding, tuple) and padding else padding
+    channels = module.out_channels if known else len(module.weight)
+    return DepthwiseLayer(name, module, size, tuple(stride), padding, tuple(dilation), channels, _note(module, size))
+
+
 def find_depthwise(model) -> list[DepthwiseLayer]:
     """Find the depthwise convolutions of a network: one group per input channel.
 
     ``nn.Conv2d`` and its subclasses with ``groups == in_channels > 1``, any depth multiplier, and the
-    layers of :mod:`keyfilters.networks.layers.scale_space`. Those whose filters cannot be matched (1x1, even, not
-    square) are listed with a note. A module that stands at several places is listed once.
+    layers of :mod:`keyfilters.networks.layers.scale_space`. Those whose filters cannot be replaced are listed
+    with a note: 1x1, even, not square, 1-D, 3-D, transposed, quantised, within TorchScript or an exported
+    graph, and those of classes that compute their weights. A module that stands at several places is listed once.
 
     Parameters
     ----------
@@ -109,26 +168,7 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
-    found = []
-    for name, module in model.named_modules():
-        if not (isinstance(module, (nn.Conv2d, DepthwiseKernelConv2d)) or is_quantised(module)):
-            continue
-        if not isinstance(module, DepthwiseKernelConv2d) and not module.groups == module.in_channels > 1:
-            continue
-        padding = module.padding
-        if has_dynamic_padding(module):
-            padding = DYNAMIC
-        elif padding == "same":
-            padding = tuple(d * (k - 1) // 2 for k, d in zip(module.kernel_size, module.dilation, strict=True))
-        elif padding == "valid":
-            padding = (0, 0)
-        found.append(
-            DepthwiseLayer(
-                name, module, tuple(module.kernel_size), tuple(module.stride), padding, tuple(module.dilation),
-                module.out_channels, _note(module),
-            )  # fmt: skip
-        )
-    return found
+    return [_layer(name, module) for name, module in model.named_modules() if _is_depthwise(module)]
 
 
 def depthwise_or_error(model) -> list[DepthwiseLayer]:
@@ -210,6 +250,26 @@ def key_filters(filters="B", size: int = 7) -> np.ndarray:
     if not array.any():
         raise ValueError("filters are all zero: expected at least one non-zero value")
     return resized(array, size)
+
+
+def key_filters_at(filters, kernel_size) -> np.ndarray:
+    """Key filters at the size of a layer, shape (K, rows, columns).
+
+    For filters of one row or one column they are 1-D: the row or the column through the centre. Where a key is
+    the product of a factor along x and one along y, that is the factor, up to a gain. The keys that are a
+    difference along the other axis are left out as zeros, which explain nothing: along theirs they smooth, as
+    key 8 does.
+    """
+    rows, columns = kernel_size
+    bank = key_filters(filters, max(rows, columns))
+    if rows == columns:
+        return bank
+    middle = max(rows, columns) // 2
+    strips = np.array(bank[:, middle : middle + 1] if rows == 1 else bank[:, :, middle : middle + 1])
+    if len(bank) == len(KEYS) and isinstance(filters, str):
+        across = [row.number - 1 for row in KEYS if row.derivative_axis == (1 if rows == 1 else 0)]
+        strips[across] = 0.0
+    return strips
 
 
 def as_stack(value, what: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...checks import choice
-from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
+from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters, key_filters_at
 from .printing import layer_table
 
 DEAD = 1e-4
@@ -203,7 +203,7 @@ def match_stack(filters, keys) -> dict:
 
 def match_layer(layer, filters="B") -> LayerMatch:
     """The LayerMatch of one DepthwiseLayer."""
-    if layer.note:
+    if layer.not_matched:
         count = len(key_filters(filters))
         blank = np.full(layer.channels, np.nan)
         numbers = {
@@ -211,8 +211,8 @@ def match_layer(layer, filters="B") -> LayerMatch:
             "explained_by_key": np.full((layer.channels, count), np.nan), "energy": blank,
         }  # fmt: skip
     else:
-        numbers = match_stack(layer.filters, key_filters(filters, layer.kernel_size[0]))
-    return LayerMatch(layer.name, layer.kernel_size, layer.stride, layer.note, **numbers)
+        numbers = match_stack(layer.filters, key_filters_at(filters, layer.kernel_size))
+    return LayerMatch(layer.name, layer.kernel_size, layer.stride, layer.not_matched, **numbers)
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,12 @@ class Stack:
     filters: np.ndarray
     stride: tuple[int, int] = (1, 1)
     note: str = ""
+    padding: object = ()
+    dilation: tuple[int, int] = ()
+
+    @property
+    def not_matched(self) -> str:
+        return self.note
 
     @property
     def kernel_size(self) -> tuple[int, int]:
@@ -257,7 +263,8 @@ def match(source, filters="B") -> Matches:
     Parameters
     ----------
     source : torch.nn.Module, list of DepthwiseLayer, array (C, n, n) or dict of arrays
-        Layers that are no odd squares are listed with a note, not matched.
+        Odd squares are matched, and 1-D filters (1, k), (k, 1), (k): a factor of a key is what they can be, see
+        :func:`keyfilters.networks.surgery.depthwise.key_filters_at`. Other layers are listed with a note.
     filters : str or array_like
         See :func:`keyfilters.networks.key_filters`; used at the size of each layer.
 

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...checks import choice, integer
-from .depthwise import key_filters
+from .depthwise import key_filters_at
 from .matching import POOLS, Matches, as_layers, centred, is_dead, unit
 
 # Each maker takes mean-free filters (C, p) and mean-free keys (K, p) and returns draw(rng) -> (filters, keys).
@@ -80,9 +80,10 @@ NULLS: dict[str, Null] = {
 
 def _prepared(layer, filters) -> tuple[np.ndarray, np.ndarray]:
     """Live mean-free filters (C, p) and mean-free keys (K, p) of a layer."""
-    size = layer.kernel_size[0]
     vectors = centred(layer.filters.reshape(layer.channels, -1))[0]
-    return vectors[~is_dead(vectors)], centred(key_filters(filters, size).reshape(-1, size * size))[0]
+    keys = key_filters_at(filters, layer.kernel_size).reshape(-1, vectors.shape[1])
+    # Of 1-D filters only some keys have a factor: a null has as many.
+    return vectors[~is_dead(vectors)], centred(keys[keys.any(axis=1)])[0]
 
 
 def null_filters(kind, layer, rng, filters="B") -> tuple[np.ndarray, np.ndarray]:
@@ -116,8 +117,8 @@ def null_filters(kind, layer, rng, filters="B") -> tuple[np.ndarray, np.ndarray]
     """
     null = NULLS[choice(kind, NULLS, "kind")]
     (layer,) = as_layers([layer] if hasattr(layer, "kernel_size") else layer)
-    if layer.note:
-        raise ValueError(f"layer {layer.name}: {layer.note}; nothing to match")
+    if layer.not_matched:
+        raise ValueError(f"layer {layer.name}: {layer.not_matched}; nothing to match")
     vectors, keys = _prepared(layer, filters)
     if not len(vectors):
         raise ValueError(f"layer {layer.name}: all its filters are dead; nothing to match")
@@ -202,7 +203,7 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
     # Large kernels take their time; a bar is drawn on a terminal only.
     bar = tqdm(total=len(listed) * draws, desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1)
     for place, layer in enumerate(listed):
-        if layer.note:
+        if layer.not_matched:
             continue
         vectors, keys = _prepared(layer, filters)
         if not len(vectors):

@@ -1,0 +1,126 @@
+"""The filters of a file of weights, whatever network it is of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..surgery.depthwise import is_strip
+from ..surgery.matching import Stack
+from ..zoo.checkpoints import check_sound, no_weights
+from ..zoo.files import check_file, read_content
+from ..zoo.trees import largest
+from ..zoo.weight_formats import dense_kernels
+from .inspecting import Inspection, inspect_layers
+
+
+def _note(rows: int, columns: int) -> str:
+    if is_strip((rows, columns)):
+        return ""
+    if rows != columns:
+        return f"kernel is not square ({rows}x{columns})"
+    return f"kernel of even size ({rows}x{columns})" if rows % 2 == 0 else ""
+
+
+def _stack(name: str, array: np.ndarray, **geometry) -> Stack | None:
+    """Filters of shape (C, 1, rows, columns) or (C, 1, taps), C > 1; None for other arrays, 1 x 1 and whole numbers."""
+    if array.ndim not in (3, 4) or array.shape[1] != 1 or len(array) < 2 or max(array.shape[2:]) < 2 or array.dtype.kind != "f":
+        return None
+    filters = array.reshape(len(array), *((1,) if array.ndim == 3 else ()), *array.shape[2:]).astype(np.float64)
+    return Stack(name, filters, note=_note(*filters.shape[1:]), **({"stride": ()} | geometry))
+
+
+def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
+    content = read_content(path)
+    tree = largest(content)
+    if tree is None:
+        raise no_weights(content, path)
+    check_sound(tree.tensors, path)
+    names = tree.tensors
+    if any(name.endswith("dwconv.kernel") for name in names):
+        names = dense_kernels(names)
+    found = [
+        _stack(name.removesuffix(".weight"), value.to(torch.float64).numpy())
+        for name, value in names.items() if value.is_floating_point() and value.ndim in (3, 4)
+    ]  # fmt: skip
+    return [f for f in found if f is not None], [f"the weights are those under {tree.entry!r}"] if tree.entry else []
+
+
+def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError:
+        raise ValueError(f"{path} is read with the package onnx, which is not installed: pip install onnx") from None
+    try:
+        graph = onnx.load(str(path)).graph
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+        raise ValueError(f"{path} cannot be read: not a whole ONNX file ({reason}); copy or export it again") from None
+    arrays = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            arrays |= {node.output[0]: a.t for a in node.attribute if a.name == "value"}
+    found = []
+    for node in graph.node:
+        if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in arrays:
+            continue
+        array = numpy_helper.to_array(arrays[node.input[1]])
+        values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        axes = array.ndim - 2
+        # One group per input channel; with a single channel there is one group as well, which is no depthwise layer.
+        if axes not in (1, 2) or values.get("group", 1) < 2 or array.shape[1] != 1:
+            continue
+        pads = tuple(values.get("pads", (0,) * (2 * axes)))
+        before, after = pads[:axes], pads[axes:]
+        # Unequal pads, and those that the size of the image decides, are not one number per axis.
+        known = before == after and values.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
+        stride, dilation = (tuple(values.get(what, (1,) * axes)) for what in ("strides", "dilations"))
+        if axes == 1:
+            stride, dilation, before = (1, *stride), (1, *dilation), (0, *before)
+        padding = before if known else ()
+        name = node.name or node.input[1]
+        found.append(_stack(name, np.asarray(array), stride=stride, dilation=dilation, padding=padding))
+    return [f for f in found if f is not None], []
+
+
+def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) -> Inspection:
+    """Describe the depthwise filters in a file, without the network that they are of.
+
+    Every tensor of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1 counts as depthwise filters. Nothing in
+    the file is executed.
+
+    Parameters
+    ----------
+    path : str or Path
+        What :func:`keyfilters.networks.zoo.checkpoints.read_weights` reads, or .onnx (with the package ``onnx``).
+        Strides and paddings are in .onnx files only; elsewhere they stay empty.
+    method, nulls, draws, seed
+        See :func:`inspect_model`.
+
+    Returns
+    -------
+    Inspection
+        Its ``name`` is that of the file.
+
+    Raises
+    ------
+    ValueError
+        One line: a file that cannot be read, is refused, or has no depthwise filters; and as ``inspect_model``.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from keyfilters.networks.zoo.checkpoints import write_weights
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "weights.safetensors"
+    >>> write_weights({"stem.weight": torch.randn(16, 3, 3, 3), "dw.weight": torch.randn(16, 1, 5, 5)}, file)
+    >>> inspect_file(file, nulls="none").frame()[["layer", "size", "channels"]].values.tolist()
+    [['dw', '5x5', 16]]
+    """
+    path = check_file(path)
+    layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
+    if not layers:
+        raise ValueError(f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1")
+    return inspect_layers(layers, method, nulls, draws, seed, path.name, notes)

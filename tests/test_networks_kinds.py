@@ -1,0 +1,187 @@
+"""Depthwise convolutions of every kind are found and named; 1-D filters are matched with the keys' factors; branches are merged."""
+
+import numpy as np
+import pytest
+from each import each
+
+torch = pytest.importorskip("torch")
+timm = pytest.importorskip("timm")
+from torch import nn  # noqa: E402
+
+from keyfilters.filters import KEYS  # noqa: E402
+from keyfilters.models import factor  # noqa: E402
+from keyfilters.gaussian import discrete_gaussian  # noqa: E402
+from keyfilters.networks import find_depthwise, inspect_model, match, replace  # noqa: E402
+from keyfilters.networks.layers.scale_space import key_parameters  # noqa: E402
+from keyfilters.networks.surgery.branches import merged  # noqa: E402
+from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
+
+
+class OwnConvolution(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, 1, 3, 3))
+
+
+def quantised():
+    network = nn.Sequential(torch.ao.quantization.QuantStub(), nn.Conv2d(8, 8, 3, groups=8), torch.ao.quantization.DeQuantStub()).eval()
+    network.qconfig = torch.ao.quantization.get_default_qconfig(torch.backends.quantized.engine)
+    network = torch.ao.quantization.prepare(network)
+    network(torch.randn(1, 8, 8, 8))
+    return torch.ao.quantization.convert(network)
+
+
+SMALL = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, groups=8)).eval()
+KINDS = {
+    "Conv3d": (lambda: nn.Conv3d(8, 8, 7, groups=8), "three dimensions", (7, 7, 7)),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(8, 8, 7, groups=8), "a transposed convolution", (7, 7)),
+    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(8, 8, 7, groups=8), "a transposed convolution", (1, 7)),
+    "TorchScript": (lambda: torch.jit.trace(SMALL, torch.zeros(1, 8, 9, 9)), "a TorchScript module", (3, 3)),
+    "torch.export": (lambda: torch.export.export(SMALL, (torch.zeros(1, 8, 9, 9),)).module(), "no convolution of torch", (3, 3)),
+    "quantised": (quantised, "quantised", (3, 3)),
+    "own class": (OwnConvolution, "OwnConvolution has weights of the shape", (3, 3)),
+    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, groups=8)), "computed by a parametrisation (WeightNorm)", (3, 3)),
+    "even 1-D": (lambda: nn.Conv1d(8, 8, 4, groups=8), "not square (1x4)", (1, 4)),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@each("kind", list(KINDS))
+def test_what_is_there_is_said(kind):
+    make, note, size = KINDS[kind]
+    alone = inspect_model(make(), nulls="none")
+    beside = inspect_model(nn.ModuleList([make(), nn.Conv2d(8, 8, 3, groups=8)]), nulls="none")
+    for found, count in ((alone, 0), (beside, 1)):
+        (left,) = found.not_matched
+        assert note in left.note and left.kernel_size == size and left.channels == 8
+        assert sum(layer.match.matched for layer in found.layers) == count
+        assert note in str(found).replace("\n  ", " ") and found.document()["layers"]
+
+
+def test_what_is_not_depthwise_is_not_listed():
+    network = nn.Sequential(nn.Conv1d(8, 8, 7), nn.Conv3d(8, 8, 3, groups=2), nn.Conv2d(1, 8, 3), nn.Linear(3, 3), nn.BatchNorm2d(3), nn.Embedding(4, 1))
+    assert find_depthwise(network) == []
+    with pytest.raises(ValueError, match="has no depthwise convolution"):
+        inspect_model(network, nulls="none")
+
+
+AXES = {"x": ((1, 7), 1), "y": ((7, 1), 0)}
+
+
+@each("axis", list(AXES))
+def test_strips_are_factors_of_the_keys(axis):
+    size, across = AXES[axis]
+    bank = key_filters_at("B", size)
+    assert bank.shape == (8, *size)
+    for row, strip in zip(KEYS, bank, strict=True):
+        if row.derivative_axis == across:
+            assert not strip.any()
+        elif row.number != 7:
+            # The factor of the catalogue's row, from the formula, along the axis.
+            sigma_x, sigma_y, _ = key_parameters("B")[row.number - 1] if len(key_parameters("B")) == 8 else key_parameters("B").T[row.number - 1]
+            own = factor(row.x, discrete_gaussian(sigma_x, 4)) if axis == "x" else factor(row.y, discrete_gaussian(sigma_y, 4))[::-1]
+            flat = strip.ravel()
+            assert abs(flat @ own) / np.linalg.norm(flat) / np.linalg.norm(own) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_one_dimensional_filters_are_matched():
+    keys = {"x": [2, 4, 5, 7, 8], "y": [1, 3, 6, 7, 8]}
+    networks = {"x": nn.Conv2d(10, 10, (1, 7), stride=(1, 2), groups=10), "y": nn.Conv2d(10, 10, (7, 1), groups=10), "1-D": nn.Conv1d(10, 10, 7, stride=2, padding=3, groups=10)}
+    for kind, layer in networks.items():
+        axis = "y" if kind == "y" else "x"
+        bank = key_filters_at("B", AXES[axis][0])
+        chosen = [k for k in keys[axis] for _ in (0, 1)]
+        gains = np.array([2.0, -0.5] * 5)
+        filters = np.stack([g * bank[k - 1] + 0.25 for k, g in zip(chosen, gains, strict=True)])
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(filters).reshape(layer.weight.shape))
+        found = match(nn.Sequential(layer)).layers[0]
+        assert found.key.tolist() == chosen and found.note == "" and found.kernel_size == AXES[axis][0]
+        np.testing.assert_allclose(found.gain, gains, rtol=1e-5)
+        np.testing.assert_allclose(found.explained, 1.0, atol=1e-6)
+        report = inspect_model(nn.Sequential(layer), draws=3)
+        assert report.frame()[["size", "stride"]].values.tolist() == [["7x1" if kind == "y" else "1x7", "1x1" if kind == "y" else "1x2"]]
+        assert report.frame().explained[0] == pytest.approx(1.0, abs=1e-6) and 0 < report.frame().null_random[0] < 1
+        # Surgery leaves them as they are, and says so.
+        done = replace(nn.Sequential(layer, nn.Conv2d(10, 10, 3, groups=10)))
+        assert done.report.replaced.tolist() == [0, 10] and done.report.note[0]
+
+
+def test_a_null_has_as_many_keys_as_there_are_factors():
+    from keyfilters.networks.surgery.nulls import null_filters
+
+    layer = find_depthwise(nn.Conv1d(64, 64, 9, groups=64))[0]
+    channels, keys = null_filters("random", layer, np.random.default_rng(0))
+    assert channels.shape == (64, 1, 9) and keys.shape == (5, 1, 9)
+
+
+NAMES = {"mobileone_s0": {}, "fastvit_t8": {}, "repvit_m0_9": {}, "repghostnet_050": {}}
+
+
+@pytest.mark.filterwarnings("ignore")
+@each("name", list(NAMES))
+def test_branches_are_merged_with_their_batch_norms(name):
+    torch.manual_seed(0)
+    model = timm.create_model(name).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            with torch.no_grad():
+                for value in (module.weight, module.running_var):
+                    value.uniform_(0.5, 1.5)
+                for value in (module.bias, module.running_mean):
+                    value.normal_(0, 0.1)
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    one, notes = merged(model)
+    assert "are merged with their batch norms" in notes[0]
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        ours, theirs = one(image), model(image)
+    assert torch.allclose(ours, theirs, atol=1e-3 * float(theirs.abs().max()))
+    assert all(torch.equal(v, model.state_dict()[n]) for n, v in before.items())
+    assert len(find_depthwise(one)) < len(find_depthwise(model))
+    assert merged(one)[1] == []
+    report = inspect_model(model, nulls="none")
+    assert report.notes == tuple(notes) and [d.name for d in find_depthwise(one)] == [layer.match.name for layer in report.layers]
+    assert "merged with their batch norms" in report.text()
+
+
+class Rep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.big, self.small = nn.Conv2d(4, 4, 5, padding=2, groups=4), nn.Conv2d(4, 4, 3, padding=1, groups=4)
+
+    def forward(self, x):
+        return self.big(x) + self.small(x)
+
+
+class Deployable(Rep):
+    def switch_to_deploy(self):
+        self.big.weight.data += nn.functional.pad(self.small.weight.data, (1, 1, 1, 1))
+        self.big.bias.data += self.small.bias.data
+        self.small = nn.Identity()
+        self.forward = self.big.forward
+
+
+class OtherLibrary(Rep):
+    def rep(self):
+        """As PP-OCR's networks call it."""
+
+
+class Broken(Rep):
+    def switch_to_deploy(self):
+        raise RuntimeError("no")
+
+
+def test_branches_of_other_libraries():
+    torch.manual_seed(0)
+    found = inspect_model(nn.Sequential(Deployable()), nulls="none")
+    assert [layer.match.name for layer in found.layers] == ["0.big"] and "merged" in found.notes[0]
+    for kind, said in ((OtherLibrary, "merge them first"), (Broken, "could not be merged (no)")):
+        found = inspect_model(nn.Sequential(kind()), nulls="none")
+        assert len(found.layers) == 2 and said in found.notes[0]
+    assert inspect_model(Deployable(), nulls="none").notes
+
+
+def test_networks_without_branches_stay():
+    for model in (timm.create_model("mobilenetv3_small_050"), timm.create_model("levit_conv_128s")):
+        assert merged(model) == (model, [])
