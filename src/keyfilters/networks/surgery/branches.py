@@ -18,9 +18,11 @@ def _has(module: nn.Module, names) -> bool:
 
 
 def _open(module: nn.Module) -> bool:
-    """True for a module with a convolution and branches or batch norms in it: one that is not merged yet."""
-    parts = list(module.modules())
-    return any(isinstance(p, nn.modules.batchnorm._BatchNorm) for p in parts) or sum(isinstance(p, nn.Conv2d) for p in parts) > 1
+    """True for a module that is not merged yet: with batch norms in it, or convolutions side by side."""
+    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
+        return True
+    # Convolutions deeper down may be those of a gate, which stays.
+    return sum(isinstance(part, nn.Conv2d) for part in module.children()) > 1
 
 
 def _mergeable(module: nn.Module) -> bool:
