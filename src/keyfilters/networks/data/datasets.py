@@ -273,7 +273,7 @@ def dataset(spec, split: str = "train", transform=None, download: bool = True):
     Returns
     -------
     torch.utils.data.Dataset
-        Of a folder: a :class:`ClassFolders`, whose ``notes`` say what was skipped, and whose labels count the
+        Of a folder: a ``ClassFolders``, whose ``notes`` say what was skipped, and whose labels count the
         folders until ``take_classes`` makes them those of a network.
 
     Raises

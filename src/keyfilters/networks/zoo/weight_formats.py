@@ -159,6 +159,7 @@ FORMATS = (
     ),
     WeightFormat("timm or an older timm", (), _by_timm),
 )  # fmt: skip
+"""Formats of files of weights, the most particular first; the last fits any file."""
 
 
 def _same(state: State, model: nn.Module) -> bool:
