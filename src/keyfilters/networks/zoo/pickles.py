@@ -39,7 +39,13 @@ STORAGES = {
     "ByteStorage": torch.uint8, "BoolStorage": torch.bool, "UntypedStorage": torch.uint8, "ComplexFloatStorage": torch.complex64,
     "ComplexDoubleStorage": torch.complex128,
 }  # fmt: skip
-DTYPES = {f"torch.{name}": value for name, value in vars(torch).items() if isinstance(value, torch.dtype)}
+DTYPES = {
+    f"torch.{name}": getattr(torch, name)
+    for name in (
+        "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex32 complex64 complex128 "
+        "float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz"
+    ).split()
+}
 NUMPY_DTYPES = ("?", "i1", "u1", "i2", "i4", "i8", "f2", "f4", "f8", "b1")
 
 
