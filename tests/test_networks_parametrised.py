@@ -183,6 +183,20 @@ def test_a_state_of_another_kind_is_refused(state, message):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # torch.jit.script, by which torch makes its rules for jvp
+def test_fewer_digits_under_autocast_do_not_stay():
+    model = replace(network(), mode="learnable").model.eval()
+    with torch.no_grad():
+        before = model(IMAGES)
+        model[0].parametrizations.weight[0].raw_x.mul_(1.5)
+        with torch.autocast("cpu", torch.bfloat16):
+            model(IMAGES)
+        after = model(IMAGES)
+    assert not torch.equal(after, before)
+    torch.testing.assert_close(after, fold(model)(IMAGES))
+
+
+# torch.func itself scripts functions when it is used first.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
 def test_gradients_are_never_taken_from_what_was_kept():
     model = replace(network(), mode="learnable").model
     with torch.no_grad():

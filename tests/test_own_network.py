@@ -46,7 +46,7 @@ def test_from_a_checkpoint_to_a_report_in_five_lines(place, monkeypatch, capsys)
     said = capsys.readouterr().out
     tables = [text.splitlines() for text in re.findall(r"^ +layer .*\n(?: *stages.*\n)+", said, flags=re.MULTILINE)]
     assert [len(table) for table in tables] == [13, 13]
-    for table, columns in zip(tables, (["explained"], ["explained", "change"]), strict=True):
+    for table, columns in zip(tables, (["explained", "median"], ["explained", "change"]), strict=True):
         assert table[0].split() == ["layer", "size", "n", *columns, *(f"k{k}" for k in range(1, 9))]
         rows = [dict(zip(table[0].split(), row.split(), strict=True)) for row in table[1:]]
         assert rows[-1]["layer"] == "stages.3.blocks.1.conv_dw" and 0 < float(rows[-1]["explained"]) < 1

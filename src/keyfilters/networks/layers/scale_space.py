@@ -186,8 +186,11 @@ class ScaleSpaceWeight(ComputedWeight):
 
 
 def _may_keep(state) -> bool:
-    """True where comparing values is cheap and possible: plain tensors on a CPU, no gradient wanted, nothing that traces."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    """True where comparing values is cheap and possible: plain tensors on a CPU, no gradient wanted, nothing that traces.
+
+    Autocast rounds what is computed under it: kept, it would be handed out where nobody asked for fewer digits.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
         return False
     if torch.is_grad_enabled() and any(t.requires_grad for t in state):
         return False

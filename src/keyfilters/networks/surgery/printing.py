@@ -10,9 +10,9 @@ __all__: list[str] = []
 
 WIDTH = 80
 """Characters in a line of what ``print`` shows."""
-SHORT = {"channels": "n", "explained_mean": "mean", "explained_median": "median"}
-LONG = ("stride", "padding", "replaced", "dead", "note")
-"""Columns of a report that ``print`` leaves out; they are in its data frame."""
+SHORT = {"channels": "n", "explained_median": "median"}
+LONG = ("stride", "padding", "replaced", "dead", "note", "explained_mean")
+"""Columns of a report that ``print`` leaves out, so that a row fits a line; they are in its data frame."""
 
 
 def terminal_width() -> int | None:
