@@ -84,13 +84,13 @@ def test_the_answer_is_the_share_of_all_filters(tmp_path):
 def test_the_command(tmp_path, network, capsys):
     one, other = saved(network, tmp_path / "one.safetensors"), saved(network, tmp_path / "two.pth")
     assert main(["inspect", str(one), "--nulls", "impulse", "--csv", str(tmp_path / "a.csv"), "--html", str(tmp_path / "a.html")]) == 0
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert out.startswith("The 8 keys explain ") and "one.safetensors (file: " in out and "not matched: third: kernel of even size" in out
     assert (tmp_path / "a.csv").read_text().startswith("layer,size") and (tmp_path / "a.html").exists()
     assert main(["inspect", str(one), "--nulls", "none", "--json"]) == 0
     assert [row["layer"] for row in json.loads(capsys.readouterr().out)["layers"]] == ["first", "second", "third"]
     assert main(["inspect", str(one), str(other), "--nulls", "none", "--csv", str(tmp_path / "b.csv")]) == 0
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert out.count("The 8 keys explain ") == 2 and "two.pth: the weights are those under 'net'" in out
     rows = (tmp_path / "b.csv").read_text().splitlines()
     assert rows[0].startswith("file,layer") and len(rows) == 7
