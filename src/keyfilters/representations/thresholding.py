@@ -12,6 +12,10 @@ even-soft  :math:`\max(|x| - t, 0)`        soft without its sign; even, continuo
 modulus    :math:`|x|`                    even; t has no part in it
 ========== ============================== ================================================================
 
+The even kinds are what is left if the sign is dropped. Tanner's lecture (Theories of Deep Learning, C6.5, video 12) prints
+even-hard, and as its soft threshold a function that is :math:`-x + t = |x| + t` below -t: neither even nor continuous,
+probably by a slip, and not among the kinds.
+
 A proximal map of a penalty p is :math:`\operatorname{prox}_p(x) = \arg\min_z \tfrac12 (z - x)^2 + p(z)`.
 """
 
