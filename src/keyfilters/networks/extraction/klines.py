@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg.lapack import dsyevr
 
 from ...checks import integer
 
@@ -97,8 +97,11 @@ def _leading(v: np.ndarray) -> np.ndarray:
     if m == 0 or not v.any():
         return np.eye(1, d)[0]
     square = v @ v.T if m < d else v.T @ v
-    last = len(square) - 1
-    _, vectors = eigh(square, subset_by_index=[last, last])
+    last = len(square)
+    # What scipy.linalg.eigh calls, whose checks take longer than the sums for matrices this small.
+    _, vectors, _, _, failed = dsyevr(square, range="I", il=last, iu=last, lower=1)
+    if failed:
+        raise np.linalg.LinAlgError(f"the eigenvalues of a cluster of {m} vectors did not converge")
     line = vectors[:, 0] @ v if m < d else vectors[:, 0]
     return line / np.linalg.norm(line)
 

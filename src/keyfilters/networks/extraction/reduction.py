@@ -93,10 +93,22 @@ class ExplainedVariance:
     def __call__(self, candidates) -> float:
         return float(min(self.table(candidates).max(axis=0).sum() / self.energy, 1.0))
 
-    def subsets(self, candidates):
-        """Return the score as a function of indices into ``candidates``: the projections are computed once."""
+    def removals(self, candidates):
+        """Return a function of indices into ``candidates`` that gives the scores of the sets without each one of them.
+
+        The projections are computed once. A filter that is left out costs what its filters lose to their second best.
+        """
         table = self.table(candidates)
-        return lambda indices: float(min(table[indices].max(axis=0).sum() / self.energy, 1.0))
+
+        def scores(indices) -> np.ndarray:
+            part = table[indices]
+            best, filters = part.argmax(axis=0), np.arange(part.shape[1])
+            first = part[best, filters]
+            part[best, filters] = 0.0
+            lost = np.bincount(best, first - part.max(axis=0), minlength=len(part))
+            return np.minimum((first.sum() - lost) / self.energy, 1.0)
+
+        return scores
 
 
 class Accuracy:
@@ -164,18 +176,23 @@ def greedy_reduction(candidates, score, down_to: int = 1) -> Reduction:
     if not np.isfinite(candidates).all():
         raise ValueError("candidates hold NaN or infinity: expected finite numbers")
     down_to = check_count(down_to, len(candidates), "candidates", "down_to")
-    of = score.subsets(candidates) if hasattr(score, "subsets") else lambda indices: score(candidates[indices])
 
-    def value(indices) -> float:
-        found = float(of(indices))
-        if not np.isfinite(found):
-            raise ValueError(f"score is {found} for {len(indices)} filters: expected a finite number")
+    def one_by_one(indices) -> list[float]:
+        return [score(candidates[indices[:i] + indices[i + 1:]]) for i in range(len(indices))]
+
+    without_each = score.removals(candidates) if hasattr(score, "removals") else one_by_one
+
+    def values(found, filters: int) -> np.ndarray:
+        found = np.array(found, dtype=np.float64)
+        wrong = found[~np.isfinite(found)]
+        if len(wrong):
+            raise ValueError(f"score is {wrong[0]} for {filters} filters: expected a finite number")
         return found
 
     left = list(range(len(candidates)))
-    sizes, scores, removed = [len(left)], [value(left)], []
+    sizes, scores, removed = [len(left)], [*values([score(candidates)], len(left))], []
     while len(left) > down_to:
-        trials = [value(left[:i] + left[i + 1:]) for i in range(len(left))]
+        trials = values(without_each(left), len(left) - 1)
         best = int(np.argmax(trials))
         removed.append(left.pop(best))
         sizes.append(len(left))
