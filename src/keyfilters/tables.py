@@ -47,7 +47,7 @@ def scales_table(method):
         - key: a number, or the numbers of a group; axis: x, y, both or gamma;
         - fit: the method; "earlier model" for the scales of key 7 that belong to plain smoothing; the
           norm of its two-parameter fit, "l1" or "l2", for the others of key 7;
-        - published, reproduced (closed form, root or certified optimum), difference: reproduced minus
+        - published, reproduced (closed form, root or numerically certified optimum), difference: reproduced minus
           published;
         - rerun: the published grid search run again, rerun_difference: that minus published, step: the
           spacing of the grid, its largest for logarithmic grids (NaN where no grid is known);

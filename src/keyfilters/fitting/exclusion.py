@@ -27,7 +27,7 @@ class Exclusion:
     norm : ndarray, shape (n, m)
         Norm of (model - normalised filter), indexed [second, first].
     lower : ndarray, shape (n, m)
-        No point of the cell has a smaller norm.
+        No point of the cell has a smaller norm, by a slope bound that is evaluated at grid points.
     open : ndarray of bool, shape (n, m)
         Cells that may hold a norm as small as the optimum's.
     """

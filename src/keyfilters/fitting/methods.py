@@ -174,7 +174,7 @@ def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact"
     edge : {"crop", "exact"}
         Border of the model (see :func:`keyfilters.ideal_filter`).
     search : {"exact", "grid"}
-        ``"exact"``: the global optimum, certified. ``"grid"``: the published grids and parabolas
+        ``"exact"``: the global optimum, numerically certified. ``"grid"``: the published grids and parabolas
         (where a published window does not hold the optimum, one of the same width about it).
     normalized : bool
         True if ``filter`` is normalised already and is to be fitted as it is.

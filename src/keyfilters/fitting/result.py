@@ -11,7 +11,7 @@ from ..models import ideal_filter
 
 @dataclass(frozen=True)
 class Certificate:
-    """What certifies an optimum.
+    """What certifies an optimum: numerically, by values and slopes at grid points, and not by a proof.
 
     Attributes
     ----------

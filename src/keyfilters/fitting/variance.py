@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.optimize import brentq
 
@@ -51,6 +53,13 @@ def factor_variance(operator: str, sigma, size: int, edge: str, reference_scale:
     return (a @ u**2) / total - mean**2
 
 
+@lru_cache(maxsize=64)
+def _tabled(operator: str, size: int, edge: str, reference_scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Scales, a hundredth of a grid unit apart, and the variances there: the same for every filter."""
+    grid = np.linspace(0.0, largest_scale(size), 1 + round(largest_scale(size) / 0.01))
+    return grid, factor_variance(operator, grid, size, edge, reference_scale)
+
+
 def match(operator: str, variance: float, size: int, edge: str, reference_scale: float = 1.0) -> tuple[float, float, bool]:
     """Method B along one axis: the smallest sigma at which the model's weighted variance equals ``variance``.
 
@@ -58,12 +67,12 @@ def match(operator: str, variance: float, size: int, edge: str, reference_scale:
     variance lies below the model's smallest, sigma is 0, where it lies above its largest, the scale of
     the largest. In a window so small that all scales have one variance, no scale is determined: 0, no root.
     """
-    grid = np.linspace(0.0, largest_scale(size), 1 + round(largest_scale(size) / 0.01))
+    grid, tabled = _tabled(operator, size, edge, reference_scale)
 
     def mismatch(sigma):
         return factor_variance(operator, sigma, size, edge, reference_scale) - variance
 
-    difference = mismatch(grid)
+    difference = tabled - variance
     if np.ptp(difference) <= 1e-12:
         return 0.0, float(difference[0]), False
     # At a grid point that is a root, rounding decides the sign: take the point itself.
