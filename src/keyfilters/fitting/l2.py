@@ -36,7 +36,8 @@ def minimize_l2(problem, start, max_steps: int = 60) -> LocalMinimum:
             trial = np.clip(p + length * step, problem.lower, problem.upper)
             new = problem.evaluate(trial)
             new_value = float(new[0] @ new[0])
-            if new_value < value or length < 1e-10:
+            # So short a Newton step has converged: rounding alone decides whether the value falls.
+            if new_value < value or length < 1e-10 or np.abs(step).max() < 1e-9:
                 break
             length /= 2
         moved = np.abs(trial - p).max()
