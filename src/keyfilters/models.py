@@ -71,7 +71,8 @@ def ideal_filter(key, sigma_x, sigma_y=None, *, gamma=None, size: int = 7, edge:
     Returns
     -------
     ndarray, shape (..., size, size)
-        Convolution kernel, y up (row 0 is the largest y).
+        Kernel of a convolution, y up (row 0 is the largest y). Networks correlate: where ``nn.Conv2d`` has this
+        kernel as its weight, as the learned filters are stored, an odd filter responds with the opposite sign.
 
     Raises
     ------
@@ -89,6 +90,14 @@ def ideal_filter(key, sigma_x, sigma_y=None, *, gamma=None, size: int = 7, edge:
            [ 0.,  0.,  0.]])
     >>> ideal_filter(8, 0.6).shape
     (7, 7)
+
+    On the ramp f(x) = x the difference is +1; correlated, as a network does, -1:
+
+    >>> from scipy import ndimage
+    >>> ramp = np.tile(np.arange(7.0), (7, 1))
+    >>> kernel = ideal_filter(2, 0.0)
+    >>> float(ndimage.convolve(ramp, kernel)[3, 3]), float(ndimage.correlate(ramp, kernel)[3, 3])
+    (1.0, -1.0)
     """
     row = key_row(key)
     size = odd_size(size)

@@ -268,7 +268,9 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     dtype : torch.dtype, optional
         Of the weights; default: torch's own, usually float32.
 
-    Input (N, channels, H, W), output (N, channels * multiplier, H', W').
+    Input (N, channels, H, W), output (N, channels * multiplier, H', W'). The kernels are stored as those of a
+    convolution, and the layer correlates, as ``nn.Conv2d`` and the networks with learned weights do: an odd key
+    responds with the opposite sign of the convolution.
 
     Raises
     ------
@@ -277,6 +279,13 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
 
     Examples
     --------
+    On the ramp f(x) = x, whose difference is +1, key 2 responds with -1:
+
+    >>> ramp = torch.arange(9.0).expand(1, 1, 9, 9)
+    >>> difference = ScaleSpaceConv2d(1, keys=[2], sigma_x=0.0, sigma_y=0.0, bias=False)
+    >>> float(difference(ramp).detach()[0, 0, 4, 4])
+    -1.0
+
     >>> layer = ScaleSpaceConv2d(16, learn_scales=True)
     >>> layer(torch.zeros(1, 16, 12, 12)).shape, sorted(name for name, _ in layer.named_parameters())
     (torch.Size([1, 16, 12, 12]), ['bias', 'raw_x', 'raw_y'])
