@@ -1,8 +1,10 @@
 """What several test files share."""
 
 import fcntl
+import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,21 @@ def nodejs(once):
 
     once("node", find_node)  # which may install a library that it needs
     return find_node()
+
+
+@pytest.fixture(scope="session")
+def node(nodejs):
+    """Ask the scripts of the book's pages, run by Node.js."""
+
+    def ask(what, **request):
+        done = subprocess.run(
+            [nodejs, str(ROOT / "tests" / "interactive_numbers.js")],
+            input=json.dumps({"what": what, **request}), capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,18 @@
 const {join} = require("path");
 const folder = join(__dirname, "..", "book", "interactive");
 const maths = require(join(folder, "maths.js")), fit = require(join(folder, "fit.js"));
+const weights = require(join(folder, "weights.js")), inspect = require(join(folder, "inspect.js"));
+const {readFileSync} = require("fs"), {basename} = require("path");
+
+// As the page does with a file that was dropped: its report, or the line that says what is wrong with it.
+async function inspection(file, data) {
+  try {
+    return await inspect.report(basename(file), weights.readFilters(new Uint8Array(readFileSync(file)), basename(file), data.wrappers), data);
+  } catch (error) {
+    if (error instanceof weights.Refused) return {refused: `${basename(file)} ${error.message}`};
+    throw error;
+  }
+}
 
 const answers = {
   models: ({cases}) => cases.map(c => maths.idealFilter(c.row, c.sigmaX, c.sigmaY, c.gamma, c.edge)),
@@ -14,8 +26,9 @@ const answers = {
   fits: ({rows, cases}) => cases.map(c => fit.fitAll(rows, c.filter, c.objective, c.edge)),
   texts: ({cases}) => cases.map(text => require(join(folder, "state.js")).readFilter(text)),
   addresses: ({cases}) => cases.map(text => require(join(folder, "state.js")).readHash(text)),
+  inspections: ({data, files}) => Promise.all(files.map(file => inspection(file, data))),
   limits: () => ({top: fit.TOP, gamma: fit.GAMMA_MAX}),
 };
 
-const request = JSON.parse(require("fs").readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify(answers[request.what](request)));
+const request = JSON.parse(readFileSync(0, "utf8"));
+Promise.resolve(answers[request.what](request)).then(answer => process.stdout.write(JSON.stringify(answer)));

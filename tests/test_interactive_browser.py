@@ -3,20 +3,15 @@
 The page is built here in a small book of its own, so that it is tested without the notebooks.
 """
 
-import shutil
-import subprocess
-import sysconfig
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 import browser as chromium
 import keyfilters as kf
-from keyfilters.book.interactive import interactive_data, write_interactive
-from keyfilters.book.project import Project
+from keyfilters.book.interactive import interactive_data
+from small_pages import Page, small_book
 
-ROOT = Path(__file__).resolve().parent.parent
 PROTOCOLS = ("http", "file")
 # What was seen to work from a file in two ways needs no second protocol in each run of the tests.
 FROM_BOTH = ("http", pytest.param("file", marks=pytest.mark.slow))
@@ -24,34 +19,10 @@ WIDTHS = (1280, 375)
 
 pytestmark = pytest.mark.browser
 
-TOC = """format: jb-book
-root: index
-parts:
-  - caption: Reference
-    chapters:
-      - file: interactive
-      - file: notation
-"""
-
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
-    """The page between two others; links to pages that this book lacks only warn."""
-    project = Project(tmp_path_factory.mktemp("interactive"))
-    for folder in ("interactive", "_static"):
-        shutil.copytree(ROOT / "book" / folder, project.book / folder)
-    for name in ("interactive.md", "notation.md", "references.bib"):
-        shutil.copyfile(ROOT / "book" / name, project.book / name)
-    shutil.copyfile(ROOT / "_config.yml", project.config)
-    (project.book / "index.md").write_text("# Home\n\nA page.\n", encoding="utf-8")
-    (project.book / "_toc.yml").write_text(TOC, encoding="utf-8")
-    write_interactive(project)
-    program = str(Path(sysconfig.get_path("scripts")) / "jupyter-book")
-    command = [program, "build", str(project.book), "--path-output", str(project.root), "--config", str(project.config)]
-    done = subprocess.run([*command, "--all", "-q"], capture_output=True, text=True)
-    built = project.root / "_build" / "html"
-    assert (built / "interactive.html").is_file(), (done.stdout + done.stderr)[-2000:]
-    return built
+    return small_book(tmp_path_factory.mktemp("interactive"), "interactive")
 
 
 @pytest.fixture(scope="module")
@@ -63,28 +34,10 @@ def addresses(html):
 @pytest.fixture
 def opened(running, addresses):
     """Open the page; whatever goes wrong in it fails the test at its end."""
-    tabs, trouble = [], []
-
-    def note_request(request):
-        url = urlsplit(request.url)
-        if url.scheme not in ("file", "data", "blob", "about") and url.netloc != urlsplit(addresses["http"]).netloc:
-            trouble.append(f"request to the outside: {request.url}")
-
-    def open_page(hash="", protocol="http", width=1280, mode="light"):
-        tab = running.new_page(viewport={"width": width, "height": 900}, color_scheme=mode, reduced_motion="reduce")
-        tab.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: trouble.append(str(error)))
-        tab.on("request", note_request)
-        tab.goto(f"{addresses[protocol]}/interactive.html{hash}", wait_until="load")
-        chromium.settle(tab)
-        tab.wait_for_function("['kx-result', 'kf-result'].every(id => document.getElementById(id).textContent)")
-        tabs.append(tab)
-        return tab
-
-    yield open_page
-    for tab in tabs:
-        tab.close()
-    assert not trouble, "\n".join(trouble)
+    fitted = "['kx-result', 'kf-result'].every(id => document.getElementById(id).textContent)"
+    page = Page(running, addresses, "interactive.html", fitted)
+    yield page.open
+    page.close()
 
 
 def numbers(tab, table):

@@ -22,6 +22,7 @@ __all__ = ["NOT_PRINTED", "PrintedPage", "compose", "printed_pages"]
 
 NOT_PRINTED: dict[str, str] = {
     "interactive": "needs a browser",
+    "inspect_network": "needs a browser",
     "api/": "a reference to search in, not to read",
 }
 """Pages, or folders of pages, that stay out of print -> the reason."""

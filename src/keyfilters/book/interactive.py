@@ -1,4 +1,4 @@
-"""The page on which a reader shapes a key: its style, scripts and data, written in one piece for `{raw} html`.
+"""The pages on which a reader shapes a key and inspects a network: style, scripts and data, in one piece for `{raw} html`.
 
 Nothing is loaded by an address, so that the page works from a file. The scripts do not lie in `_static`: Jupyter Book
 would load whatever script lies there on every page.
@@ -7,6 +7,7 @@ would load whatever script lies there on every page.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -16,13 +17,16 @@ from ..models import MODEL_EDGES, ideal_filter
 from ..normalization import normalized_filters
 from .project import Project, write_atomic
 
-__all__ = ["SCRIPTS", "interactive_data", "write_interactive"]
+__all__ = ["PAGES", "interactive_data", "write_interactive"]
 
-# In this order: each uses what stands before it.
-SCRIPTS = ("maths.js", "fit.js", "paint.js", "state.js", "explorer.js", "workbench.js")
-STYLE = "interactive.css"
+PAGES = {
+    "interactive": ("interactive.css", "maths.js", "fit.js", "paint.js", "state.js", "explorer.js", "workbench.js"),
+    "inspect_network": ("interactive.css", "inspect.css", "maths.js", "fit.js", "paint.js", "weights.js", "inspect.js", "inspector.js"),
+}
+"""Page -> its styles and scripts, in this order: each uses what stands before it."""
 
 _COLOURS = 11
+_TAGS = {".css": "style", ".js": "script"}
 
 
 def _symbol(row) -> str:
@@ -50,10 +54,11 @@ def _presets(edge: str) -> dict[str, list[list[float | None]]]:
 
 
 def interactive_data() -> dict:
-    """What the page knows: the catalogue, the filters, their templates, the fits of all methods, the colours."""
+    """What the pages know: the catalogue, the filters, their templates, the fits of all methods, the colours, and what names wear."""
     import matplotlib
 
     from ..figures.style import DIVERGING
+    from ..networks.zoo.trees import BESIDE, INSERTED
 
     # The map is piecewise linear between these colours, so eleven of them are the whole of it.
     colours = matplotlib.colormaps[DIVERGING](np.linspace(0, 1, _COLOURS))[:, :3]
@@ -69,21 +74,28 @@ def interactive_data() -> dict:
         "templates": [_template(row).ravel().tolist() for row in KEYS],
         "presets": {edge: _presets(edge) for edge in MODEL_EDGES},
         "colours": np.rint(255 * colours).astype(int).tolist(),
+        "wrappers": {"inserted": list(INSERTED), "beside": list(BESIDE)},
     }
 
 
+def _piece(folder: Path, name: str) -> str:
+    text, tag = (folder / name).read_text(encoding="utf-8"), _TAGS[Path(name).suffix]
+    # A saved report takes the style of reports along.
+    known = ' id="ki-style"' if name == "inspect.css" else ""
+    return f"<{tag}{known}>\n{text}</{tag}>"
+
+
 def write_interactive(project: Project) -> None:
-    """Write `book/_generated/interactive.html`: style, data and scripts of the page.
+    """Write `book/_generated/<page>.html` of each page: its styles, the data and its scripts.
 
     A file that would not change is left alone, so that its time does not make the book look out of date.
     """
     folder = project.book / "interactive"
     # A closing tag within a script would end it.
     data = json.dumps(interactive_data(), separators=(",", ":"), ensure_ascii=False).replace("</", r"<\/")
-    parts = [f"<style>\n{(folder / STYLE).read_text(encoding='utf-8')}</style>"]
-    parts.append(f"<script>\nwindow.KeyFilters = {{data: {data}}};\n</script>")
-    parts += [f"<script>\n{(folder / name).read_text(encoding='utf-8')}</script>" for name in SCRIPTS]
-    text = "\n".join(parts) + "\n"
-    target = project.generated / "interactive.html"
-    if not target.is_file() or target.read_text(encoding="utf-8") != text:
-        write_atomic(target, text)
+    for page, names in PAGES.items():
+        parts = [f"<script>\nwindow.KeyFilters = {{data: {data}}};\n</script>", *(_piece(folder, name) for name in names)]
+        text = "\n".join(parts) + "\n"
+        target = project.generated / f"{page}.html"
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            write_atomic(target, text)

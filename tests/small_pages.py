@@ -1,0 +1,71 @@
+"""A page with scripts in a small book of its own, and a browser's tab that notes whatever goes wrong in it."""
+
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import browser as chromium
+from keyfilters.book.interactive import write_interactive
+from keyfilters.book.project import Project
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TOC = """format: jb-book
+root: index
+parts:
+  - caption: Reference
+    chapters:
+      - file: {page}
+      - file: notation
+"""
+
+
+def small_book(folder: Path, page: str) -> Path:
+    """Build the page between two others; links to pages that this book lacks only warn. Returns the built folder."""
+    project = Project(folder)
+    for name in ("interactive", "_static"):
+        shutil.copytree(ROOT / "book" / name, project.book / name)
+    for name in (f"{page}.md", "notation.md", "references.bib"):
+        shutil.copyfile(ROOT / "book" / name, project.book / name)
+    shutil.copyfile(ROOT / "_config.yml", project.config)
+    (project.book / "index.md").write_text("# Home\n\nA page.\n", encoding="utf-8")
+    (project.book / "_toc.yml").write_text(TOC.format(page=page), encoding="utf-8")
+    write_interactive(project)
+    program = str(Path(sysconfig.get_path("scripts")) / "jupyter-book")
+    command = [program, "build", str(project.book), "--path-output", str(project.root), "--config", str(project.config)]
+    done = subprocess.run([*command, "--all", "-q"], capture_output=True, text=True)
+    built = project.root / "_build" / "html"
+    assert (built / f"{page}.html").is_file(), (done.stdout + done.stderr)[-2000:]
+    return built
+
+
+class Page:
+    """A page at its addresses (protocol -> address of its book); `ready` is the condition in which it can be used."""
+
+    def __init__(self, running, addresses, name: str, ready: str):
+        self.running, self.addresses, self.name, self.ready = running, addresses, name, ready
+        self.tabs, self.trouble = [], []
+
+    def _note(self, request):
+        url = urlsplit(request.url)
+        if url.scheme not in ("file", "data", "blob", "about") and url.netloc != urlsplit(self.addresses["http"]).netloc:
+            self.trouble.append(f"request to the outside: {request.url}")
+
+    def open(self, hash="", protocol="http", width=1280, mode="light"):
+        tab = self.running.new_page(viewport={"width": width, "height": 900}, color_scheme=mode, reduced_motion="reduce")
+        tab.on("console", lambda message: self.trouble.append(message.text) if message.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: self.trouble.append(str(error)))
+        tab.on("request", self._note)
+        tab.goto(f"{self.addresses[protocol]}/{self.name}{hash}", wait_until="load")
+        chromium.settle(tab)
+        tab.wait_for_function(self.ready)
+        self.tabs.append(tab)
+        return tab
+
+    def close(self):
+        """Close the tabs; `AssertionError` with whatever went wrong in them."""
+        for tab in self.tabs:
+            tab.close()
+        assert not self.trouble, "\n".join(self.trouble)
