@@ -10,6 +10,7 @@ from each import each
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
+import ml_dtypes  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 
@@ -47,12 +48,14 @@ def weights():
     }  # fmt: skip
 
 
+KINDS = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "float64": TensorProto.DOUBLE, "bfloat16": TensorProto.BFLOAT16}
+
+
 def tensor(name, array, encoding):
     """An initialiser with its numbers in raw bytes or in the field of their type."""
-    kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "float64": TensorProto.DOUBLE}[str(array.dtype)]
     if encoding == "raw":
         return numpy_helper.from_array(array, name)
-    return helper.make_tensor(name, kind, array.shape, array.ravel())
+    return helper.make_tensor(name, KINDS[str(array.dtype)], array.shape, array.astype(np.float64).ravel())
 
 
 def network(path, encoding="raw", dtype=np.float32, constant=False):
@@ -125,7 +128,7 @@ def test_safetensors_of_all_types_give_the_report_of_the_command(tmp_path, node,
 
 
 @pytest.mark.parametrize("encoding", ["raw", "fields"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64, ml_dtypes.bfloat16])
 def test_onnx_in_both_encodings_gives_the_report_of_the_command(tmp_path, node, data, encoding, dtype):
     path = network(tmp_path / "net.onnx", encoding, dtype, constant=encoding == "fields")
     [found] = node("inspections", data=data, files=[str(path)])
@@ -203,6 +206,12 @@ def bad_files(folder):
         "x.index.json": (b'{"weight_map": {}}', "is the index of several files: use the command"),
         "notes.txt": (b"hello, world", "is no file that this page reads: expected .safetensors or .onnx"),
     }  # fmt: skip
+
+
+def test_the_command_names_the_layer_without_sound_numbers_too(tmp_path):
+    (tmp_path / "infinite.onnx").write_bytes(bad_files(tmp_path)["infinite.onnx"][0])
+    with pytest.raises(ValueError, match=r"infinite\.onnx holds NaN or infinity in w: expected finite weights$"):
+        inspect_file(tmp_path / "infinite.onnx")
 
 
 def test_a_bad_file_is_answered_in_one_line_that_names_it(tmp_path, node, data):

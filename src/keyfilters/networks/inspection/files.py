@@ -67,7 +67,10 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
     for node in graph.node:
         if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in arrays:
             continue
-        array = numpy_helper.to_array(arrays[node.input[1]])
+        tensor = arrays[node.input[1]]
+        array = numpy_helper.to_array(tensor)
+        if tensor.data_type == onnx.TensorProto.BFLOAT16:
+            array = array.astype(np.float32)  # numpy has no such type of its own: the array's kind is not "f"
         values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         axes = array.ndim - 2
         # One group per input channel; with a single channel there is one group as well, which is no depthwise layer.
@@ -83,7 +86,11 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         padding = before if known else ()
         name = node.name or node.input[1]
         found.append(_stack(name, np.asarray(array), stride=stride, dilation=dilation, padding=padding))
-    return [f for f in found if f is not None], []
+    layers = [f for f in found if f is not None]
+    for layer in layers:
+        if not np.isfinite(layer.filters).all():
+            raise ValueError(f"{path} holds NaN or infinity in {layer.name}: expected finite weights")
+    return layers, []
 
 
 def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) -> Inspection:
