@@ -1,6 +1,7 @@
 """keyfilters inspect FILE: any file of weights, no architecture, nothing executed."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -49,8 +50,6 @@ def saved(network, path):
 @pytest.mark.filterwarnings("ignore")
 @each("suffix", [".safetensors", ".pth", ".npz", ".onnx"])
 def test_a_file_gives_the_report_of_its_network(tmp_path, network, suffix):
-    if suffix == ".onnx":
-        pytest.importorskip("onnx")
     found = inspect_file(saved(network, tmp_path / f"x{suffix}"), draws=3)
     right = inspect_model(network, draws=3)
     numbers = ["size", "channels", "dead", "explained", "explained_mean", "null_random", "null_gaussian", "null_lines", *(f"key_{k}" for k in range(1, 9))]
@@ -94,6 +93,14 @@ def test_the_command(tmp_path, network, capsys):
     assert out.count("The 8 keys explain ") == 2 and "two.pth: the weights are those under 'net'" in out
     rows = (tmp_path / "b.csv").read_text().splitlines()
     assert rows[0].startswith("file,layer") and len(rows) == 7
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys):
+    (tmp_path / "x.onnx").write_bytes(b"\x08\x07")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert main(["inspect", str(tmp_path / "x.onnx")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.endswith("which is not installed: pip install 'keyfilters[networks]'\n")
 
 
 def test_mistakes_are_one_line(tmp_path, network, capsys):

@@ -189,6 +189,22 @@ def test_a_network_that_was_loaded_is_shown_images_as_timm_shows_them(name):
         assert torch.equal(evaluation_transform(loaded)(Image.fromarray(image)), theirs(Image.fromarray(image)))
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "size"),
+    [
+        ("vit_tiny_patch16_224", {"img_size": 96}, (3, 96, 96)), ("vit_tiny_patch16_224", {"img_size": (96, 64)}, (3, 96, 64)),
+        ("convnextv2_atto", {"in_chans": 1}, (1, 224, 224)), ("convnextv2_atto", {}, (3, 224, 224)),
+    ],
+)  # fmt: skip
+def test_the_size_of_images_is_that_which_the_network_was_built_for(name, args, size):
+    loaded = load_model(name, model_args=args)
+    assert loaded.input_size == size and len(loaded.mean) == len(loaded.std) == size[0]
+    images = preprocess(np.full((1, 120, 100, 3), 128, np.uint8), loaded, resize=True)
+    assert images.shape == (1, *size)
+    with torch.no_grad():
+        assert loaded.model(images).shape == (1, 1000)
+
+
 def test_a_network_of_four_channels_is_named():
     four = SimpleNamespace(input_size=(4, 32, 32), mean=(0.5,) * 4, std=(0.5,) * 4)
     assert "the network takes images of 4 channels: expected 3 (colours) or 1 (grey)" in message(lambda: evaluation_transform(four))

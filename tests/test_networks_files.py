@@ -346,6 +346,9 @@ def test_convnext_of_transformers(tmp_path, version, prefix):
     write_weights(behind(prefix, theirs), tmp_path / "hf.safetensors", force=True)
     found = load_model(f"convnext{version}_atto", weights=tmp_path / "hf.safetensors", model_args={"conv_mlp": False})
     assert equal(found.model.state_dict(), own)
+    # ConvNextLayerNorm's default and ConvNextConfig.layer_norm_eps, which is that of the last normalisation alone.
+    assert found.model.head.norm.eps == 1e-12 and found.model.stem[1].eps == found.model.stages[0].blocks[0].norm.eps == 1e-6
+    assert any("the epsilon of head.norm is 1e-12" in note for note in found.notes)
 
 
 def test_taps_of_sparse_convolutions(tmp_path):

@@ -88,6 +88,8 @@ def test_random_filters_are_explained_as_the_nulls_are(inspected):
         assert abs(record["explained"] - record["null_gaussian"]) < 0.03
         assert record["null_lines"] > record["explained"] + 0.03
         assert record["null_random"] <= record["null_random_95"] and "null_lines_95" not in record
+        for kind in found.nulls:
+            assert 0 < record[f"null_{kind}_median"] < 1 and 0 < record[f"null_{kind}_mean"] < 1
 
 
 def test_spread_measures_are_those_of_the_filters(inspected):
@@ -178,7 +180,7 @@ def test_nulls_can_be_chosen(mixed):
     bare = inspect_model(mixed, nulls="none")
     assert not [c for c in bare.frame() if c.startswith("null_")] and "null_random" not in bare.sizes[0]
     some = inspect_model(mixed, nulls=("lines", "impulse", "lines"), draws=2)
-    assert [c for c in some.frame() if c.startswith("null_")] == ["null_lines", "null_impulse"]
+    assert [c for c in some.frame() if c.startswith("null_")] == [f"null_{kind}{over}" for kind in ("lines", "impulse") for over in ("", "_mean", "_median")]
     assert inspect_model(mixed, nulls="lines,impulse", draws=2).document() == some.document()
 
 

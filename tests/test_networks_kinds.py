@@ -9,12 +9,16 @@ timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
 from keyfilters.filters import KEYS  # noqa: E402
-from keyfilters.models import factor  # noqa: E402
+from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
-from keyfilters.networks import find_depthwise, inspect_model, match, replace  # noqa: E402
+from keyfilters.cli import main  # noqa: E402
+from keyfilters.networks import TrainConfig, extract, find_depthwise, inspect_file, inspect_model, load_model, match, replace  # noqa: E402
 from keyfilters.networks.layers.scale_space import key_parameters  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
+from keyfilters.networks.surgery.scale_fits import fit_scales  # noqa: E402
+from keyfilters.networks.training.setup import network_of  # noqa: E402
+from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 
 
 class OwnConvolution(nn.Module):
@@ -107,6 +111,36 @@ def test_one_dimensional_filters_are_matched():
         assert done.report.replaced.tolist() == [0, 10] and done.report.note[0]
 
 
+@each("axis", list(AXES))
+def test_one_dimensional_filters_have_scales_of_their_own(axis):
+    size, across = AXES[axis]
+    truth = {row.number: (0.4 + 0.1 * row.number, 0.3 if row.number == 7 else 0.0) for row in KEYS if row.derivative_axis != across}
+    filters = []
+    for number, (sigma, gamma) in truth.items():
+        # The row or column through the centre of the filter in the plane; any scale across but for key 7, which has one.
+        scales = (sigma, sigma if number == 7 else 0.5)
+        plane = ideal_filter(number, *(scales if axis == "x" else scales[::-1]), gamma=gamma or None)
+        filters.append(-2.0 * (plane[3:4] if axis == "x" else plane[:, 3:4]) / np.abs(plane).max() + 0.25)
+    filters, keys = np.array(filters), np.array(list(truth))
+    assert filters.shape[1:] == size
+    found = fit_scales(filters, keys, *key_parameters("B"))
+    along, beside = (found.sigma_x, found.sigma_y) if axis == "x" else (found.sigma_y, found.sigma_x)
+    np.testing.assert_allclose(along, [sigma for sigma, _ in truth.values()], atol=1e-5)
+    np.testing.assert_allclose(found.gamma, [gamma for _, gamma in truth.values()], atol=1e-5)
+    np.testing.assert_allclose(found.explained, 1.0, atol=1e-10)
+    assert np.isnan(beside[keys != 7]).all() and beside[keys == 7] == along[keys == 7]
+    # Gain and offset are those of least squares beside noise too, and never worse than the match.
+    noisy = filters + np.random.default_rng(0).normal(0, 0.05, filters.shape)
+    conv = nn.Conv2d(len(noisy), len(noisy), size, groups=len(noisy)).double()
+    with torch.no_grad():
+        conv.weight.copy_(torch.from_numpy(noisy[:, None]))
+    matched = match(conv).layers[0]
+    own = fit_scales(noisy, matched.key, *key_parameters("B"))
+    assert (own.explained >= matched.explained - 1e-12).all() and (own.explained > matched.explained + 1e-6).any()
+    with pytest.raises(ValueError, match="is a difference across"):
+        fit_scales(filters, np.where(keys == 8, 1 if axis == "x" else 2, keys), *key_parameters("B"))
+
+
 def test_a_null_has_as_many_keys_as_there_are_factors():
     from keyfilters.networks.surgery.nulls import null_filters
 
@@ -145,6 +179,64 @@ def test_branches_are_merged_with_their_batch_norms(name):
     assert "merged with their batch norms" in report.text()
 
 
+@pytest.mark.filterwarnings("ignore")
+@each("name", NAMES)
+def test_branches_are_merged_before_surgery_and_extraction(name, tmp_path, capsys):
+    torch.manual_seed(0)
+    model = timm.create_model(name, num_classes=5).eval()
+    one, notes = merged(model)
+    names = [d.name for d in find_depthwise(one)]
+    found = match(model)
+    assert [m.name for m in found.layers] == names and found.notes == tuple(notes) and "merged" in str(found)
+    right = match(one)
+    assert all(np.array_equal(a.explained, b.explained) for a, b in zip(found.layers, right.layers, strict=True))
+    keys = extract(model, k=3, seed=1)
+    assert keys.notes == tuple(notes) and np.array_equal(keys.keys, extract(one, k=3, seed=1).keys)
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    done = replace(model)
+    assert done.report.layer.tolist() == names and done.notes == tuple(notes)
+    assert all(torch.equal(v, model.state_dict()[n]) for n, v in before.items())
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        wanted = replace(one).model(image)
+        assert torch.equal(done.model(image), wanted)
+        # What the command writes is loaded again, in the merged form.
+        write_weights(model.state_dict(), tmp_path / f"{name}-own.safetensors")
+        assert main(["replace", name, "--weights", str(tmp_path / f"{name}-own.safetensors"), "-o", str(tmp_path / f"{name}.safetensors")]) == 0
+        assert "are merged with their batch norms" in capsys.readouterr().out
+        loaded = load_model(name, weights=tmp_path / f"{name}.safetensors")
+        assert loaded.num_classes == 5 and "with its branches merged for deployment" in loaded.notes[-1]
+        assert torch.allclose(loaded.model(image), wanted, rtol=1e-4, atol=1e-5)
+        optimiser = torch.optim.SGD(model.parameters())
+        with pytest.warns(UserWarning, match="make the optimiser anew"):
+            changed = replace(model, inplace=True)
+        assert changed.model is model and torch.equal(model(image), wanted) and optimiser
+        assert set(changed.new_parameters) < set(dict(model.named_parameters()))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_with_branches_says_so(tmp_path):
+    for name in (*NAMES, "mobilenetv3_small_050"):
+        model = timm.create_model(name).eval()
+        for form, state in (("open", model.state_dict()), ("merged", merged(model)[0].state_dict())):
+            write_weights(state, tmp_path / f"{name}-{form}.safetensors")
+            notes = inspect_file(tmp_path / f"{name}-{form}.safetensors", nulls="none").notes
+            assert bool(notes) == (form == "open" and name in NAMES) and all("branches that are merged for deployment" in n for n in notes), (name, form)
+
+
+def test_training_with_keys_says_what_was_merged():
+    config = TrainConfig(model="mobileone_s0", replace="learnable", num_classes=4)
+    assert "are merged with their batch norms" in network_of(config, 4).notes[-1]
+
+
+def test_weights_that_fit_neither_form(tmp_path):
+    state = merged(timm.create_model("mobileone_s0").eval())[0].state_dict()
+    state.pop("stages.0.0.reparam_conv.weight")
+    write_weights(state, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="does not fit mobileone_s0"):
+        load_model("mobileone_s0", weights=tmp_path / "x.safetensors")
+
+
 class Rep(nn.Module):
     def __init__(self):
         super().__init__()
@@ -179,6 +271,7 @@ def test_branches_of_other_libraries():
     for kind, said in ((OtherLibrary, "merge them first"), (Broken, "could not be merged (no)")):
         found = inspect_model(nn.Sequential(kind()), nulls="none")
         assert len(found.layers) == 2 and said in found.notes[0]
+        assert said in match(nn.Sequential(kind())).notes[0] and said in replace(nn.Sequential(kind())).notes[0]
     assert inspect_model(Deployable(), nulls="none").notes
 
 

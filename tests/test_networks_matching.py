@@ -20,7 +20,7 @@ from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceC
 from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402
 from keyfilters.networks.surgery import nulls  # noqa: E402
-from keyfilters.networks.surgery.nulls import NULLS, explained_interval, null_distribution, null_filters  # noqa: E402
+from keyfilters.networks.surgery.nulls import NULLS, explained_interval, null_distribution, null_distributions, null_filters  # noqa: E402
 from keyfilters.networks.surgery.printing import table  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
@@ -200,7 +200,7 @@ def test_nulls_have_a_row_per_layer_and_come_again_with_the_seed(kind):
     assert ((first.pooled >= low) & (first.pooled <= high)).all()
 
 
-@pytest.mark.parametrize("pool", ["energy", "filters"])
+@pytest.mark.parametrize("pool", ["energy", "filters", "median"])
 def test_the_impulse_null_is_the_match_with_the_impulse(pool):
     stack = noise(5, 5)
     null = null_distribution(stack, "B", "impulse", pool=pool)
@@ -410,7 +410,13 @@ def test_one_large_filter_decides_the_pooled_share_and_not_the_mean_nor_the_medi
     with pytest.raises(ValueError, match="unknown pool 'mode': expected one of energy, filters, median"):
         found.pooled("mode")
     with pytest.raises(ValueError, match="unknown pool 'median': expected one of energy, filters"):
-        null_distribution(noise, "learned", pool="median")
+        explained_interval(found, pool="median")
+    # A null pooled in the same three ways: of the same draws, each filter of a draw by itself.
+    channels, random = null_filters("random", noise, np.random.default_rng([3, 0]), "learned")
+    shares = match(channels, random).layers[0].explained
+    null = null_distributions(noise, "learned", "random", draws=1, seed=3)
+    assert [float(null[pool].pooled[0]) for pool in ("filters", "median")] == pytest.approx([shares.mean(), np.median(shares)], abs=1e-12)
+    assert null["energy"].pooled[0] == null_distribution(noise, "learned", "random", draws=1, seed=3).pooled[0] != null["filters"].pooled[0]
 
 
 def test_large_kernels_have_all_their_nulls(monkeypatch):

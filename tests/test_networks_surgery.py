@@ -18,6 +18,7 @@ from timm.models import byobnet, convmixer, edgenext, efficientnet, fastvit, inc
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.commands import replace as command  # noqa: E402
+from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d, ScaleSpaceWeight  # noqa: E402
@@ -62,7 +63,8 @@ def network(family):
         for parameter in model.parameters():
             if 0 < parameter.abs().max() < 1e-4:
                 parameter.fill_(1.0)  # the scale of a residual branch, 1e-6 at the start
-    return model
+    # As it is deployed: surgery merges branches, which test_networks_kinds looks at.
+    return merged(model)[0]
 
 
 def output(model):

@@ -728,6 +728,17 @@ def test_resuming_wants_the_weights_and_the_images_that_it_began_with(tmp_path):
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == whole
 
 
+def test_the_hash_of_folders_holds_their_classes(tmp_path):
+    place = folder(tmp_path / "pictures")
+    for split in ("train", "val"):
+        for number, one in enumerate(sorted((place / split).iterdir())):
+            one.rename(one.with_name(str(3 + number)))
+    # Of two classes folders 3 and 4 are the first and the second; of ten they are the classes 3 and 4.
+    two, ten, again = (sets_of(TrainConfig(data=str(place), num_classes=classes)) for classes in (2, 10, 2))
+    assert [sorted({label for _, label in s.train}) for s in (two, ten)] == [[0, 1], [3, 4]]
+    assert two.fingerprint() == again.fingerprint() != ten.fingerprint()
+
+
 def test_scales_have_a_rate_of_their_own_and_no_decay():
     model = replace(tiny(), mode="learnable", learn_gain=True).model
     config = dataclasses.replace(BASE, layer_decay=0.5, weight_decay=0.1, scale_lr=0.3, lr=0.2)

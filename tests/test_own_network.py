@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import warnings
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from keyfilters import cli
+from keyfilters.networks.zoo.checkpoints import write_weights
 from keyfilters.book.messages import MISTAKES, messages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,6 +84,28 @@ def test_the_commands_run(place, monkeypatch, capsys):
         assert program == "keyfilters"
         assert cli.main(arguments) == 0, capsys.readouterr().err
     assert (place / "report.html").is_file() and (place / "ideal.safetensors").is_file()
+
+
+def test_files_are_inspected(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    import numpy as np
+    import timm
+
+    state = torch.load("mine.pth", weights_only=True)["state_dict"]
+    write_weights(state, "mine.safetensors", force=True)
+    np.savez("mine.npz", **{name: value.numpy() for name, value in state.items()})
+    network = timm.create_model("convnextv2_atto", num_classes=2).eval()
+    network.load_state_dict(state)
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(network, (torch.zeros(1, 3, 64, 64),), "mine.onnx", dynamo=False)
+    answers = []
+    for line in blocks("sh")[1].strip().splitlines():
+        assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+        answers.append(" ".join(capsys.readouterr().out.split()))
+    explained = [text.split(" % of the 1840 filters in 12 layers of mine.")[0] for text in (answers[0], answers[1], answers[3], answers[4])]
+    assert explained[0].startswith("The 8 keys explain ") and len(set(explained)) == 1
+    assert (place / "file.html").is_file()
+    assert (place / "both.csv").read_text(encoding="utf-8").count("\n") == 25
 
 
 def test_mistakes_give_one_line_each_and_name_the_input():

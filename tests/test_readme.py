@@ -128,7 +128,7 @@ def test_command_lines_on_networks_work(tmp_path):
         folder.mkdir(parents=True)
         Image.fromarray(np.full((40, 40, 3), len(name), np.uint8)).save(folder / "one.jpg")
     named = [command for command in commands() if command.startswith("keyfilters ") and on_networks(command)]
-    assert len(named) == 5
+    assert len(named) == 6
     for command in named:
         # All epochs would take minutes; a dry run goes through every phase.
         works(f"{command} --dry-run" if " train " in command else command, tmp_path)

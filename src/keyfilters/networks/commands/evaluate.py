@@ -156,12 +156,15 @@ def _split(options) -> str:
 
 def _networks(options, numbers, loaded, notes):
     """The network to be judged, and the one beside it or None, each with a label."""
+    from ..surgery.branches import merged
     from ..surgery.replacing import replace
     from ..zoo.loading import load_model
 
     if options.replace is not None:
+        # Both with their branches merged, so that layers have their counterparts.
+        loaded.model, merging = merged(loaded.model)
         done = replace(loaded.model, options.method or METHOD, options.replace, seed=numbers["seed"])
-        notes.append(done.summary())
+        notes += [*merging, done.summary()]
         if options.recalibrate is not None:
             notes.append(_recalibrate(done.model, options.recalibrate, loaded, options, numbers))
         return (done.model, f"replaced: {options.replace}, {options.method or METHOD}"), (loaded.model, "as it was")

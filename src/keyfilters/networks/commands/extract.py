@@ -109,7 +109,7 @@ def run(options) -> int:
     }  # fmt: skip
     if options.json:
         print(json.dumps(_plain(facts | {
-            "notes": loaded.notes, "sizes": {str(n): c for n, c in found.sizes.items()}, "counts": found.counts.tolist(), "output": options.output,
+            "notes": [*loaded.notes, *found.notes], "sizes": {str(n): c for n, c in found.sizes.items()}, "counts": found.counts.tolist(), "output": options.output,
             "comparison": chance | {"keys": _records(compared.frame())}, "layers": _records(found.frame()),
             "path": None if path is None else {"elbow": path.elbow, "steps": _records(path.frame())},
         }), indent=1, allow_nan=False, ensure_ascii=False))  # fmt: skip
@@ -123,8 +123,8 @@ def run(options) -> int:
     print(f"explained {found.explained:.3f}; by the filters {options.method} {compared.explained_reference:.3f}; null {options.null} {chance['explained_chance']:.3f}")
     print(table(compared.frame(), width))
     print(f"mean correlation {compared.mean:.3f}; null {options.null} {compared.chance_mean:.3f} in {chance['draws']} draws, p = {compared.p_value:.3g}")
-    for note in loaded.notes:
-        print(note)
+    for note in (*loaded.notes, *found.notes):
+        print(f"note: {note}")
     if options.output is not None:
         print(f"written to {options.output}")
     return 0

@@ -55,13 +55,14 @@ def run(options) -> int:
         "layers": options.layers or "all", "seed": options.seed,
     }  # fmt: skip
     write_weights(state, options.output, metadata, force=options.force)
+    notes = [*loaded.notes, *done.notes]
     if options.json:
         rows = [{k: None if v != v else v for k, v in row.items()} for row in done.report.to_dict("records")]
-        answer = {"output": options.output, "notes": loaded.notes} | metadata | {"report": rows}
+        answer = {"output": options.output, "notes": notes} | metadata | {"report": rows}
         print(json.dumps(answer, indent=1, allow_nan=False))
         return 0
     print(table(done.report, terminal_width()))
-    for note in loaded.notes:
+    for note in notes:
         print(f"note: {note}")
     print(f"\n{options.output}: {done.summary()}")
     return 0

@@ -10,7 +10,7 @@ from ...checks import choice, integer
 from .clusterings import ALGORITHMS
 from .comparison import Comparison, compare_keys
 from .klines import check_count
-from ..surgery.matching import as_layers, centred, is_dead, unit
+from ..surgery.matching import centred, is_dead, layers_and_notes, unit
 
 NORMALIZATIONS = {"l2 mean-free": (True, True), "mean-free": (True, False), "l2": (False, True), "none": (False, False)}
 """name: (whether each filter's mean is taken off, whether it is divided by its l2 norm afterwards)."""
@@ -41,6 +41,8 @@ class Extraction:
         Position in ``layers`` of the layer of each filter.
     vectors : ndarray, shape (N, n * n)
         Normalised filters; zero where dead.
+    notes : tuple of str
+        What was done to the network before: branches that it merges for deployment were merged.
     """
 
     keys: np.ndarray
@@ -54,6 +56,7 @@ class Extraction:
     layers: tuple[str, ...] = field(repr=False)
     layer_of: np.ndarray = field(repr=False)
     vectors: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> np.ndarray:
@@ -114,7 +117,7 @@ class Extraction:
         keys = path.filters(path.elbow if down_to is None else down_to)
         return _extraction(
             keys.reshape(len(keys), -1), self.vectors, algorithm=self.algorithm, normalize=self.normalize, seed=self.seed,
-            size=self.size, sizes=self.sizes, layers=self.layers, layer_of=self.layer_of,
+            size=self.size, sizes=self.sizes, layers=self.layers, layer_of=self.layer_of, notes=self.notes,
         )  # fmt: skip
 
 
@@ -122,9 +125,9 @@ def _listed(sizes: dict[int, int]) -> str:
     return " and ".join(f"{n}x{n} ({count} filters)" for n, count in sorted(sizes.items()))
 
 
-def _chosen(source, layers, size):
+def _chosen(found, layers, size):
     """The layers of one size, that size, and how many filters there are of each."""
-    found = [d for d in as_layers(source) if not d.note]
+    found = [d for d in found if not d.note]
     if layers is not None:
         wanted = [layers] if isinstance(layers, str) else list(layers)
         names = {d.name for d in found}
@@ -215,6 +218,7 @@ def extract(source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size
     Parameters
     ----------
     source : torch.nn.Module, list of DepthwiseLayer, array (N, n, n) or dict of arrays
+        Of a network branches are merged before, see :func:`keyfilters.networks.match`.
     k : int
         Number of keys.
     algorithm : {"k-lines", "k-means", "autoencoder"}
@@ -247,12 +251,13 @@ def extract(source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size
     method = ALGORITHMS[choice(algorithm, ALGORITHMS, "algorithm")]
     choice(normalize, NORMALIZATIONS, "normalize")
     integer(seed, "seed", 0)
-    chosen, size, sizes = _chosen(source, layers, size)
+    found, notes = layers_and_notes(source)
+    chosen, size, sizes = _chosen(found, layers, size)
     vectors = np.concatenate([normalized(d.filters, normalize) for d in chosen])
     alive = vectors.any(axis=1)
     k = check_count(k, int(alive.sum()), f"filters of size {size}x{size}")
     lines = method(vectors[alive], k, int(seed), NORMALIZATIONS[normalize][0], False)
     return _extraction(
         lines, vectors, algorithm=algorithm, normalize=normalize, seed=int(seed), size=size, sizes=sizes,
-        layers=tuple(d.name for d in chosen), layer_of=np.repeat(np.arange(len(chosen)), [d.channels for d in chosen]),
+        layers=tuple(d.name for d in chosen), layer_of=np.repeat(np.arange(len(chosen)), [d.channels for d in chosen]), notes=tuple(notes),
     )  # fmt: skip

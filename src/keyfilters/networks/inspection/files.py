@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ from ..zoo.files import check_file, read_content
 from ..zoo.trees import largest
 from ..zoo.weight_formats import dense_kernels
 from .inspecting import Inspection, inspect_layers
+
+
+BRANCHES = re.compile(r"(^|\.)(rbr_\w+|conv_kxk|lkb_origin|small_conv|dil_conv_\w+|token_mixer\.conv1)\.")
+"""In names of filters: branches of RepVGG, MobileOne and PP-OCR, RepLKNet and FastViT, UniRepLKNet, RepViT before they are merged."""
 
 
 def _note(rows: int, columns: int) -> str:
@@ -45,7 +50,10 @@ def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
         _stack(name.removesuffix(".weight"), value.to(torch.float64).numpy())
         for name, value in names.items() if value.is_floating_point() and value.ndim in (3, 4)
     ]  # fmt: skip
-    return [f for f in found if f is not None], [f"the weights are those under {tree.entry!r}"] if tree.entry else []
+    notes = [f"the weights are those under {tree.entry!r}"] if tree.entry else []
+    if branch := next((n for n, v in names.items() if BRANCHES.search(n) and v.ndim in (3, 4) and v.shape[1] == 1), None):
+        notes.append(f"there are branches that are merged for deployment ({branch}, ...), each looked at on its own: inspect the network itself, or its merged form")
+    return [f for f in found if f is not None], notes
 
 
 def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
@@ -53,7 +61,7 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         import onnx
         from onnx import numpy_helper
     except ImportError:
-        raise ValueError(f"{path} is read with the package onnx, which is not installed: pip install onnx") from None
+        raise ValueError(f"{path} is read with the package onnx, which is not installed: pip install 'keyfilters[networks]'") from None
     try:
         graph = onnx.load(str(path)).graph
     except Exception as error:
@@ -102,7 +110,7 @@ def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) 
     Parameters
     ----------
     path : str or Path
-        What :func:`keyfilters.networks.zoo.checkpoints.read_weights` reads, or .onnx (with the package ``onnx``).
+        What :func:`keyfilters.networks.zoo.checkpoints.read_weights` reads, or .onnx (with the package ``onnx``, part of the extra ``networks``).
         Strides and paddings are in .onnx files only; elsewhere they stay empty.
     method, nulls, draws, seed
         See :func:`inspect_model`.

@@ -13,11 +13,10 @@ import numpy as np
 
 from ...checks import choice, integer
 from ...filters import KEYS
-from ..surgery.branches import merged
-from ..surgery.depthwise import depthwise_or_error, key_filters, key_filters_at
+from ..surgery.depthwise import key_filters, key_filters_at
 from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
-from ..surgery.matching import LayerMatch, match
-from ..surgery.nulls import NULLS, null_distribution
+from ..surgery.matching import LayerMatch, layers_and_notes, match
+from ..surgery.nulls import NULLS, null_distributions
 from ..surgery.printing import WIDTH, broken, table
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ class LayerReport:
         shift is the mean less that of the matched key's own filter. x grows to the right, y up.
     grid_shift : tuple of 2 floats
         The shift (x, y) that would put each output in the middle of the stride's cell; see :func:`grid_shift`.
-    nulls : dict of str to ndarray, shape (draws,)
-        Explained variance under each null.
+    nulls : dict of str to dict of str to ndarray, shape (draws,)
+        Explained variance under each null, pooled by energy, as the mean over filters and as the median.
     """
 
     match: LayerMatch
@@ -53,7 +52,7 @@ class LayerReport:
     dilation: tuple[int, int]
     spreads: np.ndarray = field(repr=False)
     grid_shift: tuple[float, float]
-    nulls: dict[str, np.ndarray] = field(repr=False)
+    nulls: dict[str, dict[str, np.ndarray]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class Inspection:
             return f"{100 * float(np.average(values, weights=energy)):.0f} %"
 
         explained = share([layer.match.pooled() for layer in matched])
-        beside = [f"{words} {share([layer.nulls[kind].mean() for layer in matched])}" for kind, words in ANSWERS.items() if kind in self.nulls]
+        beside = [f"{words} {share([layer.nulls[kind]['energy'].mean() for layer in matched])}" for kind, words in ANSWERS.items() if kind in self.nulls]
         tail = f"; {', '.join(beside)}" if beside else ""
         return f"The {self.keys} keys explain {explained} of the {filters} filters in {len(matched)} layers of {self.name}{tail}."
 
@@ -142,7 +141,8 @@ class Inspection:
         frame = self.frame()
         left_out = ("mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
         # The note of a layer may be long; it stands below.
-        frame = frame.drop(columns=[c for c in frame if c in (*left_out, "note") or c.endswith("_95")])
+        over_filters = [f"null_{kind}_{over}" for kind in self.nulls for over in ("mean", "median")]
+        frame = frame.drop(columns=[c for c in frame if c in (*left_out, *over_filters, "note") or c.endswith("_95")])
         parts = [table(_headed(frame).rename(columns=lambda c: c.removeprefix("null_")), width)]
         for title, records in (("by kernel size", self.sizes), ("offsets by stride and padding", self.places)):
             parts += [f"{title}\n{table(_headed(pd.DataFrame(records)), width)}"] if records else []
@@ -150,7 +150,7 @@ class Inspection:
         lines += [f"note: {note}" for note in (*self.notes, *notes)]
         name = f"{self.name} ({source})" if source else self.name
         lines += [f"{name}: explained variance by the keys {self.method!r}; {self.draws} draws of each null"]
-        lines += ["explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median: over filters, each alike"]
+        lines += ["explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median, and those of the nulls: over filters, each alike"]
         return "\n\n".join([*parts, "\n".join(broken(line, width) for line in lines)])
 
     def frame(self) -> pd.DataFrame:
@@ -297,8 +297,8 @@ def inspect_model(
     >>> found.frame()[["layer", "size", "stride", "channels", "grid_x"]].values.tolist()
     [['0', '7x7', '2x2', 6, 0.5]]
     """
-    merged_model, notes = merged(model)
-    return inspect_layers(depthwise_or_error(merged_model), method, nulls, draws, seed, type(model).__name__ if name is None else str(name), notes)
+    layers, notes = layers_and_notes(model)
+    return inspect_layers(layers, method, nulls, draws, seed, type(model).__name__ if name is None else str(name), notes)
 
 
 def inspect_layers(layers, method, nulls, draws, seed, name: str, notes=()) -> Inspection:
@@ -309,14 +309,14 @@ def inspect_layers(layers, method, nulls, draws, seed, name: str, notes=()) -> I
     for i, m in enumerate(found.layers):
         if m.live.any():
             sized.setdefault(m.kernel_size, []).append(i)
-    drawn: list[dict[str, np.ndarray]] = [{} for _ in layers]
+    drawn: list[dict[str, dict[str, np.ndarray]]] = [{} for _ in layers]
     pooled = {}
     for size, places in sized.items():
         for kind in nulls:
-            null = null_distribution([layers[i] for i in places], method, kind, draws, seed)
-            pooled[size, kind] = null.pooled
-            for i, values in zip(places, null.explained, strict=True):
-                drawn[i][kind] = values
+            by_pool = null_distributions([layers[i] for i in places], method, kind, draws, seed)
+            pooled[size, kind] = {pool: null.pooled for pool, null in by_pool.items()}
+            for row, i in enumerate(places):
+                drawn[i][kind] = {pool: null.explained[row] for pool, null in by_pool.items()}
     reports = []
     for layer, m, values in zip(layers, found.layers, drawn, strict=True):
         bank = None if m.note else key_filters_at(method, m.kernel_size)

@@ -27,6 +27,7 @@ MEASURES = {
     "l1": "sum of the absolute values",
     "grid_x, grid_y": "shift that would put each output in the middle of its pixels, as stride and padding are",
     "null_..._95": "95 % quantile of the draws of the null",
+    "null_..._mean, null_..._median": "mean and median over the filters under the null, as means of draws",
 }
 
 CSS = """
@@ -140,10 +141,12 @@ def _summary(found: Inspection) -> str:
         interval = f"{_text(r['low'])} to {_text(r['high'])}"
         bar = ("bar", _bar(r["explained"], nulls))
         shares = (r["explained"], interval, r["explained_mean"], r["explained_median"])
-        rows.append((r["size"], r["layers"], r["channels"], r["dead"], *shares, bar, *nulls.values()))
+        over = [r[f"null_{kind}{suffix}"] for suffix in ("_mean", "_median") for kind in found.nulls]
+        rows.append((r["size"], r["layers"], r["channels"], r["dead"], *shares, bar, *nulls.values(), *over))
     columns = ["size", "layers", "filters", "dead", "explained", "95 % interval", "mean", "median", "from 0 to 1", *found.nulls]
+    columns += [f"{kind}, {over}" for over in ("mean", "median") for kind in found.nulls]
     caption = "Explained variance by kernel size, pooled by energy, with the interval of a bootstrap over layers, then filters; its "
-    caption += "mean and median over filters; nulls pooled by energy, as means of draws."
+    caption += "mean and median over filters; nulls pooled in the same three ways, as means of draws."
     return _table(caption, columns, rows, "Explained variance by kernel size")
 
 

@@ -16,6 +16,8 @@ from ..surgery.nulls import NULLS, explained_interval
 if TYPE_CHECKING:
     from .inspecting import LayerReport
 
+POOLED = {"energy": "", "filters": "_mean", "median": "_median"}
+"""Endings of the columns of explained variance, by pool."""
 SPREAD_COLUMNS = ("mean_x", "mean_y", "shift_x", "shift_y", "xx", "xy", "yy", "l1")
 
 
@@ -81,11 +83,12 @@ def _mean(values) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _null_columns(kind: str, values) -> dict:
-    found = {f"null_{kind}": float(np.mean(values)) if len(values) else math.nan}
+def _null_columns(kind: str, drawn) -> dict:
+    """Mean of the draws, pooled in each way; their tail, pooled by energy."""
+    found = {f"null_{kind}{suffix}": float(np.mean(drawn[pool])) if drawn else math.nan for pool, suffix in POOLED.items()}
     # A null of one draw has no tail.
     if NULLS[kind].varies:
-        found[f"null_{kind}_95"] = float(np.quantile(values, 0.95)) if len(values) else math.nan
+        found[f"null_{kind}_95"] = float(np.quantile(drawn["energy"], 0.95)) if drawn else math.nan
     return found
 
 
@@ -98,7 +101,7 @@ def row_of(layer: LayerReport, keys: int, nulls) -> dict:
     first = {k: row.pop(k) for k in ("layer", "size", "stride")}
     row = first | geometry | row
     for kind in nulls:
-        row |= _null_columns(kind, layer.nulls.get(kind, ()))
+        row |= _null_columns(kind, layer.nulls.get(kind))
     row |= {name: _mean(layer.spreads[:, i]) for i, name in enumerate(SPREAD_COLUMNS)}
     return row | {"grid_x": layer.grid_shift[0], "grid_y": layer.grid_shift[1], "note": note}
 
@@ -129,7 +132,7 @@ def size_records(reports, pooled, keys: int, nulls, seed: int) -> list[dict]:
             interval = explained_interval(matches, seed=seed)
             record |= {"low": interval.low, "high": interval.high}
         for kind in nulls:
-            record |= _null_columns(kind, pooled.get((size, kind), ()))
+            record |= _null_columns(kind, pooled.get((size, kind)))
         records.append(record)
     return records
 

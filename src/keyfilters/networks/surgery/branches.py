@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from .depthwise import is_depthwise
+
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
 
@@ -29,14 +31,19 @@ def _mergeable(module: nn.Module) -> bool:
     # timm's ``fuse`` returns what takes the module's place; that of other libraries may not.
     own_fuse = type(module).__module__.startswith("timm.") and _has(module, ("fuse",))
     branches = own_fuse and sum(isinstance(p, nn.Conv2d) for p in module.children()) + sum(_has(p, ("fuse",)) for p in module.children()) > 1
-    return (_has(module, METHODS) or branches) and _open(module)
+    return _has(module, METHODS) or branches
 
 
-def merged(model) -> tuple[nn.Module, list[str]]:
-    """Return a network with its branches merged, and notes; the network itself where there are none.
+def _branched(module: nn.Module) -> bool:
+    return (_mergeable(module) or _has(module, OTHERS)) and _open(module)
+
+
+def merged(model, inplace: bool = False) -> tuple[nn.Module, list[str]]:
+    """Return a network with its branches of depthwise convolutions merged, and notes; the network itself where there are none.
 
     By timm's ``reparameterize_model``, in a copy: the batch norms are merged as well, with the statistics that
-    they hold, so that the outputs of evaluation stay the same.
+    they hold, so that the outputs of evaluation stay the same. ``inplace`` is for a network that was merged as a copy
+    before: one that cannot be is left half merged.
 
     Examples
     --------
@@ -46,13 +53,14 @@ def merged(model) -> tuple[nn.Module, list[str]]:
     """
     if not isinstance(model, nn.Module):
         return model, []
-    able = [name or "the network itself" for name, m in model.named_modules() if _mergeable(m)]
-    left = [name or "the network itself" for name, m in model.named_modules() if not _mergeable(m) and _has(m, OTHERS) and _open(m)]
+    branched = [(name or "the network itself", m) for name, m in model.named_modules() if _branched(m) and any(map(is_depthwise, m.modules()))]
+    able = [name for name, m in branched if _mergeable(m)]
+    left = [name for name, m in branched if not _mergeable(m)]
     if able:
         from timm.utils import reparameterize_model
 
         try:
-            done = reparameterize_model(nn.ModuleList([model]))[0]
+            done = reparameterize_model(nn.ModuleList([model]), inplace)[0]
             if any(part is None and before is not None for before, part in _pairs(model, done)):
                 raise ValueError("a module is gone")
             return done, [f"the branches of {len(able)} modules ({able[0]}, ...) are merged with their batch norms, as for deployment"]

@@ -106,7 +106,7 @@ def _note(module, kernel_size) -> str:
     return why_not(module)
 
 
-def _is_depthwise(module) -> bool:
+def is_depthwise(module) -> bool:
     """One group per input channel, by what a convolution says of itself; else by the shape of its weights."""
     if isinstance(module, DepthwiseKernelConv2d):
         return True
@@ -168,7 +168,7 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
-    return [_layer(name, module) for name, module in model.named_modules() if _is_depthwise(module)]
+    return [_layer(name, module) for name, module in model.named_modules() if is_depthwise(module)]
 
 
 def depthwise_or_error(model) -> list[DepthwiseLayer]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...checks import choice
+from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters, key_filters_at
 from .printing import layer_table
 
@@ -17,6 +18,7 @@ In trained networks there is a wide gap: dead channels have decayed to 1e-7 or l
 """
 POOLS = ("energy", "filters")
 """What filters count by: their energy, or each alike."""
+ALL_POOLS = (*POOLS, "median")
 
 
 @dataclass(frozen=True)
@@ -80,18 +82,21 @@ class LayerMatch:
 class Matches:
     """What :func:`match` found: ``layers``, one LayerMatch each, and ``keys``, the number K of key filters.
 
+    ``notes`` say what was done to the network before: branches that it merges for deployment were merged.
+
     ``print`` shows one row for each layer: its kernel size, number n of filters, explained variance (pooled by
     energy), and how many filters each key k1, k2, ... explains best.
     """
 
     layers: list[LayerMatch]
     keys: int
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         filters, dead = (sum(getattr(m, name) for m in self.layers if m.matched) for name in ("channels", "dead"))
         found = f"{filters} filters matched, {dead} of them dead; explained variance {self.pooled():.3f} (pooled by energy)"
         found += f"; over the filters mean {self.pooled('filters'):.3f}, median {self.pooled('median'):.3f}"
-        return layer_table(self.frame(), found, f"k1 to k{self.keys}: how many filters of the layer are nearest to each key")
+        return layer_table(self.frame(), found, f"k1 to k{self.keys}: how many filters of the layer are nearest to each key", *self.notes)
 
     def select(self, size: int | None = None, stride: int | None = None) -> Matches:
         """The matched layers of one kernel size or stride (both axes)."""
@@ -134,7 +139,7 @@ class Matches:
 
 
 def _pooled(layers, pool: str) -> float:
-    choice(pool, (*POOLS, "median"), "pool")
+    choice(pool, ALL_POOLS, "pool")
     explained = np.concatenate([m.explained[m.live] for m in layers] or [np.empty(0)])
     if not len(explained):
         return float("nan")
@@ -239,15 +244,24 @@ class Stack:
         return len(self.filters)
 
 
-def as_layers(source) -> list:
-    """Layers of a network, a list of DepthwiseLayer, or arrays (C, n, n), alone or by name in a dict."""
+def layers_and_notes(source) -> tuple[list, list[str]]:
+    """Layers of a network, a list of DepthwiseLayer, or arrays (C, n, n), alone or by name in a dict; and notes.
+
+    Branches that a network merges for deployment are merged in a copy, and a note says so.
+    """
     if isinstance(source, (list, tuple)) and source and all(isinstance(d, (DepthwiseLayer, Stack)) for d in source):
-        return list(source)
+        return list(source), []
     if isinstance(source, dict):
-        return [Stack(str(name), as_stack(value, str(name))) for name, value in source.items()]
+        return [Stack(str(name), as_stack(value, str(name))) for name, value in source.items()], []
     if isinstance(source, np.ndarray) or hasattr(source, "detach"):
-        return [Stack("filters", as_stack(source, "filters"))]
-    return depthwise_or_error(source)
+        return [Stack("filters", as_stack(source, "filters"))], []
+    network, notes = merged(source)
+    return depthwise_or_error(network), notes
+
+
+def as_layers(source) -> list:
+    """The layers of :func:`layers_and_notes`."""
+    return layers_and_notes(source)[0]
 
 
 def match(source, filters="B") -> Matches:
@@ -265,6 +279,8 @@ def match(source, filters="B") -> Matches:
     source : torch.nn.Module, list of DepthwiseLayer, array (C, n, n) or dict of arrays
         Odd squares are matched, and 1-D filters (1, k), (k, 1), (k): a factor of a key is what they can be, see
         :func:`keyfilters.networks.surgery.depthwise.key_filters_at`. Other layers are listed with a note.
+        Branches that a network merges for deployment (MobileOne, FastViT, RepViT) are merged before, in a copy, with
+        their batch norms: then a filter is what the network computes. A list of layers is taken as it is.
     filters : str or array_like
         See :func:`keyfilters.networks.key_filters`; used at the size of each layer.
 
@@ -287,5 +303,5 @@ def match(source, filters="B") -> Matches:
     >>> found.key.tolist(), found.gain.round(6).tolist()[0]
     ([1, 2, 3, 4, 5, 6, 7, 8], -3.0)
     """
-    layers = as_layers(source)
-    return Matches([match_layer(layer, filters) for layer in layers], len(key_filters(filters)))
+    layers, notes = layers_and_notes(source)
+    return Matches([match_layer(layer, filters) for layer in layers], len(key_filters(filters)), tuple(notes))

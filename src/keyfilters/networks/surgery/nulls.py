@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ...checks import choice, integer
 from .depthwise import key_filters_at
-from .matching import POOLS, Matches, as_layers, centred, is_dead, unit
+from .matching import ALL_POOLS, POOLS, Matches, as_layers, centred, is_dead, unit
 
 # Each maker takes mean-free filters (C, p) and mean-free keys (K, p) and returns draw(rng) -> (filters, keys).
 
@@ -134,7 +134,7 @@ def _explained(vectors, keys) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """Explained variance under a null.
+    """Explained variance under a null, pooled in one of the ways of :meth:`keyfilters.networks.surgery.matching.Matches.pooled`.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
         The keys, see :func:`keyfilters.networks.key_filters`.
     kind : str
     draws, seed : int
-    pool : {"energy", "filters"}
+    pool : {"energy", "filters", "median"}
         See :meth:`keyfilters.networks.surgery.matching.Matches.pooled`.
 
     Returns
@@ -195,10 +195,17 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
     >>> null.explained.shape, bool((null.pooled < 0.9).all())
     ((1, 20), True)
     """
+    return null_distributions(layers, filters, kind, draws, seed, (pool,))[pool]
+
+
+def null_distributions(layers, filters="B", kind="random", draws=100, seed=0, pools=ALL_POOLS) -> dict[str, NullDistribution]:
+    """As :func:`null_distribution`, by the name of the pool: the same draws pooled in several ways."""
     null = NULLS[choice(kind, NULLS, "kind")]
-    choice(pool, POOLS, "pool")
+    for pool in pools:
+        choice(pool, ALL_POOLS, "pool")
     draws = integer(draws, "draws") if null.varies else 1
-    names, explained, sums = [], [], np.zeros((2, draws))
+    # Of each layer the sums (explained and total, draws); beyond the energy the share of each filter (filters, draws).
+    names, energies, shares, each = [], [], [], set(pools) != {"energy"}
     listed = as_layers(layers)
     # Large kernels take their time; a bar is drawn on a terminal only.
     bar = tqdm(total=len(listed) * draws, desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1)
@@ -209,20 +216,28 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
         if not len(vectors):
             continue
         draw, rng = null.make(vectors, keys), np.random.default_rng([integer(seed, "seed", 0), place])
-        sides = np.empty((2, draws))
+        energy, share = np.empty((2, draws)), np.empty((len(vectors), draws if each else 0))
         for i in range(draws):
             part, total = _explained(*draw(rng))
-            if pool == "filters":
-                part, total = part / total, np.ones_like(total)
-            sides[:, i] = part.sum(), total.sum()
+            energy[:, i] = part.sum(), total.sum()
+            if each:
+                share[:, i] = part / total
             bar.update()
         names.append(layer.name)
-        explained.append(sides[0] / sides[1])
-        sums += sides
+        energies.append(energy)
+        shares.append(share)
     bar.close()
     if not names:
         raise ValueError("no layer has live filters that can be matched: no null distribution")
-    return NullDistribution(kind, names, np.array(explained), sums[0] / sums[1])
+    found = {}
+    for pool in pools:
+        if pool == "energy":
+            values = np.array([part / total for part, total in energies]), np.divide(*sum(energies))
+        else:
+            over = np.mean if pool == "filters" else np.median
+            values = np.array([over(share, axis=0) for share in shares]), over(np.concatenate(shares), axis=0)
+        found[pool] = NullDistribution(kind, names, *values)
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ...checks import choice, integer
+from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
 from ..layers.base import DepthwiseKernelConv2d
 from ..layers.parametrised import parametrise, weight_of, write_out
@@ -43,16 +44,19 @@ class Replacement:
     new_parameters : tuple of str
         Names of the parameters that the network did not have before. An optimiser made before holds the weights
         that are gone instead: make it anew, or add these (see :func:`keyfilters.networks.scale_parameters`).
+    notes : tuple of str
+        What was done to the network before: branches that it merges for deployment were merged.
     """
 
     model: nn.Module
     report: object
     matches: Matches
     new_parameters: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         new = [f"new parameters, for the optimiser: {', '.join(self.new_parameters)}"] if self.new_parameters else []
-        return layer_table(self.report, self.summary(), *new)
+        return layer_table(self.report, self.summary(), *new, *self.notes)
 
     def summary(self) -> str:
         """One line."""
@@ -158,6 +162,10 @@ def replace(
     their mean (which is what they are, but for less than 1e-4 of the layer's median). Convolutions that share a
     weight share what replaces it.
 
+    Branches that a network merges for deployment (MobileOne, FastViT, RepViT) are merged before, with their batch norms:
+    a filter is then what the network computes, and the weights are those of its merged form, which
+    :func:`keyfilters.networks.load_model` loads as well.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -200,7 +208,8 @@ def replace(
     >>> type(replace(network, standalone=True).model[1]).__name__, type(fold(done.model)[1]).__name__
     ('ScaleSpaceConv2d', 'Conv2d')
     """
-    found, chosen, method = _checked(model, method, mode, options)
+    source, notes = merged(model)
+    found, chosen, method = _checked(source, method, mode, options)
     wanted = _selected(found, layers)
     seed = integer(seed, "seed", 0)
     bank = method if chosen.filters is None else chosen.filters
@@ -208,7 +217,7 @@ def replace(
     built: dict[str, ComputedWeight] = {}
     first_of: dict[int, tuple[int, ComputedWeight]] = {}
     matches, rows = [], []
-    tied = _tied_elsewhere(model, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable])
+    tied = _tied_elsewhere(source, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable])
     for place, (layer, take) in enumerate(zip(found, wanted, strict=True)):
         elsewhere = tied.get(id(layer.module))
         if not (take and layer.matchable) or elsewhere:
@@ -235,8 +244,13 @@ def replace(
         built[layer.name] = new
         matches.append(matched)
         rows.append(_row(layer, matched, matched.channels - matched.dead, change, "" if first is None else "weight shared"))
-    result = model if inplace else _copied(model)
-    before = dict(result.named_parameters())
+    before = dict(model.named_parameters())
+    if source is model:
+        result = model if inplace else _copied(model)
+    else:
+        result = merged(model, inplace=True)[0] if inplace else source
+    if not inplace:
+        before = dict(result.named_parameters())
     places = _places(result)
     by_name = dict(result.named_modules())
     for name, new in built.items():
@@ -259,7 +273,7 @@ def replace(
     if inplace:
         _warn(before, after, new_names)
     keys = len(key_filters(bank))
-    return Replacement(result, _report(rows, keys), Matches(matches, keys), new_names)
+    return Replacement(result, _report(rows, keys), Matches(matches, keys, tuple(notes)), new_names, tuple(notes))
 
 
 def _tied_elsewhere(model: nn.Module, chosen: list[nn.Module]) -> dict[int, str]:

@@ -41,7 +41,7 @@ class OwnScales:
     Attributes
     ----------
     sigma_x, sigma_y : ndarray, shape (C,)
-        Grid units.
+        Grid units. Of 1-D filters the one across is NaN, but for key 7, which has the same along both axes.
     gamma : ndarray, shape (C,)
         Amount of sharpening; 0 but for key 7.
     gain, offset, explained : ndarray, shape (C,)
@@ -99,6 +99,23 @@ def _parts(row, variances, size) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     return np.zeros_like(moving), moving, _outer(y, dx), _outer(dy, x)
 
 
+def _strip_parts(operator, sharpens, variances, size) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As :func:`_parts`, each (N, size), for 1-D filters along the axis of ``operator``; the second variance plays no part.
+
+    The kernel is the row through the centre of the filter of the key: the factor along the axis, or for key 7 with the
+    same scale across.
+    """
+    f, f2, df, df2 = _axis(operator, variances[:, 0], size)
+    if not sharpens:
+        return np.zeros_like(f), f, df, np.zeros_like(f)
+    impulse = np.zeros((1, size))
+    impulse[0, size // 2] = 1.0
+    centre = slice(size // 2, size // 2 + 1)
+    moving = f2 * f[:, centre] + f * f2[:, centre]
+    slope = df2 * f[:, centre] + f2 * df[:, centre] + df * f2[:, centre] + f * df2[:, centre]
+    return np.repeat(impulse, len(f), axis=0), moving, slope, np.zeros_like(f)
+
+
 def best_gamma(fixed_fixed, fixed_moving, moving_moving, w_fixed, w_moving) -> np.ndarray:
     r"""The gamma in [0, GAMMA_MAX] for which ``fixed - gamma * moving`` explains w best, from inner products.
 
@@ -134,16 +151,22 @@ def _project(vectors, direction):
 
 
 class _Key:
-    """The filters of one key: w (N, p), mean-free and of norm 1."""
+    """The filters of one key: w (N, p), mean-free and of norm 1; ``axis`` x or y of 1-D ones, else "" ."""
 
-    def __init__(self, row, w, size):
-        self.row, self.w, self.size = row, w, size
+    def __init__(self, row, w, size, axis=""):
+        self.row, self.w, self.size, self.axis = row, w, size, axis
         self.sharpens = row.kind == SHARPENING
+
+    def parts(self, variances):
+        """Those of :func:`_parts`."""
+        if self.axis:
+            return _strip_parts(getattr(self.row, self.axis), self.sharpens, variances, self.size)
+        return _parts(self.row, variances, self.size)
 
     def state(self, variances, of=slice(None)) -> dict:
         """Kernel, its projection and residual at variances (M, 2) of the filters ``of``."""
         w = self.w[of]
-        fixed, moving, slope_x, slope_y = (centred(v)[0] for v in _parts(self.row, variances, self.size))
+        fixed, moving, slope_x, slope_y = (centred(v)[0] for v in self.parts(variances))
         if self.sharpens:
             gamma = best_gamma(_dot(fixed, fixed), _dot(fixed, moving), _dot(moving, moving), _dot(w, fixed), _dot(w, moving))
             kernel = fixed - gamma[:, None] * moving
@@ -170,8 +193,8 @@ class _Key:
 
     def on_grid(self, values) -> np.ndarray:
         """Best variances (N, 2) among all pairs of values."""
-        pairs = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).reshape(-1, 2)
-        fixed, moving, _, _ = (centred(v)[0] for v in _parts(self.row, pairs, self.size))
+        pairs = np.stack(np.meshgrid(values, [0.0] if self.axis else values, indexing="ij"), axis=-1).reshape(-1, 2)
+        fixed, moving, _, _ = (centred(v)[0] for v in self.parts(pairs))
         along = self.w @ moving.T
         if self.sharpens:
             ff, fm, mm = _dot(fixed, fixed), _dot(fixed, moving), _dot(moving, moving)
@@ -237,9 +260,11 @@ def fit_scales(filters, keys, sigma_x, sigma_y, gamma) -> OwnScales:
 
     Parameters
     ----------
-    filters : ndarray, shape (C, n, n)
+    filters : ndarray, shape (C, n, n), or (C, 1, n) or (C, n, 1) of 1-D filters
+        1-D filters are fitted by the factor of the key along their axis.
     keys : ndarray of int, shape (C,)
-        1 to 8; 0 for a dead filter.
+        1 to 8; 0 for a dead filter. Of 1-D filters those that :func:`keyfilters.networks.match` finds: not a
+        difference across.
     sigma_x, sigma_y, gamma : array_like, shape (8,)
         Scales of each key to compare with, for example those of ``key_parameters("B")``.
 
@@ -247,6 +272,11 @@ def fit_scales(filters, keys, sigma_x, sigma_y, gamma) -> OwnScales:
     -------
     OwnScales
         Scales in [0, 3] or [0, n / 2], whichever is more; gamma in [0, 10].
+
+    Raises
+    ------
+    ValueError
+        For 1-D filters of a key that is a difference across.
 
     Source: Golub and Pereyra (1973), variable projection; Kaufman (1975), the Jacobian used here.
 
@@ -258,7 +288,12 @@ def fit_scales(filters, keys, sigma_x, sigma_y, gamma) -> OwnScales:
     >>> [float(v[0].round(6)) for v in (found.sigma_x, found.sigma_y, found.gain, found.offset)]
     [0.9, 0.4, 2.0, -1.0]
     """
-    size, keys = filters.shape[-1], np.asarray(keys)
+    rows, columns = filters.shape[1:]
+    size, keys = max(rows, columns), np.asarray(keys)
+    axis = "" if rows == columns else "x" if rows == 1 else "y"
+    if axis == "y":
+        # y grows against the row index.
+        filters = filters[:, ::-1]
     vectors, mean = centred(filters.reshape(len(filters), -1))
     norm = np.linalg.norm(vectors, axis=1)
     first = np.array([sigma_x, sigma_y, gamma], dtype=np.float64)
@@ -269,20 +304,28 @@ def fit_scales(filters, keys, sigma_x, sigma_y, gamma) -> OwnScales:
         at = np.flatnonzero(keys == row.number)
         if not len(at):
             continue
-        key = _Key(row, vectors[at] / norm[at, None], size)
+        if axis and row.derivative_axis == (1 if axis == "x" else 0):
+            raise ValueError(f"key {row.number} is a difference across filters along {axis}: expected keys of match")
+        key = _Key(row, vectors[at] / norm[at, None], size, axis)
         start = np.repeat(first[:2, row.number - 1, None] ** 2, len(at), axis=1).T
+        if axis:
+            start = np.stack([start[:, 0 if axis == "x" else 1], np.zeros(len(at))], axis=1)
         fits = np.stack([_measured(key, key.refine(key.on_grid(values))), _measured(key, start, first[2, row.number - 1])])
         best = np.take_along_axis(fits, fits[:, 5].argmax(axis=0)[None, None], axis=0)[0]
         best[3] *= norm[at]
         best[4] = mean[at] + best[4] * norm[at]
         found[:, at] = best
     found[5] = np.clip(found[5], 0.0, 1.0)
-    return OwnScales(np.sqrt(found[0]), np.sqrt(found[1]), *found[2:])
+    along, across = np.sqrt(found[:2])
+    if axis:
+        across = np.where(np.isin(keys, [row.number for row in KEYS if row.kind == SHARPENING]), along, np.nan)
+    sigma_x, sigma_y = (across, along) if axis == "y" else (along, across)
+    return OwnScales(sigma_x, sigma_y, *found[2:])
 
 
 def _measured(key, variances, gamma=None) -> np.ndarray:
     """Variances, gamma, gain, offset and explained variance at variances (N, 2), shape (6, N)."""
-    fixed, moving, _, _ = _parts(key.row, variances, key.size)
+    fixed, moving, _, _ = key.parts(variances)
     if key.sharpens:
         gamma = key.state(variances)["gamma"] if gamma is None else np.full(len(variances), gamma)
         kernel = fixed - gamma[:, None] * moving

@@ -46,17 +46,18 @@ def network_of(config: TrainConfig, classes: int) -> Network:
     loaded = load_model(
         config.model, weights=None if published else config.weights, pretrained=published, num_classes=classes, model_args=args
     )
-    model = loaded.model
+    model, notes = loaded.model, [*loaded.notes]
     if config.replace is not None:
         from ..surgery.replacing import replace
 
-        model = replace(model, config.method, config.replace, seed=config.seed, inplace=True).model
+        done = replace(model, config.method, config.replace, seed=config.seed, inplace=True)
+        model, notes = done.model, [*notes, *done.notes]
     channels, size = loaded.input_size[0], config.img_size or loaded.input_size[-1]
     weights = loaded.source
     if config.weights is not None and not published:
         with open(config.weights, "rb") as file:
             weights = f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
-    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(loaded.notes), weights)
+    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(notes), weights)
 
 
 class Transformed(Dataset):
@@ -83,7 +84,7 @@ class Sets:
     notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
-        """Hash of the images and labels; of folders, of the names of their images in the order in which they are numbered.
+        """Hash of the images and labels; of folders, of the names of their images, in order, and of their classes.
 
         Names and not contents of folders: reading a large data set for that would take as long as an epoch.
         """
@@ -93,9 +94,9 @@ class Sets:
                 for array in images:
                     digest.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
             else:
-                root = Path(images.root)
-                for path, label in images.samples:
-                    digest.update(f"{label} {Path(path).relative_to(root).as_posix()}\n".encode())
+                root, number = Path(images.root), images.target_transform or int
+                for path, folder in images.samples:
+                    digest.update(f"{number(folder)} {Path(path).relative_to(root).as_posix()}\n".encode())
         return f"sha256 {digest.hexdigest()}"
 
     def prepared(self, config: TrainConfig, network: Network) -> tuple:

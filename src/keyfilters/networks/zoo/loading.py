@@ -6,12 +6,15 @@ import difflib
 import importlib.metadata
 import numbers
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from torch import nn
 
+from ..surgery.branches import merged
 from .architectures import contradiction, named_architecture
 from .checkpoints import check_sound, no_weights
 from .files import SUFFIXES, read_content
@@ -156,11 +159,23 @@ def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num
             optional = set(tensors)
             notes.append(f"the head of {what} has {rows} classes, {num_classes} were asked for: the head has random weights")
     problem = difference(renamed, model.state_dict(), optional)
+    if problem and (deployed := merged(model)[0]) is not model:
+        try:
+            # Merging may take a normalisation into the classifier, and change its name.
+            heads = [n for n, m in deployed.named_modules() if isinstance(m, nn.Linear) and m.out_features == deployed.num_classes]
+            model, notes = _fill(deployed, content, heads, what, name, num_classes, lambda n: merged(rebuild(n))[0])
+            return model, [*notes, f"{what} is of {name} with its branches merged for deployment"]
+        except ValueError:
+            pass  # then it fits neither form: told of the first
     if problem:
         raise ValueError(f"{what} does not fit {name}{described}: of its tensors {problem}{found.elsewhere()}")
     if unlike := style.unlike and style.unlike(model):
         raise ValueError(f"{what} does not fit {name}: {name} {unlike}; load it as tf_{name.partition('.')[0]}")
     model.load_state_dict(renamed, strict=False)
+    if style.norm_eps is not None:
+        # transformers' layer_norm_eps is of this layer alone; the others have timm's 1e-6 there too.
+        model.head.norm.eps = style.norm_eps
+        notes.append(f"the epsilon of head.norm is {style.norm_eps:g}, as in {style.what}")
     return model, notes + [f"{what}: {note}" for note in found.notes()]
 
 
@@ -196,7 +211,8 @@ def load_model(
         in it the one that fits is taken, without a prefix of its names where they then fit; what was
         chosen is noted. Names of tensors may be timm's, those of Facebook's, torchvision's and Hugging
         Face's ConvNeXt and ConvNeXt V2 (fine-tuned, or pretrained only, also with sparse convolutions),
-        or those of the packaged EfficientNets. Weights go in by names and shapes, never by their order.
+        or those of the packaged EfficientNets. They may be those of the network with its branches merged for
+        deployment, which is then returned so. Weights go in by names and shapes, never by their order.
     pretrained : bool
         Load the published weights. Default: no; a network without ``weights`` then starts anew, and the
         attribute ``source`` of what is returned is ``"random"``. (The commands load the published ones
@@ -248,10 +264,10 @@ def load_model(
     if weights is not None:
         said = named_architecture(content, path)
         notes += contradiction(said, name, model, lambda n: _build(n, model.num_classes, {}))
-    return _described(model, name, source, config, notes)
+    return _described(model, name, source, config, notes, args)
 
 
-def _described(model: nn.Module, name: str, source: str, config, notes: list[str]) -> LoadedModel:
+def _described(model: nn.Module, name: str, source: str, config, notes: list[str], args: Mapping = MappingProxyType({})) -> LoadedModel:
     if config is None:
         from ..data.datasets import FASHION_MEAN, FASHION_STD
 
@@ -263,7 +279,12 @@ def _described(model: nn.Module, name: str, source: str, config, notes: list[str
     from timm.data import resolve_model_data_config
 
     data = resolve_model_data_config(model)
+    # The configuration is that of the published weights, whatever size or channels the network was built for.
+    channels, *size = data["input_size"]
+    channels, size = args.get("in_chans", channels), args.get("img_size", size)
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    mean, std = (tuple(v) if len(v) == channels else (sum(v) / len(v),) * channels for v in (data["mean"], data["std"]))
     return LoadedModel(
-        model.eval(), name, source, tuple(data["mean"]), tuple(data["std"]), tuple(data["input_size"]),
+        model.eval(), name, source, mean, std, (channels, *size),
         data["interpolation"], data["crop_pct"], data["crop_mode"], model.num_classes, notes,
     )  # fmt: skip

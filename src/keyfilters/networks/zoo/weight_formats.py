@@ -63,9 +63,12 @@ def _by_timm(state: State, model: nn.Module) -> State:
     if remap is None:
         return state
     try:
-        return remap(dict(state), model)
+        found = remap(dict(state), model)
     except Exception:
         return state
+    # Names that are the network's own stay, also where a remapping takes them for another file's (a merged FastViT).
+    own = model.state_dict().keys()
+    return state if state.keys() == own != found.keys() else found
 
 
 def dense_kernels(state: State) -> State:
@@ -134,7 +137,8 @@ class WeightFormat:
     """One row of the table: ``signs`` are tensors one of which only files of this format have (none: any file).
 
     ``optional`` are tensors that a file of this format may lack; ``describe`` says what the file is of;
-    ``unlike`` says what keeps a network from computing as the file's network does, though names and shapes fit.
+    ``unlike`` says what keeps a network from computing as the file's network does, though names and shapes fit;
+    ``norm_eps`` is the epsilon of its last layer normalisation, which no file of weights holds.
     """
 
     what: str
@@ -143,6 +147,7 @@ class WeightFormat:
     optional: tuple[str, ...] = ()
     describe: Callable[[State], str] | None = None
     unlike: Callable[[nn.Module], str] | None = None
+    norm_eps: float | None = None
 
 
 NORM = ("head.norm.weight", "head.norm.bias")
@@ -155,7 +160,7 @@ FORMATS = (
     WeightFormat(
         "ConvNeXt of Hugging Face's transformers",
         tuple(f"{head}embeddings.patch_embeddings.weight" for head in ("convnext.", "convnextv2.", "")),
-        lambda s, m: _renamed(s, m, TRANSFORMERS), NORM,
+        lambda s, m: _renamed(s, m, TRANSFORMERS), NORM, norm_eps=1e-12,
     ),
     WeightFormat("timm or an older timm", (), _by_timm),
 )  # fmt: skip
