@@ -66,6 +66,17 @@ def test_a_missing_page_is_built_again(built, capsys):
     assert page.is_file()
 
 
+def test_a_page_that_was_edited_by_hand_is_built_again(built, capsys):
+    """Its size stayed the same."""
+    page = built.html / "index.html"
+    before = page.read_bytes()
+    page.write_bytes(before.replace(b"Tiny", b"Tony"))
+    assert page.read_bytes() != before
+    assert main(["build"], root=built.root) == 0
+    assert "(built; " in capsys.readouterr().out
+    assert page.read_bytes() == before
+
+
 def test_the_page_has_its_card_and_its_data(built):
     tree = lxml.html.parse(str(built.html / "notebooks" / "one.html")).getroot()
     [card] = tree.find_class("page-card")

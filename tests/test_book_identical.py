@@ -10,8 +10,8 @@ from keyfilters.book.project import Project
 
 pytestmark = pytest.mark.book
 
-# One from the paper's part and one with random numbers: the others are executed a second time by the long tests.
-CHEAP = ("spread_measures", "layered_thresholding")
+# It draws random numbers; the others are executed a second time by the long tests.
+CHEAP = ("spread_measures",)
 
 
 def files(folder):

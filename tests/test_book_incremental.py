@@ -53,10 +53,16 @@ def project(tmp_path_factory):
     return project
 
 
-def test_after_every_change_the_pages_are_those_of_a_build_from_nothing(project):
-    for what, change in CHANGES.items():
+# A change that its own page shows, and one that all do.
+FEW = ("a word of a notebook", "a title")
+REST = [what for what in CHANGES if what not in FEW]
+
+
+@pytest.mark.parametrize("changes", [FEW, pytest.param(REST, marks=pytest.mark.slow)], ids=["few", "rest"])
+def test_after_every_change_the_pages_are_those_of_a_build_from_nothing(project, changes):
+    for what in changes:
         before = tree(project.html)
-        change(project)
+        CHANGES[what](project)
         assert main([], root=project.root) == 0, what
         found = tree(project.html)
         assert found != before, what

@@ -328,8 +328,11 @@ def test_the_page_never_scrolls_sideways(opened, width, protocol):
     assert tab.evaluate(FAULTS) == []
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+# Each width and each colours once; the other pairs are among the long tests.
+PAIRS = [(1280, "light"), (375, "dark"), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((1280, "dark"), (375, "light")))]
+
+
+@pytest.mark.parametrize("width, mode", PAIRS)
 def test_axe_finds_nothing(opened, axe, mode, width):
     """All rules of axe-core on the page's own parts, not only those that hold for the theme too."""
     tab = opened("#key=7&sx=0.7&sy=0.7&gamma=0.5&border=crop", width=width, mode=mode)

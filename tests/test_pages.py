@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from lxml import html as lxml_html
-from pages import DESKTOP, KINDS, KINDS_OF_TEXT, MODES, PAGES, ROOT, SHOWN, WIDTHS, Visitor, faults, pages_of_the_contents
+from pages import DESKTOP, KINDS, KINDS_OF_TEXT, MODES, PAGES, PHONE, ROOT, SHOWN, WIDTHS, Visitor, faults, pages_of_the_contents
 
 import browser as chromium
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
 each_width = pytest.mark.parametrize("width", WIDTHS, ids=lambda width: f"{width}px")
+long_but_for_kinds = pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in PAGES])
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +37,19 @@ def test_the_contents_name_every_page_that_was_built(book_html):
 @each_width
 @pytest.mark.parametrize("name", PAGES)
 def test_page(name, width, visitors, axe):
-    """From a server and light: what the page loads, its layout, mathematics, texts in figures, boxes that scroll, and axe-core."""
-    problems = visitors[width].visit("http", name, ["light"], axe)
+    """From a server and light: what the page loads, its layout, mathematics, texts in figures, boxes that scroll, and on a desktop axe-core."""
+    problems = visitors[width].visit("http", name, ["light"], axe if width == DESKTOP else None)
+    assert not problems, "\n" + "\n".join(problems)
+
+
+@long_but_for_kinds
+def test_axe_core_finds_nothing_on_a_phone(name, visitors, axe):
+    problems = visitors[PHONE].visit("http", name, ["light"], axe)
     assert not problems, "\n" + "\n".join(problems)
 
 
 @each_width
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in PAGES])
+@long_but_for_kinds
 def test_page_in_the_dark_and_from_a_file(name, width, visitors, axe):
     """axe-core looks at the dark page on a desktop alone: on a phone its colours are the same."""
     problems = visitors[width].visit("http", name, ["dark"], axe if width == DESKTOP else None)

@@ -15,7 +15,7 @@ from keyfilters.book.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRIES = {entry.slug: entry for entry in load_manifest(Project(ROOT))}
-CHEAP = ("method_a", "convnext_architecture")
+CHEAP = ("convnext_architecture",)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The README: what it shows is what the build makes, and its commands work. (Its examples run as doctests.)"""
 
 import base64
+import contextlib
 import io
 import re
 import shlex
@@ -13,8 +14,10 @@ import pandas as pd
 import pytest
 
 from keyfilters.book.fragments import scorecard_counts
+from keyfilters.book.needs import provide
 from keyfilters.book.project import BookError, Project
 from keyfilters.book.readme import BEGIN, END, PICTURE, refresh, with_counts
+from keyfilters.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -116,8 +119,18 @@ def test_command_lines_work(command, tmp_path):
     works(command, tmp_path)
 
 
-def test_command_lines_on_networks_work(tmp_path):
+def in_this_process(command, folder):
+    """The same, without a process that imports all libraries again."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(shlex.split(command)[1:])
+    assert status == 0 and out.getvalue() and not err.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("work", [in_this_process, pytest.param(works, marks=pytest.mark.slow)])
+def test_command_lines_on_networks_work(work, once, tmp_path):
     """One after the other, as they stand there: what one writes another reads."""
+    once("fashion-mnist", lambda: provide(["networks", "fashion-mnist"]))
     import timm
     import torch
     from PIL import Image
@@ -131,7 +144,7 @@ def test_command_lines_on_networks_work(tmp_path):
     assert len(named) == 6
     for command in named:
         # All epochs would take minutes; a dry run goes through every phase.
-        works(f"{command} --dry-run" if " train " in command else command, tmp_path)
+        work(f"{command} --dry-run" if " train " in command else command, tmp_path)
     assert {"report.html", "ideal.safetensors", "keys.npy"} <= {path.name for path in tmp_path.iterdir()}
 
 

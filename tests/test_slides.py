@@ -134,8 +134,15 @@ def test_a_slide_is_addressed_by_its_name(deck, tab, addresses):
     assert page.evaluate("document.querySelector('section.present').id") == "home"
 
 
-@each_deck
-@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize(
+    "deck, mode",
+    [
+        # Each deck once, and one of them in the other colours; the rest are among the long tests.
+        pytest.param(deck, mode, marks=() if mode == "light" or deck == DECKS[0] else pytest.mark.slow)
+        for deck in DECKS
+        for mode in ("light", "dark")
+    ],
+)
 @pytest.mark.book
 @pytest.mark.browser
 def test_colours_and_names_are_readable(deck, mode, tab, addresses, axe):

@@ -134,7 +134,7 @@ def test_no_solution_is_in_the_students_set(archives, entry):
 
 
 @pytest.mark.book
-@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("name", [STUDENTS, pytest.param(LECTURERS, marks=pytest.mark.slow)])
 def test_a_notebook_runs_in_a_clean_folder(archives, name, tmp_path, monkeypatch):
     monkeypatch.delenv("KEYFILTERS_RESULTS", raising=False)
     notebook = nbformat.reads(archives[name]["notebooks/method_a.ipynb"].decode(), as_version=4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import subprocess
@@ -191,11 +190,8 @@ def _reader(project: Project) -> str:
 
 
 def _pages(folder: Path) -> str:
-    """Hash over the names and sizes of the built files: a page that went missing is noticed."""
-    names = sorted(
-        f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in folder.rglob("*") if path.is_file()
-    )
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    """Hash over the built files: one that went missing or was edited is noticed."""
+    return digest_files([path for path in folder.rglob("*") if path.is_file()], folder)
 
 
 def _located(project: Project, line: str) -> str:
