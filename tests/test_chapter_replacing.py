@@ -109,6 +109,14 @@ def test_layers_one_at_a_time_and_all_at_once():
     assert first[1] == one[1] and last[1] == one[3] and first[3] == last[3] == whole
 
 
+def test_a_network_of_timm_is_cut_into_its_blocks():
+    network = timm.create_model("efficientnet_lite0", num_classes=7).eval()
+    parts, images = replacement.in_order(network), torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert len(parts) > 16
+    with torch.no_grad():
+        assert torch.equal(nn.Sequential(*parts)(images), network(images))
+
+
 def test_the_correction_takes_over_what_the_replacement_changed_and_no_more():
     judge = small_judge()
     mender = mending.Mender(judge.reference, judge.images.calibration)

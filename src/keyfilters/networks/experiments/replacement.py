@@ -19,6 +19,7 @@ from ...statistics import bootstrap_interval, mcnemar, wilson
 from ..surgery.depthwise import find_depthwise
 from ..evaluation.judging import divergence
 from ..evaluation.finetuning import distill, outputs_of
+from ..evaluation.forward import evaluating
 from ..surgery.replacing import fold, replace
 from .mending import Mender
 from .replacement_images import BATCH, JUDGED_AT_ONCE, Images, batches
@@ -114,7 +115,7 @@ class Outcome:
     crop_kl: np.ndarray
     photograph: np.ndarray
 
-    def row(self, draws: int = 1000) -> dict:
+    def row(self, draws: int = 400) -> dict:
         """Counts and means with 95 % intervals.
 
         Wilson's for the labelled images; bootstrap over images for their divergence; over photographs,
@@ -147,14 +148,18 @@ class Judge:
         self._labelled, self._crops = self._logits(reference)
         self.own = self._outcome(self._labelled, self._crops)
 
-    def _logits(self, model) -> tuple[torch.Tensor, torch.Tensor]:
+    def inputs(self) -> list[torch.Tensor]:
+        """All images by which is judged, in batches."""
         # Together, so that no batch is smaller than need be.
-        together = torch.cat([self.images.labelled, self.images.crops])
-        logits = torch.cat(outputs_of(model, batches(together, JUDGED_AT_ONCE), "cpu"))
+        return batches(torch.cat([self.images.labelled, self.images.crops]), JUDGED_AT_ONCE)
+
+    def _logits(self, model, inputs=None) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = torch.cat(outputs_of(model, self.inputs() if inputs is None else inputs, "cpu"))
         return logits[: len(self.images.labelled)], logits[len(self.images.labelled) :]
 
-    def __call__(self, model: nn.Module) -> Outcome:
-        return self._outcome(*self._logits(model))
+    def __call__(self, model: nn.Module, inputs=None) -> Outcome:
+        """Judge a network; or the rest of one, by ``inputs`` that have gone through its beginning batch by batch."""
+        return self._outcome(*self._logits(model, inputs))
 
     def _outcome(self, labelled: torch.Tensor, cut: torch.Tensor) -> Outcome:
         first, crop_first = labelled.argmax(1), cut.argmax(1)
@@ -186,20 +191,49 @@ def sweep(judge: Judge, variants=tuple(VARIANTS), layers=None, mender: Mender | 
         model = replaced(judge.reference, variant, layers, seed)
         for state, network in chain([("replaced", model)], mender.states(model) if mender else ()):
             outcome = outcomes[variant, state] = judge(network)
-            rows.append({"variant": variant, "state": state} | outcome.row() | {"p": judge.against(outcome).p})
+            rows.append(_row(judge, variant, state, outcome))
     return pd.DataFrame(rows), outcomes
 
 
+def _row(judge: Judge, variant: str, state: str, outcome: Outcome) -> dict:
+    return {"variant": variant, "state": state} | outcome.row() | {"p": judge.against(outcome).p}
+
+
+def in_order(model: nn.Module) -> list[nn.Module]:
+    """The parts of a network whose outputs are handed on, each to the next, as far as it can be cut; else the network itself.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), nn.Flatten())
+    >>> [type(part).__name__ for part in in_order(network)], len(in_order(nn.ReLU()))
+    (['Conv2d', 'ReLU', 'Flatten'], 1)
+    """
+    if hasattr(model, "as_sequential"):  # of timm
+        model = model.as_sequential()
+    return [part for child in model for part in in_order(child)] if type(model) is nn.Sequential else [model]
+
+
 def layer_sweep(judge: Judge, variants, seed: int = 0):
-    """Replace one layer at a time: number, layer, size, stride, channels, and the columns of :func:`sweep`."""
+    """Replace one layer at a time: number, layer, size, stride, channels, and the columns of :func:`sweep`.
+
+    What lies before the part of the network with that layer is the unmodified network's, and computed once.
+    """
     import pandas as pd
 
-    frames = []
+    parts, done, inputs, rows = in_order(judge.reference), 0, judge.inputs(), []
     for number, layer in enumerate(find_depthwise(judge.reference), start=1):
-        frame, _ = sweep(judge, variants, layer.name, seed=seed)
+        start = next(i for i, part in enumerate(parts) if any(module is layer.module for module in part.modules()))
+        if start < done:  # named in another order than they are passed
+            done, inputs = 0, judge.inputs()
+        with evaluating(judge.reference):
+            for part in parts[done:start]:
+                inputs = [part(x) for x in inputs]
+        done = start
         place = {"number": number, "layer": layer.name, "size": layer.kernel_size[0], "stride": layer.stride[0], "channels": layer.channels}
-        frames.append(frame.assign(**place)[[*place, *frame.columns]])
-    return pd.concat(frames, ignore_index=True)
+        for variant in variants:
+            rest = nn.Sequential(*in_order(replaced(judge.reference, variant, layer.name, seed))[start:])
+            rows.append(place | _row(judge, variant, "replaced", judge(rest, inputs)))
+    return pd.DataFrame(rows)
 
 
 def cumulative_sweep(judge: Judge, counts, variant: str = "B", mender: Mender | None = None, seed: int = 0):
