@@ -93,7 +93,7 @@ def scales_of(network) -> list[dict]:
 
 def run(
     design: Design, name: str, setting: Setting, seed: int, rate: float, scale: float, *, extracted=None, judge="test",
-    compiled=False, device=None, amp="no",
+    judged: int | None = None, compiled=False, device=None, amp="no",
 ) -> Outcome:  # fmt: skip
     """Train one network and judge it.
 
@@ -109,6 +109,8 @@ def run(
     rate, scale : float
         Largest learning rate; l2 norm of a depthwise filter at the start.
     judge : {"test", "validation"}
+    judged : int, optional
+        Images of that split to judge by, the first of them; by default all.
     compiled, device, amp
         As in :class:`keyfilters.networks.TrainConfig`.
 
@@ -138,7 +140,7 @@ def run(
     train_set = (images[: setting.images], labels[: setting.images])
     # Judged once, at the end: a fifth of the time of a short training would go into judging every epoch.
     result = fit(network, train_set, None, config, on_epoch=lambda r, _: keep(r["epoch"]))
-    top1, loss, n = _judged(network, split_images()[judge], train_set, config)
+    top1, loss, n = _judged(network, [v[:judged] for v in split_images()[judge]], train_set, config)
     return Outcome(
         row={
             "variant": name, "setting": setting.name, "seed": seed, "rate": rate, "scale": scale, "judged_on": judge,

@@ -47,7 +47,7 @@ def sweep(design: Design, sigmas, seeds, rate: float, scale: float = 1.0, settin
         As for :func:`keyfilters.networks.experiments.runs.run`: the same for all scales.
     setting : Setting
     **options
-        Of ``run``, such as ``device``.
+        Of ``run``, such as ``judged`` and ``device``.
 
     Returns
     -------
