@@ -143,7 +143,7 @@ def basis_pursuit(
 ) -> np.ndarray:
     r"""Return :math:`\arg\min_\Gamma \tfrac12 \|y - D \Gamma\|_2^2 + \xi \|\Gamma\|_1` for each column of y.
 
-    Coordinate descent of scikit-learn's ``Lasso`` on the Gram matrix; for a small penalty
+    Coordinate descent of scikit-learn's ``lasso_path`` on the Gram matrix; for a small penalty
     the solution is close to basis pursuit, the code of least l1 norm among those with :math:`D \Gamma = y`.
 
     Parameters
@@ -172,7 +172,7 @@ def basis_pursuit(
     """
     with _extra():
         from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import Lasso
+        from sklearn.linear_model import lasso_path
 
     y = _signals(y, [dictionary])
     penalty = np.broadcast_to(finite(penalty, "penalty"), y.shape[1:])
@@ -180,17 +180,18 @@ def basis_pursuit(
         found = f"penalty is {penalty.min():g}"
         raise ValueError(f"{found}: expected a number above 0; a small one comes close to basis pursuit")
     codes, atoms = np.zeros((dictionary.atoms.shape[1], y.shape[1])), np.asfortranarray(dictionary.atoms)
-    largest = np.abs(dictionary.atoms.T @ y).max(axis=0)
+    inner = dictionary.atoms.T @ y
+    largest = np.abs(inner).max(axis=0)
     for column in np.flatnonzero(largest > penalty):
-        lasso = Lasso(
-            fit_intercept=False, precompute=dictionary.gram, positive=nonnegative, tol=tolerance, max_iter=sweeps, warm_start=True
-        )  # fmt: skip
+        falling = np.geomspace(largest[column], penalty[column], STEPS + 1)[1:]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            for step in np.geomspace(largest[column], penalty[column], STEPS + 1)[1:]:
-                # The estimator divides the sum of squares by the number of rows.
-                lasso.set_params(alpha=step / len(y)).fit(atoms, y[:, column])
-        codes[:, column] = lasso.coef_
+            # It divides the sum of squares by the number of rows. What it would check has been checked, once for all columns.
+            _, path, _ = lasso_path(
+                atoms, np.ascontiguousarray(y[:, column]), alphas=falling / len(y), precompute=dictionary.gram,
+                Xy=np.ascontiguousarray(inner[:, column]), positive=nonnegative, tol=tolerance, max_iter=sweeps, check_input=False,
+            )  # fmt: skip
+        codes[:, column] = path[:, -1]
     return codes
 
 
