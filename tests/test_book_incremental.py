@@ -1,8 +1,13 @@
-"""A build that reads only what changed gives the same bytes as one from nothing."""
+"""A build that reads and writes only what changed gives the same bytes as one from nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
 
 import nbformat
 import pytest
-from tiny_book import tiny_book
+from tiny_book import ROOT, tiny_book
 
 from keyfilters.book.command import main
 from keyfilters.book.project import remove_tree
@@ -31,47 +36,125 @@ def a_page_more(project):
     rewritten(project.book / "_toc.yml", "chapters:\n", "chapters:\n  - file: more\n")
 
 
-CHANGES = {
-    "a word of a page": lambda p: rewritten(p.book / "index.md", "See {numref}", "Look at {numref}"),
-    "a word of a notebook": lambda p: edited(p, "one", 0, "What it is about.", "What it is all about."),
+def a_page_renamed(project):
+    (project.book / "more.md").rename(project.book / "renamed.md")
+    rewritten(project.book / "_toc.yml", "file: more", "file: renamed")
+
+
+def a_figure_more(project):
+    path = project.notebooks / "one.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    figure = notebook.cells[4].copy()
+    figure["id"] = "cell-another"
+    figure.source = figure.source.replace("x**2", "x**3").replace("fig-one", "fig-another")
+    figure.metadata = nbformat.from_dict(
+        {"mystnb": {"figure": {"name": "fig-another", "caption": "A cubic."}, "image": {"alt": "A cubic."}}}
+    )
+    notebook.cells[3].source += "\n\nAnother is {numref}`fig-another`."
+    notebook.cells.insert(4, figure)
+    nbformat.write(notebook, path)
+
+
+def a_docstring(project):
+    rewritten(project.root / "library" / "keyfilters" / "deadline.py", "goes on in", "runs on in")
+
+
+ONE_PAGE = {
+    "a word of a page": ("index.html", lambda p: rewritten(p.book / "index.md", "See {numref}", "Look at {numref}")),
+    "a word of a notebook": (
+        "notebooks/one.html",
+        lambda p: edited(p, "one", 0, "What it is about.", "What it is all about."),
+    ),
+}
+"""A change that one page shows, and that page."""
+
+ALL_PAGES = {
     "a heading": lambda p: edited(p, "one", 3, "## Parabola", "## Before\n\nText.\n\n## A parabola"),
     "a title": lambda p: edited(p, "one", 0, "# Page one", "# Page number one"),
     "a number": lambda p: edited(p, "one", 5, "float(x.sum())", "float(x.sum()) + 1"),
+    "an exercise": lambda p: edited(p, "one", 6, "How large is", "What is"),
+    "a figure more": a_figure_more,
     "a page more": a_page_more,
+    "a page renamed": a_page_renamed,
+    "a term": lambda p: rewritten(p.book / "glossary.md", "runs around", "goes around"),
+    "a docstring": a_docstring,
     "a style sheet": lambda p: (p.book / "_static" / "further.css").write_text("p { color: black; }\n"),
 }
+"""Changes that may show on any page."""
+
+
+def built(project):
+    """Build the book with its own copy of the library, whose docstrings may be changed."""
+    environment = {**os.environ, "PYTHONPATH": str(project.root / "library")}
+    command = [sys.executable, "-m", "keyfilters.book"]
+    return subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     project = tiny_book(tmp_path_factory.mktemp("book"), "one", "two")
+    shutil.copytree(ROOT / "src" / "keyfilters", project.root / "library" / "keyfilters")
     (project.book / "index.md").write_text(
         (project.book / "index.md").read_text()
         + "\nThe sum is {glue:text}`notebooks/one.ipynb::sum-one:s`, as in {numref}`fig-two`; then {doc}`notebooks/one`.\n"
     )
-    assert main([], root=project.root) == 0
+    (project.book / "glossary.md").write_text("# Words\n\n:::{glossary}\nparabola\n  A line that runs around a point.\n:::\n")
+    (project.book / "api").mkdir()
+    (project.book / "api" / "deadline.md").write_text(
+        "# A name\n\n```{eval-rst}\n.. autofunction:: keyfilters.deadline.within\n```\n"
+    )
+    rewritten(project.book / "_toc.yml", "chapters:\n", "chapters:\n  - file: glossary\n  - file: api/deadline\n")
+    run = built(project)
+    assert run.returncode == 0, run.stderr
     return project
 
 
-# A change that its own page shows, and one that all do.
-FEW = ("a word of a notebook", "a title")
-REST = [what for what in CHANGES if what not in FEW]
+def written(project):
+    """When Sphinx wrote its pages."""
+    pages = project.build / "sphinx" / "_build" / "html"
+    return {path.relative_to(pages).as_posix(): path.stat().st_mtime_ns for path in pages.rglob("*.html")}
 
 
-@pytest.mark.parametrize("changes", [FEW, pytest.param(REST, marks=pytest.mark.slow)], ids=["few", "rest"])
-def test_after_every_change_the_pages_are_those_of_a_build_from_nothing(project, changes):
-    for what in changes:
-        before = tree(project.html)
-        CHANGES[what](project)
-        assert main([], root=project.root) == 0, what
-        found = tree(project.html)
-        assert found != before, what
-        remove_tree(project.build / "sphinx")
-        (project.build / "html.sha256").unlink()
-        assert main([], root=project.root) == 0
-        fresh = tree(project.html)
-        assert sorted(found) == sorted(fresh), what
-        assert [name for name in fresh if found[name] != fresh[name]] == [], what
+def from_nothing(project):
+    """The files of the book as it stands now, built by a Sphinx that knows nothing."""
+    remove_tree(project.build / "sphinx")
+    (project.build / "html.sha256").unlink()
+    run = built(project)
+    assert run.returncode == 0, run.stderr
+    return tree(project.html)
+
+
+def compare(project, what, change):
+    """Make a change: the files of the book that are others then, and when which page was written."""
+    before = tree(project.html)
+    change(project)
+    run = built(project)
+    assert run.returncode == 0, (what, run.stderr)
+    found = tree(project.html)
+    changed = {name for name in before.keys() | found.keys() if before.get(name) != found.get(name)}
+    assert changed, what
+    after = written(project)
+    fresh = from_nothing(project)
+    assert sorted(found) == sorted(fresh), what
+    assert [name for name in fresh if found[name] != fresh[name]] == [], what
+    return changed, after
+
+
+@pytest.mark.parametrize("what", ONE_PAGE)
+def test_a_word_writes_its_page_alone_and_gives_the_book_of_a_build_from_nothing(project, what):
+    page, change = ONE_PAGE[what]
+    before = written(project)
+    changed, after = compare(project, what, change)
+    assert {name for name in changed if name.endswith(".html")} == {page}
+    # The front page and those of the theme are always written.
+    anew = {name for name, time in after.items() if time != before[name]}
+    assert anew == {page, "index.html", "genindex.html", "search.html"}
+
+
+@pytest.mark.slow
+def test_after_every_change_the_pages_are_those_of_a_build_from_nothing(project):
+    for what, change in ALL_PAGES.items():
+        compare(project, what, change)
 
 
 def test_a_warning_comes_again_until_it_is_mended(project, capsys):

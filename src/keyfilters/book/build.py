@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
 from .runs import Run, page_source
 from .slides import add_slides
+from .sphinx_build import BEFORE, RECORD
 from .stage import stage
 
 if TYPE_CHECKING:
@@ -219,13 +221,17 @@ def _build_html(project: Project) -> bool:
         _gate("scorecard", unjudged)
         return False
     output = project.build / "sphinx"
-    fresh = output / "_build" / "html"
+    written, before, fresh = output / "_build" / "html", output / "_build" / BEFORE, output / "html"
     read = output / "_build" / ".doctrees"
-    remove_tree(fresh)
+    if (written / RECORD).is_file():
+        remove_tree(before)
+        os.replace(written, before)
+    remove_tree(written)
     output.mkdir(parents=True, exist_ok=True)
     reader = output / "reader.sha256"
     if not reader.is_file() or reader.read_text() != _reader(project):
         remove_tree(read)
+        remove_tree(before)
         write_atomic(reader, _reader(project))
     log = output / "build.log"
     command = [sys.executable, "-m", "keyfilters.book.sphinx_build", str(project.book), str(output), str(project.config)]
@@ -235,14 +241,18 @@ def _build_html(project: Project) -> bool:
     write_atomic(log, said + stderr)
     warnings = [line for line in stderr.splitlines() if "WARNING" in line or "ERROR" in line]
     if run.returncode or warnings:
-        # A page that is not read again would not be warned of again.
+        # A page that is not read and written again would not be warned of again.
         remove_tree(read)
+        remove_tree(before)
+        remove_tree(written)
         lines = warnings or stderr.strip().splitlines()[-15:]
         shown = [_located(project, line.replace(f"{project.root}{os.sep}", "")) for line in lines]
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
+    remove_tree(fresh)
+    shutil.copytree(written, fresh, ignore=shutil.ignore_patterns(RECORD))
     add_slides(project, fresh)
     rejected = f" (the pages, not put in their place: {project.short(fresh)})"
-    mend_pages(fresh, project.generated / "data")
+    mend_pages(fresh, project.generated / "data", (project.generated / "provenance.txt").read_text(encoding="utf-8"))
     _gate(f"HTML{rejected}", check_html(fresh))
     _gate(f"scorecard{rejected}", unjudged)
     stamp.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ The pages made from notebooks bring their own links and their card (see `stage`)
 - writes what a numbered table shows to a CSV file, or takes the file of its name from `_generated/tables`, which holds
   it in full, and links to it below the table,
 - links to the SVG and the data of a numbered figure that shows a picture of `_generated/data`,
-- ends the page with the line of `_generated/provenance.txt`.
+- ends the page with the place of the line that says where the book comes from; `mend` puts it there, so that another
+  commit does not make Sphinx write every page.
 
 It acts on the HTML of the book only, not on other builders.
 """
@@ -24,12 +25,12 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-__all__ = ["rows_of", "setup"]
+__all__ = ["PROVENANCE", "rows_of", "setup"]
 
 FOLDER = "_downloads/data"
 KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 TABLES = "_generated/tables"
-PROVENANCE = "_generated/provenance.txt"
+PROVENANCE = "<!-- where the book comes from -->"
 
 
 def rows_of(table: nodes.table) -> list[list[str]]:
@@ -99,14 +100,10 @@ def _add_figures(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def _add_provenance(app: Sphinx, doctree: nodes.document) -> None:
-    file = Path(app.srcdir) / PROVENANCE
-    if not file.is_file() or any("page-card" in part["classes"] for part in doctree.findall(nodes.container)):
+    if any("page-card" in part["classes"] for part in doctree.findall(nodes.container)):
         return
-    line = nodes.paragraph()
-    for position, part in enumerate(file.read_text(encoding="utf-8").strip().split("`")):
-        line += nodes.literal("", part) if position % 2 else nodes.Text(part)
     last = next((child for child in reversed(doctree.children) if isinstance(child, nodes.section)), doctree)
-    last += nodes.container("", line, classes=["provenance"])
+    last += nodes.raw("", PROVENANCE, format="html")
 
 
 def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:
