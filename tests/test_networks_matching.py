@@ -6,7 +6,7 @@ import pytest
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.linalg import eigh
+from scipy.linalg.lapack import dsyevr
 
 from keyfilters import ideal_filter, learned_filters
 
@@ -422,7 +422,7 @@ def test_one_large_filter_decides_the_pooled_share_and_not_the_mean_nor_the_medi
 def test_large_kernels_have_all_their_nulls(monkeypatch):
     """31 x 31 pixels: the best lines of 16 filters need no matrix of 961 x 961, of which a search decomposes thousands."""
     filters, sizes = np.random.default_rng(0).normal(size=(16, 31, 31)), []
-    monkeypatch.setattr(klines, "eigh", lambda matrix, **options: (sizes.append(len(matrix)), eigh(matrix, **options))[1])
+    monkeypatch.setattr(klines, "dsyevr", lambda matrix, **options: (sizes.append(len(matrix)), dsyevr(matrix, **options))[1])
     for kind in NULLS:
         found = null_distribution(filters, "B", kind, draws=3)
         assert ((found.pooled > 0) & (found.pooled <= 1)).all()
