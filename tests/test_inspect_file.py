@@ -100,7 +100,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert main(["inspect", str(tmp_path / "x.onnx")]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.endswith("which is not installed: pip install 'keyfilters[networks]'\n")
+    assert error.count("\n") == 1 and error.endswith("which is not installed: pip install 'keyfilters[onnx]'\n")
 
 
 def test_mistakes_are_one_line(tmp_path, network, capsys):

@@ -61,7 +61,7 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         import onnx
         from onnx import numpy_helper
     except ImportError:
-        raise ValueError(f"{path} is read with the package onnx, which is not installed: pip install 'keyfilters[networks]'") from None
+        raise ValueError(f"{path} is read with the package onnx, which is not installed: pip install 'keyfilters[onnx]'") from None
     try:
         graph = onnx.load(str(path)).graph
     except Exception as error:
@@ -110,7 +110,7 @@ def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) 
     Parameters
     ----------
     path : str or Path
-        What :func:`keyfilters.networks.zoo.checkpoints.read_weights` reads, or .onnx (with the package ``onnx``, part of the extra ``networks``).
+        What :func:`keyfilters.networks.zoo.checkpoints.read_weights` reads, or .onnx (with the package ``onnx``, the extra ``onnx``).
         Strides and paddings are in .onnx files only; elsewhere they stay empty.
     method, nulls, draws, seed
         See :func:`inspect_model`.
