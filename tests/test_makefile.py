@@ -34,7 +34,9 @@ def place(tmp_path):
 
 
 def make(place, *arguments, python="./python3.99", **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
+    """Without what a `make test` with variables of its own hands on to its tests."""
+    variables = "ARGS", "DEVICE", "JOBS", "ONLY", "PORT", "PROFILE", "STRICT", "WORKERS"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON", *variables))}
     clean |= {"LOG": str(place / "log"), **environment}
     return subprocess.run(
         ["make", *arguments, f"PYTHON={python}"],
