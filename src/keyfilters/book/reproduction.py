@@ -15,7 +15,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -291,6 +291,17 @@ def load_stored(project: Project) -> Stored:
     return Stored({profile: load_reference(project, profile) for profile in PROFILES}, load_machines(project))
 
 
+def _kind_of_machine(chapters: Collection[Mapping[str, Any]]) -> str:
+    """The kind under which a verdict is looked up: what the machine has, or what it was told to compute as if that is less.
+
+    The build lets newer processors compute as AVX2, but a reader asks by the processor that the reader has.
+    """
+    kind = _kinds(chapters)
+    if kind != "avx2":
+        return kind
+    return " and ".join(sorted({facts["processor"]["machine"] for facts in chapters}))
+
+
 def write_machine(project: Project) -> str:
     """Store the verdict of the last build as that of its kind of machine; returns what was written, in words.
 
@@ -300,9 +311,9 @@ def write_machine(project: Project) -> str:
     path = _path(project)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        kind, profile = found["kind"], found["profile"]
+        kind, profile = _kind_of_machine(found["chapters"].values()), found["profile"]
         rows = [row for row in found["rows"] if row["verdict"] != EQUAL]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BookError(f"{project.short(path)} is missing or broken; run make book first") from None
     if found["reference"] is None:
         raise BookError(f"the last build had no reference/{profile}.json to be compared with; make reference writes it")

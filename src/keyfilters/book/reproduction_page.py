@@ -151,7 +151,7 @@ def _provenance(kind: str, verdict: Mapping[str, Any], current: str | None) -> s
     return (
         f"- **{kind_text(kind)}**: {verdict[EQUAL]:,} of {_total(verdict):,} equal, {verdict[WITHIN]:,} within, "
         f"{verdict[DIFFER]:,} differ; claims that fail: {failed}. Run on a machine that is {' and '.join(machines) or 'not described'} "
-        f"({'; '.join(_common(facts, 'device'))}), from {commits}, with {versions_text(versions)}.{stale}\n"
+        f"({'; '.join(_common(facts, 'device'))}), computed as {kind_text(verdict['kind'])}, from {commits}, with {versions_text(versions)}.{stale}\n"
     )
 
 
