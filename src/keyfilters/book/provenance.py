@@ -30,14 +30,15 @@ def _git(root: Path, *arguments: str) -> str | None:
     return run.stdout.strip()
 
 
-def commit(root: Path) -> str:
-    """The short commit of `root`, and whether files differ from it; says so where there is no commit."""
+def commit(root: Path, besides: Iterable[str] = ()) -> str:
+    """The short commit of `root`, and whether files, `besides` some, differ from it; says so where there is no commit."""
     head = _git(root, "rev-parse", "--short=10", "HEAD")
     if head is None:
         return "no commit"
     changed = _git(
-        root, "status", "--porcelain", "--untracked-files=normal", "--", "src", "notebooks", "requirements.lock"
-    )
+        root, "status", "--porcelain", "--untracked-files=normal", "--", "src", "notebooks", "requirements.lock",
+        *(f":(exclude){pattern}" for pattern in besides),
+    )  # fmt: skip
     return f"{head} with local changes" if changed else head
 
 

@@ -12,35 +12,42 @@ from concurrent.futures import ProcessPoolExecutor
 
 from ...checks import choice
 from ..evaluation.forward import check_device
-from .campaign import DESIGN, Campaign
-from .design import SETTINGS
+from .campaign import Campaign
+from .design import DESIGNS
+
+CHECKED = (("learned", "ideal-B", "random"), (0, 1), "small")
+"""Variants, seeds and setting of the runs that ``--check`` makes again."""
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m keyfilters.networks.experiments", description=__doc__.splitlines()[0])
-    parser.add_argument("--settings", nargs="+", default=list(DESIGN.settings), metavar="S", help=", ".join(SETTINGS))
-    parser.add_argument("--variants", nargs="+", default=list(DESIGN.variants), metavar="V", help=", ".join(DESIGN.variants))
+    parser.add_argument("--campaign", default="eight_filters", choices=list(DESIGNS), help="which set of runs (default %(default)s)")
+    parser.add_argument("--settings", nargs="+", metavar="S", help="default: all, one after the other")
+    parser.add_argument("--variants", nargs="+", metavar="V", help="default: all")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once, one thread each (default 1)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda; results of another device than cpu go to a folder of their own")
-    parser.add_argument("--amp", default="no", choices=("no", "bf16"))
+    parser.add_argument("--amp", default="bf16", choices=("no", "bf16"))
     parser.add_argument("--eager", dest="compiled", action="store_false", help="do not compile the network (no C++ compiler needed)")
+    parser.add_argument("--check", action="store_true", help="make six stored runs again, and say what differs")
     options = parser.parse_args(arguments)
+    design = DESIGNS[options.campaign]
     try:
-        for setting in options.settings:
-            choice(setting, SETTINGS, "setting")
-        for variant in options.variants:
-            choice(variant, DESIGN.variants, "variant")
+        settings, variants = options.settings or list(design.settings), options.variants or list(design.variants)
+        for setting in settings:
+            choice(setting, design.settings, "setting")
+        for name in variants:
+            choice(name, design.variants, "variant")
         if options.jobs < 1:
             raise ValueError(f"--jobs is {options.jobs}: expected at least 1")
         check_device(options.device)
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
-            campaign = Campaign(options, pool)
-            # The extracted banks need a learned network, and that the learned variant's rate and scale.
-            best = campaign.search(["learned"])
-            campaign.banks(best)
-            best = campaign.search(options.variants)
-            campaign.runs(options.variants, options.settings, best)
+            campaign = Campaign(options, pool, design)
+            if options.check:
+                different = campaign.check(*CHECKED)
+                print("\n".join(different) or "all as stored")
+                return 1 if different else 0
+            campaign.whole(variants, settings)
     except ValueError as error:
         print(f"keyfilters.networks.experiments: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .variants import ALL_VARIANTS, BANK, SCALE_VARIANTS, VARIANTS
 
-VALIDATION = 5000
-"""Images at the end of a fixed permutation of the training set that choose rate and scale; never trained on."""
+FASHION, ANIMALS = "fashion-mnist", "animal-shape-mnist"
+SPLITS = {FASHION: (55000, 5000), ANIMALS: (3000, 2000)}
+"""Images for training and for the choice of the rate, by data set: the first and the next of a fixed permutation of its
+training images. Fashion-MNIST has test images of its own; of the silhouettes the others are for the test."""
+VALIDATION = SPLITS[FASHION][1]
+"""Images of Fashion-MNIST that choose rate and scale; never trained on."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,18 @@ class Setting:
     images : int
         Training images, the first of a fixed permutation.
     epochs : int
+    data : str
+        ``"fashion-mnist"`` or ``"animal-shape-mnist"``.
+    margin : float
+        Differences of accuracy below this are of no interest.
     """
 
     name: str
     label: str
     images: int
     epochs: int
+    data: str = FASHION
+    margin: float = 0.01
 
     @property
     def passes(self) -> int:
@@ -37,12 +47,23 @@ class Setting:
 SETTINGS: dict[str, Setting] = {
     s.name: s
     for s in (
+        Setting("small", "3,000 images, 20 epochs", 3000, 20),
+        Setting("animals", "3,000 silhouettes, 20 epochs", 3000, 20, ANIMALS),
+        Setting("short", "55,000 images, 2 epochs", 55000, 2, margin=0.005),
+        Setting("long", "55,000 images, 10 epochs", 55000, 10, margin=0.005),
+    )
+}
+"""The settings of the chapter *Eight filters are almost enough*, in the order in which they are run."""
+
+SCALE_SETTINGS: dict[str, Setting] = {
+    s.name: s
+    for s in (
         Setting("small-short", "3,000 images, 4 epochs", 3000, 4),
         Setting("small-long", "3,000 images, 16 epochs", 3000, 16),
         Setting("full-short", "55,000 images, 1 epoch", 55000, 1),
-        Setting("full-long", "55,000 images, 3 epochs", 55000, 3),
     )
 }
+"""The settings of the chapter *Learning the scales*."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +75,17 @@ class Design:
     dims, depths : tuple
         Widths and blocks per stage of the network.
     seeds : tuple of int
+        Of every variant; ``more_seeds`` are added for those in ``main``.
     rates, scales : tuple of float
-        The grid of every variant's search: learning rate, and l2 norm of a filter at the start. A frozen
-        bank gets the largest norm only: behind it stands a normalisation, which takes its norm out again.
-    search_setting, search_seeds
+        The grid of every variant's search: learning rate, and l2 norm of a filter at the start. Without scales every
+        variant has its own norm. A frozen bank gets the largest norm only: behind it stands a normalisation, which takes
+        its norm out again.
+    searches : mapping of data set to Setting
         Where the search is done.
-    settings : tuple of str
+    search_seeds : tuple of int
+    settings : mapping of str to Setting
+    variants, main : tuple of str
+        All variants, and those whose comparisons were fixed beforehand.
     basis_setting, basis_seeds
         Learned networks from which the extracted banks come; their seeds occur in no run.
     """
@@ -70,32 +96,40 @@ class Design:
     seeds: tuple
     rates: tuple
     scales: tuple
-    search_setting: Setting
+    searches: dict
     search_seeds: tuple
-    settings: tuple
+    settings: dict
     variants: tuple
-    basis_setting: Setting
-    basis_seeds: tuple
+    main: tuple = ()
+    more_seeds: tuple = ()
+    basis_setting: Setting | None = None
+    basis_seeds: tuple = ()
 
     def grid(self, variant: str):
         """All (rate, scale) of a variant's search."""
-        scales = self.scales[-1:] if ALL_VARIANTS[variant].kind == BANK else self.scales
-        return list(itertools.product(self.rates, scales))
+        row = ALL_VARIANTS[variant]
+        scales = self.scales or (row.norm,)
+        return list(itertools.product(self.rates, scales[-1:] if row.kind == BANK else scales))
+
+    def seeds_of(self, variant: str) -> tuple:
+        """The seeds that a variant is run with."""
+        return (*self.seeds, *self.more_seeds) if variant in self.main else self.seeds
 
 
-FULL = Design(
-    name="full", dims=(16, 32), depths=(2, 2), seeds=(0, 1, 2, 3, 4), rates=(5e-3, 1e-2, 2e-2), scales=(0.14, 1.0),
-    search_setting=SETTINGS["small-short"], search_seeds=(100,), settings=tuple(SETTINGS),
-    variants=(*VARIANTS, *(v for v in SCALE_VARIANTS if v not in VARIANTS)),
-    basis_setting=SETTINGS["full-short"], basis_seeds=(200, 201, 202),
+EIGHT = Design(
+    name="eight_filters", dims=(24, 48), depths=(1, 2), seeds=(0, 1, 2, 3, 4), more_seeds=(5, 6, 7, 8, 9),
+    rates=(2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2), scales=(),
+    searches={data: Setting("search", "3,000 images, 10 epochs", 3000, 10, data) for data in SPLITS}, search_seeds=(100,),
+    settings=SETTINGS, variants=tuple(VARIANTS),
+    main=("learned", "learned-small", "ideal-B", "ideal-B-offset", "master", "random", "covariance", "impulse"),
+    basis_setting=SETTINGS["short"], basis_seeds=(200, 201, 202),
 )  # fmt: skip
 
-DESIGNS: dict[str, Design] = {
-    "full": FULL,
-    "quick": replace(
-        FULL, name="quick", seeds=(0, 1), settings=("small-short",), variants=tuple(VARIANTS),
-        basis_setting=replace(SETTINGS["small-short"], name="basis"), basis_seeds=(200, 201),
-    ),
-}  # fmt: skip
-"""``full`` is made by one command and stored in git; ``quick`` runs live, with the rates and scales that the
-stored search has found."""
+SCALING = Design(
+    name="fashion_mnist", dims=(16, 32), depths=(2, 2), seeds=(0, 1, 2, 3, 4), rates=(5e-3, 1e-2, 2e-2), scales=(0.14, 1.0),
+    searches={FASHION: SCALE_SETTINGS["small-short"]}, search_seeds=(100,), settings=SCALE_SETTINGS, variants=tuple(SCALE_VARIANTS),
+)  # fmt: skip
+
+DESIGNS: dict[str, Design] = {d.name: d for d in (EIGHT, SCALING)}
+"""The campaigns, made by one command and stored in git: that of the chapter *Eight filters are almost enough*, and that of
+*Learning the scales*."""

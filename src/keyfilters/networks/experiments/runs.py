@@ -9,38 +9,49 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from ..surgery.matching import match
 from ..zoo.small import SmallConvNeXt
 from ..training.loop import TrainConfig, fit
 from ..training.batches import seed_start
-from .design import VALIDATION, Design, Setting
-from .variants import SCALES, depthwise_filters, give_filters, variant
+from ...checks import choice
+from .design import FASHION, SPLITS, Design, Setting
+from .silhouettes import silhouettes
+from .variants import LEARNED, SCALES, depthwise_filters, give_filters, variant
 
 BATCH, WEIGHT_DECAY, WARMUP, CLIP = 64, 0.05, 0.15, 1.0
 JUDGED_AT_ONCE = 100
 """Images a batch when a network is judged: of more, the maps no longer fit into what the allocator keeps."""
 
 
-@lru_cache(maxsize=1)
-def split_images():
-    """Fashion-MNIST: the training images in a fixed random order, cut into training and validation, and the test images.
+@lru_cache(maxsize=2)
+def split_images(data: str = FASHION):
+    """Images of a data set in a fixed random order, cut into those for training, for validation and for the test.
+
+    Parameters
+    ----------
+    data : {"fashion-mnist", "animal-shape-mnist"}
 
     Returns
     -------
     dict of str to (images, labels)
-        ``"train"`` (55,000), ``"validation"`` (5,000) and ``"test"`` (10,000), uint8 and int64.
+        ``"train"``, ``"validation"`` (so many as ``SPLITS`` says) and ``"test"``, uint8 and int64.
     """
-    from ...fetch import fashion_mnist
+    train, validation = SPLITS[choice(data, SPLITS, "data")]
+    if data == FASHION:
+        from ...fetch import fashion_mnist
 
-    data = fashion_mnist()
-    order = np.random.default_rng(20260122).permutation(len(data["train_images"]))
-    images, labels = data["train_images"][order], data["train_labels"][order].astype(np.int64)
-    cut = len(images) - VALIDATION
-    return {
-        "train": (images[:cut], labels[:cut]),
-        "validation": (images[cut:], labels[cut:]),
+        found = fashion_mnist()
+        images, labels = found["train_images"], found["train_labels"]
         # A copy: what is read from the file cannot be written to, and torch warns of such arrays.
-        "test": (data["test_images"].copy(), data["test_labels"].astype(np.int64)),
-    }
+        test = found["test_images"].copy(), found["test_labels"].astype(np.int64)
+    else:
+        images, labels = silhouettes()
+        test = None
+    order = np.random.default_rng(20260122).permutation(len(images))
+    images, labels = images[order], labels[order].astype(np.int64)
+    ends = (slice(train), slice(train, train + validation), slice(train + validation, None))
+    own = [(images[part], labels[part]) for part in ends]
+    return {"train": own[0], "validation": own[1], "test": test or own[2]}
 
 
 def prepared(split: str, count: int, setting: Setting):
@@ -52,7 +63,7 @@ def prepared(split: str, count: int, setting: Setting):
     """
     from ..training.batches import ArrayImages
 
-    pairs = split_images()
+    pairs = split_images(setting.data)
     train = ArrayImages(*(v[: setting.images] for v in pairs["train"]))
     images = ArrayImages(*(v[:count] for v in pairs[split]), mean=train.mean, std=train.std)
     return images.batch(np.arange(len(images)))
@@ -60,15 +71,22 @@ def prepared(split: str, count: int, setting: Setting):
 
 @dataclass
 class Outcome:
-    """What a run leaves: its row of numbers, the network, the history, and the scales after each epoch (or None)."""
+    """What a run leaves: its row of numbers, the network, the history, and what was kept after each epoch.
+
+    ``scales`` are those of learnable scales (else None), ``explained`` the share of the variance of learned filters that the
+    keys of method B explain (else None).
+    """
 
     row: dict
     network: torch.nn.Module
     history: list
     scales: list | None
+    explained: list | None
 
 
-def config_of(design: Design, setting: Setting, seed: int, rate: float, *, compiled=False, device=None, amp="no") -> TrainConfig:
+def config_of(
+    design: Design, setting: Setting, seed: int, rate: float, *, scale_rate=None, compiled=False, device=None, amp="no"
+) -> TrainConfig:
     """The recipe of all runs: AdamW, cosine schedule after a linear warm-up, clipped gradients.
 
     ``device`` is "cpu", or a GPU's name or None for the GPU that accelerate finds.
@@ -76,7 +94,7 @@ def config_of(design: Design, setting: Setting, seed: int, rate: float, *, compi
     return TrainConfig(
         model="small_convnext", model_args={"dims": list(design.dims), "depths": list(design.depths)},
         epochs=setting.epochs, batch_size=BATCH, lr=rate, weight_decay=WEIGHT_DECAY, warmup_epochs=WARMUP * setting.epochs,
-        clip=CLIP, seed=seed, channels_last=True, compile=compiled, device="cpu" if device == "cpu" else None, amp=amp,
+        clip=CLIP, seed=seed, scale_lr=scale_rate, channels_last=True, compile=compiled, device="cpu" if device == "cpu" else None, amp=amp,
     )  # fmt: skip
 
 
@@ -121,33 +139,36 @@ def run(
     Raises
     ------
     ValueError
-        For an unknown variant, or where Fashion-MNIST is not to be had.
+        For an unknown variant, or where the images are not to be had.
     """
     row = variant(name)
-    started = time.perf_counter()
-    images, labels = split_images()["train"]
+    started = time.process_time()
+    images, labels = split_images(setting.data)["train"]
     seed_start(seed)
     network = SmallConvNeXt(dims=design.dims, depths=design.depths)
     give_filters(network, name, scale, seed, extracted)
     trajectory = [] if row.kind == SCALES else None
+    explained = [] if row.kind == LEARNED else None
 
     def keep(epoch: int) -> None:
+        if explained is not None:
+            explained.append({"epoch": epoch, "keys": match(network, "B").pooled("filters")})
         if trajectory is not None:
             trajectory.extend({"epoch": epoch, **r} for r in scales_of(network))
 
     keep(0)
-    config = config_of(design, setting, seed, rate, compiled=compiled, device=device, amp=amp)
+    config = config_of(design, setting, seed, rate, scale_rate=row.scale_rate, compiled=compiled, device=device, amp=amp)
     train_set = (images[: setting.images], labels[: setting.images])
     # Judged once, at the end: a fifth of the time of a short training would go into judging every epoch.
     result = fit(network, train_set, None, config, on_epoch=lambda r, _: keep(r["epoch"]))
-    top1, loss, n = _judged(network, [v[:judged] for v in split_images()[judge]], train_set, config)
+    top1, loss, n = _judged(network, [v[:judged] for v in split_images(setting.data)[judge]], train_set, config)
     return Outcome(
         row={
             "variant": name, "setting": setting.name, "seed": seed, "rate": rate, "scale": scale, "judged_on": judge,
             "accuracy": top1, "n": n, "loss": loss, "train_loss": result.history[-1]["train_loss"],
-            "seconds": round(time.perf_counter() - started, 1),
+            "seconds": round(time.process_time() - started, 1),
         },
-        network=network, history=result.history, scales=trajectory,
+        network=network, history=result.history, scales=trajectory, explained=explained,
     )  # fmt: skip
 
 

@@ -10,7 +10,10 @@ import pandas as pd
 from ...checks import choice
 from ...output import written
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "fashion_mnist"
+DATA = Path(__file__).resolve().parents[2] / "data"
+FOLDER = DATA / "fashion_mnist"
+EIGHT_FILTERS = DATA / "eight_filters"
+"""Where the tables of the two campaigns lie: of learnable scales, and of the chapter on eight filters."""
 GPU = "gpu"
 """Subfolder for what was run on another device than a CPU: beside each other the two give :func:`deviations`."""
 
@@ -21,11 +24,15 @@ TABLES: dict[str, tuple[str, ...]] = {
     "filters": ("setting", "seed", "layer", "channel"),
     "scales": ("variant", "setting", "seed", "layer", "channel"),
     "trajectories": ("variant", "setting", "seed", "epoch", "key"),
+    "explained": ("variant", "setting", "seed", "epoch"),
+    "baselines": ("method", "data", "images"),
 }
 """Each table with the columns that identify a row: every trial of the search, every run, the extracted banks, the filters of
-learned networks, the scales of channels at the end, and their means per key after each epoch."""
+learned networks, the scales of channels at the end, and their means per key after each epoch, what the keys explain of
+learned filters after each epoch, and linear classifiers on the pixels."""
 
 PROVENANCE = ("seconds", "commit", "device", "torch", "compiled", "amp")
+"""What says where a row comes from; ``seconds`` are those of one processor core, ``device`` names its kind."""
 
 
 def table(name: str, folder=None) -> pd.DataFrame:
@@ -39,7 +46,7 @@ def table(name: str, folder=None) -> pd.DataFrame:
     Examples
     --------
     >>> list(TABLES)
-    ['search', 'runs', 'banks', 'filters', 'scales', 'trajectories']
+    ['search', 'runs', 'banks', 'filters', 'scales', 'trajectories', 'explained', 'baselines']
     """
     choice(name, TABLES, "table")
     path = Path(folder or FOLDER) / f"{name}.csv"
@@ -63,7 +70,7 @@ def add(name: str, rows: list[dict], folder=None) -> pd.DataFrame:
     return whole
 
 
-def folder_of(device: str | None) -> Path:
+def folder_of(device: str | None, folder=None) -> Path:
     """Where the results of a device belong.
 
     Examples
@@ -71,7 +78,8 @@ def folder_of(device: str | None) -> Path:
     >>> folder_of("cuda").name, folder_of(None).name
     ('gpu', 'fashion_mnist')
     """
-    return FOLDER if device in (None, "cpu") else FOLDER / GPU
+    folder = Path(folder or FOLDER)
+    return folder if device in (None, "cpu") else folder / GPU
 
 
 def deviations(folder=None) -> pd.DataFrame:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from ...checks import choice
 from ...filters import learned_filters
 from ...fitting import METHODS
-from ..surgery.depthwise import find_depthwise, key_filters
 from ..layers.filter_bank import FilterBankConv2d
 from ..layers.scale_space import ScaleSpaceConv2d
+from ..surgery.depthwise import find_depthwise, key_filters
+from .banks import covariance_filters, derivative_basis, matched_random, scaled_keys, two_components, unit
+from .basis_weights import BasisConv2d
 
-LEARNED, BANK, SCALES = "learned", "bank", "scales"
+LEARNED, BANK, SCALES, COEFFICIENTS = "learned", "bank", "scales", "coefficients"
 BANK_SIZE = 8
 MEAN_FREE = " mean-free"
-"""Behind a method: its filters less their means. The learned master keys are stored so; of the idealised ones
+"""Behind a source: its filters less their means. The learned master keys are stored so; of the idealised ones
 those of keys 7 and 8 are not mean-free as they stand."""
+WIDE = "B wide"
+"""The keys of method B with all scales times ``WIDER``."""
+WIDER = 1.5
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,16 @@ class Variant:
         For tables of numbers, and for readers.
     kind : str
         ``"learned"``: plain convolutions; ``"bank"``: frozen filters from a bank, given to the channels in
-        turn; ``"scales"``: idealised filters whose scales are trained.
+        turn; ``"scales"``: idealised filters whose scales are trained; ``"coefficients"``: a fixed part plus basis filters
+        whose coefficients are trained.
     source : str
-        Where the bank, or the scales at the start, come from.
+        Where the bank, the basis, or the filters at the start come from.
     smoothing : str
         Smoothing kernel of learnable scales.
+    norm : float
+        l2 norm of a filter at the start.
+    scale_rate : float, optional
+        Learning rate of the scales, as a multiple of the network's; None: the network's.
     """
 
     name: str
@@ -43,18 +54,32 @@ class Variant:
     kind: str
     source: str = ""
     smoothing: str = "discrete"
+    norm: float = 1.0
+    scale_rate: float | None = None
 
 
 VARIANTS: dict[str, Variant] = {
     v.name: v
     for v in (
-        Variant("learned", "learned", LEARNED),
-        *(Variant(f"ideal-{m}", f"8 idealised keys, {m}", BANK, m) for m in METHODS),
-        Variant("ideal-B-mean-free", "8 idealised keys, B, mean-free", BANK, "B mean-free"),
-        Variant("master", "8 learned master keys", BANK, "learned"),
-        Variant("scales", "learnable scales", SCALES, "B"),
-        Variant("random", "8 random filters", BANK, "random"),
+        Variant("learned", "learned, norm 1", LEARNED),
+        Variant("learned-small", "learned, norm 0.14", LEARNED, norm=0.14),
+        Variant("ideal-B", "keys B", BANK, "B"),
+        Variant("ideal-B-offset", "keys B, learnable offset", COEFFICIENTS, "offset"),
+        Variant("master", "learned master keys", BANK, "learned"),
+        Variant("random", "random, matched", BANK, "random"),
+        Variant("covariance", "covariance in closed form", BANK, "covariance"),
         Variant("impulse", "unit impulse", BANK, "impulse"),
+        Variant("ideal-A", "keys A", BANK, "A"),
+        Variant("ideal-D1", "keys D1", BANK, "D1"),
+        Variant("learned-keys", "learned, from keys B", LEARNED, "B"),
+        Variant("learned-covariance", "learned, from covariance", LEARNED, "covariance"),
+        Variant("scales-own-rate", "learnable scales", SCALES, "B", scale_rate=10.0),
+        Variant("two-components", "a f + c T + b, fixed", BANK, "two components"),
+        Variant("two-components-learned", "a f + c T + b, c and b learned", COEFFICIENTS, "two components"),
+        Variant("derivatives", "derivative basis, order 3", COEFFICIENTS, "derivatives"),
+        Variant("ideal-B-mean-free", "keys B, mean-free", BANK, "B mean-free"),
+        Variant("wide", "keys B, 1.5 times as wide", BANK, WIDE),
+        Variant("wide-mean-free", "the same, mean-free", BANK, WIDE + MEAN_FREE),
         Variant("pca-8", "8 principal components", BANK, "pca"),
         Variant("k-lines-8", "8 lines (k-lines)", BANK, "lines"),
     )
@@ -62,8 +87,11 @@ VARIANTS: dict[str, Variant] = {
 """The variants of the chapter *Eight filters are almost enough*."""
 
 SCALE_VARIANTS: dict[str, Variant] = {
-    "scales": VARIANTS["scales"],
-    "scales-sampled": Variant("scales-sampled", "learnable scales, sampled Gaussian", SCALES, "B", "sampled"),
+    v.name: v
+    for v in (
+        Variant("scales", "learnable scales", SCALES, "B"),
+        Variant("scales-sampled", "learnable scales, sampled Gaussian", SCALES, "B", "sampled"),
+    )
 }
 """Beside each other in the chapter *Learning the scales*."""
 
@@ -84,15 +112,17 @@ def variant(name) -> Variant:
     return ALL_VARIANTS[choice(name, ALL_VARIANTS, "variant")]
 
 
-def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarray:
+def bank(source: str, size: int = 7, seed: int = 0, extracted=None, *, count: int = BANK_SIZE, depth: float = 0.5) -> np.ndarray:
     """Filters of unit l2 norm that a frozen variant uses, shape (K, size, size).
 
     Parameters
     ----------
     source : str
-        A method, one followed by ``" mean-free"``, ``"learned"``, ``"random"`` (drawn from the seed), ``"impulse"``, or ``"pca"``, ``"lines"``
-        and ``"given"`` (these come from ``extracted``).
+        A method or ``"B wide"``, alone or followed by ``" mean-free"``; ``"learned"``, ``"impulse"``, ``"two components"``;
+        ``"random"`` and ``"covariance"`` (drawn from the seed); or ``"pca"``, ``"lines"`` and ``"given"`` (these come from ``extracted``).
     extracted : mapping of str to array, optional
+    count, depth
+        How many filters are drawn from the covariance, and where between the first (0) and the last layer (1).
 
     Raises
     ------
@@ -101,11 +131,21 @@ def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarra
 
     Examples
     --------
-    >>> bank("random", 5, seed=3).shape, bool(np.allclose((bank("B") ** 2).sum((1, 2)), 1))
-    ((8, 5, 5), True)
+    >>> bank("random", seed=3).shape, bool(np.allclose((bank("B") ** 2).sum((1, 2)), 1))
+    ((8, 7, 7), True)
     """
-    if source == "random":
-        filters = np.random.default_rng((seed, 7)).standard_normal((BANK_SIZE, size, size))
+    if source.endswith(MEAN_FREE):
+        filters = bank(source.removesuffix(MEAN_FREE), size)
+        filters = filters - filters.mean((-2, -1), keepdims=True)
+    elif source == WIDE:
+        filters = scaled_keys(WIDER, size)
+    elif source == "random":
+        filters = matched_random(key_filters("B", size), seed)
+    elif source == "covariance":
+        filters = covariance_filters(count, depth, seed, size)
+    elif source == "two components":
+        f, basis, coefficients = two_components(size)
+        filters = f + (coefficients[:, :, None, None] * basis).sum(1)
     elif source == "impulse":
         filters = np.zeros((1, size, size))
         filters[0, size // 2, size // 2] = 1.0
@@ -116,36 +156,60 @@ def bank(source: str, size: int = 7, seed: int = 0, extracted=None) -> np.ndarra
         filters = np.asarray(extracted[source], dtype=np.float64)
     elif source == "learned":
         filters = learned_filters()
-    elif source.endswith(MEAN_FREE):
-        filters = key_filters(source.removesuffix(MEAN_FREE), size)
-        filters = filters - filters.mean((-2, -1), keepdims=True)
     else:
-        filters = key_filters(source, size)
-    return filters / np.sqrt((filters**2).sum((-2, -1), keepdims=True))
+        filters = key_filters(choice(source, METHODS, "source"), size)
+    return unit(filters)
+
+
+def _plane(source: str, channels: int, size: int, seed: int, layer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fixed part, basis and coefficients at the start, for each channel."""
+    if source == "derivatives":
+        basis = derivative_basis(size=size)
+        rng = np.random.default_rng((seed, 17, layer))
+        coefficients = rng.standard_normal((channels, len(basis))) / np.sqrt(len(basis))
+        return np.zeros((channels, size, size)), np.broadcast_to(basis, (channels, *basis.shape)), coefficients
+    index = np.arange(channels) % BANK_SIZE
+    if source == "two components":
+        return tuple(part[index] for part in two_components(size))
+    constant = np.full((channels, 1, size, size), 1 / size)
+    return bank("B", size)[index], constant, np.zeros((channels, 1))
 
 
 def give_filters(network: nn.Module, name: str, scale: float, seed: int = 0, extracted=None) -> nn.Module:
     """Give the depthwise convolutions of a new network the filters of a variant, in place.
 
-    ``scale`` is the l2 norm of a filter (its root mean square over draws for learned ones): the second
-    quantity, beside the rate, that every variant has its own search for. Channels take the filters of a
-    bank in turn, so that every layer has all of them.
+    ``scale`` is the l2 norm of a filter (its root mean square over draws for learned ones). Channels take the filters of a
+    bank in turn, so that every layer has all of them; from the covariance each channel has a filter of its own.
 
     Returns the network.
     """
     row = variant(name)
     modules = dict(network.named_modules())
-    for layer in find_depthwise(network):
-        conv = layer.module
+    layers = find_depthwise(network)
+    for place, layer in enumerate(layers):
+        conv, size, channels = layer.module, layer.module.kernel_size[0], layer.module.out_channels
+        if row.kind == LEARNED and not row.source:
+            nn.init.trunc_normal_(conv.weight, std=scale / size, a=-1, b=1)
+            continue
+        filters = None
+        if row.kind in (LEARNED, BANK):
+            # Each layer draws for itself from the covariance.
+            own = seed if row.source != "covariance" else 100 * seed + place
+            depth = place / max(len(layers) - 1, 1)
+            filters = bank(row.source, size, own, extracted, count=channels, depth=depth)
         if row.kind == LEARNED:
-            nn.init.trunc_normal_(conv.weight, std=scale / conv.kernel_size[0], a=-1, b=1)
+            chosen = filters[np.arange(channels) % len(filters)]
+            with torch.no_grad():
+                conv.weight.copy_(torch.tensor(scale * chosen[:, None], dtype=conv.weight.dtype))
             continue
         if row.kind == SCALES:
             new = ScaleSpaceConv2d.from_conv(
                 conv, method=row.source, kind=row.smoothing, normalize="l2", gain=scale, learn_scales=True, learn_gamma=True
             )
+        elif row.kind == COEFFICIENTS:
+            new = BasisConv2d.from_conv(conv, *_plane(row.source, channels, size, seed, place), gain=scale)
         else:
-            new = FilterBankConv2d.from_conv(conv, bank(row.source, conv.kernel_size[0], seed, extracted), gain=scale)
+            new = FilterBankConv2d.from_conv(conv, filters, gain=scale)
         parent, _, child = layer.name.rpartition(".")
         setattr(modules[parent], child, new)
     return network
