@@ -241,7 +241,7 @@ def test_what_cannot_be_compared_says_so(project):
     assert main(["reference"], root=project.root) == 0
     assert load_reference(project, "quick")["one"]["numbers"] == {}, "what measures time is not kept"
     found = compared(project, runs)
-    assert found["chapters"]["one"]["not_compared"] == "measures time, which differs from run to run" and found["rows"] == []
+    assert found["chapters"]["one"]["not_compared"] == "it measures time, which differs from run to run" and found["rows"] == []
 
     write_manifest(project, ["one", "two"], quick="{n: 5}")
     runs = [made(project, slug) for slug in ("one", "two")]
@@ -323,8 +323,9 @@ def test_the_verdict_of_a_machine_is_stored_beside_the_others(project, capsys):
     assert sorted(stored.machines) == ["avx512", "sse"] and stored.machines["avx512"]["quick"]["rows"] == []
     write_reproduction_page(project, compared(project, runs), stored)
     text = fragment(project, "machines")
-    assert "| Notebook | x86-64 without AVX2 | x86-64 with AVX2 | x86-64 with AVX-512 | a machine with a GPU |" in text
-    assert "| {doc}`/notebooks/one` | 0 of 2 (2 differ) | not run | all 2 | not run |" in text
+    assert "| Notebook | x86-64 without AVX2 | x86-64 with AVX-512 |\n" in text
+    assert "| {doc}`/notebooks/one` | 0 of 2 (2 differ) | all 2 |\n" in text
+    assert "\nNot run with profile quick: x86-64 with AVX2, a machine with a GPU.\n" in text
     assert "Run on a machine that is x86-64 with AVX-512 (CPU, 2 cores), computed as x86-64 with AVX2, from commit `0123456789`, with Python 3.12.1" in text
     assert "| {doc}`/notebooks/one` | `a` | 2.0 | 2.5 |" in text
     assert "The claim fails there: {doc}`/notebooks/one`, it grows (1 of 2)" in text

@@ -192,7 +192,7 @@ def reproduce(runs: list[Run], reference: Mapping[str, Mapping[str, Any]] | None
         if reference is None:
             left_out = "there is no reference"
         elif run.entry.timed:
-            left_out = "measures time, which differs from run to run"
+            left_out = "it measures time, which differs from run to run"
         elif there is None:
             left_out = "the reference has no run of it"
         elif there["parameters"] != facts["parameters"]:

@@ -15,9 +15,8 @@ from .words import commit_text, versions_text
 
 __all__ = ["answer", "chapters_table", "write_reproduction_page"]
 
-NOT_RUN = "not run"
 _EXPECTED = (*KINDS, GPU)
-"""Kinds of machine that have a column on the page even where none has run."""
+"""Kinds of machine that the page names even where none has run."""
 
 
 def _total(found: Mapping[str, Any]) -> int:
@@ -119,9 +118,7 @@ def _claims(found: Mapping[str, Any]) -> str:
     )
 
 
-def _verdict_cell(verdict: Mapping[str, Any] | None, slug: str) -> str:
-    if verdict is None:
-        return NOT_RUN
+def _verdict_cell(verdict: Mapping[str, Any], slug: str) -> str:
     chapter = verdict["chapters"].get(slug)
     if chapter is None or chapter["not_compared"]:
         return "–"
@@ -156,16 +153,20 @@ def _provenance(kind: str, verdict: Mapping[str, Any], current: str | None) -> s
 
 
 def _machines(stored: Stored, profile: str, slugs: Collection[str]) -> str:
-    """The stored verdicts of a profile, kind of machine beside kind of machine."""
+    """The stored verdicts of a profile, kind of machine beside kind of machine, and which kinds have none."""
     machines, reference = stored.machines, stored.references[profile]
     current = None if reference is None else digest(reference)
     kinds = [*_EXPECTED, *(kind for kind in machines if kind not in _EXPECTED)]
-    verdicts = {kind: machines.get(kind, {}).get(profile) for kind in kinds}
-    rows = [[page_link(slug), *(_verdict_cell(verdict, slug) for verdict in verdicts.values())] for slug in slugs]
-    heads = ("Notebook", *(kind_text(kind) for kind in kinds))
-    caption = f"How many results are equal to the reference, by kind of machine; profile {profile}."
-    text = prose_table(caption, f"tbl-reproduction-{profile}", heads, rows, narrow=True) + "\n"
-    run = {kind: verdict for kind, verdict in verdicts.items() if verdict is not None}
+    run = {kind: machines[kind][profile] for kind in kinds if profile in machines.get(kind, {})}
+    text = ""
+    if run:
+        rows = [[page_link(slug), *(_verdict_cell(verdict, slug) for verdict in run.values())] for slug in slugs]
+        heads = ("Notebook", *map(kind_text, run))
+        caption = f"How many results are equal to the reference, by kind of machine; profile {profile}."
+        text = prose_table(caption, f"tbl-reproduction-{profile}", heads, rows, narrow=True) + "\n"
+    missing = [kind_text(kind) for kind in kinds if kind not in run]
+    if missing:
+        text += f"Not run with profile {profile}: {', '.join(missing)}.\n\n"
     text += "".join(_provenance(kind, verdict, current) for kind, verdict in run.items()) + "\n"
     for kind, verdict in run.items():
         text += f"{_differences(verdict, slugs, f'tbl-reproduction-{profile}-{kind}', f'on {kind_text(kind)}')}\n"

@@ -16,6 +16,7 @@ from .words import commit_text, parameters_text, versions_text
 __all__ = ["runs_table", "write_status"]
 
 NOT_RUN = "not run"
+NONE_STORED = "No run is stored yet, so there is no table.\n"
 
 _HEADS = (
     "Notebook", "Verdict", "Equal", "Seconds", "Memory", "Parameters", "Device", "Further versions", "Commit",
@@ -59,15 +60,17 @@ def _cells(slug: str, row: Mapping[str, Any], common: Mapping[str, str]) -> dict
 
 
 def runs_table(what: str, name: str, slugs: Iterable[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """One row for each of `slugs`, in their order; one without a run in `rows` says so.
+    """One row for each of `slugs`, in their order; one without a run in `rows` says so. Without any run, one sentence.
 
     Versions that all rows have in common stand in the caption, and so do device and commit, where it is one.
 
     Examples
     --------
-    >>> print(runs_table("Runs", "tbl-runs", ["one"], {}).splitlines()[-2])
-    | {doc}`/notebooks/one` | not run | – | – | – | – |
+    >>> print(runs_table("Runs", "tbl-runs", ["one"], {}), end="")
+    No run is stored yet, so there is no table.
     """
+    if not rows:
+        return NONE_STORED
     common = _common(rows.values())
     devices, commits = {_device(row) for row in rows.values()}, {commit_text(row["commit"]) for row in rows.values()}
     where = f", {next(iter(devices))}" if len(devices) == 1 else ""
@@ -127,4 +130,5 @@ def write_status(
     slugs = list(found["chapters"])
     for file, (what, name, rows) in tables.items():
         write_atomic(project.generated / f"{file}.md", runs_table(what, name, slugs, rows))
-        write_atomic(project.generated / "tables" / f"{name}.csv", runs_csv(slugs, rows))
+        if rows:
+            write_atomic(project.generated / "tables" / f"{name}.csv", runs_csv(slugs, rows))
