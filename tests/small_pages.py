@@ -6,11 +6,15 @@ import sysconfig
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 import browser as chromium
 from keyfilters.book.interactive import write_interactive
 from keyfilters.book.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
+PROTOCOLS = ("http", "file")
+WIDTHS = (1280, 375)
 
 TOC = """format: jb-book
 root: index
@@ -69,3 +73,27 @@ class Page:
         for tab in self.tabs:
             tab.close()
         assert not self.trouble, "\n".join(self.trouble)
+
+
+def fixtures(page: str, ready: str):
+    """What the tests of a page take: its small book, the addresses of this book, and the function that opens the page.
+
+    Whatever goes wrong in an opened page fails the test at its end; `ready` is the condition in which it can be used.
+    """
+
+    @pytest.fixture(scope="module")
+    def html(tmp_path_factory):
+        return small_book(tmp_path_factory.mktemp(page), page)
+
+    @pytest.fixture(scope="module")
+    def addresses(html):
+        with chromium.served(html) as http:
+            yield {"http": http, "file": html.as_uri()}
+
+    @pytest.fixture
+    def opened(running, addresses):
+        tab = Page(running, addresses, f"{page}.html", ready)
+        yield tab.open
+        tab.close()
+
+    return html, addresses, opened

@@ -11,36 +11,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from small_pages import Page, small_book  # noqa: E402
+from small_pages import PROTOCOLS, WIDTHS, fixtures  # noqa: E402
 from test_inspect_page import bad_files, network, weights  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 
-import browser as chromium  # noqa: E402
 from keyfilters.networks import inspect_file  # noqa: E402
-
-PROTOCOLS = ("http", "file")
-WIDTHS = (1280, 375)
 
 pytestmark = pytest.mark.browser
 
-
-@pytest.fixture(scope="module")
-def html(tmp_path_factory):
-    return small_book(tmp_path_factory.mktemp("inspect"), "inspect_network")
-
-
-@pytest.fixture(scope="module")
-def addresses(html):
-    with chromium.served(html) as http:
-        yield {"http": http, "file": html.as_uri()}
-
-
-@pytest.fixture
-def opened(running, addresses):
-    """Open the page; whatever goes wrong in it fails the test at its end."""
-    page = Page(running, addresses, "inspect_network.html", "document.getElementById('ki')")
-    yield page.open
-    page.close()
+html, addresses, opened = fixtures("inspect_network", "document.getElementById('ki')")
 
 
 @pytest.fixture(scope="module")

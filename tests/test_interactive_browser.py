@@ -7,37 +7,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import browser as chromium
 import keyfilters as kf
 from keyfilters.book.interactive import interactive_data
-from small_pages import Page, small_book
+from small_pages import PROTOCOLS, WIDTHS, fixtures
 
-PROTOCOLS = ("http", "file")
 # What was seen to work from a file in two ways needs no second protocol in each run of the tests.
 FROM_BOTH = ("http", pytest.param("file", marks=pytest.mark.slow))
-WIDTHS = (1280, 375)
 
 pytestmark = pytest.mark.browser
 
-
-@pytest.fixture(scope="module")
-def html(tmp_path_factory):
-    return small_book(tmp_path_factory.mktemp("interactive"), "interactive")
-
-
-@pytest.fixture(scope="module")
-def addresses(html):
-    with chromium.served(html) as http:
-        yield {"http": http, "file": html.as_uri()}
-
-
-@pytest.fixture
-def opened(running, addresses):
-    """Open the page; whatever goes wrong in it fails the test at its end."""
-    fitted = "['kx-result', 'kf-result'].every(id => document.getElementById(id).textContent)"
-    page = Page(running, addresses, "interactive.html", fitted)
-    yield page.open
-    page.close()
+html, addresses, opened = fixtures("interactive", "['kx-result', 'kf-result'].every(id => document.getElementById(id).textContent)")
 
 
 def numbers(tab, table):
