@@ -23,8 +23,9 @@
   function update(box) {
     // A formula in a line scrolls only once it is marked as wide.
     const scrolls = box.matches("mjx-container") || /auto|scroll/.test(getComputedStyle(box).overflowX);
-    // Rounding makes a box a pixel too wide that is not; a displayed formula is a box that scrolls even then.
-    const spare = box.matches('mjx-container[display="true"], div.math, .math-wrapper') ? 0 : 1;
+    // Rounding makes a box a pixel too wide that is not; a displayed formula is a box that scrolls even then. The accent
+    // of a letter in a line may stand out by more.
+    const spare = box.matches('mjx-container[display="true"], div.math, .math-wrapper') ? 0 : box.matches("mjx-container") ? 4 : 1;
     const wide = box.scrollWidth > box.clientWidth + spare && scrolls;
     const [, role, name] = KINDS.find(([selector]) => box.matches(selector));
     if (wide) {
