@@ -58,6 +58,8 @@ def interval_dots(
     height = lines * (row_height * len(rows) + 0.55) + 0.45
     fig, axes = plt.subplots(lines, columns, figsize=(width, height), squeeze=False, sharey=True)
     place = {label: len(rows) - 1 - i for i, label in enumerate(rows)}
+    # Words stand on white, so that no line runs through them.
+    words = {"ha": "center", "va": "center", "fontsize": 10, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
     for ax, title in zip(axes.flat, titles, strict=False):
         ax.set(title=title, ylim=(-0.6, len(rows) - 0.4), yticks=list(place.values()), yticklabels=list(place))
         ax.tick_params(axis="y", length=0, labelsize=10.5)
@@ -67,12 +69,12 @@ def interval_dots(
             continue
         for label, y in place.items():
             if label not in panels[title]:
-                ax.text(0.5, y, "not run", transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=10, color="0.4")
+                ax.text(0.5, y, "not run", transform=ax.get_yaxis_transform(), color="0.4", **words)
                 continue
             values, interval = panels[title][label]
             if label in outliers:
                 text = f"off the axis: {fmt.format(np.mean(values) if interval is None else interval[0])}"
-                ax.text(0.5, y, text, transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=10)
+                ax.text(0.5, y, text, transform=ax.get_yaxis_transform(), **words)
                 continue
             chosen = label in highlight
             colour, marker = (COLOURS[2], MARKERS[3]) if chosen else (COLOURS[1], MARKERS[0])
