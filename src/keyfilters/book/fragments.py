@@ -38,7 +38,7 @@ def scorecard_counts(scorecard: pd.DataFrame) -> str:
     unknown = [verdict for verdict in counts.index if verdict not in VERDICTS]
     if unknown:
         raise ValueError(f"the scorecard has the verdict {unknown[0]!r}; expected one of {', '.join(VERDICTS)}")
-    lines = [f"Of **{len(scorecard)}** published numbers"]
+    lines = [f"Of **{len(scorecard)}** published numbers:"]
     lines += [f"- **{int(counts.get(verdict, 0))}** {meaning}" for verdict, meaning in VERDICTS.items()]
     return lines[0] + "\n\n" + "\n".join(lines[1:]) + "\n"
 

@@ -62,7 +62,7 @@ def check_18_2(answer):
         raise Hint("By r: the chain rule has a factor that depends on r.")
 
 
-@exercise("a function of r and the seven taps' kernel radius 3 that returns the derivative of the seven taps by r")
+@exercise("a function of r that returns the derivatives of the seven taps by r")
 def check_18_3(answer):
     """The gradient of the kernel from the diffusion equation."""
     from ..gaussian import gaussian_kernel
