@@ -215,19 +215,29 @@ def test_a_bound_in_the_text(results):
         (0, {"entries": 2}, [1]),
         (0, {"entries": 1}, 3),
         (32, {"entries": 1}, [224, 8]),
+        (0, {"entries": 2}, [7, 7, 8]),
     ],
 )
 def test_a_bad_parameter_is_one_line_that_names_it(least, limits, value):
     with pytest.raises(page.ParameterError) as found:
-        page.at_least(least, **limits, fine=[least] * 3 if "entries" in limits else least, draws=value)
+        page.at_least(least, **limits, fine=[least, least + 1] if "entries" in limits else least, draws=value)
     (line,) = found.value._render_traceback_()
     assert line.startswith(f"ParameterError: draws is {value!r}; set it to ") and "\n" not in line
+
+
+@each("value", ["learned", 3, None, [], ["random"], ["learned", "other"], ["learned", "learned"], ["learned", ["random"]], {"learned": 1}])
+def test_a_bad_list_of_names_is_one_line_that_names_it(value):
+    with pytest.raises(page.ParameterError) as found:
+        page.names({"learned": 0, "random": 0}, needed=["learned"], fine=["learned"], variants=value)
+    (line,) = found.value._render_traceback_()
+    assert line.startswith(f"ParameterError: variants is {value!r}; set it to a list of names") and "\n" not in line
 
 
 def test_good_parameters_pass():
     page.at_least(2, draws=2, samples=np.int64(3))
     page.at_least(0.0, most=1.0, share=1, level=np.float64(0.5))
     page.at_least(0, entries=0, seeds=[])
+    page.names(("learned", "random"), variants=["random"], others=("random", "learned"))
 
 
 @given(st.floats(0, 1e300))

@@ -76,7 +76,7 @@ def test_nothing_is_left_unexplained():
 def test_an_unexplained_deviation_is_a_problem(monkeypatch):
     real = room._read
     room._rows.cache_clear()
-    monkeypatch.setattr(room, "_read", lambda name: [] if name == "known_deviations.csv" else real(name))
+    monkeypatch.setattr(room, "_read", lambda path: [] if path.name == "known_deviations.csv" else real(path))
     try:
         assert len(problems()) == counts()[DEVIATES] > 0
         assert "does not cover it" in problems()[0]
@@ -88,7 +88,7 @@ def test_an_unexplained_deviation_is_a_problem(monkeypatch):
 def test_a_stale_explanation_is_a_problem(monkeypatch):
     real = room._read
     stale = {"id": "stale", "title": "t", "quantity": "l1_norm_raw", "key": "1", "component": "", "method": ""}
-    monkeypatch.setattr(room, "_read", lambda name: [*real(name), stale] if name == "known_deviations.csv" else real(name))
+    monkeypatch.setattr(room, "_read", lambda path: [*real(path), stale] if path.name == "known_deviations.csv" else real(path))
     assert problems() == ["scorecard: known_deviations.csv lists 'stale', which no row needs"]
 
 

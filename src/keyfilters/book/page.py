@@ -27,7 +27,7 @@ import numbers
 import os
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ParameterError", "at_least", "begin", "claim", "figure", "number", "power_of_ten", "results_folder", "table"]
+__all__ = ["ParameterError", "at_least", "begin", "claim", "figure", "names", "number", "power_of_ten", "results_folder", "table"]
 
 RESULTS = "KEYFILTERS_RESULTS"
 """The build sets this variable to the folder for results of the notebook that it executes."""
@@ -70,7 +70,7 @@ def at_least(least: float, /, *, most: float | None = None, entries: int | None 
     ----------
     least, most : the smallest and (where there is one) the largest value that makes sense; where `least` is an int,
         the values must be whole numbers, where it is a float, finite numbers
-    entries : for parameters that are lists, the fewest entries; `least` and `most` hold for each entry
+    entries : for parameters that are lists, the fewest entries, all of them different; `least` and `most` hold for each
     parameters : the notebook's parameters under their own names, as in ``page.at_least(2, draws=draws)``
 
     Raises `ParameterError`, one line that names the parameter, its value and what to set it to.
@@ -84,7 +84,7 @@ def at_least(least: float, /, *, most: float | None = None, entries: int | None 
     keyfilters.book.page.ParameterError: share is 2; set it to a number from 0 to 1
     >>> at_least(0, entries=2, seeds=[7])
     Traceback (most recent call last):
-    keyfilters.book.page.ParameterError: seeds is [7]; set it to a list of 2 or more, each a whole number of at least 0
+    keyfilters.book.page.ParameterError: seeds is [7]; set it to a list of 2 or more, all different, each a whole number of at least 0
     """
     whole = isinstance(least, int)
 
@@ -100,8 +100,31 @@ def at_least(least: float, /, *, most: float | None = None, entries: int | None 
         if entries is None:
             if not fits(value):
                 raise ParameterError(f"{name} is {value!r}; set it to {wanted}")
-        elif not isinstance(value, list | tuple) or len(value) < entries or not all(map(fits, value)):
-            raise ParameterError(f"{name} is {value!r}; set it to a list of {entries} or more, each {wanted}")
+        # The same seed twice would be a sample of two without a standard error.
+        elif not isinstance(value, list | tuple) or not all(map(fits, value)) or len(set(value)) < max(entries, len(value)):
+            raise ParameterError(f"{name} is {value!r}; set it to a list of {entries} or more, all different, each {wanted}")
+
+
+def names(known: Iterable[str], /, *, needed: Iterable[str] = (), **parameters: Any) -> None:
+    """Check parameters of the notebook that are lists of names, such as the variants that are trained.
+
+    Parameters
+    ----------
+    known, needed : the names that mean something, and those that the page cannot do without
+    parameters : as for `at_least`
+
+    Raises `ParameterError` as that does.
+
+    >>> names(("learned", "random"), needed=["learned"], variants=["random"])
+    Traceback (most recent call last):
+    keyfilters.book.page.ParameterError: variants is ['random']; set it to a list of names, each once, with learned, from learned, random
+    """
+    known, needed = list(known), list(needed)
+    wanted = f"a list of names, each once{', with ' if needed else ''}{' and '.join(needed)}, from {', '.join(known)}"
+    for name, value in parameters.items():
+        fits = isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value)
+        if not fits or len(set(value)) < len(value) or not set(needed) <= set(value) <= set(known):
+            raise ParameterError(f"{name} is {value!r}; set it to {wanted}")
 
 
 def power_of_ten(value: float) -> float:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from .reproduce import Row, Workbook, grids_of, reproduce
 
@@ -37,8 +38,8 @@ COLUMNS = (
 """Columns of :func:`scorecard`."""
 
 
-def _read(name: str) -> list[dict[str, str]]:
-    with (files("keyfilters") / "data" / name).open(encoding="utf-8", newline="") as stream:
+def _read(path: Traversable) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -60,7 +61,7 @@ def published():
     """
     import pandas as pd
 
-    table = pd.DataFrame(_read("published_numbers.csv"))
+    table = pd.DataFrame(_read(files("keyfilters") / "data" / "published_numbers.csv"))
     return table.assign(value=table.value.astype("float64"))
 
 
@@ -80,7 +81,7 @@ def known_deviations():
     """
     import pandas as pd
 
-    return pd.DataFrame(_read("known_deviations.csv"))
+    return pd.DataFrame(_read(files("keyfilters") / "data" / "known_deviations.csv"))
 
 
 def deviation_id(row: Row, known: list[dict[str, str]]) -> str:
@@ -153,9 +154,9 @@ def verdict(value: float, decimals: str, reproduced: float, step: float | None) 
 
 @lru_cache(maxsize=1)
 def _rows() -> tuple[dict, ...]:
-    book, known = Workbook(), _read("known_deviations.csv")
+    book, known = Workbook(), _read(files("keyfilters") / "data" / "known_deviations.csv")
     rows = []
-    for entry in _read("published_numbers.csv"):
+    for entry in _read(files("keyfilters") / "data" / "published_numbers.csv"):
         row = Row(*(entry[label] for label in ("quantity", "key", "component", "method")))
         value, computed = float(entry["value"]), reproduce(row, book)
         step = max((window.step for window in grids_of(row)), default=None)
@@ -220,5 +221,5 @@ def problems() -> list[str]:
         if r["verdict"] == DEVIATES and not r["deviation"]
     ]
     used = {r["deviation"] for r in _rows()}
-    ids = dict.fromkeys(entry["id"] for entry in _read("known_deviations.csv"))
+    ids = dict.fromkeys(entry["id"] for entry in _read(files("keyfilters") / "data" / "known_deviations.csv"))
     return found + [f"scorecard: known_deviations.csv lists {i!r}, which no row needs" for i in ids if i not in used]
