@@ -444,3 +444,20 @@ def test_two_builds_of_one_book_take_turns(built_book, tmp_path):
     _, said = other.communicate(timeout=120)
     assert other.returncode == 0, said
     assert any(results.iterdir())
+
+
+def test_no_setting_of_whoever_builds_reaches_a_notebook(tmp_path, monkeypatch):
+    """Neither larger letters nor a window for every figure; and asserts are executed."""
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("font.size: 30\n")
+    for name, value in {"MATPLOTLIBRC": str(settings), "MPLBACKEND": "svg", "PYTHONOPTIMIZE": "1"}.items():
+        monkeypatch.setenv(name, value)
+    project = tiny_book(tmp_path / "book", "one")
+    notebook = tiny_notebook("one")
+    notebook.cells[2].source += "\nimport matplotlib\nprint(matplotlib.rcParams['font.size'], matplotlib.get_backend(), __debug__)"
+    write_notebook(project, "one", notebook)
+    runs, failures = execute(project)
+    assert not failures
+    [output] = nbformat.read(runs["one"].notebook, as_version=4).cells[2].outputs
+    size, backend, debug = output.text.split()
+    assert (size, backend.rpartition(".")[2], debug) == ("10.0", "backend_inline", "True")

@@ -21,6 +21,10 @@ _FIXED = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "JUPYTER_PLATFORM_DIRS": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
+    # Settings of whoever builds: figures would look otherwise, or need a screen, and without asserts nothing is checked.
+    "MATPLOTLIBRC": "",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYTHONOPTIMIZE": "",
     # Libraries of networks look for progress bars as widgets, which the pages do without.
     "PYTHONWARNINGS": "ignore:IProgress not found",
 }
