@@ -45,7 +45,7 @@ def test_forward_of_a_parametrised_convolution(benchmark, compare, image, mode):
 
     conv = torch.nn.Conv2d(CHANNELS, CHANNELS, 7, padding=3, groups=CHANNELS)
     own = replace(conv, mode=mode).model
-    compare(f"forward, parametrised ({mode}) / nn.Conv2d", lambda: own(image), lambda: conv(image), "at most 1.05", rounds=40)
+    compare(f"forward, parametrised ({mode}) / nn.Conv2d", lambda: own(image), lambda: conv(image), "at most 1.05", rounds=100)
     benchmark.pedantic(lambda: own(image), rounds=3)
 
 

@@ -26,7 +26,7 @@ def test_found_matched_replaced_and_folded(name):
     layers, found = find_depthwise(deployed), match(model)
     assert layers and sum(d.matchable for d in layers) and found.notes == tuple(notes)
     for d, m in zip(layers, found.layers, strict=True):
-        assert (m.name, m.kernel_size, m.channels, m.note) == (d.name, d.kernel_size, d.channels, d.not_matched)
+        assert (m.name, m.kernel_size, m.channels, m.note) == (d.name, d.kernel_size, d.channels, d.note)
         assert m.note or 0 < m.pooled() <= 1
     image = torch.randn(1, 3, 224, 224)
     with torch.no_grad():

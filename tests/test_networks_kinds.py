@@ -12,10 +12,12 @@ from keyfilters.filters import KEYS  # noqa: E402
 from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.cli import main  # noqa: E402
-from keyfilters.networks import TrainConfig, extract, find_depthwise, inspect_file, inspect_model, load_model, match, replace  # noqa: E402
-from keyfilters.networks.layers.scale_space import key_parameters  # noqa: E402
+from keyfilters.networks import TrainConfig, extract, find_depthwise, fold, inspect_file, inspect_model, load_model, match, replace  # noqa: E402
+from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
+from keyfilters.networks.layers.scale_space import ScaleSpaceWeight, key_parameters  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
+from keyfilters.networks.surgery.replacing import MODES  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import fit_scales  # noqa: E402
 from keyfilters.networks.training.setup import network_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
@@ -42,6 +44,7 @@ KINDS = {
     "ConvTranspose1d": (lambda: nn.ConvTranspose1d(8, 8, 7, groups=8), "a transposed convolution", (1, 7)),
     "TorchScript": (lambda: torch.jit.trace(SMALL, torch.zeros(1, 8, 9, 9)), "a TorchScript module", (3, 3)),
     "torch.export": (lambda: torch.export.export(SMALL, (torch.zeros(1, 8, 9, 9),)).module(), "no convolution of torch", (3, 3)),
+    "scripted": (lambda: torch.jit.script(SMALL), "a TorchScript module", (3, 3)),
     "quantised": (quantised, "quantised", (3, 3)),
     "own class": (OwnConvolution, "OwnConvolution has weights of the shape", (3, 3)),
     "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, groups=8)), "computed by a parametrisation (WeightNorm)", (3, 3)),
@@ -60,6 +63,12 @@ def test_what_is_there_is_said(kind):
         assert note in left.note and left.kernel_size == size and left.channels == 8
         assert sum(layer.match.matched for layer in found.layers) == count
         assert note in str(found).replace("\n  ", " ") and found.document()["layers"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_frozen_script_is_named():
+    with pytest.raises(ValueError, match="is TorchScript without its convolutions as modules"):
+        inspect_model(torch.jit.freeze(torch.jit.script(SMALL)), nulls="none")
 
 
 def test_what_is_not_depthwise_is_not_listed():
@@ -106,9 +115,99 @@ def test_one_dimensional_filters_are_matched():
         report = inspect_model(nn.Sequential(layer), draws=3)
         assert report.frame()[["size", "stride"]].values.tolist() == [["7x1" if kind == "y" else "1x7", "1x1" if kind == "y" else "1x2"]]
         assert report.frame().explained[0] == pytest.approx(1.0, abs=1e-6) and 0 < report.frame().null_random[0] < 1
-        # Surgery leaves them as they are, and says so.
-        done = replace(nn.Sequential(layer, nn.Conv2d(10, 10, 3, groups=10)))
-        assert done.report.replaced.tolist() == [0, 10] and done.report.note[0]
+        # A stand-alone layer takes no such place: left as it is, and named.
+        done = replace(nn.Sequential(layer, nn.Conv2d(10, 10, 3, groups=10)), standalone=True)
+        assert done.report.replaced.tolist() == [0, 10] and "no stand-alone layer" in done.report.note[0] and done.report.layer[0] == "0"
+
+
+STRIPS = {
+    "row": (lambda c: nn.Conv2d(c, 2 * c, (1, 7), stride=(1, 2), padding=(0, 3), groups=c), (1, 4, 9, 16)),
+    "column": (lambda c: nn.Conv2d(c, 2 * c, (7, 1), padding=(3, 0), dilation=(2, 1), groups=c), (1, 4, 16, 9)),
+    "1-D": (lambda c: nn.Conv1d(c, 2 * c, 5, padding="same", groups=c), (1, 4, 20)),
+}
+
+
+@each("kind", list(STRIPS))
+@each("mode", list(MODES))
+def test_one_dimensional_filters_are_replaced(kind, mode):
+    make, shape = STRIPS[kind]
+    torch.manual_seed(0)
+    model, x = nn.Sequential(make(4)).eval().double(), torch.randn(shape).double()
+    found = match(model).layers[0]
+    done = replace(model, mode=mode)
+    conv, weight = done.model[0], weight_of(done.model[0])
+    assert type(conv).__mro__[1] is type(model[0]) and conv.weight.shape == model[0].weight.shape
+    assert done.report.replaced.tolist() == [8] and done.report.note.tolist() == [""]
+    size = found.kernel_size
+    flat = conv.weight.detach().numpy().reshape(8, *size)
+    if mode in ("affine", "learnable"):
+        # Gain times the factor of the key that was matched, plus the offset.
+        bank = key_filters_at("B", size)
+        np.testing.assert_allclose(flat, found.gain[:, None, None] * bank[found.key - 1] + found.offset[:, None, None], atol=1e-12)
+    elif mode == "own":
+        before = model[0].weight.detach().numpy().reshape(8, *size)
+        own = fit_scales(before, found.key, *key_parameters("B"))
+        left = ((before - flat) ** 2).sum((1, 2))
+        np.testing.assert_allclose(left, (1 - own.explained) * found.energy, atol=1e-10)
+    plain = fold(done.model)
+    assert type(plain[0]) is type(model[0]) and torch.equal(plain(x), done.model(x))
+    assert plain.state_dict().keys() == model.state_dict().keys()
+    fresh = replace(nn.Sequential(make(4)).eval().double(), mode=mode).model
+    fresh.load_state_dict(done.model.state_dict())
+    assert torch.equal(fresh(x), done.model(x))
+    if mode == "learnable":
+        names = [n for n, _ in weight.named_parameters()]
+        # One scale, that along the filter.
+        assert names == ["raw_y" if kind == "column" else "raw_x"]
+        optimiser = torch.optim.SGD(done.model.parameters(), lr=0.1)
+        before = weight.filters().detach().clone()
+        done.model(x).square().mean().backward()
+        optimiser.step()
+        assert all(p.grad is not None for p in done.model.parameters()) and not torch.equal(before, weight.filters())
+
+
+def test_keys_across_are_refused_by_name():
+    conv = nn.Conv2d(2, 2, (1, 7), groups=2)
+    with pytest.raises(ValueError, match="key 1 is a difference across filters along x"):
+        ScaleSpaceWeight.of(conv, [1, 8])
+    with pytest.raises(ValueError, match="sigma_y is given: filters along x have no scale across"):
+        ScaleSpaceWeight.of(conv, [2, 8], sigma_y=0.5)
+    model = replace(conv).model
+    state = model.state_dict()
+    state["parametrizations.weight.0.keys"] = torch.tensor([3.0, 8.0])
+    with pytest.raises(RuntimeError, match="key 3 is a difference across"):
+        model.load_state_dict(state)
+
+
+class Kernel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(8, 1, 3, 3))
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.kernel, groups=8)
+
+
+def test_filters_under_another_name_are_named():
+    network = nn.Sequential(Kernel(), nn.Linear(3, 3))
+    found = inspect_model(network, nulls="none")
+    assert [(m.name, m.kernel_size, m.channels) for m in found.not_matched] == [("0.kernel", (3, 3), 8)]
+    assert "give it to keyfilters.networks.match itself" in found.not_matched[0].note and "\n" not in found.not_matched[0].note
+    assert match(network[0].kernel).layers[0].channels == 8
+    done = replace(nn.Sequential(network, nn.Conv2d(8, 8, 3, groups=8)))
+    assert done.report.replaced.tolist() == [0, 8] and done.report.layer.tolist() == ["0.0.kernel", "1"]
+    # What torch keeps of a parametrised weight is no layer of its own.
+    normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, groups=8))
+    assert [d.name for d in find_depthwise(nn.Sequential(normed))] == ["0"]
+
+
+def test_a_lazy_convolution_says_that_it_wants_a_batch():
+    lazy = nn.Sequential(nn.LazyConv2d(8, 3, groups=8), nn.LazyConv2d(8, 1), nn.LazyLinear(4))
+    found = inspect_model(lazy, nulls="none")
+    assert [(m.name, m.channels) for m in found.not_matched] == [("0", 8)]
+    assert "run a batch through the network first" in found.not_matched[0].note
+    lazy(torch.zeros(1, 8, 9, 9))
+    assert match(lazy).layers[0].note == ""
 
 
 @each("axis", list(AXES))

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from each import each
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -63,6 +65,62 @@ def test_a_state_loads_into_a_network_that_was_replaced_from_other_weights(mode,
     assert torch.equal(saved(IMAGES), fresh(IMAGES))
     with torch.no_grad():
         assert torch.equal(saved(IMAGES), fresh(IMAGES))
+
+
+PAIRS = st.tuples(st.sampled_from(range(len(FORMS))), st.sampled_from(range(len(FORMS))), st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 12.0]))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(pair=PAIRS)
+def test_what_a_network_computes_follows_from_its_state_to_the_bit(pair):
+    one, other, seed, wide = pair
+    (mode, options), (mode_2, options_2) = FORMS[one], FORMS[other]
+    saved = replace(network(seed), mode=mode, **options).model
+    fresh = replace(network(seed + 1), mode=mode_2, **options_2).model
+    weight = weight_of(saved[0])
+    if isinstance(weight, ScaleSpaceWeight):
+        # As if trained: scales that were not there when the network was made.
+        with torch.no_grad():
+            for raw in weight._raw:
+                raw.mul_(wide)
+    try:
+        fresh.load_state_dict(saved.state_dict())
+    except RuntimeError as error:
+        text = str(error)
+        assert "form: the scales were stored for" in text or "Missing key" in text or "size mismatch" in text
+        return
+    with torch.no_grad():
+        assert torch.equal(saved(IMAGES), fresh(IMAGES))
+        # Also back again, from a state with smaller scales, on the same objects.
+        again = replace(network(seed + 2), mode=mode, **options).model
+        before = again(IMAGES)
+        fresh.load_state_dict(again.state_dict())
+        assert torch.equal(before, fresh(IMAGES))
+
+
+def test_a_state_of_another_size_is_refused():
+    small, large = (ScaleSpaceConv2d(4, size) for size in (5, 7))
+    with pytest.raises(RuntimeError, match="stored for .* 5x5, these weights are made with .* 7x7"):
+        large.load_state_dict(small.state_dict())
+
+
+def test_a_mean_of_different_keys_is_refused():
+    layer, other = ScaleSpaceConv2d(2, keys=[1, 8]), ScaleSpaceConv2d(2, keys=[2, 8])
+    average = torch.optim.swa_utils.AveragedModel(layer, use_buffers=True)
+    for each_of in (layer, other):
+        average.update_parameters(each_of)
+    with pytest.raises(ValueError, match="keys are no whole numbers: a mean over networks with different keys"):
+        average(torch.zeros(1, 2, 9, 9))
+
+
+def test_scales_seen_in_inference_mode_can_be_trained_afterwards():
+    layer = ScaleSpaceConv2d(4, learn_scales=True)
+    with torch.no_grad():
+        layer.raw_x.fill_(9.0)
+    with torch.inference_mode():
+        layer(torch.zeros(1, 4, 9, 9))
+    layer(torch.ones(1, 4, 9, 9)).sum().backward()
+    assert layer.raw_x.grad is not None
 
 
 def test_stand_alone_layers_load_other_keys_too():
@@ -169,7 +227,7 @@ def broken(model):
 @each(("state", "message"), [
     (lambda: broken(replace(conv()).model), "keys holds other numbers than those of keys, 1 to 8"),
     (lambda: replace(conv(), mode="learnable", kind="sampled").model.state_dict(), "the scales were stored for share=channel, kind=sampled"),
-    (lambda: replace(conv(), mode="learnable", normalize="l2").model.state_dict(), "normalize=l2, these weights are made with share=channel, kind=discrete"),
+    (lambda: replace(conv(), mode="learnable", normalize="l2").model.state_dict(), "normalize=l2, 5x5, these weights are made with share=channel, kind=discrete"),
     (lambda: replace(conv(), mode="master").model.state_dict(), "Missing key"),
     (lambda: conv().state_dict(), "Missing key"),
 ])  # fmt: skip

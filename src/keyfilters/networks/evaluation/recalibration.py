@@ -215,6 +215,8 @@ def match_statistics(model, reference, data, device=None, *, batch_size: int = 6
         raise ValueError("there are no images: expected at least one")
     names = []
     for layer in find_depthwise(model):
+        if not isinstance(getattr(layer.module, "weight", None), torch.Tensor):
+            continue
         try:
             other = reference.get_submodule(layer.name)
         except AttributeError:
@@ -248,7 +250,7 @@ def _fold_affine(module: nn.Module, gain: torch.Tensor, shift: torch.Tensor) -> 
             computed.gain.mul_(gain)
             computed.offset.mul_(gain)
         else:
-            module.weight.mul_(gain[:, None, None, None])
+            module.weight.mul_(gain.view(-1, *[1] * (module.weight.ndim - 1)))
         if module.bias is None:
             return False
         # A bias that the output's mean already holds is scaled with it.

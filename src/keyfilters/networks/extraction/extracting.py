@@ -127,7 +127,7 @@ def _listed(sizes: dict[int, int]) -> str:
 
 def _chosen(found, layers, size):
     """The layers of one size, that size, and how many filters there are of each."""
-    found = [d for d in found if not d.note]
+    found = [d for d in found if not d.note and d.kernel_size[0] == d.kernel_size[1]]
     if layers is not None:
         wanted = [layers] if isinstance(layers, str) else list(layers)
         names = {d.name for d in found}

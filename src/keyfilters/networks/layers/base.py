@@ -135,7 +135,7 @@ def has_dynamic_padding(module) -> bool:
     """True for timm's Conv2dSame and a layer of ours that pads as it does."""
     # Where a module of that class is, its module was imported.
     same = sys.modules.get("timm.layers.conv2d_same")
-    return getattr(module, "padding", None) == DYNAMIC or (same is not None and type(module).forward is same.Conv2dSame.forward)
+    return getattr(module, "padding", None) == DYNAMIC or (same is not None and getattr(type(module), "forward", None) is same.Conv2dSame.forward)
 
 
 def overridden(module: nn.Conv2d) -> bool:

@@ -18,8 +18,8 @@ class FilterBankWeight(ComputedWeight):
 
     def __init__(self, filters, channels, *, index=None, gain=1.0, offset=0.0, learn_gain=False, device=None, dtype=None):
         bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
-        if bank.ndim != 3 or bank.shape[1] != bank.shape[2] or not len(bank):
-            raise ValueError(f"filters has shape {bank.shape}: expected (K, n, n) with n odd")
+        if bank.ndim != 3 or (bank.shape[1] != bank.shape[2] and min(bank.shape[1:]) != 1) or not len(bank):
+            raise ValueError(f"filters has shape {bank.shape}: expected (K, n, n) with n odd, or (K, 1, n) or (K, n, 1) of 1-D filters")
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         super().__init__(channels, gain, offset, learn_gain, factory)
         index = np.arange(channels) % len(bank) if index is None else np.asarray(index)
@@ -35,7 +35,9 @@ class FilterBankWeight(ComputedWeight):
     def of(cls, conv, filters, index=None, gain=1.0, offset=0.0, **options):
         """Weights for a depthwise convolution: its channels, device and dtype."""
         own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
-        return cls(filters, conv.out_channels, index=index, gain=gain, offset=offset, **(own | options))
+        weight = cls(filters, conv.out_channels, index=index, gain=gain, offset=offset, **(own | options))
+        weight.flat = conv.weight.ndim == 3
+        return weight
 
 
 class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
@@ -71,6 +73,8 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
         index=None, gain=1.0, offset=0.0, learn_gain=False, multiplier=1, padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
         self._check_channels(channels, multiplier)
+        if np.ndim(filters) == 3 and min(np.shape(filters)[1:]) < max(np.shape(filters)[1:]):
+            raise ValueError(f"filters has shape {tuple(np.shape(filters))}: expected (K, n, n) with n odd")
         FilterBankWeight.__init__(
             self, filters, int(channels * multiplier), index=index, gain=gain, offset=offset, learn_gain=learn_gain,
             device=device, dtype=dtype,

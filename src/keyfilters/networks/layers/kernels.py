@@ -16,6 +16,8 @@ from ...models import MODEL_EDGES, factor
 KERNEL_KINDS = ("discrete", "sampled")
 WIDEST = 4.0
 """Grid units. Up to this scale at least, the periodic lattice keeps aliasing below rounding."""
+AXES = {"x": 1, "y": 0}
+"""Axis of an array along which 1-D filters lie; one along x is a row."""
 
 # Operators along an axis, in the order in which their factors stand side by side.
 _OPERATORS = ("identity", "backward", "forward", "central", "second")
@@ -135,6 +137,35 @@ def kernels_from(table, keys, variance_x, variance_y, gamma, kind: str = "discre
     impulse[:, table.size // 2, table.size // 2] = 1.0
     # Every gamma enters, so that each has a gradient: 0 where the key is not 7.
     return torch.where((keys == _SHARPENING)[:, None, None], impulse - gamma[:, None, None] * curvature, kernels)
+
+
+def strips_from(table, keys, variance, gamma, axis: str, kind: str = "discrete") -> torch.Tensor:
+    """1-D idealised filters (R, size) along an axis: each key's factor along it, key 7 with the same scale across; no checks.
+
+    Key 7 is the row through the centre of the filter in the plane. Keys that are a difference across have no such filter.
+    """
+    factors = _axis_factors(variance, table, kind)
+    along = table.along_x if axis == "x" else table.along_y
+    if axis == "y":
+        factors = factors.flip(-1)
+    middle = table.size // 2
+    plain, second = factors[:, _PLAIN], factors[:, _SECOND]
+    curvature = second * plain[:, middle, None] + plain * second[:, middle, None]
+    impulse = torch.zeros_like(plain[:1])
+    impulse[:, middle] = 1.0
+    kernels = factors[torch.arange(len(variance), device=variance.device), along[keys]]
+    return torch.where((keys == _SHARPENING)[:, None], impulse - gamma[:, None] * curvature, kernels)
+
+
+def reach_of(widest: float) -> float:
+    """The reach of the table for scales up to ``widest``: of few steps, so that it follows from the scales alone.
+
+    Examples
+    --------
+    >>> [reach_of(widest) for widest in (0.0, 4.0, 4.1, 20.0)]
+    [4.0, 4.0, 8.0, 32.0]
+    """
+    return WIDEST * 2.0 ** max(0, int(np.ceil(np.log2(max(widest, WIDEST) / WIDEST))))
 
 
 def ideal_kernels(keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str = "crop", kind: str = "discrete") -> torch.Tensor:

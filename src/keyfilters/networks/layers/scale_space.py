@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from ...checks import choice, finite, odd_size, scales
-from ...filters import KEYS
+from ...filters import KEYS, SHARPENING
 from ...models import MODEL_EDGES
 from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .base import DepthwiseKernelConv2d
-from .kernels import KERNEL_KINDS, KernelTable, check_keys, kernels_from
+from .kernels import AXES, KERNEL_KINDS, KernelTable, check_keys, kernels_from, reach_of, strips_from
 from .weights import ComputedWeight
 
 __all__ = [
@@ -25,20 +25,27 @@ NORMS = {"none": None, "l1": 1, "l2": 2}
 """Norms that a filter may be divided by, with their powers."""
 FAR = 64.0
 """Grid units. Filters of greater scales are next to constant in any kernel."""
+SHARPENING_KEY = next(row.number for row in KEYS if row.kind == SHARPENING)
+"""The key that is no difference along an axis: its filters of one row or column have their scale across as well."""
 
 
 class ScaleSpaceWeight(ComputedWeight):
     """Weights of idealised filters, given by key and scales, as a parametrisation of a convolution's own weight.
 
-    The parameters are those of :class:`ScaleSpaceConv2d`; ``channels`` are output channels.
+    The parameters are those of :class:`ScaleSpaceConv2d`; ``channels`` are output channels. ``size`` is a number n for
+    n x n, or (1, n), (n, 1) or, for a 1-D convolution, (n,): filters of one row or column are the factor of their key along
+    their axis, with one scale (key 7: the row or column through the centre of the filter of equal scales); keys that are a
+    difference across are refused.
 
     Attributes
     ----------
     keys : tensor, shape (C,)
         1 to 8. Stored as floating point, so that a moving average of equal keys rounds to that key.
-    form : tensor, shape (4,)
-        Which of ``SHARES``, ``KERNEL_KINDS``, ``MODEL_EDGES`` and ``NORMS`` the scales are meant for: stored with them,
-        so that a state does not load into weights of another kind.
+    form : tensor, shape (6,)
+        Which of ``SHARES``, ``KERNEL_KINDS``, ``MODEL_EDGES`` and ``NORMS`` the scales are meant for, and the rows and columns
+        of the filters: stored with them, so that a state does not load into weights of another kind.
+    axis : str
+        ``"x"`` or ``"y"`` of filters of one row or column, else "".
     """
 
     def __init__(
@@ -48,16 +55,22 @@ class ScaleSpaceWeight(ComputedWeight):
     ):  # fmt: skip
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         super().__init__(channels, gain, offset, learn_gain, factory)
-        self.size = odd_size(size, "kernel_size")
+        self._shape(size)
         self.share, self.kind = choice(share, SHARES, "share"), choice(kind, KERNEL_KINDS, "kind")
         self.edge, self.normalize = choice(edge, MODEL_EDGES, "edge"), choice(normalize, NORMS, "normalize")
         keys = check_keys(np.arange(channels) % 8 + 1 if keys is None else keys)
         if len(keys) != channels:
             raise ValueError(f"keys has {len(keys)} entries: expected {channels}, one per output channel")
+        if across := self._across(keys):
+            raise ValueError(across)
+        if given := [f"sigma_{a}" for a, v in (("x", sigma_x), ("y", sigma_y)) if self.axis and a != self.axis and v is not None]:
+            raise ValueError(f"{given[0]} is given: filters along {self.axis} have no scale across")
         self.register_buffer("keys", torch.tensor(keys, **factory))
         form = (SHARES.index(share), KERNEL_KINDS.index(kind), MODEL_EDGES.index(edge), list(NORMS).index(normalize))
-        self.register_buffer("form", torch.tensor(form, **factory))
+        self.register_buffer("form", torch.tensor((*form, *self._rows_and_columns), **factory))
         start = _start(keys, sigma_x, sigma_y, gamma, method)
+        if self.axis:
+            start[:2] = [start["xy".index(self.axis)]] * 2
         if self.kind == "sampled" and min(start[0].min(), start[1].min()) == 0:
             raise ValueError("sigma is 0: the sampled Gaussian needs a scale > 0 (kind='discrete' is exact at 0)")
         # One row of filters per set of scales: as many as channels, or one per key.
@@ -70,12 +83,36 @@ class ScaleSpaceWeight(ComputedWeight):
         if share == "layer":
             start[:2] = [v.mean(keepdims=True) for v in start[:2]]
         for name, value, learned in zip(("raw_x", "raw_y", "raw_gamma"), start, (learn_scales, learn_scales, learn_gamma), strict=True):
-            self._register(name, torch.tensor(value, **factory), learned)
-        self._table = self._new_table(2 * max(v.max() for v in start[:2]))
+            if name not in ("raw_x", "raw_y") or not self.axis or name == f"raw_{self.axis}":
+                self._register(name, torch.tensor(value, **factory), learned)
+        self._table = self._new_table(reach_of(max(v.max() for v in start[:2])))
         self._kept = None
 
+    def _shape(self, size) -> None:
+        """Take the size: a number, or that of a kernel."""
+        known = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+        self.flat = len(known) == 1
+        rows, columns = (1, *known) if self.flat else known
+        self.size, self.axis = odd_size(max(rows, columns), "kernel_size"), ""
+        if rows != columns:
+            if min(rows, columns) != 1:
+                raise ValueError(f"kernel_size is {rows}x{columns}: expected an odd square, or one row or column")
+            self.axis = "x" if rows == 1 else "y"
+        self._rows_and_columns = (rows, columns)
+
+    def _across(self, keys) -> str:
+        """What is wrong with keys of filters of one row or column; "" if nothing."""
+        across = [row.number for row in KEYS if self.axis and row.derivative_axis == 1 - "xy".index(self.axis)]
+        wrong = [k for k in np.unique(np.rint(keys)).astype(int).tolist() if k in across]
+        return f"key {wrong[0]} is a difference across filters along {self.axis}: they have no such key" if wrong else ""
+
+    @property
+    def _raw(self) -> tuple[torch.Tensor, ...]:
+        """The roots of the variances: along x and y, or along the one axis."""
+        return (getattr(self, f"raw_{self.axis}"),) if self.axis else (self.raw_x, self.raw_y)
+
     def kernels(self) -> torch.Tensor:
-        """The weights that the convolution uses, shape (C, 1, n, n).
+        """The weights that the convolution uses, shape (C, 1, n, n), or that of 1-D filters.
 
         Where no gradient is asked for they are kept, together with a copy of the parameters and buffers that they were
         computed from, and computed anew when one of those is another tensor or has other values.
@@ -95,23 +132,30 @@ class ScaleSpaceWeight(ComputedWeight):
 
     # Tables: constants for a size and an edge. They are no part of the state, and no conversion rounds them.
 
-    def _new_table(self, widest: float) -> KernelTable:
-        raw = self.raw_x
-        # Elsewhere than on a CPU a look at the scales would make it wait: the table is wide enough for all that a kernel shows.
-        return KernelTable(self.size, self.edge, max(widest, 0.0 if raw.is_cpu else FAR), _precise(raw.dtype), raw.device)
+    def _new_table(self, reach: float) -> KernelTable:
+        raw = self._raw[0]
+        # What is made in inference mode could not be trained with afterwards.
+        with torch.inference_mode(False):
+            # Elsewhere than on a CPU a look at the scales would make it wait: the table is wide enough for all that a kernel shows.
+            return KernelTable(self.size, self.edge, reach if raw.is_cpu else FAR, _precise(raw.dtype), raw.device)
 
-    def _current_table(self, raw_x, raw_y) -> KernelTable:
-        table = self._table
-        if table.dtype != raw_x.dtype or table.device != raw_x.device:
-            return KernelTable(self.size, self.edge, table.reach, raw_x.dtype, raw_x.device)
-        if raw_x.is_cpu and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+    def _current_table(self, raw) -> KernelTable:
+        """The table for these scales, and for no others that were there before: its size shows in the last digit."""
+        table, first = self._table, raw[0]
+        own = table.dtype == first.dtype and table.device == first.device
+        reach = table.reach
+        if first.is_cpu and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
             try:
-                widest = max(float(v.detach().abs().max()) for v in (raw_x, raw_y))
+                widest = max(float(v.detach().abs().max()) for v in raw)
+                reach = reach_of(widest) if widest < float("inf") else reach
             except RuntimeError:  # no values of their own, inside vmap for example
-                return table
-            if table.reach < widest < float("inf"):
-                table = self._table = self._new_table(2 * widest)
-        return table
+                pass
+        if own and reach == table.reach:
+            return table
+        if not own:
+            return KernelTable(self.size, self.edge, reach, first.dtype, first.device)
+        self._table = self._new_table(reach)
+        return self._table
 
     def _apply(self, fn, recurse=True):
         super()._apply(fn, recurse)
@@ -123,7 +167,9 @@ class ScaleSpaceWeight(ComputedWeight):
         known = {name: t for name, t in found.items() if isinstance(t, torch.Tensor) and not (t.is_meta or self.keys.is_meta)}
         if "keys" in known and not bool(((known["keys"].round() >= 1) & (known["keys"].round() <= len(KEYS))).all()):
             errors.append(f"{prefix}keys holds other numbers than those of keys, 1 to {len(KEYS)}")
-        elif "form" in known and known["form"].round().tolist() != self.form.round().tolist():
+        elif "keys" in known and (across := self._across(known["keys"].float().cpu().numpy())):
+            errors.append(f"{prefix}keys: {across}")
+        elif "form" in known and known["form"].shape == self.form.shape and known["form"].round().tolist() != self.form.round().tolist():
             errors.append(f"{prefix}form: the scales were stored for {_form_text(known['form'])}, these weights are made with {_form_text(self.form)}")
         else:
             super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
@@ -132,6 +178,17 @@ class ScaleSpaceWeight(ComputedWeight):
 
     def _key_numbers(self) -> torch.Tensor:
         return self.keys.round().long()
+
+    def _check_keys(self) -> None:
+        """``ValueError`` where the keys are no whole numbers: a mean over networks with different keys."""
+        if not self.keys.is_cpu or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return
+        try:
+            off = float((self.keys - self.keys.round()).abs().max())
+        except RuntimeError:  # no values of their own, inside vmap for example
+            return
+        if off > 0.1:
+            raise ValueError("keys are no whole numbers: a mean over networks with different keys has no key filters; load the state of one of them")
 
     def _set_of_key(self, keys) -> torch.Tensor:
         """Row of each key among the keys that occur, shape (8,)."""
@@ -146,13 +203,17 @@ class ScaleSpaceWeight(ComputedWeight):
 
     @property
     def sigma_x(self) -> torch.Tensor:
-        """Scales along x, grid units, shape (C,)."""
-        return self._of_channels(self.raw_x.abs())
+        """Scales along x, grid units, shape (C,); of filters of one column NaN, but for key 7."""
+        return self._of_channels(self.raw_x.abs()) if self.axis != "y" else self._beside()
 
     @property
     def sigma_y(self) -> torch.Tensor:
-        """Scales along y, grid units, shape (C,)."""
-        return self._of_channels(self.raw_y.abs())
+        """Scales along y, grid units, shape (C,); of filters of one row NaN, but for key 7."""
+        return self._of_channels(self.raw_y.abs()) if self.axis != "x" else self._beside()
+
+    def _beside(self) -> torch.Tensor:
+        along = self._of_channels(self._raw[0].abs())
+        return torch.where(self._key_numbers() == SHARPENING_KEY, along, torch.nan)
 
     @property
     def gamma(self) -> torch.Tensor:
@@ -160,16 +221,21 @@ class ScaleSpaceWeight(ComputedWeight):
         return self._of_channels(self.raw_gamma)
 
     def filters(self) -> torch.Tensor:
-        raw_x, raw_y, gamma = (v.to(_precise(v.dtype)) for v in (self.raw_x, self.raw_y, self.raw_gamma))
-        table, keys = self._current_table(raw_x, raw_y), self._key_numbers()
+        self._check_keys()
+        *raw, gamma = (v.to(_precise(v.dtype)) for v in (*self._raw, self.raw_gamma))
+        table, keys = self._current_table(raw), self._key_numbers()
         if self.share == "channel":
             rows = keys
         else:
             # All eight filters, with the scales of those keys that occur.
             sets = self._set_of_key(keys)
-            raw_x, raw_y, gamma = (v.expand(self._rows)[sets] for v in (raw_x, raw_y, gamma))
+            *raw, gamma = (v.expand(self._rows)[sets] for v in (*raw, gamma))
             rows = torch.arange(1, len(KEYS) + 1, device=keys.device)
-        f = kernels_from(table, rows, raw_x**2, raw_y**2, gamma, self.kind)
+        variances = [v**2 for v in raw]
+        if self.axis:
+            f = strips_from(table, rows, *variances, gamma, self.axis, self.kind).unsqueeze(-AXES[self.axis] - 1)
+        else:
+            f = kernels_from(table, rows, *variances, gamma, self.kind)
         power = NORMS[self.normalize]
         if power:
             f = f / torch.linalg.vector_norm(f, power, dim=(-2, -1), keepdim=True)
@@ -180,7 +246,7 @@ class ScaleSpaceWeight(ComputedWeight):
         """Weights for a depthwise convolution: its channels, size, device and dtype. Further keywords as in the constructor."""
         own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
         return cls(
-            conv.out_channels, conv.kernel_size[0], keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma, gain=gain,
+            conv.out_channels, conv.kernel_size, keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma, gain=gain,
             offset=offset, **(own | options),
         )  # fmt: skip
 
@@ -211,8 +277,9 @@ def _precise(dtype: torch.dtype) -> torch.dtype:
 
 def _form_text(form) -> str:
     names = (SHARES, KERNEL_KINDS, MODEL_EDGES, list(NORMS))
-    values = [known[int(i)] for known, i in zip(names, form.round().tolist(), strict=True)]
-    return ", ".join(f"{name}={value}" for name, value in zip(("share", "kind", "edge", "normalize"), values, strict=True))
+    *chosen, rows, columns = (int(i) for i in form.round().tolist())
+    values = [known[i] for known, i in zip(names, chosen, strict=True)]
+    return ", ".join(f"{name}={value}" for name, value in zip(("share", "kind", "edge", "normalize"), values, strict=True)) + f", {rows}x{columns}"
 
 
 class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):

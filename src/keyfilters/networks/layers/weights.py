@@ -19,6 +19,8 @@ class ComputedWeight(nn.Module):
 
     taking_over = False
     """True while a convolution is being parametrised."""
+    flat = False
+    """True for the weights of a 1-D convolution, shape (C, 1, n)."""
 
     def __init__(self, channels: int, gain, offset, learn_gain: bool, factory: dict):
         super().__init__()
@@ -40,7 +42,7 @@ class ComputedWeight(nn.Module):
         return torch.tensor(np.broadcast_to(value, (self._channels,)).copy(), **factory)
 
     def filters(self) -> torch.Tensor:
-        """The filters before gain and offset, shape (C, n, n)."""
+        """The filters before gain and offset, shape (C, n, n), (C, 1, n) or (C, n, 1)."""
         raise NotImplementedError
 
     @property
@@ -55,9 +57,9 @@ class ComputedWeight(nn.Module):
         return any(flags) if flags else self.was_trained
 
     def kernels(self) -> torch.Tensor:
-        """The weights that the convolution uses, shape (C, 1, n, n)."""
+        """The weights that the convolution uses, shape (C, 1, n, n), or that of 1-D filters."""
         weight = self.gain[:, None, None] * self.filters().to(self.gain.dtype) + self.offset[:, None, None]
-        return weight[:, None]
+        return weight[:, 0, None] if self.flat else weight[:, None]
 
     def forward(self) -> torch.Tensor:
         return self.kernels()

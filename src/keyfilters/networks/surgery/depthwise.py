@@ -8,6 +8,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import ParametrizationList
 
 from ...checks import choice, odd_size
 from ...filters import KEYS, SHARPENING, learned_filters
@@ -37,7 +40,7 @@ class DepthwiseLayer:
     channels : int
         Output channels, that is filters.
     note : str
-        Why its filters are not replaced, and but for 1-D filters not matched; "" where they are.
+        Why its filters are not matched and not replaced; "" where they are.
     """
 
     name: str
@@ -51,14 +54,8 @@ class DepthwiseLayer:
 
     @property
     def matchable(self) -> bool:
-        """True for an odd square of at least 3x3 whose weights are what is convolved with."""
+        """True for an odd square of at least 3x3, or one row or column, whose weights are what is convolved with."""
         return not self.note
-
-    @property
-    def not_matched(self) -> str:
-        """Why its filters are not matched with the keys: ``note``, but for 1-D filters, which are."""
-        strip = is_strip(self.kernel_size) and isinstance(self.module, (nn.Conv1d, nn.Conv2d)) and not why_not(self.module)
-        return "" if strip else self.note
 
     @property
     def filters(self) -> np.ndarray:
@@ -84,6 +81,8 @@ def _note(module, kernel_size) -> str:
     if isinstance(module, torch.jit.ScriptModule):
         return "a TorchScript module: give the network that it was made from"
     name = type(module).__name__
+    if _unknown(module):
+        return "a lazy convolution, whose shape is not known yet: run a batch through the network first"
     if not hasattr(module, "kernel_size"):
         return f"{name} has weights of the shape of depthwise filters, and is no convolution of torch: give the network that it was made from"
     if is_quantised(module):
@@ -95,8 +94,8 @@ def _note(module, kernel_size) -> str:
     if not isinstance(module, (nn.Conv1d, nn.Conv2d, DepthwiseKernelConv2d)):
         return f"{name} is no convolution of torch: not matched"
     rows, columns = kernel_size
-    if isinstance(module, nn.Conv1d) and columns % 2 and columns > 1:
-        return why_not(module) or "a 1-D convolution"
+    if is_strip(kernel_size) and isinstance(module, (nn.Conv1d, nn.Conv2d)):
+        return why_not(module)
     if rows != columns:
         return f"kernel is not square ({rows}x{columns})"
     if rows == 1:
@@ -106,6 +105,11 @@ def _note(module, kernel_size) -> str:
     return why_not(module)
 
 
+def _unknown(module: nn.Module) -> bool:
+    """True for a lazy module through which no batch has gone."""
+    return isinstance(module, LazyModuleMixin) and module.has_uninitialized_params()
+
+
 def is_depthwise(module) -> bool:
     """One group per input channel, by what a convolution says of itself; else by the shape of its weights."""
     if isinstance(module, DepthwiseKernelConv2d):
@@ -113,6 +117,8 @@ def is_depthwise(module) -> bool:
     if not isinstance(module, torch.nn.modules.conv._ConvNd) and next(module.children(), None) is not None:
         return False  # a block, whose convolutions are listed
     groups, channels = getattr(module, "groups", None), getattr(module, "in_channels", None)
+    if _unknown(module):
+        return isinstance(groups, int) and groups > 1  # perhaps: how many channels come in is not known
     if isinstance(groups, int) and isinstance(channels, int) and hasattr(module, "kernel_size"):
         return groups == channels > 1
     weight = getattr(module, "weight", None)
@@ -138,13 +144,32 @@ def _layer(name: str, module: nn.Module) -> DepthwiseLayer:
     return DepthwiseLayer(name, module, size, tuple(stride), padding, tuple(dilation), channels, _note(module, size))
 
 
+def _by_shape(name: str, module: nn.Module, weights: set[int]) -> list[DepthwiseLayer]:
+    """Parameters of a module that is no convolution with the shape of depthwise filters, under another name than ``weight``.
+
+    Not those that are the ``weights`` of a convolution as well, by their id.
+    """
+    if isinstance(module, (torch.nn.modules.conv._ConvNd, DepthwiseKernelConv2d, ParametrizationList)):
+        return []
+    found = []
+    for own, p in module._parameters.items():
+        if own == "weight" or p is None or id(p) in weights or is_lazy(p) or p.ndim != 4 or not p.shape[0] > 1 == p.shape[1]:
+            continue
+        size = tuple(p.shape[2:])
+        if size[0] == size[1] >= 3 and size[0] % 2:
+            note = f"a parameter of the shape {tuple(p.shape)} of depthwise filters, not the weight of a convolution: give it to keyfilters.networks.match itself"
+            found.append(DepthwiseLayer(f"{name}.{own}" if name else own, module, size, (), (), (), len(p), note))
+    return found
+
+
 def find_depthwise(model) -> list[DepthwiseLayer]:
     """Find the depthwise convolutions of a network: one group per input channel.
 
     ``nn.Conv2d`` and its subclasses with ``groups == in_channels > 1``, any depth multiplier, and the
     layers of :mod:`keyfilters.networks.layers.scale_space`. Those whose filters cannot be replaced are listed
-    with a note: 1x1, even, not square, 1-D, 3-D, transposed, quantised, within TorchScript or an exported
-    graph, and those of classes that compute their weights. A module that stands at several places is listed once.
+    with a note: 1x1, even, neither square nor one row or column, 3-D, transposed, quantised, lazy, within TorchScript or
+    an exported graph, those of classes that compute their weights, and parameters with the shape of depthwise filters that
+    are not called ``weight``. A module that stands at several places is listed once.
 
     Parameters
     ----------
@@ -168,12 +193,17 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
-    return [_layer(name, module) for name, module in model.named_modules() if is_depthwise(module)]
+    found, weights = [], {id(m._parameters.get("weight")) for m in model.modules() if isinstance(m, torch.nn.modules.conv._ConvNd)}
+    for name, module in model.named_modules():
+        found += [_layer(name, module)] if is_depthwise(module) else _by_shape(name, module, weights)
+    return found
 
 
 def depthwise_or_error(model) -> list[DepthwiseLayer]:
     """As :func:`find_depthwise`, but ValueError if there is none."""
     layers = find_depthwise(model)
+    if not layers and any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
+        raise ValueError(f"{type(model).__name__} is TorchScript without its convolutions as modules: give the network that it was made from")
     if not layers:
         raise ValueError(f"{type(model).__name__} has no depthwise convolution (groups equal to in_channels): nothing to match")
     return layers
@@ -255,21 +285,35 @@ def key_filters(filters="B", size: int = 7) -> np.ndarray:
 def key_filters_at(filters, kernel_size) -> np.ndarray:
     """Key filters at the size of a layer, shape (K, rows, columns).
 
-    For filters of one row or one column they are 1-D: the row or the column through the centre. Where a key is
-    the product of a factor along x and one along y, that is the factor, up to a gain. The keys that are a
-    difference along the other axis are left out as zeros, which explain nothing: along theirs they smooth, as
-    key 8 does.
+    For filters of one row or one column they are 1-D: the row or the column through the centre, without smoothing
+    across. Where a key is the product of a factor along x and one along y, that is the factor. (Key 7 is not: it is
+    smoothed across as along.) The keys that are a difference along the other axis are left out as zeros, which explain
+    nothing: along theirs they smooth, as key 8 does.
     """
     rows, columns = kernel_size
-    bank = key_filters(filters, max(rows, columns))
+    size = max(rows, columns)
     if rows == columns:
-        return bank
-    middle = max(rows, columns) // 2
+        return key_filters(filters, size)
+    idealised = isinstance(filters, str) and filters not in ("learned", "impulse")
+    bank = _without_across(choice(filters, FILTER_SETS, "filters"), size, rows == 1) if idealised else key_filters(filters, size)
+    middle = size // 2
     strips = np.array(bank[:, middle : middle + 1] if rows == 1 else bank[:, :, middle : middle + 1])
     if len(bank) == len(KEYS) and isinstance(filters, str):
         across = [row.number - 1 for row in KEYS if row.derivative_axis == (1 if rows == 1 else 0)]
         strips[across] = 0.0
     return strips
+
+
+@lru_cache(maxsize=128)
+def _without_across(method: str, size: int, along_x: bool) -> np.ndarray:
+    """The idealised filters with the scale 0 across; key 7 with that along."""
+    planes = []
+    for row, (x, y, gamma) in zip(KEYS, key_parameters(method).T, strict=True):
+        sharpens = row.kind == SHARPENING
+        along = x if along_x else y
+        across = along if sharpens else 0.0
+        planes.append(ideal_filter(row, *((along, across) if along_x else (across, along)), gamma=gamma if sharpens else None, size=size))
+    return np.stack(planes)
 
 
 def as_stack(value, what: str) -> np.ndarray:

@@ -208,7 +208,7 @@ def match_stack(filters, keys) -> dict:
 
 def match_layer(layer, filters="B") -> LayerMatch:
     """The LayerMatch of one DepthwiseLayer."""
-    if layer.not_matched:
+    if layer.note:
         count = len(key_filters(filters))
         blank = np.full(layer.channels, np.nan)
         numbers = {
@@ -217,7 +217,7 @@ def match_layer(layer, filters="B") -> LayerMatch:
         }  # fmt: skip
     else:
         numbers = match_stack(layer.filters, key_filters_at(filters, layer.kernel_size))
-    return LayerMatch(layer.name, layer.kernel_size, layer.stride, layer.not_matched, **numbers)
+    return LayerMatch(layer.name, layer.kernel_size, layer.stride, layer.note, **numbers)
 
 
 @dataclass(frozen=True)
@@ -230,10 +230,6 @@ class Stack:
     note: str = ""
     padding: object = ()
     dilation: tuple[int, int] = ()
-
-    @property
-    def not_matched(self) -> str:
-        return self.note
 
     @property
     def kernel_size(self) -> tuple[int, int]:
@@ -273,6 +269,9 @@ def match(source, filters="B") -> Matches:
         R_k^2 = 1 - \frac{\min \| w - a f_k - b \|^2}{\| w - \bar w \|^2},
 
     and over the keys the one of the largest explained variance :math:`R_k^2`.
+
+    Arrays are taken as they stand. They are weights, and a network correlates: on the ramp f(x) = x a layer whose weight
+    is key 2 responds with -1. As kernels of a convolution they are mirrored, and keys 1 and 3, 2 and 4 change places.
 
     Parameters
     ----------

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from .depthwise import key_filters
+from .depthwise import key_filters_at
+from .ideas import IDEAS
 from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight, key_parameters
 from .matching import LayerMatch, centred, unit
 from .nulls import covariance_root
@@ -23,7 +24,7 @@ class Job:
     ----------
     conv : torch.nn.Module
         The convolution that is replaced.
-    filters : ndarray, shape (C, n, n)
+    filters : ndarray, shape (C, n, n), (C, 1, n) or (C, n, 1)
     found : LayerMatch
     method : str or ndarray
         As in :func:`keyfilters.networks.replace`.
@@ -48,6 +49,10 @@ class Job:
         if not isinstance(self.method, str) or self.method in ("learned", "impulse"):
             return self.bank(self.method, np.where(self.found.live, gain, 0.0), offset)
         sigma_x, sigma_y, gamma = key_parameters(self.method)[:, keys - 1] if scales is None else scales
+        rows, columns = self.found.kernel_size
+        if rows != columns:
+            # One row or column has one scale, that along it.
+            sigma_x, sigma_y = (None, sigma_y) if columns == 1 else (sigma_x, None)
         build = ScaleSpaceConv2d.from_conv if self.standalone else ScaleSpaceWeight.of
         return build(
             self.conv, keys, sigma_x, sigma_y, gamma, gain=gain, offset=self.found.offset if offset is None else offset, **options
@@ -56,7 +61,7 @@ class Job:
     def bank(self, filters, gain, offset=None):
         """Filters of a set, by the matched key."""
         index = np.maximum(self.found.key, 1) - 1
-        chosen = key_filters(filters, self.found.kernel_size[0])
+        chosen = key_filters_at(filters, self.found.kernel_size)
         return self._of_bank(chosen, index, gain, self.found.offset if offset is None else offset)
 
     def _of_bank(self, filters, index, gain, offset):
@@ -119,17 +124,10 @@ class Mode:
     filters: str | None = None
 
 
-MODES: dict[str, Mode] = {
-    m.name: m
-    for m in (
-        Mode("unit", "the idealised filter of the matched key with the sign of the gain, no offset", _unit),
-        Mode("affine", "gain * idealised filter of the matched key + offset", _affine),
-        Mode("own", "the same with scales (and gamma) fitted to each channel", _own),
-        Mode("learnable", "as affine, and the scales are parameters to be trained", _learnable),
-        Mode("master", "gain * learned master key + offset", lambda job: job.bank("learned", job.found.gain), "learned"),
-        Mode("random", "random filters with each channel's mean and norm (control)", _random),
-        Mode("impulse", "gain * unit impulse + offset (control)", lambda job: job.bank("impulse", job.found.gain), "impulse"),
-        Mode("gaussian", "normal filters with the layer's covariance, and each channel's mean (control)", _gaussian),
-    )
-}
+_BUILDERS: dict[str, tuple[Callable, str | None]] = {
+    "unit": (_unit, None), "affine": (_affine, None), "own": (_own, None), "learnable": (_learnable, None),
+    "master": (lambda job: job.bank("learned", job.found.gain), "learned"), "random": (_random, None),
+    "impulse": (lambda job: job.bank("impulse", job.found.gain), "impulse"), "gaussian": (_gaussian, None),
+}  # fmt: skip
+MODES: dict[str, Mode] = {name: Mode(name, idea, *_BUILDERS[name]) for name, idea in IDEAS.items()}
 """What a depthwise filter can be replaced by."""

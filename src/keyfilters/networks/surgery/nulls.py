@@ -117,8 +117,8 @@ def null_filters(kind, layer, rng, filters="B") -> tuple[np.ndarray, np.ndarray]
     """
     null = NULLS[choice(kind, NULLS, "kind")]
     (layer,) = as_layers([layer] if hasattr(layer, "kernel_size") else layer)
-    if layer.not_matched:
-        raise ValueError(f"layer {layer.name}: {layer.not_matched}; nothing to match")
+    if layer.note:
+        raise ValueError(f"layer {layer.name}: {layer.note}; nothing to match")
     vectors, keys = _prepared(layer, filters)
     if not len(vectors):
         raise ValueError(f"layer {layer.name}: all its filters are dead; nothing to match")
@@ -210,7 +210,7 @@ def null_distributions(layers, filters="B", kind="random", draws=100, seed=0, po
     # Large kernels take their time; a bar is drawn on a terminal only.
     bar = tqdm(total=len(listed) * draws, desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1)
     for place, layer in enumerate(listed):
-        if layer.not_matched:
+        if layer.note:
             continue
         vectors, keys = _prepared(layer, filters)
         if not len(vectors):

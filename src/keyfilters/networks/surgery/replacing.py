@@ -14,7 +14,7 @@ from torch import nn
 
 from ...checks import choice, integer
 from .branches import merged
-from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters
+from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters
 from ..layers.base import DepthwiseKernelConv2d
 from ..layers.parametrised import parametrise, weight_of, write_out
 from ..layers.weights import ComputedWeight
@@ -155,8 +155,9 @@ def replace(
     computed, by a parametrisation of ``torch.nn.utils.parametrize`` (``conv.parametrizations.weight[0]``, a
     :class:`ScaleSpaceWeight <keyfilters.networks.layers.scale_space.ScaleSpaceWeight>` or a
     :class:`FilterBankWeight <keyfilters.networks.layers.filter_bank.FilterBankWeight>`); :func:`fold` removes it.
-    Filters of other odd sizes are matched at their size. Left as they are, with a note in the report: kernels that
-    are 1x1, even or not square, and convolutions that do not use their weight as it stands (weight norm, spectral
+    Filters of other odd sizes are matched at their size; those of one row or one column, also of 1-D convolutions, become
+    the factor of their key along their axis. Left as they are, with a note in the report: kernels that are 1x1, even, or
+    neither square nor one row or column (with ``standalone`` these too), and convolutions that do not use their weight as it stands (weight norm, spectral
     norm, pruning, a forward that changes the weight or was replaced, hooks that handle it, quantised) or share it
     with a module that is not replaced. Dead channels stay at
     their mean (which is what they are, but for less than 1e-4 of the layer's median). Convolutions that share a
@@ -220,8 +221,11 @@ def replace(
     tied = _tied_elsewhere(source, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable])
     for place, (layer, take) in enumerate(zip(found, wanted, strict=True)):
         elsewhere = tied.get(id(layer.module))
-        if not (take and layer.matchable) or elsewhere:
+        no_layer = standalone and is_strip(layer.kernel_size)
+        if not (take and layer.matchable) or elsewhere or no_layer:
             stays = f"its weight is also {elsewhere}, which is not replaced" if elsewhere else "not selected"
+            if no_layer and take:
+                stays = "one row or column: no stand-alone layer takes its place; without standalone its weight is replaced"
             rows.append(_row(layer, None, 0, float("nan"), layer.note or stays))
             continue
         filters, matched = layer.filters, match_layer(layer, bank)
@@ -238,7 +242,7 @@ def replace(
             _tie(new, first)
         else:
             new = first
-        after = new.kernels().detach().cpu().double().numpy()[:, 0]
+        after = new.kernels().detach().cpu().double().numpy().reshape(filters.shape)
         norm = np.linalg.norm(filters)
         change = float(np.linalg.norm(after - filters) / norm) if norm else 0.0
         built[layer.name] = new

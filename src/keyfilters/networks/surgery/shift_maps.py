@@ -9,6 +9,7 @@ import numpy as np
 
 from ...checks import choice, finite, integer
 from ...filters import key_row
+from .depthwise import is_strip
 from .matching import POOLS, as_layers, centred, is_dead, unit
 from .shifts import shifted_keys
 
@@ -84,6 +85,8 @@ def shift_map(layer, method: str = "B-joint", shifts=None, keys=None, **options)
     (layer,) = as_layers([layer] if hasattr(layer, "kernel_size") else layer)
     if layer.note:
         raise ValueError(f"layer {layer.name}: {layer.note}; nothing to match")
+    if is_strip(layer.kernel_size):
+        raise ValueError(f"layer {layer.name}: filters of one row or column have no shift along both axes; nothing to match")
     grid = np.linspace(-1, 1, 33) if shifts is None else finite(shifts, "shifts")
     if grid.ndim != 1 or not len(grid) or (np.diff(grid) <= 0).any():
         raise ValueError("shifts do not increase: expected a row of increasing numbers")
