@@ -348,7 +348,18 @@ def test_convnext_of_transformers(tmp_path, version, prefix):
     assert equal(found.model.state_dict(), own)
     # ConvNextLayerNorm's default and ConvNextConfig.layer_norm_eps, which is that of the last normalisation alone.
     assert found.model.head.norm.eps == 1e-12 and found.model.stem[1].eps == found.model.stages[0].blocks[0].norm.eps == 1e-6
-    assert any("the epsilon of head.norm is 1e-12" in note for note in found.notes)
+    assert any("the epsilon of head.norm is 1e-12" in note and "the file does not hold it" in note for note in found.notes)
+    # Saved by us it is kept; by torch alone it is lost, and a note says what is taken.
+    write_weights(found.model, tmp_path / "own.safetensors", force=True)
+    torch.save(found.model.state_dict(), tmp_path / "own.pth")
+    kept, lost = (load_model(f"convnext{version}_atto", weights=tmp_path / name, model_args={"conv_mlp": False}) for name in ("own.safetensors", "own.pth"))
+    assert kept.model.head.norm.eps == 1e-12 and not any("epsilon" in note for note in kept.notes)
+    assert lost.model.head.norm.eps == 1e-6 and sum("the epsilon of head.norm is taken for 1e-06" in note for note in lost.notes) == 1
+    # What lies beside the file says it.
+    (tmp_path / "config.json").write_text('{"model_type": "convnextv2", "layer_norm_eps": 3e-7}')
+    said = load_model(f"convnext{version}_atto", weights=tmp_path / "hf.safetensors", model_args={"conv_mlp": False})
+    assert said.model.head.norm.eps == 3e-7 and any("as in the config.json beside the file" in note for note in said.notes)
+    (tmp_path / "config.json").unlink()
 
 
 def test_taps_of_sparse_convolutions(tmp_path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
-from . import REPLACING_HELP, WEIGHTS_HELP
+from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
+from ..surgery.ideas import IDEAS
 
 DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
-EXAMPLES = """examples:
+EXAMPLES = "modes, what each filter becomes:\n" + "".join(f"  {name:<10} {idea}\n" for name, idea in IDEAS.items()) + """
+examples:
   keyfilters replace efficientnet_lite0 -o ideal.safetensors
   keyfilters replace convnextv2_tiny --weights mine.pth --method D2 --mode own -o own.safetensors
   keyfilters replace convnextv2_atto --layers 'stages.0.*' --mode unit -o first.safetensors --json"""
@@ -22,7 +24,7 @@ def add_arguments(parser) -> None:
     )
     parser.add_argument(
         "--mode", metavar="MODE", default="affine",
-        help="unit, affine, own, learnable, master, random, impulse or gaussian (default: affine)",
+        help=f"{', '.join(IDEAS)} (default: affine); see below",
     )  # fmt: skip
     parser.add_argument("--layers", metavar="PATTERN", action="append", help="only layers of such names, repeatable (default: all)")
     parser.add_argument("--seed", metavar="N", default="0", help="of the modes random and gaussian (default: 0)")
@@ -38,23 +40,24 @@ def run(options) -> int:
     if not options.output.endswith(".safetensors"):
         raise ValueError(f"{options.output}: expected a name that ends in .safetensors")
     check_output(options.output, options.force)
+    check_weights(options.weights)
+    choice(options.mode, IDEAS, "mode")
     from ..zoo.checkpoints import write_weights
     from ..surgery.depthwise import key_filters
     from ..surgery.printing import table, terminal_width
-    from ..surgery.replacing import MODES, fold, replace
+    from ..surgery.replacing import fold, replace
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
-    choice(options.mode, MODES, "mode")
     key_filters(options.method)
-    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    loaded = load_model(options.model, **weights_given(options.weights))
     done = replace(loaded.model, options.method, options.mode, layers=options.layers, seed=seed, inplace=True)
-    state = fold(done.model, inplace=True).state_dict()
+    network = fold(done.model, inplace=True)
     metadata = {
         "model": loaded.name, "weights": loaded.source, "method": options.method, "mode": options.mode,
         "layers": options.layers or "all", "seed": options.seed,
     }  # fmt: skip
-    write_weights(state, options.output, metadata, force=options.force)
+    write_weights(network, options.output, metadata, force=options.force)
     notes = [*loaded.notes, *done.notes]
     if options.json:
         rows = [{k: None if v != v else v for k, v in row.items()} for row in done.report.to_dict("records")]

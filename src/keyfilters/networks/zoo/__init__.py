@@ -6,3 +6,6 @@
 - ``architectures``: of which network a file says that it is
 - ``small``: the reduced ConvNeXt V2; ``lenet``, ``lenet_codes``: LeNet-5 and the codes of its output
 """
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".npz", ".pt2", ".safetensors.index.json")
+"""Endings of the names of files of weights."""

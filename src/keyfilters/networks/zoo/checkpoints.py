@@ -16,6 +16,15 @@ from .trees import contents, largest
 __all__ = ["read_metadata", "read_weights", "write_weights"]
 
 
+EPSILONS = "epsilons"
+"""Entry of the metadata: the epsilon of each normalisation, by the name of the layer."""
+
+
+def epsilons(model: torch.nn.Module) -> dict[str, float]:
+    """The epsilon of each layer that has one, which no tensor holds."""
+    return {name: float(m.eps) for name, m in model.named_modules() if isinstance(getattr(m, "eps", None), float)}
+
+
 def check_sound(state: dict[str, torch.Tensor], path) -> None:
     """``ValueError`` for tensors that are sparse, quantised or hold NaN or infinity."""
     bad = []
@@ -141,7 +150,8 @@ def write_weights(state, path, metadata: dict | None = None, force: bool = False
     Parameters
     ----------
     state : dict of str to Tensor, or torch.nn.Module
-        Tied, sliced and transposed tensors are written as tensors of their own.
+        Tied, sliced and transposed tensors are written as tensors of their own. Of a network, the epsilons of its
+        normalisations are written into the metadata as well, which :func:`keyfilters.networks.load_model` reads.
     path : str or Path
         Ends in ``.safetensors``; appears whole or not at all.
     metadata : dict, optional
@@ -167,6 +177,8 @@ def write_weights(state, path, metadata: dict | None = None, force: bool = False
     if Path(path).suffix != ".safetensors":
         raise ValueError(f"{path}: expected a name that ends in .safetensors")
     texts = {"format": "pt"}
+    if isinstance(state, torch.nn.Module):
+        texts[EPSILONS] = json.dumps(epsilons(state), sort_keys=True)
     for name, value in (metadata or {}).items():
         texts[str(name)] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     with written(path, force) as temporary:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
+from . import SUFFIXES
 from .pickles import read_pickle
 
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".npz", ".pt2", ".safetensors.index.json")
 KINDS = {
     b"\x89HDF": "an HDF5 file (of Keras?): expected weights of PyTorch",
     b"GGUF": "a GGUF file (quantised weights of a language model): expected weights of PyTorch",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
+import json
 import numbers
 import os
 from collections.abc import Mapping
@@ -16,8 +17,9 @@ from torch import nn
 
 from ..surgery.branches import merged
 from .architectures import contradiction, named_architecture
-from .checkpoints import check_sound, no_weights
-from .files import SUFFIXES, read_content
+from .checkpoints import EPSILONS, check_sound, epsilons, no_weights, read_metadata
+from . import SUFFIXES
+from .files import read_content
 from .fitting_trees import fitting
 from .weight_formats import difference
 
@@ -56,6 +58,8 @@ class LoadedModel:
     num_classes : int
     notes : list of str
         What a reader should know: a head that starts anew, for instance.
+    path : Path or None
+        Of the file of weights; None for random ones.
     """
 
     model: nn.Module
@@ -69,6 +73,7 @@ class LoadedModel:
     crop_mode: str = "center"
     num_classes: int = 1000
     notes: list[str] = field(default_factory=list)
+    path: Path | None = None
 
 
 def _unknown(name: str) -> ValueError:
@@ -135,7 +140,7 @@ def _heads(model: nn.Module, config) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num_classes: int | None, rebuild):
+def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num_classes: int | None, rebuild, published: bool = False):
     """Return the network with the weights in it, and notes; ``rebuild`` makes it with other classes."""
     notes = []
     found = fitting(content, model)
@@ -163,7 +168,7 @@ def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num
         try:
             # Merging may take a normalisation into the classifier, and change its name.
             heads = [n for n, m in deployed.named_modules() if isinstance(m, nn.Linear) and m.out_features == deployed.num_classes]
-            model, notes = _fill(deployed, content, heads, what, name, num_classes, lambda n: merged(rebuild(n))[0])
+            model, notes = _fill(deployed, content, heads, what, name, num_classes, lambda n: merged(rebuild(n))[0], published)
             return model, [*notes, f"{what} is of {name} with its branches merged for deployment"]
         except ValueError:
             pass  # then it fits neither form: told of the first
@@ -172,11 +177,48 @@ def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num
     if unlike := style.unlike and style.unlike(model):
         raise ValueError(f"{what} does not fit {name}: {name} {unlike}; load it as tf_{name.partition('.')[0]}")
     model.load_state_dict(renamed, strict=False)
-    if style.norm_eps is not None:
-        # transformers' layer_norm_eps is of this layer alone; the others have timm's 1e-6 there too.
-        model.head.norm.eps = style.norm_eps
-        notes.append(f"the epsilon of head.norm is {style.norm_eps:g}, as in {style.what}")
+    notes += _take_epsilons(model, style, what, published)
     return model, notes + [f"{what}: {note}" for note in found.notes()]
+
+
+def _take_epsilons(model: nn.Module, style, path: str, published: bool) -> list[str]:
+    """Give normalisations the epsilons that the file, or what lies beside it, says; a note where one is assumed.
+
+    Of published weights, and of files in Facebook's and torchvision's names, those that timm builds are right.
+    """
+    stored = _metadata(path).get(EPSILONS)
+    if stored is not None:
+        for name, eps in json.loads(stored).items():
+            if name in epsilons(model):
+                model.get_submodule(name).eps = eps
+        return []
+    norm = getattr(getattr(model, "head", None), "norm", None)
+    if not isinstance(norm, nn.LayerNorm):
+        return []
+    # transformers' layer_norm_eps is of this layer alone; the others have timm's 1e-6 there too.
+    beside = _configuration(path).get("layer_norm_eps")
+    if style.norm_eps is not None or beside is not None:
+        norm.eps = style.norm_eps if beside is None else float(beside)
+        return [f"the epsilon of head.norm is {norm.eps:g}, as in " + (f"{style.what}: the file does not hold it" if beside is None else "the config.json beside the file")]
+    if published or style.signs:
+        return []
+    return [f"the epsilon of head.norm is taken for {norm.eps:g}: the file does not hold it, and that of Hugging Face's ConvNeXt is 1e-12"]
+
+
+def _metadata(path: str) -> dict:
+    try:
+        return read_metadata(path)
+    except ValueError:
+        return {}
+
+
+def _configuration(path: str) -> dict:
+    """The ``config.json`` beside a file, as transformers writes it; empty where there is none."""
+    try:
+        found = json.loads((Path(path).parent / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and str(found.get("model_type", "")).startswith("convnext") else {}
 
 
 def _check(name, weights, pretrained, num_classes) -> None:
@@ -260,11 +302,13 @@ def load_model(
     model, notes = _build(name, num_classes, args), []
     if content is not None:
         heads = _heads(model, config)
-        model, notes = _fill(model, content, heads, str(path), name, num_classes, lambda n: _build(name, n, args))
+        model, notes = _fill(model, content, heads, str(path), name, num_classes, lambda n: _build(name, n, args), weights is None)
     if weights is not None:
         said = named_architecture(content, path)
         notes += contradiction(said, name, model, lambda n: _build(n, model.num_classes, {}))
-    return _described(model, name, source, config, notes, args)
+    loaded = _described(model, name, source, config, notes, args)
+    loaded.path = path
+    return loaded
 
 
 def _described(model: nn.Module, name: str, source: str, config, notes: list[str], args: Mapping = MappingProxyType({})) -> LoadedModel:
