@@ -27,6 +27,18 @@ def weights(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
+def test_the_norms_see_the_classes_mixed(monkeypatch):
+    """Images come class by class; batches of 64 of one class would give norms too small a spread."""
+    seen = []
+    monkeypatch.setattr(transfer, "recalibrate", lambda model, images: seen.append(images))
+    images = torch.arange(256.0).reshape(-1, 1, 1, 1)
+    for _ in range(2):
+        transfer.body(torch.nn.BatchNorm2d(1), "adapted", images, seed=3)
+    classes = (seen[0].ravel() // 128).reshape(4, 64).mean(1)
+    assert ((classes > 0.25) & (classes < 0.75)).all()
+    assert torch.equal(seen[0], seen[1]) and torch.equal(seen[0].sort(0).values, images)
+
+
 @pytest.mark.parametrize("kind", transfer.BODIES)
 def test_a_body_is_a_changed_copy(network, images, kind):
     before = weights(network)

@@ -94,7 +94,9 @@ def body(network: nn.Module, kind: str, images: torch.Tensor, seed: int = 0) -> 
     row = BODIES[choice(kind, BODIES, "kind")]
     new = row.make(network, integer(seed, "seed", 0)).eval()
     if row.recalibrated:
-        recalibrate(new, images)
+        # Images often come class by class, and a norm that sees one class at a time learns too small a spread.
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+        recalibrate(new, images[order])
     return new.eval()
 
 

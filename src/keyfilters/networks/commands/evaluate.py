@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import REPLACING_HELP, WEIGHTS_HELP
+from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
 
 DESCRIPTION = "Top-1 and top-5 accuracy of a network, alone or beside another or beside itself with replaced filters."
 EXAMPLES = """examples:
@@ -82,10 +82,9 @@ def _first_images(spec: str, loaded, count: int):
     from ..data.datasets import dataset
 
     data = dataset(spec, "train", _transform(spec, loaded))
-    if len(data) <= count:
-        return data
-    # Spread over the whole: a folder holds its classes one after the other.
-    return torch.utils.data.Subset(data, torch.linspace(0, len(data) - 1, count).long().tolist())
+    # Spread over the whole, and mixed: a folder holds its classes one after the other, and a batch should not hold one of them.
+    places = torch.linspace(0, len(data) - 1, min(count, len(data))).long()
+    return torch.utils.data.Subset(data, places[torch.randperm(len(places), generator=torch.Generator().manual_seed(0))].tolist())
 
 
 def _check_classes(spec: str, loaded) -> None:
@@ -171,7 +170,7 @@ def _networks(options, numbers, loaded, notes):
     if options.against is None and options.against_weights is None:
         return (loaded.model, options.model), (None, None)
     name = options.against or options.model
-    other = load_model(name, weights=options.against_weights, pretrained=options.against_weights is None)
+    other = load_model(name, **weights_given(options.against_weights))
     notes += [f"{name}: {note}" for note in other.notes]
     if tuple(other.input_size) != tuple(loaded.input_size) or (other.mean, other.std) != (loaded.mean, loaded.std):
         notes.append(f"{name} is shown the images as {options.model} takes them, not as itself")
@@ -181,6 +180,8 @@ def _networks(options, numbers, loaded, notes):
 def run(options) -> int:
     """Load, replace or load another, evaluate, compare, write; prints a table."""
     numbers = _checked(options)
+    for weights in (options.weights, options.against_weights):
+        check_weights(weights)
     from torch.utils.data import DataLoader
     from tqdm import tqdm
 
@@ -204,7 +205,7 @@ def run(options) -> int:
         classes_of_file(options.classes)
     if options.amp is not None:
         choice(options.amp, AMP, "amp")
-    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    loaded = load_model(options.model, **weights_given(options.weights))
     data = _data(options.data, split, loaded, options.classes)
     loader = DataLoader(data, batch_size=numbers["batch_size"], num_workers=numbers["workers"])
     notes = [*loaded.notes, *getattr(data, "notes", ())]
