@@ -279,6 +279,10 @@ def test_an_interrupted_training_says_how_to_go_on(monkeypatch, run):
     arguments = ("train", "--recipe", "fashion-mnist-small", "-o", "my run")
     said = "keyfilters: interrupted; keyfilters train --resume -o 'my run' goes on from the last checkpoint\n"
     assert run(*arguments) == (130, "", said)
+    # What is stored by its last part only has to be said again.
+    more = (*arguments, "--weights", "my files/a.pth", "--set", "data=pictures")
+    said = "keyfilters train --resume -o 'my run' --data pictures --weights 'my files/a.pth' goes on"
+    assert said in run(*more)[2]
     assert run(*arguments, "--dry-run") == (130, "", "keyfilters: interrupted\n")
     monkeypatch.setenv("RANK", "1")
     assert run(*arguments) == (130, "", "")

@@ -25,7 +25,8 @@ from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny 
 
 from keyfilters.networks.training import checkpointing  # noqa: E402
 from keyfilters.networks.training import run as training_run  # noqa: E402
-from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
+from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
+from keyfilters.output import file_mask  # noqa: E402
 from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.networks.commands import train as command  # noqa: E402
@@ -421,9 +422,12 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
         return real(*arguments, **options)
 
     monkeypatch.setattr(checkpointing.torch, "save", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(CannotWrite, match="epoch-0002: the checkpoint cannot be written .*No space.*: make room on the disk") as caught:
         fit(tiny(), images(), images(16), BASE, tmp_path / "run")
-    assert RunFolder(tmp_path / "run").epochs() == [1]
+    assert "\n" not in str(caught.value) and RunFolder(tmp_path / "run").epochs() == [1]
+    # Whoever may read the folder may read all that is in it.
+    modes = {p.stat().st_mode & 0o777 for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert modes == {0o666 & ~file_mask()}
     resumed = fit(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True)
     whole = fit(tiny(), images(), images(16), BASE, tmp_path / "whole")
     assert_equal(load_file(resumed.weights), load_file(whole.weights))

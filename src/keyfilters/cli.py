@@ -207,7 +207,11 @@ def _afterwards(options) -> str:
     """How to go on after Ctrl-C, where there is a way."""
     if getattr(options, "command", None) != "train" or options.dry_run:
         return ""
-    return f"; keyfilters train --resume -o {shlex.quote(options.output)} goes on from the last checkpoint"
+    # Paths are stored by their last part only: where they are has to be said again.
+    said = dict(text.partition("=")[::2] for text in options.settings)
+    said |= {name: getattr(options, name) for name in ("data", "weights") if getattr(options, name) is not None}
+    paths = [f" --{name} {shlex.quote(said[name])}" for name in ("data", "weights") if said.get(name) not in (None, "fashion-mnist", "pretrained", "none")]
+    return f"; keyfilters train --resume -o {shlex.quote(options.output)}{''.join(paths)} goes on from the last checkpoint"
 
 
 def _run(options) -> int:

@@ -33,6 +33,13 @@ def check_output(path, force: bool = False) -> Path:
     return path
 
 
+def file_mask() -> int:
+    """What of the permissions of a new file is taken away, as the process is set."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 @contextmanager
 def written(path, force: bool = False):
     """Give a temporary path beside ``path``; it is renamed to ``path`` when the block ends without an exception.
@@ -52,9 +59,7 @@ def written(path, force: bool = False):
     try:
         yield temporary
         # mkstemp makes files that only their owner reads; a result has the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~file_mask())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

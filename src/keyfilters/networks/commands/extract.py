@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import METHODS_HELP, WEIGHTS_HELP
+from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
 
 DESCRIPTION = "Extract master keys from the depthwise filters of a network and compare them with the eight."
 EXAMPLES = """examples:
@@ -74,6 +74,7 @@ def run(options) -> int:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
         check_output(options.output, options.force)
+    check_weights(options.weights)
     from ..extraction.clusterings import ALGORITHMS
     from ..extraction.comparison import NULLS
     from ..surgery.depthwise import key_filters
@@ -88,7 +89,7 @@ def run(options) -> int:
     ):  # fmt: skip
         choice(value, known, what)
     key_filters(options.method)
-    loaded = load_model(options.model, weights=options.weights, pretrained=options.weights is None)
+    loaded = load_model(options.model, **weights_given(options.weights))
     found = extract(loaded.model, count, options.algorithm, size=size, normalize=options.normalize, seed=seed)
     path = None
     if options.reduce is not None:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 
-from . import REPLACING_HELP
+from . import REPLACING_HELP, check_weights
 from ..training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe
 
 DESCRIPTION = "Train a network, with its own filters or replaced ones; every epoch is kept and can be gone on from."
@@ -83,6 +83,7 @@ def run(options) -> int:
 
 def _run(options, first: bool) -> int:
     config = config_of(options)
+    check_weights(config.weights)
     from ..training.loop import train
 
     quiet = options.json or not first

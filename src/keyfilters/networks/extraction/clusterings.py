@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from tqdm import tqdm
 
 from .klines import first_lines, k_lines
 
@@ -29,7 +30,8 @@ def _k_means(v: np.ndarray, k: int, seed: int, affine: bool, quick: bool) -> np.
     energy = np.einsum("ij,ij->i", v, v)
     doubled = np.concatenate([v, -v])
     best = None
-    for child in np.random.SeedSequence(seed).spawn(QUICK_RESTARTS if quick else RESTARTS):
+    restarts = np.random.SeedSequence(seed).spawn(QUICK_RESTARTS if quick else RESTARTS)
+    for child in tqdm(restarts, desc="k-means, restarts", disable=None, leave=False, delay=1):
         first = first_lines(v, energy, k, np.random.default_rng(child)) * np.sqrt(energy.mean())
         with warnings.catch_warnings():
             # Fewer distinct filters than keys: the keys repeat, which is no news to be printed.

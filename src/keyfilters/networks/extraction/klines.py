@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.lapack import dsyevr
+from tqdm import tqdm
 
 from ...checks import integer
 
@@ -232,7 +233,7 @@ def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: in
     for name, value in (("restarts", restarts), ("iterations", iterations)):
         integer(value, name)
     best = None
-    for child in np.random.SeedSequence(seed).spawn(restarts):
+    for child in tqdm(np.random.SeedSequence(seed).spawn(restarts), desc="k-lines, restarts", disable=None, leave=False, delay=1):
         found = _descend(v, energy, first_lines(v, energy, k, np.random.default_rng(child)), iterations)
         if best is None or found[2][-1] < best[2][-1]:
             best = found

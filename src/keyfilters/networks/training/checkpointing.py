@@ -24,7 +24,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ...output import written
+from ...output import file_mask, written
 
 STATE, MODEL, EMA = "state.pt", "model.safetensors", "ema.safetensors"
 CONFIG, HISTORY, WEIGHTS = "config.json", "history.jsonl", "weights.safetensors"
@@ -50,6 +50,14 @@ class Checkpoint:
 def plain(state_dict: dict) -> dict:
     """A state dict as safetensors takes it: on the CPU, contiguous, no two tensors in the same memory."""
     return {k: v.detach().cpu().contiguous().clone() for k, v in state_dict.items()}
+
+
+class CannotWrite(ValueError):
+    """A checkpoint could not be written; those before it are whole."""
+
+    def __init__(self, path, error):
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0][:120]
+        super().__init__(f"{path}: the checkpoint cannot be written ({reason}): make room on the disk, then go on from the one before with resume=True")
 
 
 class RunFolder:
@@ -110,13 +118,18 @@ class RunFolder:
         final = self.checkpoint_path(checkpoint.epoch)
         temporary = self.path / f".{final.name}-{os.getpid()}"
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        save_file(checkpoint.model, temporary / MODEL)
-        if checkpoint.ema is not None:
-            save_file(checkpoint.ema, temporary / EMA)
-        torch.save(checkpoint.state, temporary / STATE)
-        for path in temporary.iterdir():
-            _flush(path)
+        try:
+            temporary.mkdir()
+            save_file(checkpoint.model, temporary / MODEL)
+            if checkpoint.ema is not None:
+                save_file(checkpoint.ema, temporary / EMA)
+            torch.save(checkpoint.state, temporary / STATE)
+            for path in temporary.iterdir():
+                path.chmod(0o666 & ~file_mask())  # as any other file: the library of safetensors lets its owner alone read one
+                _flush(path)
+        except (OSError, SafetensorError, RuntimeError) as error:  # on a full disk torch.save raises RuntimeError
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise CannotWrite(final, error) from None
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
         _flush(self.path)

@@ -9,6 +9,7 @@ normalisation sees one process's share.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +84,7 @@ def fit(
     Raises
     ------
     Diverged
-        When the loss is no finite number; it names the epoch and the step. No checkpoint is written then.
+        When a loss is no finite number, or a weight; it names the epoch and the step. No checkpoint is written then.
     ValueError
         For a batch that the images or the processes do not allow, or a folder that does not suit.
 
@@ -131,6 +132,8 @@ def fit(
             "seconds": round(seconds, 3), "images_per_second": round(run.plan.steps * config.batch_size / seconds, 1),
             "processes": run.world,
         }  # fmt: skip
+        if not math.isfinite(row.get("val_loss", 0.0)):
+            raise Diverged(f"the loss on the images to judge by is {row['val_loss']} after epoch {epoch}; lower lr, or set clip or amp=no")
         run.history = [*run.history, row]
         best = _best(run.history)
         if main and target is not None:
