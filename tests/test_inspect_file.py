@@ -1,17 +1,25 @@
 """keyfilters inspect FILE: any file of weights, no architecture, nothing executed."""
 
+import base64
+import hashlib
+import io
 import json
+import subprocess
 import sys
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from each import each
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from keyfilters.cli import main  # noqa: E402
-from keyfilters.networks import inspect_file, inspect_model, key_filters  # noqa: E402
+from keyfilters import ideal_filter  # noqa: E402
+from keyfilters.networks import ScaleSpaceConv2d, inspect_file, inspect_model, key_filters, match, replace  # noqa: E402
+from keyfilters.networks.surgery.replacing import MODES  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 
 
@@ -78,6 +86,102 @@ def test_the_answer_is_the_share_of_all_filters(tmp_path):
     found = inspect_file(tmp_path / "x.safetensors", nulls="random", draws=3)
     assert found.answer.startswith("The 8 keys explain 100 % of the 16 filters in 1 layers of x.safetensors; as many random filters ")
     assert found.frame()[[f"key_{k}" for k in range(1, 9)]].values.tolist() == [[2] * 8]
+    assert found.warning == "" and str(found).startswith(found.answer[:60]) and " ".join(str(found).split()).endswith(found.answer[-40:])
+
+
+def test_scales_and_rank_are_those_of_the_filters(tmp_path):
+    """Planted: each key at scales of its own, so the fitted ones are known, and of eight different filters the rank."""
+    rng = np.random.default_rng(0)
+    wide = np.array([ideal_filter(k, 0.9, 0.5, gamma=0.4 if k == 7 else None, size=7) for k in range(1, 9)])
+    filters = np.concatenate([gain * wide + 0.1 for gain in rng.uniform(0.5, 2.0, 6)])
+    write_weights({"dw.weight": torch.from_numpy(filters[:, None])}, tmp_path / "x.safetensors")
+    found = inspect_file(tmp_path / "x.safetensors", nulls="none")
+    row = found.frame().iloc[0]
+    bare = filters.reshape(len(filters), -1) - filters.reshape(len(filters), -1).mean(1, keepdims=True)
+    held = np.cumsum(np.linalg.eigvalsh(bare.T @ bare)[::-1]) / (bare**2).sum()
+    assert row["rank"] == (held < 0.99).sum() + 1 <= 8
+    assert row.explained < 0.999 < row.explained_fitted == pytest.approx(1.0, abs=1e-6)
+    assert (row.sigma_x, row.sigma_y) == (pytest.approx(0.9, abs=1e-3), pytest.approx(0.5, abs=1e-3))
+    document = found.document()
+    assert {"sigma_x", "sigma_y", "explained_fitted", "rank", "shift_x", "key_1"} <= document["layers"][0].keys()
+    assert {row["key"] for row in document["layers"][0]["by_key"]} == set(range(1, 9)) and all(row["sigma_x"] for row in document["layers"][0]["by_key"])
+    assert document["answer"] == found.answer and document["sha256"] == hashlib.sha256((tmp_path / "x.safetensors").read_bytes()).hexdigest()
+    # With filters of one's own there is no key whose scales could be fitted.
+    assert np.isnan(inspect_model(nn.Conv2d(8, 8, 7, groups=8), wide, nulls="none").frame().sigma_x[0])
+
+
+def test_random_weights_do_not_pass_without_a_remark(tmp_path):
+    torch.manual_seed(0)
+    found = inspect_model(nn.Conv2d(256, 256, 7, groups=256), nulls="random,gaussian,lines", draws=20)
+    assert found.warning.startswith("Warning: that is no more than the nulls reach by chance (") and found.warning in " ".join(str(found).split()).replace("  ", " ")
+    found.write(tmp_path / "x.html")
+    assert found.warning in (tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_every_filter_of_a_key(tmp_path):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(40, 40, 5, groups=40)
+    found = inspect_model(conv, nulls="none")
+    found.write(tmp_path / "x.html", more={"weights": "file: mine.pth", "date": "2026-01-02", "notes": ["a head"]})
+    page = BeautifulSoup((tmp_path / "x.html").read_text(encoding="utf-8"), "html.parser")
+    shown = {}
+    for folded in page.select("details"):
+        image = Image.open(io.BytesIO(base64.b64decode(folded.img["src"].partition(",")[2]))).convert("RGB")
+        pixels = np.asarray(image).astype(int)
+        key = int(folded.summary.text.split()[-1])
+        # Tiles of 5 x 5 beside grey lines: the first pixel of each is there or grey.
+        tiles = [pixels[1 + 6 * (i // 32) : 6 + 6 * (i // 32), 1 + 6 * (i % 32) : 6 + 6 * (i % 32)] for i in range(32 * (pixels.shape[0] // 6))]
+        shown[key] = sum(not (tile == 128).all() for tile in tiles)
+    counts = np.bincount(found.layers[0].match.key, minlength=9)[1:]
+    assert shown == {k: n for k, n in enumerate(counts, start=1) if n}
+    text = page.get_text(" ")
+    assert all(word in text for word in ("file: mine.pth", "2026-01-02", "a head", "correlation"))
+
+
+def test_the_convention_is_one(tmp_path):
+    """The layer, match, replace and the report name an array alike: on the ramp x, key 2 of a network responds with -1."""
+    ramp = torch.arange(9.0).expand(1, 1, 9, 9)
+    seen = {}
+    for key in range(1, 7):
+        layer = ScaleSpaceConv2d(2, 5, keys=[key, key], sigma_x=0.6, sigma_y=0.6, bias=False)
+        conv = layer.fold()
+        file = tmp_path / f"{key}.safetensors"
+        write_weights({"dw.weight": conv.weight}, file)
+        assert match(conv).layers[0].key.tolist() == [key, key]
+        assert inspect_file(file, nulls="none").layers[0].match.key.tolist() == [key, key]
+        done = replace(conv, mode="own").model
+        x = torch.cat([ramp, ramp.transpose(2, 3).flip(2)], 1)  # x grows to the right, y up
+        ours, theirs = (m(x).detach()[0, :, 4, 4] for m in (layer, done))
+        assert torch.allclose(ours, theirs, atol=1e-4)
+        seen[key] = [round(v, 3) for v in ours.tolist()]
+        # A filter that convolves as key 2 is, as an array of the network, called key 4.
+        mirrored = nn.Conv2d(2, 2, 5, groups=2)
+        mirrored.weight.data = conv.weight.data.flip((2, 3))
+        assert match(mirrored).layers[0].key.tolist() == [{1: 3, 2: 4, 3: 1, 4: 2}.get(key, key)] * 2
+    along_x, along_y = (2, 4, 5), (1, 3, 6)
+    assert all(seen[k][0] < -0.5 and abs(seen[k][1]) < 1e-3 for k in along_x) and all(seen[k][1] < -0.5 and abs(seen[k][0]) < 1e-3 for k in along_y)
+
+
+def test_branches_in_files_are_said(tmp_path):
+    """PP-OCR's learnable layers keep their branches in a checkpoint; in .onnx they are convolutions of one input."""
+    state = {f"backbone.blocks2.0.dw_conv.conv_kxk.{i}.conv.weight": torch.randn(16, 1, 3, 3) for i in range(4)}
+    torch.save({"state_dict": state | {"backbone.blocks2.0.dw_conv.conv_1x1.conv.weight": torch.randn(16, 1, 1, 1)}}, tmp_path / "ocr.pth")
+    found = inspect_file(tmp_path / "ocr.pth", nulls="none")
+    assert len(found.layers) == 4 and "branches that are merged for deployment" in found.notes[-1] and found.notes[-1] in " ".join(str(found).split())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_branches_in_onnx_are_said(tmp_path):
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = (nn.Conv2d(8, 8, n, padding=n // 2, groups=8) for n in (5, 3))
+
+        def forward(self, x):
+            return self.a(x) + self.b(x)
+
+    torch.onnx.export(Branches().eval(), (torch.zeros(1, 8, 9, 9),), str(tmp_path / "x.onnx"), dynamo=False)
+    assert "convolutions side by side" in inspect_file(tmp_path / "x.onnx", nulls="none").notes[0]
 
 
 def test_the_command(tmp_path, network, capsys):
@@ -90,9 +194,15 @@ def test_the_command(tmp_path, network, capsys):
     assert [row["layer"] for row in json.loads(capsys.readouterr().out)["layers"]] == ["first", "second", "third"]
     assert main(["inspect", str(one), str(other), "--nulls", "none", "--csv", str(tmp_path / "b.csv")]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert out.count("The 8 keys explain ") == 2 and "two.pth: the weights are those under 'net'" in out
+    # On top, and once more where the terminal ends.
+    assert out.count("The 8 keys explain ") == 4 and "two.pth: the weights are those under 'net'" in out
     rows = (tmp_path / "b.csv").read_text().splitlines()
     assert rows[0].startswith("file,layer") and len(rows) == 7
+    assert main(["inspect", str(one), str(other), "--nulls", "none", "--html", str(tmp_path / "b.html"), "-o", str(tmp_path / "b.json"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "b.json").read_text()) and [f["model"] for f in printed] == ["one.safetensors", "two.pth"]
+    page = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert page.count("The 8 keys explain ") == 2 and "<script" not in page and "two.pth" in page
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys):
@@ -115,3 +225,34 @@ def test_mistakes_are_one_line(tmp_path, network, capsys):
         assert main(["inspect", *arguments]) != 0
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1
+
+
+NO_FILE = {
+    "inspect": ["gone.pth"], "inspect a model": ["convnext_tiny", "--weights", "gone.pth"], "replace": ["convnext_tiny", "--weights", "gone.pth", "-o", "x.safetensors"],
+    "extract": ["convnext_tiny", "--weights", "gone.pth"], "evaluate": ["convnext_tiny", "--weights", "gone.pth", "--data", "photographs"],
+    "train": ["--recipe", "fashion-mnist-small", "--weights", "gone.pth", "-o", "x"],
+}  # fmt: skip
+
+
+def test_a_wrong_file_name_is_said_before_torch_is_imported(tmp_path):
+    code = "import sys; from keyfilters.cli import main; r = main(sys.argv[1:]); print(r, 'torch' in sys.modules)"
+    for what, arguments in NO_FILE.items():
+        done = subprocess.run([sys.executable, "-c", code, what.split()[0], *arguments], capture_output=True, text=True, cwd=tmp_path)
+        assert done.stdout == "2 False\n" and "gone.pth is not there" in done.stderr and done.stderr.count("\n") == 1, (what, done)
+
+
+def test_no_weights_means_random_ones_everywhere(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["inspect", "mobilenetv3_small_050", "--weights", "none", "--nulls", "none", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weights"] == "random"
+    assert main(["replace", "mobilenetv3_small_050", "--weights", "none", "-o", "x.safetensors", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weights"] == "random"
+    assert main(["extract", "mobilenetv3_small_050", "--weights", "none", "--draws", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["weights"] == "random"
+
+
+def test_the_help_of_replace_explains_the_modes(capsys):
+    with pytest.raises(SystemExit):
+        main(["replace", "--help"])
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out and mode.idea in out for name, mode in MODES.items())

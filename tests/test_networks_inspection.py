@@ -20,6 +20,7 @@ from torch import nn
 
 from keyfilters import learned_filters, spread
 from keyfilters.book.chromium import FLAGS, find_chromium
+from keyfilters.networks import load_model
 from keyfilters.networks.commands import evaluate as evaluate_command
 from keyfilters.networks.commands import inspect as inspect_command
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
@@ -537,6 +538,19 @@ def test_a_network_of_other_classes_is_not_judged_on_images_of_a_name(tmp_path):
     save_file(timm.create_model("mobilenetv3_small_050", num_classes=10).state_dict(), weights)
     with pytest.raises(ValueError, match="--data imagenet-samples has 1000 classes and mobilenetv3_small_050 knows 10"):
         command(evaluate_command, "mobilenetv3_small_050", "--weights", weights)
+
+
+def test_recalibration_mixes_the_classes(tmp_path):
+    """Of a folder, whose images come class by class: each batch of 16 has some of both classes."""
+    for k, name in enumerate(("cat", "dog")):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for i in range(32):
+            Image.new("RGB", (8, 8), (200 * k, 0, 0)).save(tmp_path / "train" / name / f"{i}.png")
+    loaded = load_model("mobilenetv3_small_050", num_classes=2)
+    images = evaluate_command._first_images(str(tmp_path), loaded, 64)
+    bright = torch.tensor([float(images[i][0][0].mean()) for i in range(64)]).reshape(4, 16)
+    share = (bright > bright.mean()).float().mean(1)
+    assert len(images) == 64 and ((share > 0.1) & (share < 0.9)).all()
 
 
 def test_recalibration_needs_no_classes(tmp_path, capsys):

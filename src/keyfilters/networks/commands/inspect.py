@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 from pathlib import Path
 
-from . import METHODS_HELP, WEIGHTS_HELP
+from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+from ..zoo import SUFFIXES
 
 DESCRIPTION = (
     "Describe the depthwise filters of a network, or of any file of weights, layer by layer: keys, explained variance, nulls, offsets. "
@@ -13,7 +16,7 @@ DESCRIPTION = (
 )
 EXAMPLES = """examples:
   keyfilters inspect mine.safetensors
-  keyfilters inspect first.pth second.onnx --csv comparison.csv
+  keyfilters inspect first.pth second.onnx --csv comparison.csv --html comparison.html
   keyfilters inspect efficientnet_lite0
   keyfilters inspect efficientnet_lite0 --method learned --nulls random,lines --json
   keyfilters inspect convnextv2_tiny --weights mine.pth --html report.html
@@ -67,8 +70,6 @@ def _targets(options) -> list[str]:
 
 
 def _is_file(name: str) -> bool:
-    from ..zoo.files import SUFFIXES
-
     return Path(name).is_file() or name.lower().endswith((*SUFFIXES, ".onnx"))
 
 
@@ -77,26 +78,33 @@ def _compare(found, options, targets) -> int:
     import pandas as pd
 
     from ...output import written
+    from ..inspection.inspecting import report_kind
+    from ..inspection.page import render_comparison
     from ..surgery.printing import broken, table, terminal_width
 
     rows = [{"file": f.name, "layers": sum(m.match.matched for m in f.layers)} | record for f in found for record in f.sizes]
+    document = json.dumps([f.document() for f in found], indent=1, allow_nan=False)
     for path in targets:
-        if Path(path).suffix.lower() != ".csv":
-            raise ValueError(f"{path}: of several files expected a name that ends in .csv")
-        frame = pd.concat([f.frame().assign(file=f.name) for f in found], ignore_index=True)
         with written(path, options.force) as temporary:
-            frame[["file", *(c for c in frame if c != "file")]].to_csv(temporary, index=False, lineterminator="\n")
+            if report_kind(path) == ".csv":
+                frame = pd.concat([f.frame().assign(file=f.name) for f in found], ignore_index=True)
+                frame[["file", *(c for c in frame if c != "file")]].to_csv(temporary, index=False, lineterminator="\n")
+            else:
+                text = document + "\n" if report_kind(path) == ".json" else render_comparison(found)
+                temporary.write_text(text, encoding="utf-8", newline="\n")
     if options.json:
-        print(json.dumps([f.document() for f in found], indent=1, allow_nan=False))
+        print(document)
         return 0
     width = terminal_width()
-    print("\n".join(broken(f.answer, width) for f in found))
+    said = "\n".join(broken(line, width) for f in found for line in (f.answer, f.warning) if line)
+    print(said)
     if rows:
         frame = pd.DataFrame(rows).rename(columns=lambda c: c.removeprefix("null_"))
         print("\n" + table(frame.drop(columns=[c for c in frame if c.endswith("_95")]), width))
     for f in found:
         for note in (*f.notes, *(f"not matched: {m.name}: {m.note}" for m in f.not_matched)):
             print(broken(f"{f.name}: {note}", width))
+    print("\n" + said)
     return 0
 
 
@@ -105,17 +113,21 @@ def run(options) -> int:
     from ...checks import integer_text
 
     draws, seed = integer_text(options.draws, "--draws", 1), integer_text(options.seed, "--seed", 0)
+    files = [name for name in options.model if _is_file(name)]
+    for name in files:
+        if not Path(name).exists():
+            raise ValueError(f"{name} is not there: expected a file of weights ({', '.join(SUFFIXES)}, .onnx), or a network by name")
+    check_weights(options.weights)
     targets = _targets(options)
     from ..surgery.depthwise import key_filters
     from ..inspection.files import inspect_file
     from ..inspection.inspecting import check_nulls, inspect_model
-    from ..surgery.printing import broken, terminal_width
+    from ..surgery.printing import terminal_width
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
     nulls = check_nulls(options.nulls)
     key_filters(options.method)
-    files = [name for name in options.model if _is_file(name)]
     if len(options.model) > 1 and len(files) < len(options.model):
         name = next(name for name in options.model if name not in files)
         raise ValueError(f"{name} is no file: expected several files, or one name of a network")
@@ -125,16 +137,18 @@ def run(options) -> int:
         return _compare([inspect_file(name, options.method, nulls, draws, seed) for name in files], options, targets)
     if files:
         found, source, notes = inspect_file(files[0], options.method, nulls, draws, seed), f"file: {files[0]}", []
+        more = {}
     else:
-        loaded = load_model(options.model[0], weights=options.weights, pretrained=options.weights is None)
+        loaded = load_model(options.model[0], **weights_given(options.weights))
+        more = {"weights_sha256": hashlib.sha256(loaded.path.read_bytes()).hexdigest()} if loaded.path else {}
         found = inspect_model(loaded.model, options.method, nulls, draws, seed, name=loaded.name)
         source, notes = loaded.source, loaded.notes
-    document = {"weights": source, "notes": notes} | found.document()
+    more = {"weights": source, "notes": notes, "date": datetime.date.today().isoformat()} | more
+    document = more | found.document()
     for path in targets:
-        found.write(path, options.force, {"weights": source, "notes": notes})
+        found.write(path, options.force, more)
     if options.json:
         print(json.dumps(document, indent=1, allow_nan=False))
     else:
-        width = terminal_width()
-        print(broken(found.answer, width) + "\n\n" + found.text(width, source, notes))
+        print(found.text(terminal_width(), source, notes))
     return 0

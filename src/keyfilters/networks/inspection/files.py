@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +74,7 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
     for node in graph.node:
         if node.op_type == "Constant":
             arrays |= {node.output[0]: a.t for a in node.attribute if a.name == "value"}
-    found = []
+    found, readers = [], {}
     for node in graph.node:
         if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in arrays:
             continue
@@ -93,12 +96,27 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
             stride, dilation, before = (1, *stride), (1, *dilation), (0, *before)
         padding = before if known else ()
         name = node.name or node.input[1]
+        if max(array.shape[2:]) > 1:
+            readers.setdefault(node.input[0], []).append(name)
         found.append(_stack(name, np.asarray(array), stride=stride, dilation=dilation, padding=padding))
-    layers = [f for f in found if f is not None]
+    layers, notes = [f for f in found if f is not None], []
+    if beside := next((names for names in readers.values() if len(names) > 1), None):
+        notes.append(f"there are convolutions side by side ({', '.join(beside[:3])}): where their outputs are added they are branches of one filter, each looked at on its own")
     for layer in layers:
         if not np.isfinite(layer.filters).all():
             raise ValueError(f"{path} holds NaN or infinity in {layer.name}: expected finite weights")
-    return layers, []
+    return layers, notes
+
+
+def _sha256(path: Path) -> str:
+    """Of a file; of an index, of it and of the files that it names."""
+    files = [path]
+    if path.name.endswith(".index.json"):
+        files += [path.parent / name for name in sorted(set(json.loads(path.read_bytes())["weight_map"].values()))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) -> Inspection:
@@ -138,4 +156,4 @@ def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) 
     layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
     if not layers:
         raise ValueError(f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1")
-    return inspect_layers(layers, method, nulls, draws, seed, path.name, notes)
+    return replace(inspect_layers(layers, method, nulls, draws, seed, path.name, notes), sha256=_sha256(path))

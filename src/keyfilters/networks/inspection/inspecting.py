@@ -14,10 +14,11 @@ import numpy as np
 from ...checks import choice, integer
 from ...filters import KEYS
 from ..surgery.depthwise import key_filters, key_filters_at
-from .rows import by_key_of, clean, grid_shift, place_records, row_of, size_records, spreads_of
+from .rows import by_key_of, clean, grid_shift, place_records, rank_of, row_of, scales_of, size_records, spreads_of
 from ..surgery.matching import LayerMatch, layers_and_notes, match
 from ..surgery.nulls import NULLS, null_distributions
 from ..surgery.printing import WIDTH, broken, table
+from ..surgery.scale_fits import OwnScales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,12 @@ class LayerReport:
         The shift (x, y) that would put each output in the middle of the stride's cell; see :func:`grid_shift`.
     nulls : dict of str to dict of str to ndarray, shape (draws,)
         Explained variance under each null, pooled by energy, as the mean over filters and as the median.
+    scales : OwnScales or None
+        Scales of the matched key fitted to each filter; None where the filters are not the eight keys.
+    rank : int
+        How many directions hold 99 per cent of the energy of the live filters; 0 where the layer is not matched.
+    filters : ndarray or None
+        Those of a matched layer, shape (C, rows, columns), float32.
     """
 
     match: LayerMatch
@@ -53,6 +60,9 @@ class LayerReport:
     spreads: np.ndarray = field(repr=False)
     grid_shift: tuple[float, float]
     nulls: dict[str, dict[str, np.ndarray]] = field(repr=False)
+    scales: OwnScales | None = field(repr=False, default=None)
+    rank: int = 0
+    filters: np.ndarray | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,8 @@ class Inspection:
         The key filters at the largest size that occurs (7 where no layer is matched).
     notes : tuple of str
         What was done to the network before: branches that it merges for deployment were merged.
+    sha256 : str
+        Of the file that was inspected; "" for a network.
     """
 
     name: str
@@ -105,6 +117,7 @@ class Inspection:
     samples: tuple[Sample, ...] = field(repr=False)
     bank: np.ndarray = field(repr=False)
     notes: tuple[str, ...] = ()
+    sha256: str = ""
 
     @property
     def answer(self) -> str:
@@ -122,6 +135,25 @@ class Inspection:
         beside = [f"{words} {share([layer.nulls[kind]['energy'].mean() for layer in matched])}" for kind, words in ANSWERS.items() if kind in self.nulls]
         tail = f"; {', '.join(beside)}" if beside else ""
         return f"The {self.keys} keys explain {explained} of the {filters} filters in {len(matched)} layers of {self.name}{tail}."
+
+    @property
+    def warning(self) -> str:
+        """One sentence where the keys explain no more than a null reaches in one draw of twenty; "" otherwise.
+
+        The nulls that vary, but for the best lines, which are fitted to the filters and always explain more.
+        """
+        matched = [layer for layer in self.layers if layer.match.live.any()]
+        energy = np.array([layer.match.energy[layer.match.live].sum() for layer in matched])
+        explained = np.average([layer.match.pooled() for layer in matched], weights=energy) if matched else math.nan
+        reached = []
+        for kind in self.nulls:
+            if NULLS[kind].varies and kind != "lines" and matched:
+                draws = np.average([layer.nulls[kind]["energy"] for layer in matched], axis=0, weights=energy)
+                if explained <= np.quantile(draws, 0.95):
+                    reached.append(kind)
+        if not reached:
+            return ""
+        return f"Warning: that is no more than the nulls reach by chance ({', '.join(reached)}): these filters are no evidence of the keys."
 
     @property
     def not_matched(self) -> list[LayerMatch]:
@@ -143,7 +175,8 @@ class Inspection:
         # The note of a layer may be long; it stands below.
         over_filters = [f"null_{kind}_{over}" for kind in self.nulls for over in ("mean", "median")]
         frame = frame.drop(columns=[c for c in frame if c in (*left_out, *over_filters, "note") or c.endswith("_95")])
-        parts = [table(_headed(frame).rename(columns=lambda c: c.removeprefix("null_")), width)]
+        said = "\n".join(broken(line, width) for line in (self.answer, self.warning) if line)
+        parts = [said, table(_headed(frame).rename(columns=lambda c: c.removeprefix("null_")), width)]
         for title, records in (("by kernel size", self.sizes), ("offsets by stride and padding", self.places)):
             parts += [f"{title}\n{table(_headed(pd.DataFrame(records)), width)}"] if records else []
         lines = [f"not matched: {m.name or 'the network itself'}: {m.note}" for m in self.not_matched]
@@ -151,7 +184,9 @@ class Inspection:
         name = f"{self.name} ({source})" if source else self.name
         lines += [f"{name}: explained variance by the keys {self.method!r}; {self.draws} draws of each null"]
         lines += ["explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median, and those of the nulls: over filters, each alike"]
-        return "\n\n".join([*parts, "\n".join(broken(line, width) for line in lines)])
+        lines += ["fitted: with scales fitted to each filter; sigma: their medians, in pixels; rank: directions that hold 99 % of the layer's energy"]
+        # What was found once more, where a terminal ends.
+        return "\n\n".join([*parts, "\n".join(broken(line, width) for line in lines), said])
 
     def frame(self) -> pd.DataFrame:
         """One row per layer: the columns of ``Matches.frame()``, geometry, nulls and mean spread measures."""
@@ -170,7 +205,7 @@ class Inspection:
     def document(self) -> dict:
         """Everything but the samples, ready for JSON."""
         return {
-            "model": self.name, "method": self.method, "keys": self.keys, "nulls": list(self.nulls), "draws": self.draws,
+            "model": self.name, "answer": self.answer, "warning": self.warning, "sha256": self.sha256, "method": self.method, "keys": self.keys, "nulls": list(self.nulls), "draws": self.draws,
             "seed": self.seed, "merged": list(self.notes), "sizes": [clean(r) for r in self.sizes], "places": [clean(r) for r in self.places],
             "layers": self.records(),
         }  # fmt: skip
@@ -192,7 +227,7 @@ class Inspection:
         force : bool
             Overwrite an existing file.
         more : mapping, optional
-            Entries of your own for the JSON.
+            Entries of your own for the JSON; the page names those that are texts at its head.
 
         Raises
         ------
@@ -219,7 +254,7 @@ class Inspection:
             if kind == ".json":
                 text = json.dumps({**(more or {}), **self.document()}, indent=1, allow_nan=False) + "\n"
             else:
-                text = render(self)
+                text = render(self, more)
             temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -323,7 +358,9 @@ def inspect_layers(layers, method, nulls, draws, seed, name: str, notes=()) -> I
         plane = len(layer.kernel_size) == len(layer.stride) == len(layer.dilation) == 2 and layer.padding != ()
         centre = grid_shift(layer.kernel_size, layer.stride, layer.padding, layer.dilation) if plane else (math.nan, math.nan)
         measures = spreads_of(layer, m, bank)
-        reports.append(LayerReport(m, layer.padding, layer.dilation, measures, centre, values))
+        filters = None if m.note else layer.filters.astype(np.float32)
+        own, rank = scales_of(layer, m, method), rank_of(layer, m)
+        reports.append(LayerReport(m, layer.padding, layer.dilation, measures, centre, values, own, rank, filters))
     return Inspection(
         name, method if isinstance(method, str) else "own filters",
         found.keys, nulls, draws, seed, tuple(reports), size_records(reports, pooled, found.keys, nulls, seed),

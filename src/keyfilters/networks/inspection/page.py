@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 import io
 import math
 from html import escape
@@ -17,7 +18,15 @@ from ..surgery.nulls import NULLS
 MAP_SIDE = 64
 """CSS pixels of a filter map."""
 
+COLUMNS = 32
+"""Filters in a row of the picture of all filters of a key."""
+
 MEASURES = {
+    "key": "one of the eight master key filters of Babaiee et al. (2025), idealised: differences of a discrete Gaussian (1 to 6), sharpening (7), the Gaussian (8)",
+    "method": "how the scales of the idealised keys were fitted to the learned ones: A to D2 and the joint ones as in Lindeberg, Babaiee and Kiasari (2026); "
+    "“learned”: the learned filters themselves",
+    "correlation": "filters are shown and named as their arrays stand in the network, which correlates; as kernels of a convolution they are mirrored through "
+    "their centre: what is called key 1 here convolves as key 3 does, key 2 as key 4, and the other way round",
     "explained": "explained variance: the share of all squares about the filters' means that the matched keys explain",
     "explained_mean, explained_median": "mean and median over the filters, each counting alike; explained itself is pooled by energy, where "
     "a single filter of large values may decide",
@@ -25,6 +34,9 @@ MEASURES = {
     "shift_x, shift_y": "the same less the centre of the matched key's own filter",
     "xx, xy, yy": "covariance of the absolute values, in square pixels",
     "l1": "sum of the absolute values",
+    "sigma_x, sigma_y": "medians of the scales fitted to each filter with its key, in pixels",
+    "explained_fitted": "explained variance with these scales in place of the method's",
+    "rank": "how many directions hold 99 % of the energy of the layer's filters",
     "grid_x, grid_y": "shift that would put each output in the middle of its pixels, as stride and padding are",
     "null_..._95": "95 % quantile of the draws of the null",
     "null_..._mean, null_..._median": "mean and median over the filters under the null, as means of draws",
@@ -65,6 +77,7 @@ td.text { white-space: normal; min-width: 12rem; }
 .maps { display: flex; flex-wrap: wrap; gap: .5rem; }
 figure { margin: 0; width: 88px; font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; color: var(--quiet); }
 figure img { display: block; image-rendering: pixelated; border: 1px solid var(--line); }
+details img { image-rendering: pixelated; max-width: 100%; border: 1px solid var(--line); }
 figure.key img { border: 3px solid var(--bar); }
 .track { position: relative; display: block; width: 12rem; height: 1rem; background: var(--soft); }
 .fill { position: absolute; inset: .2rem auto .2rem 0; background: var(--bar); }
@@ -98,6 +111,27 @@ def png(h) -> str:
     colours = mpl.colormaps[DIVERGING]((h / limit + 1) / 2, bytes=True)[..., :3]
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(colours)).save(stream, "PNG")
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def mosaic(filters: Sequence) -> str:
+    """All filters in one picture as a data address, ``COLUMNS`` in a row, each scaled by its largest value."""
+    import matplotlib as mpl
+    from PIL import Image
+
+    side = max(max(h.shape) for h in filters) + 1
+    rows = -(-len(filters) // COLUMNS)
+    # Levels 0 to 254 of the colour map; 255 is the grey between the filters.
+    canvas = np.full((rows * side + 1, COLUMNS * side + 1), 255, dtype=np.uint8)
+    for i, h in enumerate(filters):
+        levels = np.rint((np.asarray(h, dtype=np.float64) / symmetric_limit(h) + 1) * 127).astype(np.uint8)
+        top, left = (i // COLUMNS) * side + 1, (i % COLUMNS) * side + 1
+        canvas[top : top + h.shape[0], left : left + h.shape[1]] = levels
+    image = Image.fromarray(canvas)
+    colours = mpl.colormaps[DIVERGING](np.linspace(0, 1, 255), bytes=True)[:, :3]
+    image.putpalette([*colours.ravel().tolist(), 128, 128, 128])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
@@ -200,8 +234,41 @@ def _maps(found: Inspection) -> str:
             share = f"{100 * s.explained:.1f} per cent"
             alt = f"Filter {s.channel} of layer {s.layer}, explained by key {key} to {share}, gain {s.gain:.3g}"
             panels.append(figure(s.filter, alt, f"{s.layer} {s.channel}: {s.explained:.3f}, gain {s.gain:.2g}"))
-        parts.append(f'<h3>Key {key}: {escape(name)}</h3><div class="maps">{"".join(panels)}</div>')
+        parts.append(f'<h3>Key {key}: {escape(name)}</h3><div class="maps">{"".join(panels)}</div>{_every(found, key)}')
     return "\n".join(parts)
+
+
+def _every(found: Inspection, key: int) -> str:
+    """All filters of a key, folded away."""
+    filters = [h for layer in found.layers if layer.filters is not None for h in layer.filters[layer.match.key == key]]
+    if not filters:
+        return ""
+    alt = f"The {len(filters)} filters of key {key}, layer by layer in the order of the network, {COLUMNS} in a row, each scaled by its largest value"
+    side = max(max(h.shape) for h in filters) + 1
+    image = f'<img src="{mosaic(filters)}" width="{3 * (COLUMNS * side + 1)}" alt="{escape(alt)}">'
+    return f"<details><summary>all {len(filters)} filters of key {key}</summary><p>{escape(alt)}.</p>{image}</details>"
+
+
+def _scales(found: Inspection, records) -> str:
+    rows = []
+    for r in records:
+        if not r["note"]:
+            own = [math.nan if r[c] is None else r[c] for c in ("sigma_x", "sigma_y", "explained", "explained_fitted")]
+            rows.append((r["layer"], r["size"], r["channels"], *own, r["rank"]))
+    columns = ["layer", "size", "filters", "sigma_x", "sigma_y", "explained", "with these scales", "rank"]
+    caption = "Median scales (pixels) of the keys fitted to each filter, what the keys explain with the method's scales and with these, "
+    caption += "and how many directions hold 99 % of the energy of the layer's filters."
+    return _table(caption, columns, rows, "Scales and rank by layer")
+
+
+def _origin(found: Inspection, more: Mapping) -> str:
+    """Where the filters come from: what the caller says, the hash of the file, notes."""
+    said = {name: value for name, value in more.items() if isinstance(value, str) and value}
+    said |= {"sha256": found.sha256} if found.sha256 else {}
+    notes = [*found.notes, *(n for n in more.get("notes", ()) if n not in found.notes)]
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in said.items())
+    items += "".join(f"<dt>note</dt><dd>{escape(note)}</dd>" for note in notes)
+    return f"<dl>{items}</dl>" if items else ""
 
 
 def _places(found: Inspection) -> str:
@@ -236,7 +303,7 @@ def _left_out(found: Inspection, records) -> str:
     return _table("Depthwise layers whose filters were not matched, and why.", columns, rows, "Layers not matched")
 
 
-def render(inspection: Inspection) -> str:
+def render(inspection: Inspection, more: Mapping | None = None) -> str:
     """Return an inspection as one self-contained HTML page.
 
     No script, no other file, no other host; light and dark; wide tables scroll in themselves. The same
@@ -245,6 +312,8 @@ def render(inspection: Inspection) -> str:
     Parameters
     ----------
     inspection : Inspection
+    more : mapping, optional
+        Texts by name that the page has at its head, such as the source of the weights; under "notes" a list of them.
 
     Examples
     --------
@@ -263,12 +332,12 @@ def render(inspection: Inspection) -> str:
         f"Draws of each null: {inspection.draws}, seed {inspection.seed}."
     )
     title = f"Depthwise filters of {inspection.name}"
-    dark = f"@media (prefers-color-scheme: dark) {{\n{_ramp('#14181d', '#9ecae1')}\n}}"
     sections = []
     if matched:
         sections = [
             ("Explained variance", _legend(inspection) + _summary(inspection) + "<p></p>" + _layers(inspection, records)),
             ("Which keys", _histogram(inspection, records)),
+            ("Scales and rank", _scales(inspection, records)),
             ("The filters that each key explains best", _maps(inspection)),
             ("Offsets, stride and padding", _places(inspection)),
             ("All numbers", _numbers(records)),
@@ -277,10 +346,29 @@ def render(inspection: Inspection) -> str:
     meaning = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in MEASURES.items())
     sections.append(("What the numbers mean", f"<dl>{meaning}</dl>"))
     body = "\n".join(f"<section><h2>{escape(heading)}</h2>\n{content}\n</section>" for heading, content in sections)
+    return _page(title, f"{_said(inspection)}\n<p>{escape(sentence)}</p>\n{_origin(inspection, more or {})}\n{body}")
+
+
+def _said(found: Inspection) -> str:
+    warning = f"\n<p><strong>{escape(found.warning)}</strong></p>" if found.warning else ""
+    return f"<p><strong>{escape(found.answer)}</strong></p>{warning}"
+
+
+def _page(title: str, content: str) -> str:
+    dark = f"@media (prefers-color-scheme: dark) {{\n{_ramp('#14181d', '#9ecae1')}\n}}"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{CSS}\n{_ramp('#ffffff', '#08519c')}\n{dark}\n</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n<p><strong>{escape(inspection.answer)}</strong></p>\n<p>{escape(sentence)}</p>\n{body}\n</main>\n"
+        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{content}\n</main>\n"
         f"<footer><p>keyfilters {escape(__version__)}</p></footer>\n</body>\n</html>\n"
     )
+
+
+def render_comparison(found: Sequence[Inspection]) -> str:
+    """Return several inspections beside each other as one page: the answers, explained variance by size, the keys."""
+    parts = [_said(f) + _origin(f, {"file": f.name}) for f in found]
+    for f in found:
+        if f.sizes:
+            parts.append(f"<section><h2>{escape(f.name)}</h2>\n{_legend(f)}{_summary(f)}<p></p>{_histogram(f, f.records())}</section>")
+    return _page(f"Depthwise filters of {len(found)} files", "\n".join(parts))

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...fitting import JOINT_METHODS, METHODS
 from ...moments import spread
 from ...statistics import bootstrap_interval
+from ..layers.scale_space import key_parameters
 from ..surgery.depthwise import DYNAMIC, DepthwiseLayer
-from ..surgery.matching import LayerMatch, Matches
+from ..surgery.matching import LayerMatch, Matches, centred
 from ..surgery.nulls import NULLS, explained_interval
+from ..surgery.scale_fits import OwnScales, fit_scales
 
 if TYPE_CHECKING:
     from .inspecting import LayerReport
 
 POOLED = {"energy": "", "filters": "_mean", "median": "_median"}
 """Endings of the columns of explained variance, by pool."""
+ENERGY = 0.99
+"""Share of a layer's energy that its rank is counted up to."""
 SPREAD_COLUMNS = ("mean_x", "mean_y", "shift_x", "shift_y", "xx", "xy", "yy", "l1")
 
 
@@ -78,6 +83,36 @@ def spreads_of(layer: DepthwiseLayer, found: LayerMatch, bank: np.ndarray | None
     return table
 
 
+def scales_of(layer, found: LayerMatch, method) -> OwnScales | None:
+    """Scales of the matched keys fitted to each filter; None where the layer is not matched or the filters are not the eight keys."""
+    if found.note or not isinstance(method, str) or method == "impulse":
+        return None
+    return fit_scales(layer.filters, found.key, *key_parameters(method if method in (*METHODS, *JOINT_METHODS) else "B"))
+
+
+def rank_of(layer, found: LayerMatch) -> int:
+    """How many directions hold 99 per cent of the energy of a layer's live filters, each less its mean."""
+    if found.note or not found.live.any():
+        return 0
+    bare = centred(layer.filters[found.live].reshape(int(found.live.sum()), -1))[0]
+    held = np.linalg.svd(bare, compute_uv=False) ** 2
+    return int(np.searchsorted(np.cumsum(held), ENERGY * held.sum()) + 1)
+
+
+def _median(values) -> float:
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if len(values) else math.nan
+
+
+def fitted_row(layer: LayerReport, chosen) -> dict:
+    """Median scales of the chosen filters, and their explained variance with scales of their own, pooled by energy."""
+    own, energy = layer.scales, layer.match.energy[chosen]
+    if own is None or not len(energy):
+        return {"sigma_x": math.nan, "sigma_y": math.nan, "explained_fitted": math.nan}
+    share = float(np.average(own.explained[chosen], weights=energy / energy.max()))
+    return {"sigma_x": _median(own.sigma_x[chosen]), "sigma_y": _median(own.sigma_y[chosen]), "explained_fitted": share}
+
+
 def _mean(values) -> float:
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else math.nan
@@ -102,6 +137,7 @@ def row_of(layer: LayerReport, keys: int, nulls) -> dict:
     row = first | geometry | row
     for kind in nulls:
         row |= _null_columns(kind, layer.nulls.get(kind))
+    row |= fitted_row(layer, layer.match.live) | {"rank": layer.rank}
     row |= {name: _mean(layer.spreads[:, i]) for i, name in enumerate(SPREAD_COLUMNS)}
     return row | {"grid_x": layer.grid_shift[0], "grid_y": layer.grid_shift[1], "note": note}
 
@@ -113,6 +149,7 @@ def by_key_of(layer: LayerReport) -> list[dict]:
         chosen = found.key == key
         record = {"key": key, "channels": int(chosen.sum()), "explained_mean": float(found.explained[chosen].mean())}
         record["positive"] = int((found.gain[chosen] > 0).sum())
+        record |= fitted_row(layer, chosen)
         records.append(record | {name: _mean(layer.spreads[chosen, i]) for i, name in enumerate(SPREAD_COLUMNS)})
     return records
 
