@@ -3,12 +3,14 @@
 import csv
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
 import nbformat
 import pytest
-from tiny_book import tiny_book, tiny_notebook, write_notebook
+from tiny_book import ROOT, tiny_book, tiny_notebook, write_notebook
 
 from keyfilters.book import fragments, memory, provenance
 from keyfilters.book.command import main
@@ -184,3 +186,33 @@ def test_equal_files_give_an_equal_line(project, monkeypatch):
     monkeypatch.setattr(fragments, "provenance", lambda project: facts)
     expected = "Built from commit `0123456789` with local changes, profile quick"
     assert provenance_line(project, "quick").startswith(expected)
+
+
+def test_a_folder_has_the_commit_of_its_own_repository_alone(project, tmp_path_factory, monkeypatch):
+    """An archive that is unpacked within a repository is not of its commit, nor is a build that a hook starts of the hook's."""
+    outer = tmp_path_factory.mktemp("outer")
+
+    def git(*words):
+        author = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", "-C", outer, *author, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "one")
+    unpacked = outer / "unpacked"
+    unpacked.mkdir()
+    assert provenance.commit(outer) == git("rev-parse", "--short=10", "HEAD") and provenance.commit(unpacked) == "no commit"
+    monkeypatch.setenv("GIT_DIR", str(outer / ".git"))
+    assert provenance.commit(unpacked) == provenance.commit(project.root) == "no commit"
+
+
+def test_a_clone_has_the_bytes_that_were_committed(tmp_path):
+    """Also where git would turn the ends of lines into those of Windows, which no shell script outlives."""
+    folder, clone = tmp_path / "repository", tmp_path / "clone"
+    folder.mkdir()
+    for name in (".gitattributes", "Makefile"):
+        shutil.copy(ROOT / name, folder)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "one"]):
+        subprocess.run(["git", "-C", folder, *author, *words], check=True)
+    subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "--quiet", folder, clone], check=True)
+    assert (clone / "Makefile").read_bytes() == (ROOT / "Makefile").read_bytes()

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import time
+from itertools import count
 
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
@@ -51,3 +53,12 @@ def test_what_ran_before_is_left_alone():
             assert subprocess.run(nap).returncode != 0
         assert watchdog.verdict and earlier.poll() is None
         earlier.kill()
+
+
+def test_time_in_which_nobody_watched_does_not_count(monkeypatch):
+    """Ctrl-Z, or a computer that sleeps: at the next look the clock shows a thousand seconds more."""
+    clock, looks = time.monotonic, count()
+    monkeypatch.setattr("keyfilters.book.watchdog.time.monotonic", lambda: clock() + 1000 * (next(looks) > 4))
+    with Watchdog(ceiling=60, patience=300, seconds=0.1) as watchdog:
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(3)"], check=True)
+    assert next(looks) > 6 and not watchdog.verdict

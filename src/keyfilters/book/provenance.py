@@ -21,10 +21,11 @@ _OF_NEED = {"networks": ("torch", "timm"), "representations": ("scikit-learn", "
 
 
 def _git(root: Path, *arguments: str) -> str | None:
+    # Within a hook of git they name the repository of the hook.
+    own = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        run = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
-        )
+        run = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, env=own)
     except (OSError, subprocess.CalledProcessError):
         return None
     return run.stdout.strip()
@@ -32,6 +33,9 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def commit(root: Path, besides: Iterable[str] = ()) -> str:
     """The short commit of `root`, and whether files, `besides` some, differ from it; says so where there is no commit."""
+    # A folder without a repository of its own, unpacked within another one, is not of that one's commit.
+    if _git(root, "rev-parse", "--show-prefix") != "":
+        return "no commit"
     head = _git(root, "rev-parse", "--short=10", "HEAD")
     if head is None:
         return "no commit"

@@ -72,17 +72,20 @@ class Watchdog:
         import psutil
 
         here = psutil.Process()
-        marked, since = 0.0, time.monotonic()
+        marked, waited, looked = 0.0, 0.0, time.monotonic()
         while not self._ended.wait(self._seconds):
             begun = set(here.children()) - self._earlier
             processes = [process for child in begun for process in (child, *_descendants(child))]
             # Less than before where one has ended that nobody waited for.
             self.processor_seconds = max(self.processor_seconds, sum(map(_processor_seconds, processes)))
+            # Whoever was halted himself, by Ctrl-Z or with the whole machine, did not watch meanwhile.
+            waited += min(time.monotonic() - looked, 10 * self._seconds)
+            looked = time.monotonic()
             if self.processor_seconds > marked + IDLE * self._patience:
-                marked, since = self.processor_seconds, time.monotonic()
+                marked, waited = self.processor_seconds, 0.0
             if self.processor_seconds > self._ceiling:
                 self.verdict = f"no end in sight: its processes took more than {self._ceiling:g} s of processor time"
-            elif time.monotonic() > since + self._patience:
+            elif waited > self._patience:
                 self.verdict = f"hung: its processes took no processor time for {self._patience:g} s"
             if self.verdict:
                 for process in processes:
