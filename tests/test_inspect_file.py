@@ -201,6 +201,11 @@ def test_the_command(tmp_path, network, capsys):
     assert main(["inspect", str(one), str(other), "--nulls", "none", "--html", str(tmp_path / "b.html"), "-o", str(tmp_path / "b.json"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "b.json").read_text()) and [f["model"] for f in printed] == ["one.safetensors", "two.pth"]
+    # Files of one name are told apart by their folders.
+    (tmp_path / "there").mkdir()
+    again = saved(network, tmp_path / "there" / "one.safetensors")
+    assert main(["inspect", str(one), str(again), "--nulls", "none", "--json"]) == 0
+    assert [f["model"] for f in json.loads(capsys.readouterr().out)] == [str(one), str(again)]
     page = (tmp_path / "b.html").read_text(encoding="utf-8")
     assert page.count("The 8 keys explain ") == 2 and "<script" not in page and "two.pth" in page
 
@@ -219,7 +224,7 @@ def test_mistakes_are_one_line(tmp_path, network, capsys):
     one = saved(network, tmp_path / "one.safetensors")
     for arguments, said in (
         ([str(tmp_path / "dense.safetensors")], "has no depthwise filters"), ([str(tmp_path / "gone.pth")], "is not there"),
-        ([str(tmp_path / "bad.onnx")], "bad.onnx"), ([str(one), "resnet18"], "resnet18 is no file"),
+        ([str(tmp_path / "bad.onnx")], "bad.onnx"), ([str(tmp_path)], "is a folder: expected a file of weights; name dense.safetensors"), ([str(one), "resnet18"], "resnet18 is no file"),
         ([str(one), "--weights", str(one)], "--weights goes with the name"), ([str(one), "--csv", "x.txt"], "ends in .csv"),
     ):  # fmt: skip
         assert main(["inspect", *arguments]) != 0

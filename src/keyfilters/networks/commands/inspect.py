@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -70,6 +71,9 @@ def _targets(options) -> list[str]:
 
 
 def _is_file(name: str) -> bool:
+    place = Path(name)
+    if place.is_dir() and any(p.name.endswith(SUFFIXES) for p in place.iterdir()):
+        return True  # refused, with the name of a file in it
     return Path(name).is_file() or name.lower().endswith((*SUFFIXES, ".onnx"))
 
 
@@ -134,7 +138,11 @@ def run(options) -> int:
     if files and options.weights is not None:
         raise ValueError(f"--weights goes with the name of a network, and {files[0]} is a file: expected one or the other")
     if len(files) > 1:
-        return _compare([inspect_file(name, options.method, nulls, draws, seed) for name in files], options, targets)
+        found = [inspect_file(name, options.method, nulls, draws, seed) for name in files]
+        if len({f.name for f in found}) < len(found):
+            # Files of the same name in several folders are told apart by these.
+            found = [dataclasses.replace(f, name=name) for f, name in zip(found, files, strict=True)]
+        return _compare(found, options, targets)
     if files:
         found, source, notes = inspect_file(files[0], options.method, nulls, draws, seed), f"file: {files[0]}", []
         more = {}
