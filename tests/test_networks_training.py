@@ -826,3 +826,25 @@ def test_a_new_head_is_noted(run, tmp_path):
     )  # fmt: skip
     assert status == 0, err
     assert "note: " in out and "random weights" in out
+
+
+class FailsWhenJudged(nn.Module):
+    """Finite as long as it is trained, as a network whose running statistics are not."""
+
+    num_classes = CLASSES
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Sequential(nn.Flatten(), nn.LazyLinear(CLASSES))
+
+    def forward(self, x):
+        return self.head(x) * (1.0 if self.training else float("nan"))
+
+
+def test_a_network_that_judges_nothing_stops_the_training(tmp_path):
+    model = FailsWhenJudged()
+    sample = images()
+    model(torch.zeros(2, 1, *np.shape(sample[0])[1:3]))
+    with pytest.raises(Diverged, match="the loss on the images to judge by is nan after epoch 1") as caught:
+        fit(model, sample, images(16), BASE, tmp_path / "run")
+    assert "\n" not in str(caught.value) and RunFolder(tmp_path / "run").epochs() == []
