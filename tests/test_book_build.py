@@ -252,11 +252,12 @@ def test_a_dead_kernel_is_a_failure(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_build_goes_on_where_it_was(tmp_path):
-    """SIGKILL while the second notebook runs: the first is kept, nothing half-written is used."""
+@pytest.mark.parametrize("ended", [signal.SIGKILL, signal.SIGINT], ids=lambda sent: sent.name)
+def test_a_killed_build_goes_on_where_it_was(tmp_path, ended):
+    """A signal to the build alone while the second notebook runs: it ends; the first is kept, nothing half-written is used."""
     project = tiny_book(tmp_path / "book", "one", "two")
     flag = tmp_path / "started"
-    edit(project, "two", 2, f"import pathlib, time\npathlib.Path({str(flag)!r}).touch()\ntime.sleep(60)")
+    edit(project, "two", 2, f"import pathlib, time\npathlib.Path({str(flag)!r}).touch()\ntime.sleep(3600)")
     code = (
         "from keyfilters.book.execute import execute_all; from keyfilters.book.manifest import load_manifest; "
         "from keyfilters.book.project import Project; from pathlib import Path\n"
@@ -271,8 +272,8 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path):
             time.sleep(0.05)
         assert flag.exists()
     finally:
-        build.send_signal(signal.SIGKILL)
-        build.wait()
+        build.send_signal(ended)
+        build.wait(timeout=300)
     partial = list(project.cache.rglob(".partial-*"))
     assert partial, "the kill came too late to leave anything"
     assert not (project.build / "results" / "quick" / "two").exists()

@@ -269,6 +269,11 @@ def _executed(
             futures[pool.submit(_run_notebook, task)] = entry
         for future in as_completed(futures):
             yield futures[future], _outcome(future)
+    except BaseException:
+        # Ctrl-C in a terminal ends the workers as well, a signal to this process does not: they would go on for minutes.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
