@@ -359,11 +359,19 @@ def test_no_verdict_of_a_machine_without_a_comparison(project, capsys):
     assert not (project.reference / "machines").exists()
 
 
+WHOLE = {
+    "parameters": {}, "device": "CPU", "processor": None, "seconds": 1, "memory_mb": 1, "commit": "no commit", "versions": {}, "data_sha256": "",
+    "verdict": "", "numbers": {}, "claims": {}, "data": {},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name, text, message", [
     ("quick.json", "{", "reference/quick.json: not a reference (JSONDecodeError: "),
     ("quick.json", "[]", "reference/quick.json: not a reference (TypeError: "),
     ("full.json", '{"notebooks": {"one": {}}}', "reference/full.json: one: parameters is missing or of the wrong kind; "
                                                 "make reference PROFILE=full writes it anew"),
+    *(("quick.json", json.dumps({"notebooks": {"one": WHOLE | {field: {"x": entry}}}}), f"reference/quick.json: one: x among {field} is broken; ")
+      for field, entry in {"numbers": {"value": 1}, "claims": "yes", "data": {"sha256": "0"}}.items()),
     ("machines/sse.json", "{", "reference/machines/sse.json: not a verdict ("),
     ("machines/sse.json", '{"fast": {}}', "reference/machines/sse.json: 'fast' is no profile"),
     ("machines/sse.json", '{"quick": {"equal": 1}}', "reference/machines/sse.json: quick: within is missing"),

@@ -28,6 +28,12 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "memory_mb": (int, type(None)), "commit": (str,), "versions": (dict,), "data_sha256": (str,), "verdict": (str,),
     "numbers": (dict,), "claims": (dict,), "data": (dict,),
 }  # fmt: skip
+# the same for what stands in the last three: what each entry must have
+_ENTRIES: dict[str, Callable[[Any], bool]] = {
+    "numbers": lambda entry: "value" in entry and isinstance(entry["text"], str),
+    "claims": lambda entry: isinstance(entry, bool),
+    "data": lambda entry: isinstance(entry["sha256"], str) and isinstance(entry["columns"], dict),
+}
 
 
 def reference_path(project: Project, profile: str) -> Path:
@@ -129,6 +135,14 @@ def load_reference(project: Project, profile: str) -> dict[str, dict[str, Any]] 
         for field, types in _FIELDS.items():
             if not isinstance(row, dict) or field not in row or not isinstance(row[field], types):
                 raise BookError(f"{name}: {slug}: {field} is missing or of the wrong kind; {mend}")
+        for field, fits in _ENTRIES.items():
+            for label, entry in row[field].items():
+                try:
+                    good = fits(entry)
+                except (KeyError, TypeError):
+                    good = False
+                if not good:
+                    raise BookError(f"{name}: {slug}: {label} among {field} is broken; {mend}")
     return notebooks
 
 
