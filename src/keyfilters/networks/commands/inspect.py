@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 import json
 from pathlib import Path
 
@@ -124,7 +123,7 @@ def run(options) -> int:
     check_weights(options.weights)
     targets = _targets(options)
     from ..surgery.depthwise import key_filters
-    from ..inspection.files import inspect_file
+    from ..inspection.files import inspect_file, sha256_of
     from ..inspection.inspecting import check_nulls, inspect_model
     from ..surgery.printing import terminal_width
     from ..zoo.loading import load_model
@@ -148,7 +147,7 @@ def run(options) -> int:
         more = {}
     else:
         loaded = load_model(options.model[0], **weights_given(options.weights))
-        more = {"weights_sha256": hashlib.sha256(loaded.path.read_bytes()).hexdigest()} if loaded.path else {}
+        more = {"weights_sha256": sha256_of(loaded.path)} if loaded.path else {}
         found = inspect_model(loaded.model, options.method, nulls, draws, seed, name=loaded.name)
         source, notes = loaded.source, loaded.notes
     more = {"weights": source, "notes": notes, "date": datetime.date.today().isoformat()} | more

@@ -108,14 +108,16 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
     return layers, notes
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Of a file; of an index, of it and of the files that it names."""
     files = [path]
     if path.name.endswith(".index.json"):
         files += [path.parent / name for name in sorted(set(json.loads(path.read_bytes())["weight_map"].values()))]
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.read_bytes())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -156,4 +158,4 @@ def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) 
     layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
     if not layers:
         raise ValueError(f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1")
-    return replace(inspect_layers(layers, method, nulls, draws, seed, path.name, notes), sha256=_sha256(path))
+    return replace(inspect_layers(layers, method, nulls, draws, seed, path.name, notes), sha256=sha256_of(path))
