@@ -36,10 +36,10 @@ help: ## this list
 setup: $(READY) ## make .venv and install everything into it (done by the other targets)
 
 book: $(READY) ## execute the notebooks, check them, build the book at _build/html/index.html
-	@$(BIN)/python -m keyfilters.book build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(STRICT),--strict)
+	@$(BIN)/python -m keyfilters_build build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(STRICT),--strict)
 
 teach: book ## notebooks for a class, without and with solutions, and slides, as archives in _build/teach
-	@$(BIN)/python -m keyfilters.book teach
+	@$(BIN)/python -m keyfilters_build teach
 
 # Each process computes with one thread, as the notebooks do; several processes share the tests.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -58,16 +58,16 @@ bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands
 	@$(ONE_THREAD) $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
 
 experiments: $(READY) ## make what is missing of the stored training results, two runs at once (hours; DEVICE=cuda JOBS=4 on a GPU; ARGS=--check makes six again)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),2)' $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters_build.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),2)' $(ARGS)
 
 reference: $(READY) ## the stored runs become the reference that builds compare themselves with (ARGS=--machine: its verdict here)
-	@$(BIN)/python -m keyfilters.book reference --profile '$(PROFILE)' $(ARGS)
+	@$(BIN)/python -m keyfilters_build reference --profile '$(PROFILE)' $(ARGS)
 
 serve: book ## build the book and serve it on this machine
 	@$(BIN)/python tools/serve.py _build/html '$(PORT)'
 
 pdf: book ## print the book to one file, _build/pdf/keyfilters-book.pdf
-	@$(BIN)/python -m keyfilters.book pdf
+	@$(BIN)/python -m keyfilters_build pdf
 
 lock: $(READY) ## resolve requirements.lock and environment.yml anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from keyfilters import fit_table, objective_map
-from keyfilters.benchmarks import SCALES, run_scan, scan_of_one_map, scans_of_all_fits
+from keyfilters_book.benchmarks import SCALES, run_scan, scan_of_one_map, scans_of_all_fits
 
 THIN = 7
 FITS, MAP = "all fits: fit_table()", "a 200 x 200 map of the l1 norm"

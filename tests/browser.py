@@ -14,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from keyfilters.book.chromium import NoBrowser, chromium, find_chromium, settle
+from keyfilters_build.chromium import NoBrowser, chromium, find_chromium, settle
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"

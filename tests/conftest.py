@@ -51,7 +51,7 @@ def once(shared_folder):
 @pytest.fixture(scope="session")
 def nodejs(once):
     """The Node.js that Playwright brings: the same on each machine, and never missing."""
-    from keyfilters.book.chromium import find_node
+    from keyfilters_build.chromium import find_node
 
     once("node", find_node)  # which may install a library that it needs
     return find_node()
@@ -94,8 +94,8 @@ def built_book(shared_folder, once):
     """A small book of two notebooks, built once for all processes; `tiny_book.copied` gives a copy to change."""
     from tiny_book import tiny_book
 
-    from keyfilters.book.command import main
-    from keyfilters.book.project import Project
+    from keyfilters_build.command import main
+    from keyfilters_build.project import Project
 
     project = Project(shared_folder / "built-book")
 
@@ -113,7 +113,7 @@ def no_kernels(monkeypatch):
     """Notebooks are not executed but copied: for tests of what is executed, and when."""
     from tiny_book import executed_by_nobody
 
-    monkeypatch.setattr("keyfilters.book.execute._executed", executed_by_nobody)
+    monkeypatch.setattr("keyfilters_build.execute._executed", executed_by_nobody)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from keyfilters.book.legible import FLOOR, size, texts
+from keyfilters_book.legible import FLOOR, size, texts
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "book" / "_generated" / "data"

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 import browser as chromium
-from keyfilters.book.interactive import write_interactive
-from keyfilters.book.project import Project
+from keyfilters_build.interactive import write_interactive
+from keyfilters_build.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOLS = ("http", "file")

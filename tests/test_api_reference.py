@@ -13,10 +13,11 @@ from bs4 import BeautifulSoup
 
 import browser as chromium
 import keyfilters
-from keyfilters.book import reference
-from keyfilters.book.messages import MISTAKES
-from keyfilters.book.project import BookError
-from keyfilters.book.reference_pages import filled
+import keyfilters_book
+from keyfilters_build import reference
+from keyfilters_build.messages import MISTAKES
+from keyfilters_build.project import BookError
+from keyfilters_build.reference_pages import filled
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,7 +43,7 @@ def declared(path):
 
 def test_every_public_module_is_on_a_page():
     lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
-    assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in keyfilters/book/reference.py"
+    assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in tools/keyfilters_build/reference.py"
 
 
 def test_a_new_module_must_be_listed(monkeypatch):
@@ -67,11 +68,12 @@ def _object(place):
 
 def test_every_declared_name_of_a_module_is_there():
     """Names in `__all__` as they stand in the files, found without the code that the reference is made by."""
-    source = Path(keyfilters.__file__).parent
+    sources = [Path(package.__file__).parent for package in (keyfilters, keyfilters_book)]
     known = {(name.module, name.name) for name in all_names()}
     missing = []
-    for path in sorted(source.rglob("*.py")):
-        module = ".".join((keyfilters.__name__, *path.relative_to(source).with_suffix("").parts)).removesuffix(".__init__")
+    for path in sorted(path for source in sources for path in source.rglob("*.py")):
+        source = next(source for source in sources if path.is_relative_to(source))
+        module = ".".join(path.relative_to(source.parent).with_suffix("").parts).removesuffix(".__init__")
         if module not in reference.public_modules() or path.name == "__init__.py":
             continue
         for name in declared(path) or ():
@@ -108,7 +110,7 @@ def test_pages_and_contents_agree():
 
 
 def test_reasons_stand_beside_what_is_internal():
-    modules = {m.removeprefix("keyfilters.") for m in reference._all_modules()}
+    modules = {*reference._all_modules(), *reference.PACKAGES}
     assert all(prefix in modules and reason for prefix, reason in reference.INTERNAL.items())
 
 
@@ -182,3 +184,10 @@ def test_the_search_finds_names(running, book_html, inventory, word, place):
             tab.wait_for_selector(f'#search-results li a[href*="{page}"]', timeout=20_000)
     finally:
         tab.close()
+
+
+@pytest.mark.book
+def test_entries_keep_the_addresses_of_the_names_they_had_before(book_html):
+    ids = {page: {tag["id"] for tag in BeautifulSoup((book_html / "api" / f"{page}.html").read_text(encoding="utf-8"), "lxml").select("[id]")} for page in reference.PAGES}
+    moved = {name.place: (page, old) for page, names in everything().items() for name in names if (old := reference.former(name.place))}
+    assert len(moved) > 300 and not [old for page, old in moved.values() if old not in ids[page]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keyfilters import fit, ideal_filter, objective_map
-from keyfilters.benchmarks import GAMMAS, SCALES, measure, pyscsp_model, run_scan, scan_of_one_map, scans_of_all_fits
+from keyfilters_book.benchmarks import GAMMAS, SCALES, measure, pyscsp_model, run_scan, scan_of_one_map, scans_of_all_fits
 from keyfilters.filters import KEYS, SHARPENING
 
 

@@ -16,11 +16,11 @@ import pytest
 from nbformat import v4
 from tiny_book import ROOT, copied, tiny_book, tiny_notebook, write_manifest, write_notebook
 
-from keyfilters.book.command import ACTIONS, main
-from keyfilters.book.execute import execute_all
-from keyfilters.book.manifest import PROFILES, load_manifest, select
-from keyfilters.book.project import BookError, replace_tree, write_atomic
-from keyfilters.book.runs import cache_key, cached_run
+from keyfilters_build.command import ACTIONS, main
+from keyfilters_build.execute import execute_all
+from keyfilters_build.manifest import PROFILES, load_manifest, select
+from keyfilters_build.project import BookError, replace_tree, write_atomic
+from keyfilters_build.runs import cache_key, cached_run
 
 IMPORTS = tiny_notebook("any").cells[2].source
 
@@ -231,7 +231,7 @@ def test_timed_results_lie_apart(tmp_path, no_kernels):
 
 def test_a_failing_notebook_names_its_cell_and_the_others_go_on(tmp_path, capfd):
     project = tiny_book(tmp_path / "book", "bad", "good", quick="{n: 4}")
-    edit(project, "bad", 2, "from keyfilters.book import page\nvalue = {}['no such key']")
+    edit(project, "bad", 2, "from keyfilters_book import page\nvalue = {}['no such key']")
     assert main([], root=project.root) == 1
     said = capfd.readouterr().err
     assert "bad: cell 3 failed: KeyError: 'no such key'" in said
@@ -259,8 +259,8 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path, ended):
     flag = tmp_path / "started"
     edit(project, "two", 2, f"import pathlib, time\npathlib.Path({str(flag)!r}).touch()\ntime.sleep(3600)")
     code = (
-        "from keyfilters.book.execute import execute_all; from keyfilters.book.manifest import load_manifest; "
-        "from keyfilters.book.project import Project; from pathlib import Path\n"
+        "from keyfilters_build.execute import execute_all; from keyfilters_build.manifest import load_manifest; "
+        "from keyfilters_build.project import Project; from pathlib import Path\n"
         f"if __name__ == '__main__':\n p = Project(Path({str(project.root)!r})); execute_all(p, load_manifest(p), 'quick', jobs=1)"
     )
     script = tmp_path / "build.py"
@@ -327,7 +327,7 @@ def test_a_mistake_is_one_line_and_touches_nothing(tmp_path, capsys, arguments, 
     (["bild"], "argument ACTION: invalid choice: 'bild' (choose from"),
     (["--jobs", "x"], "build: argument --jobs: invalid int value: 'x'; see"),
     (["--prof", "full"], "build: build takes no --prof full; see"),
-    (["launch", "--out", "foo"], "launch: launch takes no --out foo; see python -m keyfilters.book launch --help"),
+    (["launch", "--out", "foo"], "launch: launch takes no --out foo; see python -m keyfilters_build launch --help"),
     (["teach", "--jobs", "2"], "teach: teach takes no --jobs 2; see"),
     (["reference", "now"], "reference: reference takes no now; see"),
 ])  # fmt: skip
@@ -336,7 +336,7 @@ def test_a_mistake_in_the_call_is_one_line(tmp_path, capsys, arguments, message)
         main(arguments, root=tiny_book(tmp_path / "book", "one").root)
     said = capsys.readouterr()
     assert stopped.value.code == 2 and not said.out
-    assert message in said.err and said.err.startswith("python -m keyfilters.book") and said.err.count("\n") == 1
+    assert message in said.err and said.err.startswith("python -m keyfilters_build") and said.err.count("\n") == 1
 
 
 def test_each_action_explains_itself_alone(capsys):
@@ -355,7 +355,7 @@ def test_without_its_extra_help_is_given_and_an_action_says_what_to_install(tmp_
 import sys
 for package in ("nbformat", "yaml", "nbclient", "papermill", "lxml", "psutil", "pypdf", "playwright"):
     sys.modules[package] = None
-from keyfilters.book.command import main
+from keyfilters_build.command import main
 sys.exit(main())
 """
 
@@ -411,7 +411,7 @@ def test_replace_tree_removes_what_is_no_longer_there(tmp_path):
 def test_the_contents_follow_the_manifest():
     from pages import PAGES
 
-    from keyfilters.book.project import Project
+    from keyfilters_build.project import Project
 
     slugs = [entry.slug for entry in load_manifest(Project(ROOT))]
     shown = [page.removeprefix("notebooks/").removesuffix(".html") for page in PAGES if page.startswith("notebooks/")]
@@ -438,7 +438,7 @@ def test_two_builds_of_one_book_take_turns(built_book, tmp_path):
     shutil.rmtree(results)
     with (project.build / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        command = [sys.executable, "-m", "keyfilters.book"]
+        command = [sys.executable, "-m", "keyfilters_build"]
         other = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         assert "waiting for it" in other.stderr.readline()
         assert not results.exists()

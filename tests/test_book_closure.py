@@ -15,12 +15,12 @@ import pytest
 import yaml
 from tiny_book import ROOT, tiny_book
 
-from keyfilters.book import distributions, execute, runs
-from keyfilters.book.closure import Library
-from keyfilters.book.distributions import EXECUTORS, needed
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.project import Project
-from keyfilters.book.runs import cache_keys, page_source
+from keyfilters_build import distributions, execute, runs
+from keyfilters_build.closure import Library
+from keyfilters_build.distributions import EXECUTORS, needed
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.project import Project
+from keyfilters_build.runs import cache_keys, page_source
 
 REAL = Project(ROOT)
 SLUGS = [entry.slug for entry in load_manifest(REAL)]
@@ -39,7 +39,8 @@ def code_of(slug):
 def copied(tmp_path):
     """The package, the notebooks and the lock of this repository, to be changed at will."""
     project = Project(tmp_path / "copy")
-    shutil.copytree(REAL.package, project.package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in REAL.packages:
+        shutil.copytree(package, project.package.with_name(package.name), ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(REAL.notebooks, project.notebooks)
     shutil.copy(REAL.lock, project.lock)
     return project
@@ -92,12 +93,12 @@ def calling(*names):
 @pytest.mark.parametrize("slugs", [SOME, pytest.param(SLUGS, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing_else_does(copied, fake, slugs):
     """Through the build's own entry, on the real package and notebooks, one change after the other."""
-    package = copied.package
+    package, chapters = copied.packages
     rows = [row for row in yaml.safe_load(copied.manifest.read_text())["notebooks"] if row["slug"] in slugs]
     copied.manifest.write_text(yaml.safe_dump({"notebooks": rows}))
     assert fresh(copied) == set(slugs)
     assert fresh(copied) == set()
-    digits = package / "figures" / "digits.py"
+    digits = chapters / "figures" / "digits.py"
     # One figure function, which one chapter draws with.
     replaced(digits, "row_height: float = 0.4, largest: int = 17", "row_height: float = 0.5, largest: int = 17")
     assert fresh(copied) == calling("digit_counts") == {"scorecard"}
@@ -107,7 +108,7 @@ def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing
     replaced(package / "gaussian.py", "import numpy as np\n", "import numpy as np  # numbers\n\n")
     prefixed(package / "cli.py", "import json as unused\n")
     replaced(package / "__init__.py", '"published": (', '"networks": (),\n    "published": (')
-    prefixed(package / "book" / "slides.py", "CHANGED = True\n")
+    prefixed(chapters / "legible.py", "# Another comment.\n\n")
     (package / "networks" / "new_room.py").write_text("x = 1\n")
     prefixed(package / "data" / "README.md", "Another word.\n\n")
     # Markdown, captions, alternative texts and tags that concern the page.
@@ -130,7 +131,7 @@ def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing
     # Data that some read, and what all who show a figure call.
     replaced(package / "data" / "convnext_v2.csv", "\n", "\n\n")
     assert fresh(copied) == {"convnext_architecture", "replacing_filters"}
-    replaced(package / "book" / "page.py", "_PNG_DPI = 144", "_PNG_DPI = 145")
+    replaced(chapters / "page.py", "_PNG_DPI = 144", "_PNG_DPI = 145")
     assert fresh(copied) == calling("page.figure") & set(slugs) > {"method_a"}
 
 
@@ -347,7 +348,8 @@ def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
     assert len(called) > 10, "the tracer saw next to nothing"
     assert {row for row in called if row[1]} <= closure.definitions
     assert {name for name in found["modules"] if name in modules} <= closure.modules
-    assert {Path(file).relative_to(REAL.package).as_posix() for file in found["files"]} <= closure.data
+    read = {Path(file).relative_to(package).as_posix() for file in found["files"] for package in REAL.packages if Path(file).is_relative_to(package)}
+    assert read <= closure.data
     # What the executors need themselves computes nothing, and is loaded all the same.
     known, todo = set(needed(REAL, closure.outside)), list(EXECUTORS)
     while todo:
@@ -355,6 +357,6 @@ def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
         known |= others
         todo += others
     owners = metadata.packages_distributions()
-    loaded = {name.partition(".")[0] for name in found["modules"]} - sys.stdlib_module_names - {"keyfilters"}
+    loaded = {name.partition(".")[0] for name in found["modules"]} - sys.stdlib_module_names - {"keyfilters", "keyfilters_book"}
     foreign = {name: owners[name] for name in loaded if name in owners}
     assert not {name for name, owner in foreign.items() if not known & {part.lower().replace("_", "-") for part in owner}}

@@ -9,9 +9,9 @@ import pytest
 from docutils.core import publish_doctree
 from tiny_book import ROOT
 
-import keyfilters.book.sphinx_data as sphinx_data
-from keyfilters.book.provenance import data_sha256
-from keyfilters.book.project import Project
+import keyfilters_build.sphinx_data as sphinx_data
+from keyfilters_build.provenance import data_sha256
+from keyfilters_build.project import Project
 
 NUMBERED = '[@id][.//span[@class="caption-number"]]'
 

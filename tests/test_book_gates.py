@@ -7,9 +7,9 @@ from each import each
 from nbformat import v4
 from tiny_book import tiny_notebook
 
-from keyfilters.book.check import check_executed, check_source
-from keyfilters.book.fragments import scorecard_counts
-from keyfilters.book.html import check_html
+from keyfilters_build.check import check_executed, check_source
+from keyfilters_build.fragments import scorecard_counts
+from keyfilters_build.html import check_html
 from keyfilters.published import DEVIATES, EQUAL
 
 FIGURE, TABLE = 4, 5

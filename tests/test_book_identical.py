@@ -4,9 +4,9 @@ import nbformat
 import pytest
 from tiny_book import ROOT
 
-from keyfilters.book.execute import execute_all
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.project import Project
+from keyfilters_build.execute import execute_all
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.project import Project
 
 pytestmark = pytest.mark.book
 
@@ -32,7 +32,7 @@ def test_two_runs_write_the_same_bytes(tmp_path, book_html, slugs):
     """The run of the build, and one from nothing. Notebooks that measure time are left out: their results lie apart for that reason."""
     here = Project(ROOT)
     again = Project(tmp_path)
-    for path, target in ((here.notebooks, again.notebooks), (here.package, again.package), (here.lock, again.lock)):
+    for path, target in ((here.notebooks, again.notebooks), *((package, again.package.with_name(package.name)) for package in here.packages), (here.lock, again.lock)):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)
     entries = [entry for entry in load_manifest(here) if not entry.timed and (slugs is None or entry.slug in slugs)]

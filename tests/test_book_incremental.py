@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from tiny_book import ROOT, tiny_book
 
-from keyfilters.book.command import main
-from keyfilters.book.project import remove_tree
+from keyfilters_build.command import main
+from keyfilters_build.project import remove_tree
 
 
 def tree(folder):
@@ -86,14 +86,15 @@ ALL_PAGES = {
 def built(project):
     """Build the book with its own copy of the library, whose docstrings may be changed."""
     environment = {**os.environ, "PYTHONPATH": str(project.root / "library")}
-    command = [sys.executable, "-m", "keyfilters.book"]
+    command = [sys.executable, "-m", "keyfilters_build"]
     return subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     project = tiny_book(tmp_path_factory.mktemp("book"), "one", "two")
-    shutil.copytree(ROOT / "src" / "keyfilters", project.root / "library" / "keyfilters")
+    for folder in ("src/keyfilters", "src/keyfilters_book", "tools/keyfilters_build"):
+        shutil.copytree(ROOT / folder, project.root / "library" / folder.partition("/")[2])
     (project.book / "index.md").write_text(
         (project.book / "index.md").read_text()
         + "\nThe sum is {glue:text}`notebooks/one.ipynb::sum-one:s`, as in {numref}`fig-two`; then {doc}`notebooks/one`.\n"

@@ -19,13 +19,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tiny_book import ROOT, tiny_book, tiny_notebook
 
-from keyfilters.book import page
-from keyfilters.book.command import main
-from keyfilters.book.check import check_source
-from keyfilters.book.launch import CELL, expected_cells, install_cell, write_install_cells
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.needs import MODULES
-from keyfilters.book.project import Project
+from keyfilters_book import page
+from keyfilters_build.command import main
+from keyfilters_build.check import check_source
+from keyfilters_build.launch import CELL, expected_cells, install_cell, write_install_cells
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.needs import MODULES
+from keyfilters_build.project import Project
 
 BOOK = Project(ROOT)
 ENTRIES = load_manifest(BOOK)
@@ -53,7 +53,7 @@ def no_notebook(monkeypatch):
 def test_the_second_cell_installs_the_library(entry):
     cell = nbformat.read(ROOT / "notebooks" / f"{entry.slug}.ipynb", as_version=4).cells[1]
     assert (cell["id"], cell.metadata["tags"]) == (CELL, ["remove-cell"])
-    assert cell.source == expected_cells(BOOK, [entry])[entry.slug], "run python -m keyfilters.book launch"
+    assert cell.source == expected_cells(BOOK, [entry])[entry.slug], "run python -m keyfilters_build launch"
     assert ("Fashion-MNIST" in cell.source) == ("fashion-mnist" in entry.needs)
 
 
@@ -62,9 +62,11 @@ def test_the_cell_is_pinned_to_the_version_and_its_extras_exist():
     for text in expected_cells(BOOK, ENTRIES).values():
         assert f'for version in ("v{project["version"]}", "{CONFIG["repository"]["branch"]}")]' in text
         [line] = [line for line in text.splitlines() if "@" in line]
-        requirement = Requirement(re.search(r'"(.*)@"', line)[1] + "@main")
-        assert requirement.name == project["name"] and requirement.extras <= set(project["optional-dependencies"])
-        assert requirement.url == f"git+{CONFIG['repository']['url']}@main"
+        library, chapters = (Requirement(address + "@main") for address in re.findall(r'"([^"]*)@"', line))
+        assert library.name == project["name"] and library.extras <= set(project["optional-dependencies"])
+        assert library.url == chapters.url == f"git+{CONFIG['repository']['url']}@main"
+        place = ROOT / re.search(r"#subdirectory=([^\"]+)", text)[1] / "pyproject.toml"
+        assert chapters.name == tomllib.loads(place.read_text(encoding="utf-8"))["project"]["name"]
 
 
 def test_the_tag_of_the_version_is_not_behind_the_code():
@@ -101,14 +103,22 @@ CELL_TEXT = install_cell("method_a", ["networks", "representations", "fashion-mn
 def test_the_cell_takes_the_release(monkeypatch):
     [command], printed = run_cell(CELL_TEXT, monkeypatch, [0])
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
-    assert command[-1] == "keyfilters[networks,representations] @ git+https://example.org/book@v1.2.0"
-    assert printed == f"installed: {command[-1]}\n"
+    assert command[-2:] == [
+        "keyfilters[networks,representations] @ git+https://example.org/book@v1.2.0",
+        "keyfilters-book @ git+https://example.org/book@v1.2.0#subdirectory=src/keyfilters_book",
+    ]
+    assert printed == f"installed: {command[-2]} {command[-1]}\n"
+
+
+def test_the_cell_installs_the_package_of_the_chapters_beside_the_library_of_the_same_release(monkeypatch):
+    [command], _ = run_cell(CELL_TEXT, monkeypatch, [0], missing=("keyfilters_book",))
+    assert [requirement.partition(" @ ")[0] for requirement in command[-2:]] == ["keyfilters[networks,representations]", "keyfilters-book"]
 
 
 def test_the_cell_takes_the_branch_before_the_release(monkeypatch):
     commands, printed = run_cell(CELL_TEXT, monkeypatch, [1, 0])
-    assert [command[-1].rpartition("@")[2] for command in commands] == ["v1.2.0", "main"]
-    assert printed.endswith("@main\n")
+    assert [command[-2].rpartition("@")[2] for command in commands] == ["v1.2.0", "main"]
+    assert printed.endswith("@main#subdirectory=src/keyfilters_book\n")
 
 
 def test_the_cell_says_why_it_could_not_install(monkeypatch):
@@ -128,7 +138,7 @@ def test_the_cell_adds_a_missing_extra_to_the_library_that_is_there(monkeypatch,
 def test_a_notebook_that_needs_no_extra_looks_for_none(monkeypatch):
     text = install_cell("method_a", [], "https://example.org/book", "1.2.0")
     assert run_cell(text, monkeypatch, [], missing=("torch", "pywt")) == ([], "")
-    assert run_cell(text, monkeypatch, [0])[0][0][-1] == "keyfilters @ git+https://example.org/book@v1.2.0"
+    assert run_cell(text, monkeypatch, [0])[0][0][-2] == "keyfilters @ git+https://example.org/book@v1.2.0"
 
 
 def test_every_package_of_an_extra_is_looked_for():
@@ -179,7 +189,7 @@ def test_the_command_writes_the_cell_and_nothing_else(packaged, capsys):
 
 def test_the_build_refuses_a_notebook_without_it(packaged, capsys):
     assert main(["build"], root=packaged.root) == 1
-    assert "one: cell 2: is not the cell that installs the library; run python -m keyfilters.book launch" in capsys.readouterr().err
+    assert "one: cell 2: is not the cell that installs the library; run python -m keyfilters_build launch" in capsys.readouterr().err
 
 
 def test_the_gate_finds_a_stale_cell_and_one_that_the_page_would_show(packaged):

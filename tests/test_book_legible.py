@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from keyfilters.book import page
-from keyfilters.book.legible import COLUMN, FLOOR, check_legible, legible_width, size, texts
-from keyfilters.book.mend import MENDS, mend_page
+from keyfilters_book import page
+from keyfilters_book.legible import COLUMN, FLOOR, check_legible, legible_width, size, texts
+from keyfilters_build.mend import MENDS, mend_page
 
 
 def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):

@@ -4,11 +4,11 @@ import pytest
 from tiny_book import tiny_book
 
 from keyfilters import fetch
-from keyfilters.book import needs
-from keyfilters.book.execute import execute_all
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.project import BookError
-from keyfilters.book.provenance import versions
+from keyfilters_build import needs
+from keyfilters_build.execute import execute_all
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.project import BookError
+from keyfilters_build.provenance import versions
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_build_sees_to_every_need_before_it_executes(bare, monkeypatch):
             (cache / row.file).write_bytes(b"")
         return cache
 
-    monkeypatch.setattr("keyfilters.debian.get_package", package)
+    monkeypatch.setattr("keyfilters_build.debian.get_package", package)
     monkeypatch.setattr(fetch, "_read_all", lambda folder: {})
     runs, failures = execute_all(project, load_manifest(project), "quick")
     assert [run.entry.slug for run in runs] == ["one", "two"] and not failures
@@ -64,7 +64,7 @@ def test_a_build_sees_to_every_need_before_it_executes(bare, monkeypatch):
 
 def test_a_build_without_its_data_says_so_and_executes_nothing(bare, monkeypatch):
     project, _ = bare
-    monkeypatch.setattr("keyfilters.debian.shutil.which", lambda name: None)
+    monkeypatch.setattr("keyfilters_build.debian.shutil.which", lambda name: None)
     with pytest.raises(BookError, match="^Fashion-MNIST is not there .*apt-get install dataset-fashion-mnist"):
         execute_all(project, load_manifest(project), "quick")
     assert not list(project.build.rglob("*.ipynb"))
@@ -83,7 +83,7 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch):
     with pytest.raises(BookError, match=r"^timm is missing: .*pip install 'keyfilters\[networks\]'$"):
         needs.provide(["networks"])
 
-    def nowhere():
+    def nowhere(*before):
         raise ValueError("Fashion-MNIST is nowhere;\n mend it")
 
     monkeypatch.setattr("keyfilters.fetch.ensure_fashion_mnist", nowhere)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from matplotlib import pyplot
 
-from keyfilters.book import page
+from keyfilters_book import page
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from nbformat import v4
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
-from keyfilters.book.execute import execute_all
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.processor import FLOOR, KINDS, common_kernels, processor, processor_flags, shortfall
+from keyfilters_build.execute import execute_all
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.processor import FLOOR, KINDS, common_kernels, processor, processor_flags, shortfall
 
 AVX2 = {"sse4_2", "avx", "avx2", "fma"}
 NAMES = {limit.variable for limit in FLOOR.values()} | {"NPY_DISABLE_CPU_FEATURES"}
@@ -66,7 +66,7 @@ def test_flags_are_read_from_the_system(tmp_path):
 
 @pytest.mark.parametrize("asked, expected", [(None, "avx2"), ("default", "default")])
 def test_a_notebook_is_executed_with_them(tmp_path, monkeypatch, asked, expected):
-    monkeypatch.setattr("keyfilters.book.execute.processor_flags", lambda: frozenset(AVX2))
+    monkeypatch.setattr("keyfilters_build.execute.processor_flags", lambda: frozenset(AVX2))
     monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
     if asked:
         monkeypatch.setenv("ATEN_CPU_CAPABILITY", asked)
@@ -124,7 +124,7 @@ def test_another_architecture_is_called_by_its_name(monkeypatch):
 def test_the_libraries_agree_with_what_is_recorded(limit):
     """What PyTorch and NumPy say of themselves under the limits is what the record says."""
     code = (
-        "import json, numpy, torch; from keyfilters.book.processor import processor\n"
+        "import json, numpy, torch; from keyfilters_build.processor import processor\n"
         "found = numpy.show_config(mode='dicts')['SIMD Extensions'].get('found', [])\n"
         "print(json.dumps([processor(), torch.backends.cpu.get_cpu_capability(), found]))"
     )

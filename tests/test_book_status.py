@@ -12,15 +12,15 @@ import nbformat
 import pytest
 from tiny_book import ROOT, tiny_book, tiny_notebook, write_notebook
 
-from keyfilters.book import fragments, memory, provenance
-from keyfilters.book.command import main
-from keyfilters.book.execute import execute_all
-from keyfilters.book.fragments import provenance_line
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.reproduction import load_stored, machine_path, reproduce, write_reproduction
-from keyfilters.book.runs import Run, cache_key, cached_run, partial_folder, store_run
-from keyfilters.book.stage import needs_text, page_card
-from keyfilters.book.status import write_status
+from keyfilters_build import fragments, memory, provenance
+from keyfilters_build.command import main
+from keyfilters_build.execute import execute_all
+from keyfilters_build.fragments import provenance_line
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.reproduction import load_stored, machine_path, reproduce, write_reproduction
+from keyfilters_build.runs import Run, cache_key, cached_run, partial_folder, store_run
+from keyfilters_build.stage import needs_text, page_card
+from keyfilters_build.status import write_status
 
 VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}
 FACTS = {"seconds": 4.25, "memory_mb": 1204, "processor": {"machine": "avx512", "kind": "avx2"}, "commit": "0123456789", "versions": VERSIONS, "data_sha256": "ab" * 32}

@@ -8,9 +8,9 @@ from itertools import count
 
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
-from keyfilters.book.execute import execute_all
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.watchdog import Watchdog
+from keyfilters_build.execute import execute_all
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.watchdog import Watchdog
 
 
 def executed(root, code, seconds):
@@ -26,14 +26,14 @@ def executed(root, code, seconds):
 
 
 def test_one_that_hangs_is_stopped_long_before_its_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr("keyfilters.book.execute.PATIENCE", 6)
+    monkeypatch.setattr("keyfilters_build.execute.PATIENCE", 6)
     failure = executed(tmp_path / "book", "time.sleep(3600)", 1800)
     assert failure.cell == 3 and failure.error == "hung: its processes took no processor time for 6 s"
 
 
 def test_one_over_its_budget_that_gets_on_is_not_stopped(tmp_path, monkeypatch, capfd):
     """It takes longer than the patience too; the log says that it took longer than planned."""
-    monkeypatch.setattr("keyfilters.book.execute.PATIENCE", 8)
+    monkeypatch.setattr("keyfilters_build.execute.PATIENCE", 8)
     run = executed(tmp_path / "book", "while time.process_time() < 12: pass", 2)
     assert run.record["seconds"] > 12 and "note" not in run.record
     assert re.search(r"^  one: [0-9.]+ s, planned 2 s at most; it had \d+% of a processor$", capfd.readouterr().err, re.MULTILINE)
@@ -58,7 +58,7 @@ def test_what_ran_before_is_left_alone():
 def test_time_in_which_nobody_watched_does_not_count(monkeypatch):
     """Ctrl-Z, or a computer that sleeps: at the next look the clock shows a thousand seconds more."""
     clock, looks = time.monotonic, count()
-    monkeypatch.setattr("keyfilters.book.watchdog.time.monotonic", lambda: clock() + 1000 * (next(looks) > 4))
+    monkeypatch.setattr("keyfilters_build.watchdog.time.monotonic", lambda: clock() + 1000 * (next(looks) > 4))
     with Watchdog(ceiling=60, patience=300, seconds=0.1) as watchdog:
         subprocess.run([sys.executable, "-c", "import time; time.sleep(3)"], check=True)
     assert next(looks) > 6 and not watchdog.verdict

@@ -3,7 +3,7 @@
 import pytest
 
 import browser
-from keyfilters.book import chromium as source
+from keyfilters_build import chromium as source
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from keyfilters.figures.networks import interval_dots, layer_curves
+from keyfilters_book.figures.networks import interval_dots, layer_curves
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
@@ -15,8 +15,8 @@ from torch import nn  # noqa: E402
 from keyfilters import architecture  # noqa: E402
 from keyfilters.networks import find_depthwise, load_model  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
-from keyfilters.networks.experiments import mending, reachable, replacement, replacement_images  # noqa: E402
-from keyfilters.networks.experiments.convnext_modules import module_layers, stage_table  # noqa: E402
+from keyfilters_book.experiments import mending, reachable, replacement, replacement_images  # noqa: E402
+from keyfilters_book.experiments.convnext_modules import module_layers, stage_table  # noqa: E402
 
 CLASSES = 6
 

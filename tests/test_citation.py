@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
-from keyfilters.book.bibliography import authors, label
+from keyfilters_build.bibliography import authors, label
 
 ROOT = Path(__file__).resolve().parent.parent
 

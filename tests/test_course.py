@@ -10,10 +10,10 @@ import yaml
 from each import each
 from tiny_book import ROOT, tiny_book
 
-from keyfilters.book.course import MINUTES, goals_of, load_course, write_course
-from keyfilters.book.html import SETTINGS, check_html, setting_problem
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.project import BookError, Project
+from keyfilters_build.course import MINUTES, goals_of, load_course, write_course
+from keyfilters_build.html import SETTINGS, check_html, setting_problem
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.project import BookError, Project
 
 PLANS = load_course(Project(ROOT))
 each_plan = pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.slug)

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from each import each
 
-from keyfilters.exercises import EXERCISES, Verdict, exercise
-from keyfilters.exercises.verdict import Hint, array, call, choice, mapping, number
+from keyfilters_book.exercises import EXERCISES, Verdict, exercise
+from keyfilters_book.exercises.verdict import Hint, array, call, choice, mapping, number
 
 ROOT = Path(__file__).resolve().parent.parent
 SLUGS = [row["slug"] for row in yaml.safe_load((ROOT / "notebooks/manifest.yml").read_text(encoding="utf-8"))["notebooks"]]
@@ -21,7 +21,7 @@ DIRECTIVE = re.compile(r"^:::\{exercise\} (?P<chapter>\d+)\.(?P<number>\d+), (?P
 
 
 def answers(slug):
-    importlib.import_module(f"keyfilters.exercises.{slug}")
+    importlib.import_module(f"keyfilters_book.exercises.{slug}")
     return importlib.import_module(f"exercises.{slug}").ANSWERS
 
 
@@ -41,7 +41,7 @@ def test_exercises_are_numbered_by_chapter_and_have_three_levels(slug):
     assert [row[2] for row in found] == sorted((row[2] for row in found), key=["easy", "medium", "harder"].index)
     assert {row[2] for row in found} == {"easy", "medium", "harder"}
     assert len(re.findall(r"^:::\{exercise\}", prose(slug), re.MULTILINE)) == len(found)
-    module = importlib.import_module(f"keyfilters.exercises.{slug}")
+    module = importlib.import_module(f"keyfilters_book.exercises.{slug}")
     assert module.__all__ == [f"check_{chapter}_{n}" for n in range(1, len(found) + 1)]
     assert list(answers(slug)) == [f"{chapter}.{n}" for n in range(1, len(found) + 1)]
 
@@ -76,7 +76,7 @@ def test_right_answers_pass_at_the_digits_that_the_solution_prints(slug):
     ("26.1", {"n": 1.2e13, "side": 3.3e6}),
 ])  # fmt: skip
 def test_a_last_digit_that_is_not_rounding_is_wrong(label, answer):
-    importlib.import_module(f"keyfilters.exercises.{SLUGS[int(label.split('.')[0]) - 1]}")
+    importlib.import_module(f"keyfilters_book.exercises.{SLUGS[int(label.split('.')[0]) - 1]}")
     assert not EXERCISES[label](answer)
 
 
@@ -149,10 +149,10 @@ def test_a_verdict_is_true_or_false_and_shows_its_text():
 
 
 def test_a_function_without_return_is_told_so():
-    from keyfilters.exercises.learned_filters import check_1_2, check_1_3
-    from keyfilters.exercises.method_a import check_5_1, check_5_3
-    from keyfilters.exercises.methods_d import check_8_2
-    from keyfilters.exercises.spread_measures import check_3_3
+    from keyfilters_book.exercises.learned_filters import check_1_2, check_1_3
+    from keyfilters_book.exercises.method_a import check_5_1, check_5_3
+    from keyfilters_book.exercises.methods_d import check_8_2
+    from keyfilters_book.exercises.spread_measures import check_3_3
 
     for check in (check_1_2, check_1_3, check_5_1, check_5_3):
         assert "not yet. your function returns None; is 'return' missing?" in str(check(lambda *arguments: None))
@@ -165,7 +165,7 @@ def test_a_function_without_return_is_told_so():
 
 
 def test_a_function_that_ends_the_program_gets_a_hint():
-    from keyfilters.exercises.learned_filters import check_1_3
+    from keyfilters_book.exercises.learned_filters import check_1_3
 
     assert "not yet. the answer ends the program" in str(check_1_3(lambda a: sys.exit()))
 
@@ -183,21 +183,21 @@ def hidden(monkeypatch):
 
 
 def test_a_check_without_its_extra_says_what_to_install(hidden):
-    from keyfilters.exercises.replacing_filters import check_16_2
-    from keyfilters.exercises.wavelets_and_the_edge import check_26_2
+    from keyfilters_book.exercises.replacing_filters import check_16_2
+    from keyfilters_book.exercises.wavelets_and_the_edge import check_26_2
 
     hidden("torch")
     assert str(check_16_2(lambda network, method: network)) == (
         "Exercise 16.2: not judged; this check needs the extra networks: pip install 'keyfilters[networks]'"
     )
-    hidden("pywt", "keyfilters.representations.frames", "keyfilters.representations.approximation")
+    hidden("pywt", "keyfilters_book.representations.frames", "keyfilters_book.representations.approximation")
     assert str(check_26_2(lambda frame, image, n: 1.0)).endswith(
         "not judged; this check needs the extra representations: pip install 'keyfilters[representations]'"
     )
 
 
 def test_what_a_readers_function_cannot_import_is_the_readers():
-    from keyfilters.exercises.learned_filters import check_1_3
+    from keyfilters_book.exercises.learned_filters import check_1_3
 
     def ratio(a):
         import a_package_that_is_missing
@@ -211,16 +211,16 @@ def test_without_the_extra_representations_one_line_says_what_to_install():
 import sys, pkgutil, importlib
 for package in ("pywt", "curvelets", "sklearn", "skimage"):
     sys.modules[package] = None
-import keyfilters.representations as room
+import keyfilters_book.representations as room
 failed = 0
 for found in pkgutil.iter_modules(room.__path__):
     try:
-        importlib.import_module(f"keyfilters.representations.{found.name}")
+        importlib.import_module(f"keyfilters_book.representations.{found.name}")
     except ImportError as error:
-        assert str(error) == "keyfilters.representations needs pywt: pip install 'keyfilters[representations]'", error
+        assert str(error) == "keyfilters_book.representations needs pywt: pip install 'keyfilters[representations]'", error
         failed += 1
 assert failed
-from keyfilters.representations import multiscale, resampling
+from keyfilters_book.representations import multiscale, resampling
 for use, package in (
     (lambda: multiscale.wavelet_maps([[1.0]]), "pywt"),
     (lambda: multiscale.curvelet_matrix(), "curvelets"),
@@ -229,7 +229,7 @@ for use, package in (
     try:
         use()
     except ImportError as error:
-        said = f"keyfilters.representations needs {package}: pip install 'keyfilters[representations]'"
+        said = f"keyfilters_book.representations needs {package}: pip install 'keyfilters[representations]'"
         assert str(error) == said, error
     else:
         raise AssertionError(package)

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from keyfilters import ideal_filter
-from keyfilters.figures.training import bank_rows, interval_dots, scale_ends, trajectories
+from keyfilters_book.figures.training import bank_rows, interval_dots, scale_ends, trajectories
 from keyfilters.networks.surgery.depthwise import find_depthwise
-from keyfilters.networks.experiments import __main__ as command
-from keyfilters.networks.experiments import baselines, campaign, runs, scale_sweep, store, summary
-from keyfilters.networks.experiments import silhouettes as silhouettes_
-from keyfilters.networks.experiments.basis import COUNT, extracted_banks
-from keyfilters.networks.experiments.banks import covariance_of, derivative_basis, filter_widths, matched_random, two_components, unit
-from keyfilters.networks.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SCALE_SETTINGS, SCALING, SETTINGS, SPLITS, Setting
-from keyfilters.networks.experiments.variants import (
+from keyfilters_build.experiments import __main__ as command
+from keyfilters_book.experiments import baselines, runs, scale_sweep, store, summary
+from keyfilters_build.experiments import campaign
+from keyfilters_book.experiments import silhouettes as silhouettes_
+from keyfilters_book.experiments.basis import COUNT, extracted_banks
+from keyfilters_book.experiments.banks import covariance_of, derivative_basis, filter_widths, matched_random, two_components, unit
+from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SCALE_SETTINGS, SCALING, SETTINGS, SPLITS, Setting
+from keyfilters_book.experiments.variants import (
     ALL_VARIANTS,
     BANK,
     BANK_SIZE,
@@ -481,7 +482,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(monkeypat
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert command.main(["--device", "cuda", "--jobs", "4"]) == 2
     captured = capsys.readouterr()
-    assert captured.err == "keyfilters.networks.experiments: device is 'cuda': this machine has none; use cpu\n" and not captured.out
+    assert captured.err == "keyfilters_build.experiments: device is 'cuda': this machine has none; use cpu\n" and not captured.out
 
 
 # --- summary -------------------------------------------------------------------------------------------------

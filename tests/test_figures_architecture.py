@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from keyfilters import architecture, figures
+from keyfilters import architecture
+from keyfilters_book import figures
 
 
 @pytest.fixture(autouse=True)

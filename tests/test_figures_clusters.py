@@ -6,7 +6,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from keyfilters import learned_filters
-from keyfilters.figures.clusters import key_gallery, null_dots, offset_rows, shift_panels
+from keyfilters_book.figures.clusters import key_gallery, null_dots, offset_rows, shift_panels
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.patches import Circle
 
 import keyfilters as kf
-from keyfilters import figures
+from keyfilters_book import figures
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from keyfilters import figures
+from keyfilters_book import figures
 
 
 @pytest.fixture(autouse=True)

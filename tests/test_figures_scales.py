@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from keyfilters import figures
+from keyfilters_book import figures
 
 
 @pytest.fixture(autouse=True)

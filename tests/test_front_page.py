@@ -10,8 +10,8 @@ from lxml import etree
 from pybtex.database import parse_string
 
 import browser as chromium
-from keyfilters.book.badge import badge
-from keyfilters.book.fragments import scorecard_badge
+from keyfilters_build.badge import badge
+from keyfilters_build.fragments import scorecard_badge
 from keyfilters.published import scorecard
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ import ml_dtypes  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 
-from keyfilters.book.interactive import interactive_data  # noqa: E402
+from keyfilters_build.interactive import interactive_data  # noqa: E402
 from keyfilters.networks import inspect_file, key_filters  # noqa: E402
 
 MEASURES = {"explained": "explained", "mean": "explained_mean", "median": "explained_median", "impulse": "null_impulse"}

@@ -13,8 +13,8 @@ from each import each
 from scipy import ndimage
 
 import keyfilters as kf
-from keyfilters.book.interactive import PAGES, interactive_data, write_interactive
-from keyfilters.book.project import Project
+from keyfilters_build.interactive import PAGES, interactive_data, write_interactive
+from keyfilters_build.project import Project
 from keyfilters.filters import KEYS
 from keyfilters.fitting.problem import largest_scale
 from keyfilters.gaussian import discrete_gaussian, scale_derivative

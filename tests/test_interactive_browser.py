@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import keyfilters as kf
-from keyfilters.book.interactive import interactive_data
+from keyfilters_build.interactive import interactive_data
 from small_pages import PROTOCOLS, WIDTHS, fixtures
 
 # What was seen to work from a file in two ways needs no second protocol in each run of the tests.

@@ -86,9 +86,9 @@ def test_long_tests_are_left_out_unless_all_are_asked_for(place):
         (place / "log").unlink(missing_ok=True)
         done = make(place, target, "ARGS=--one", "WORKERS=3")
         assert done.returncode == 0, done.stderr
-        asked = [call.split(" ", 1)[1] for call in calls(place) if "-m keyfilters.book build" in call or "-m pytest" in call]
+        asked = [call.split(" ", 1)[1] for call in calls(place) if "-m keyfilters_build build" in call or "-m pytest" in call]
         shared = " ".join(f"-m pytest -n 3 --maxprocesses 8 --dist worksteal {choice} --one".split())
-        assert asked == ([] if target == "unit" else ["-m keyfilters.book build --profile quick"]) + [shared]
+        assert asked == ([] if target == "unit" else ["-m keyfilters_build build --profile quick"]) + [shared]
 
 
 def test_the_installer_is_pinned_in_the_lock(place):
@@ -177,7 +177,7 @@ def test_serve_says_what_is_wrong_with_the_port(tmp_path):
 
 def test_the_device_is_handed_to_the_experiments(place):
     assert make(place, "experiments", "DEVICE=cuda", "JOBS=4").returncode == 0
-    assert calls(place)[-1].endswith("-m keyfilters.networks.experiments --device cuda --jobs 4")
+    assert calls(place)[-1].endswith("-m keyfilters_build.experiments --device cuda --jobs 4")
 
 
 @pytest.mark.parametrize("goal", ["book", "test", "help"])

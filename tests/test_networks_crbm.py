@@ -9,7 +9,7 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters.networks.background.crbm import (
+from keyfilters_book.background.crbm import (
     ConvolutionalRBM,
     contrastive_loss,
     inside,

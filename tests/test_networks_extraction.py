@@ -20,7 +20,7 @@ from keyfilters.networks.extraction.clusterings import ALGORITHMS
 from keyfilters.networks.commands import extract as command
 from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
 from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
-from keyfilters.networks.extraction.klines import k_lines, leading_directions
+from keyfilters.networks.klines import k_lines, leading_directions
 from keyfilters.networks.extraction.reduction import Accuracy, ExplainedVariance, elbow, greedy_reduction
 
 
@@ -141,7 +141,7 @@ def test_dead_vectors_belong_to_no_line():
 
 
 def test_k_lines_and_the_options_of_the_command_need_no_torch():
-    code = "import sys, keyfilters.networks.extraction.klines, keyfilters.networks.commands.extract; sys.exit('torch' in sys.modules)"
+    code = "import sys, keyfilters.networks.klines, keyfilters.networks.commands.extract; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

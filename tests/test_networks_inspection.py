@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from keyfilters import learned_filters, spread
-from keyfilters.book.chromium import FLAGS, find_chromium
+from keyfilters_build.chromium import FLAGS, find_chromium
 from keyfilters.networks import load_model
 from keyfilters.networks.commands import evaluate as evaluate_command
 from keyfilters.networks.commands import inspect as inspect_command

@@ -14,7 +14,8 @@ from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.cli import main  # noqa: E402
 from keyfilters.networks import TrainConfig, extract, find_depthwise, fold, inspect_file, inspect_model, load_model, match, replace  # noqa: E402
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
-from keyfilters.networks.layers.scale_space import ScaleSpaceWeight, key_parameters  # noqa: E402
+from keyfilters.networks.layers.scale_space import ScaleSpaceWeight
+from keyfilters.fitting.parameters import key_parameters  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES  # noqa: E402

@@ -15,7 +15,8 @@ from keyfilters import discrete_gaussian, fit, gaussian_kernel, ideal_filter, le
 from keyfilters.networks.layers.filter_bank import FilterBankConv2d
 from keyfilters.networks.layers.base import DYNAMIC
 from keyfilters.networks.layers.kernels import KERNEL_KINDS, half_gaussian, ideal_kernels
-from keyfilters.networks.layers.scale_space import NORMS, SHARES, ScaleSpaceConv2d, key_parameters
+from keyfilters.networks.layers.scale_space import NORMS, SHARES, ScaleSpaceConv2d
+from keyfilters.fitting.parameters import key_parameters
 
 sigmas = st.floats(0.0, 3.0)
 DOUBLE = {"dtype": torch.float64}
@@ -210,7 +211,7 @@ def test_numpy_rooms_and_the_help_do_without_torch():
 
     code = (
         "import sys; sys.modules['torch'] = None; import keyfilters; keyfilters.fit(5, 'D2');"
-        "from keyfilters.cli import _parser; _parser(); import keyfilters.networks; import keyfilters.networks.extraction.klines;"
+        "from keyfilters.cli import _parser; _parser(); import keyfilters.networks; import keyfilters.networks.klines;"
         "import keyfilters.statistics, keyfilters.fetch; print('ok')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -7,13 +7,13 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters.networks.background import lenet_training
-from keyfilters.networks.background.lenet_training import LOSSES, RUBBISH, Images, classified, lenet_images, penalty_loss, train_lenet
-from keyfilters.networks.background.linearisation import alignment, unit_gradients
-from keyfilters.networks.zoo.lenet import (
+from keyfilters_book.background import lenet_training
+from keyfilters_book.background.lenet_training import LOSSES, RUBBISH, Images, classified, lenet_images, penalty_loss, train_lenet
+from keyfilters_book.background.linearisation import alignment, unit_gradients
+from keyfilters_book.background.lenet import (
     AMPLITUDE, C3_TABLE, INITIAL, PUBLISHED, PUBLISHED_TOTAL, SLOPE, LeNet5, ScaledTanh, Subsampling, TableConv2d, layer_table,
 )  # fmt: skip
-from keyfilters.networks.zoo.lenet_codes import CLASSES, code_distances, output_codes
+from keyfilters_book.background.lenet_codes import CLASSES, code_distances, output_codes
 
 
 @pytest.mark.parametrize("layer", PUBLISHED)

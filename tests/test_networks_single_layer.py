@@ -13,10 +13,10 @@ pytest.importorskip("timm")
 
 from torch.nn import functional as F  # noqa: E402
 
-from keyfilters.figures.single_layer import layer_lines  # noqa: E402
+from keyfilters_book.figures.single_layer import layer_lines  # noqa: E402
 from keyfilters.statistics import t_interval  # noqa: E402
-from keyfilters.networks.background.one_depthwise import SCALE, key_network, train_and_judge  # noqa: E402
-from keyfilters.networks.background.random_networks import (  # noqa: E402
+from keyfilters_book.background.one_depthwise import SCALE, key_network, train_and_judge  # noqa: E402
+from keyfilters_book.background.random_networks import (  # noqa: E402
     ACTIVATIONS,
     SETTINGS,
     hidden_layers,
@@ -24,13 +24,13 @@ from keyfilters.networks.background.random_networks import (  # noqa: E402
     prepared,
     random_weights,
 )
-from keyfilters.networks.background.single_layer import (  # noqa: E402
+from keyfilters_book.background.single_layer import (  # noqa: E402
     accuracies,
     single_layer_logits,
     train_all_layers,
     train_single_layers,
 )
-from keyfilters.networks.background.trajectories import (  # noqa: E402
+from keyfilters_book.background.trajectories import (  # noqa: E402
     arc,
     layer_lengths,
     length,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
-from keyfilters.networks.background import transfer  # noqa: E402
+from keyfilters_book.background import transfer  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""papermill is the one way to run a notebook with parameters of one's own: from a wheel, in an empty folder."""
+"""papermill is the one way to run a notebook with parameters of one's own: from two wheels, in an empty folder."""
 
 import os
 import subprocess
@@ -10,8 +10,9 @@ import nbformat
 import pytest
 import yaml
 
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.project import Project
+from keyfilters_build.launch import SUBDIRECTORY
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRIES = {entry.slug: entry for entry in load_manifest(Project(ROOT))}
@@ -20,15 +21,16 @@ CHEAP = ("convnext_architecture",)
 
 @pytest.fixture(scope="session")
 def from_wheel(shared_folder, once):
-    """Run a module of the environment as somebody does who has installed the library from a wheel."""
+    """Run a module of the environment as somebody does who has installed library and chapters from their wheels."""
     place, made = shared_folder / "wheel", shared_folder / "dist"
 
     def build():
         command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(made)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        [wheel] = made.glob("keyfilters-*-py3-none-any.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(place)
+        for folder, name in ((ROOT, "keyfilters"), (ROOT / SUBDIRECTORY, "keyfilters_book")):
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+            [wheel] = made.glob(f"{name}-*-py3-none-any.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(place)
 
     once("wheel", build)
     # Before the folder of this environment, where the library is a link to the clone.
@@ -38,8 +40,10 @@ def from_wheel(shared_folder, once):
     def run(folder, *arguments):
         return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
-    where = run(shared_folder, "-c", "import keyfilters; print(keyfilters.__file__)").stdout.strip()
-    assert Path(where).is_relative_to(place)
+    where = run(shared_folder, "-c", "import keyfilters, keyfilters_book; print(keyfilters.__file__, keyfilters_book.__file__)").stdout.split()
+    assert len(where) == 2 and all(Path(file).is_relative_to(place) for file in where)
+    assert {path.name for path in place.iterdir() if not path.name.endswith(".dist-info")} == {"keyfilters", "keyfilters_book"}
+    assert not (place / "keyfilters" / "keyfilters_book").exists() and (place / "keyfilters_book" / "LICENSE").is_file()
     return run
 
 

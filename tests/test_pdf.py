@@ -9,12 +9,12 @@ from lxml import html as lxml_html
 from pypdf import PdfReader
 from tiny_book import ROOT
 
-from keyfilters.book import chromium as source
-from keyfilters.book import compose as composing
-from keyfilters.book.command import main
-from keyfilters.book.compose import NOT_PRINTED, compose, printed_pages
-from keyfilters.book.printing import destinations, fit, print_book
-from keyfilters.book.project import BookError, Project
+from keyfilters_build import chromium as source
+from keyfilters_build import compose as composing
+from keyfilters_build.command import main
+from keyfilters_build.compose import NOT_PRINTED, compose, printed_pages
+from keyfilters_build.printing import destinations, fit, print_book
+from keyfilters_build.project import BookError, Project
 
 PAGE = """<!DOCTYPE html><html><head><title>t</title></head><body><article class="bd-article"><section id="one"><h1>{title}
 <a class="headerlink" href="#one">#</a></h1>{body}</section></article></body></html>"""

@@ -9,10 +9,10 @@ from each import each
 from nbformat import v4
 from tiny_book import ROOT
 
-from keyfilters.book.labels import Citation, Names, exercises_of, read_names
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.plain import Converter, plain_notebook, without_solutions
-from keyfilters.book.project import BookError, Project
+from keyfilters_build.labels import Citation, Names, exercises_of, read_names
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.plain import Converter, plain_notebook, without_solutions
+from keyfilters_build.project import BookError, Project
 
 TEXT = ":::{exercise} 5.1, easy\n:label: ex-a-1\n:nonumber:\n\nHow wide is {eq}`eq-a`?\n:::"
 EXERCISE = exercises_of("a", v4.new_notebook(cells=[v4.new_markdown_cell(TEXT)]))[0]
@@ -97,7 +97,7 @@ def cells():
         figure,
         table,
         v4.new_markdown_cell(TEXT),
-        v4.new_code_cell("from keyfilters.exercises.a import check_5_1\n\nanswer = ...\ncheck_5_1(answer)", execution_count=4),
+        v4.new_code_cell("from keyfilters_book.exercises.a import check_5_1\n\nanswer = ...\ncheck_5_1(answer)", execution_count=4),
         v4.new_markdown_cell(":::{solution-start} ex-a-1\n:class: dropdown\n:::\n\nThe secret is two."),
         v4.new_code_cell("assert check_5_1(2)", execution_count=5, outputs=[v4.new_output("stream", text="Exercise 5.1: right.\n")]),
         v4.new_markdown_cell(":::{solution-end}\n:::\n\n## Summary\n\nDone."),

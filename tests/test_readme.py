@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keyfilters.book.fragments import scorecard_counts
-from keyfilters.book.needs import provide
-from keyfilters.book.project import BookError, Project
-from keyfilters.book.readme import BEGIN, END, PICTURE, refresh, with_counts
+from keyfilters_build.fragments import scorecard_counts
+from keyfilters_build.needs import provide
+from keyfilters_build.project import BookError, Project
+from keyfilters_build.readme import BEGIN, END, PICTURE, refresh, with_counts
 from keyfilters.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent

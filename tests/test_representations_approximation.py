@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 pytest.importorskip("pywt")
 pytest.importorskip("curvelets")
 
-from keyfilters.figures import approximation as drawn
-from keyfilters.representations.approximation import (
+from keyfilters_book.figures import approximation as drawn
+from keyfilters_book.representations.approximation import (
     THEORY,
     Octaves,
     keep_largest,
@@ -21,7 +21,7 @@ from keyfilters.representations.approximation import (
     octave_statistics,
     slopes_in_windows,
 )
-from keyfilters.representations.denoising import (
+from keyfilters_book.representations.denoising import (
     best_threshold_elsewhere,
     denoise,
     denoising_scores,
@@ -29,8 +29,8 @@ from keyfilters.representations.denoising import (
     psnr,
     ssim,
 )
-from keyfilters.representations.edges import Star, cartoon, coverage, star
-from keyfilters.representations.frames import frame
+from keyfilters_book.representations.edges import Star, cartoon, coverage, star
+from keyfilters_book.representations.frames import frame
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import convolve as ndimage_convolve
 
 from keyfilters import learned_filters
-from keyfilters.representations import banks, invariance, multiscale
-from keyfilters.representations.classifier import PENALTIES, compare_pairs, fit_classifier
+from keyfilters_book.representations import banks, invariance, multiscale
+from keyfilters_book.representations.classifier import PENALTIES, compare_pairs, fit_classifier
 from keyfilters.statistics import holm
-from keyfilters.representations.features import REPRESENTATIONS, feature_seconds, representation
+from keyfilters_book.representations.features import REPRESENTATIONS, feature_seconds, representation
 
 ALL = sorted(REPRESENTATIONS)
 
@@ -261,7 +261,7 @@ def test_figures_take_what_the_page_has():
     import matplotlib.pyplot as plt
     import pandas as pd
 
-    from keyfilters.figures.representations import map_rows, moving_panels, trade_off
+    from keyfilters_book.figures.representations import map_rows, moving_panels, trade_off
 
     table = pd.DataFrame({"amount": [0.0, 1.0], "normalised": [0.0, 0.5], "accuracy": [90.0, 80.0]})
     panels = {"d(T)": "normalised", "accuracy": "accuracy"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 pytest.importorskip("pywt")
 pytest.importorskip("curvelets")
 
-from keyfilters.representations.contourlets import (
+from keyfilters_book.representations.contourlets import (
     contourlets,
     contourlets_back,
     directional_bands,
@@ -20,7 +20,7 @@ from keyfilters.representations.contourlets import (
     pyramid_step_back,
     wedge_shares,
 )
-from keyfilters.representations.frames import FRAMES, curvelet_frame, curvelet_transform, frame, wedge_counts
+from keyfilters_book.representations.frames import FRAMES, curvelet_frame, curvelet_transform, frame, wedge_counts
 
 TIGHT = [name for name in FRAMES if name != "bior4.4"]
 images = st.tuples(st.integers(0, 2**32 - 1), st.sampled_from([32, 64]), st.sampled_from([1e-3, 1.0, 1e4]))

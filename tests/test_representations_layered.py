@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("sklearn")
 
-from keyfilters.figures.thresholding import function_panels, recovery_panels
+from keyfilters_book.figures.thresholding import function_panels, recovery_panels
 from keyfilters.filters import learned_filters
-from keyfilters.representations.dictionaries import (
+from keyfilters_book.representations.dictionaries import (
     Dictionary,
     convolutional,
     correlations,
@@ -20,10 +20,10 @@ from keyfilters.representations.dictionaries import (
     spikes_and_waves,
     spread_filters,
 )
-from keyfilters.representations.guarantees import basis_pursuit_guarantee, thresholding_bound, thresholding_guarantee
-from keyfilters.representations.key_dictionary import allowed, image_dictionary
-from keyfilters.representations.layered import basis_pursuit, forward, layered_basis_pursuit, layered_thresholding
-from keyfilters.representations.recovery import limits, random_codes, recovery, supports
+from keyfilters_book.representations.guarantees import basis_pursuit_guarantee, thresholding_bound, thresholding_guarantee
+from keyfilters_book.representations.key_dictionary import allowed, image_dictionary
+from keyfilters_book.representations.layered import basis_pursuit, forward, layered_basis_pursuit, layered_thresholding
+from keyfilters_book.representations.recovery import limits, random_codes, recovery, supports
 
 WAVES = spikes_and_waves(64)
 TWO = [Dictionary(spikes_and_waves(256).atoms[:, :510]), lines_dictionary(3, 170, 2)]

@@ -9,7 +9,7 @@ pytest.importorskip("scipy")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters.representations.scattering import morlet, morlet_bank, multiply_adds, paths, scattering
+from keyfilters_book.representations.scattering import morlet, morlet_bank, multiply_adds, paths, scattering
 
 SIZE = 16
 BANKS = st.sampled_from([(1, 2), (1, 4), (2, 1), (2, 4), (2, 6), (3, 3)])

@@ -10,13 +10,13 @@ from scipy.stats import ortho_group
 pytest.importorskip("sklearn")
 pytest.importorskip("skimage")
 
-from keyfilters.figures.patches import mosaic_rows, mosaics, paired_shares, step_curves, tiles
-from keyfilters.representations import gabor
-from keyfilters.representations.colour import OPPONENT, colour_axes, colour_parts
-from keyfilters.representations.patches import Patches, luminance, sample_patches, whiten, whitened_images
-from keyfilters.representations.resampling import recentred, shrunk
-from keyfilters.representations.second_layer import combined, correlations, rectified_maps, second_layer
-from keyfilters.representations.sparse_coding import (
+from keyfilters_book.figures.patches import mosaic_rows, mosaics, paired_shares, step_curves, tiles
+from keyfilters_book.representations import gabor
+from keyfilters_book.representations.colour import OPPONENT, colour_axes, colour_parts
+from keyfilters_book.representations.patches import Patches, luminance, sample_patches, whiten, whitened_images
+from keyfilters_book.representations.resampling import recentred, shrunk
+from keyfilters_book.representations.second_layer import combined, correlations, rectified_maps, second_layer
+from keyfilters_book.representations.sparse_coding import (
     independent_components,
     kurtosis,
     principal_components,

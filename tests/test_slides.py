@@ -8,9 +8,9 @@ import pytest
 from tiny_book import ROOT
 
 import browser as chromium
-from keyfilters.book.course import load_course
-from keyfilters.book.project import BookError, Project
-from keyfilters.book.slides import page_link, parse_deck
+from keyfilters_build.course import load_course
+from keyfilters_build.project import BookError, Project
+from keyfilters_build.slides import page_link, parse_deck
 
 PLANS = load_course(Project(ROOT))
 DECKS = [plan.slug for plan in PLANS]

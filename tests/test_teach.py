@@ -12,12 +12,12 @@ import pytest
 from nbclient import NotebookClient
 from tiny_book import ROOT, copied, tiny_book
 
-from keyfilters.book.command import main
-from keyfilters.book.course import load_course
-from keyfilters.book.manifest import load_manifest
-from keyfilters.book.plain import without_solutions
-from keyfilters.book.project import Project
-from keyfilters.book.teach import ARCHIVES, write_archives
+from keyfilters_build.command import main
+from keyfilters_build.course import load_course
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.plain import without_solutions
+from keyfilters_build.project import Project
+from keyfilters_build.teach import ARCHIVES, write_archives
 
 STUDENTS, LECTURERS = ARCHIVES
 PROJECT = Project(ROOT)
@@ -92,7 +92,7 @@ def test_everything_is_in_the_archive(archives, name):
             if not address.startswith("https://"):
                 assert address.replace("../", "") in files or f"slides/{address}" in files, address
         assert ("<aside class=\"notes\">" in deck) == ARCHIVES[name], "the speaker's notes have the answers"
-    assert files["LICENSE"] and files["LICENSE-CC-BY-4.0.md"] and "keyfilters[" in files["requirements.txt"].decode()
+    assert files["LICENSE"] and files["LICENSE-CC-BY-4.0.md"] and "keyfilters[" in files["requirements.txt"].decode() and "\nkeyfilters-book @ " in files["requirements.txt"].decode()
     readme = files["README.md"].decode()
     assert not re.search(r"\{[a-z]+\}", readme)
     for entry in ENTRIES:

@@ -14,8 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from keyfilters.book.latex import canonical, identifier, spellings
-from keyfilters.book.wording import Finder, sentence
+from keyfilters_build.latex import canonical, identifier, spellings
+from keyfilters_build.wording import Finder, sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMS = yaml.safe_load((ROOT / "book" / "terms.yml").read_text(encoding="utf-8"))
@@ -78,7 +78,7 @@ def build(root, builder="html", settings=SETTINGS, **pages):
     (source / "terms.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     said = StringIO()
     settings = {
-        "extensions": ["myst_parser", "keyfilters.book.terms"],
+        "extensions": ["myst_parser", "keyfilters_build.terms"],
         "myst_enable_extensions": ["dollarmath", "colon_fence"],
         "nitpicky": True,
     }

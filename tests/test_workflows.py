@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from keyfilters.book.project import Project
-from keyfilters.book.reproduction import GPU, machine_path
+from keyfilters_build.project import Project
+from keyfilters_build.reproduction import GPU, machine_path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

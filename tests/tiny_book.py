@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
-from keyfilters.book.project import Project
-from keyfilters.book.runs import partial_folder
+from keyfilters_build.project import Project
+from keyfilters_build.runs import partial_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +34,7 @@ def tiny_notebook(slug):
         parameters,
         v4.new_code_cell(
             "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"
-            "from keyfilters.book import page\nx = np.arange(0, n, every)\n"
+            "from keyfilters_book import page\nx = np.arange(0, n, every)\n"
             "check_1_1 = check_1_2 = lambda answer: answer is not ... and answer == n * (n - 1) // 2\n"
             # Never executed: the kernels have the real package. What it reaches is part of the notebook's key.
             "if n < 0:\n    from keyfilters.code import ANSWER, NUMBERS\n    print(ANSWER, NUMBERS)"
@@ -112,7 +112,7 @@ def copied(project, target):
 
 
 def executed_by_nobody(project, entries, profile, workers, environment):
-    """Stands in for `keyfilters.book.execute._executed` where a test asks what is executed, not what comes out."""
+    """Stands in for `keyfilters_build.execute._executed` where a test asks what is executed, not what comes out."""
     for entry in entries:
         partial = partial_folder(project, entry, profile)
         (partial / "results").mkdir(parents=True)

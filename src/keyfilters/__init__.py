@@ -12,6 +12,10 @@ The names below are loaded on first use, so that ``import keyfilters`` stays qui
 
 from importlib import import_module
 
+from ._moved import install as _install_old_names
+
+_install_old_names()
+
 _ROOMS = {
     "filters": ("KEYS", "Key", "key_row", "learned_filters"),
     "gaussian": ("discrete_gaussian", "gaussian_kernel"),

@@ -1,7 +1,6 @@
 """Fashion-MNIST from a folder, the Debian package or the network, with its hashes checked.
 
-``python -m keyfilters.fetch`` makes sure that the files are there and says where (the build of the book
-calls it through :func:`ensure_fashion_mnist`).
+``python -m keyfilters.fetch`` makes sure that the files are there and says where.
 
 Source: Xiao, Rasul and Vollgraf (2017), Fashion-MNIST, MIT licence.
 """
@@ -14,6 +13,7 @@ import math
 import os
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -242,21 +242,14 @@ def fashion_mnist(folder=None, download: bool = True) -> dict[str, np.ndarray]:
         raise _missing([str(error)]) from None
 
 
-def _from_debian() -> Path:
-    from .debian import get_package
+def ensure_fashion_mnist(*before: Callable[[], Path]) -> Path:
+    """Return the folder of Fashion-MNIST; where there is none, download it.
 
-    folder = get_package(DEBIAN_PACKAGE, DEBIAN_FOLDER, cache_folder())
-    if not _complete(folder):
-        raise ValueError(f"the package {DEBIAN_PACKAGE} left no complete set of files in {folder}")
-    _read_all(folder)
-    return folder
-
-
-def ensure_fashion_mnist() -> Path:
-    """Return the folder of Fashion-MNIST; where there is none, get it.
-
-    On Debian and its kin through the package manager (installed if this is root, otherwise unpacked into
-    the cache), elsewhere by download.
+    Parameters
+    ----------
+    before : functions without arguments, optional
+        Other ways to get the files, tried before the download: each returns a folder, or raises a ``ValueError`` that
+        says why it has none. The build of the book asks Debian's package manager so; the library itself asks none.
 
     Raises
     ------
@@ -275,9 +268,13 @@ def ensure_fashion_mnist() -> Path:
                 return folder
             except ValueError as error:
                 reasons.append(str(error))
-    for attempt in (_from_debian, _download):
+    for attempt in (*before, _download):
         try:
-            return attempt()
+            folder = attempt()
+            if not _complete(folder):
+                raise ValueError(f"{folder} has no complete set of files")
+            _read_all(folder)
+            return folder
         except ValueError as error:
             reasons.append(str(error))
     raise _missing(reasons)

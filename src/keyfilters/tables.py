@@ -22,7 +22,7 @@ SCALES_STYLE = {
     },
     "headers": {"rerun_difference": "search again", "reproduced": "optimum"},
 }  # fmt: skip
-"""Formats and headings of these columns, in the form that ``keyfilters.book.page.table`` takes."""
+"""Formats and headings of these columns, in the form that ``keyfilters_book.page.table`` takes."""
 
 
 def _published_method(method: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keyfilters.networks.background.transfer import linear_probe
+from keyfilters_book.background.transfer import linear_probe
 
 
 def _gains(before, after, truth):

@@ -4,8 +4,8 @@ import numpy as np
 
 from keyfilters.gaussian import gaussian_kernel
 from keyfilters.networks import find_depthwise, fold
-from keyfilters.networks.experiments.design import SCALING
-from keyfilters.networks.experiments.variants import give_filters
+from keyfilters_book.experiments.design import SCALING
+from keyfilters_book.experiments.variants import give_filters
 from keyfilters.networks.zoo.small import SmallConvNeXt
 
 

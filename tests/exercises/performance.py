@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keyfilters.benchmarks import SCALES
+from keyfilters_book.benchmarks import SCALES
 from keyfilters.fitting.problem import factors
 
 N = SCALES.size

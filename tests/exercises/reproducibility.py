@@ -5,7 +5,7 @@ from scipy.special import ive
 
 from keyfilters.fitting.grid import published_windows
 from keyfilters.published import published
-from keyfilters.published.experiments import upward_bessel_kernel
+from keyfilters_book.published_experiments import upward_bessel_kernel
 
 
 def _positions(change=lambda position: position):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
 
-from keyfilters.representations.approximation import keep_largest
+from keyfilters_book.representations.approximation import keep_largest
 
 
 def _gain(f, image, n, power=1.0):

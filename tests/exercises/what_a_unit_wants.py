@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from keyfilters.networks.background.inversion import similarity
-from keyfilters.networks.background.regularisers import SLOPE
+from keyfilters_book.background.inversion import similarity
+from keyfilters_book.background.regularisers import SLOPE
 
 
 def _wanted(m, bound):

@@ -1,6 +1,6 @@
 """Answers to the exercises of chapter 25: a right one each, and wrong ones with a word of their hint."""
 
-from keyfilters.networks.background.trajectories import relu_growth
+from keyfilters_book.background.trajectories import relu_growth
 
 GOOD = {"first": (78_400, 0.82), "layer 2": (10_000, 0.79), "layer 8": (10_000, 0.71), "readout": (1000, 0.66)}
 

@@ -1,39 +1,28 @@
 """One function per kind of figure; each returns a matplotlib figure and draws nothing else.
 
 - ``style``: colours, sizes, ink
-- ``architecture``: the network, its budget of parameters, its receptive fields
 - ``heatmaps``: filters as heat maps
 - ``images``: images and filtered images
 - ``molecules``: difference operators as computational molecules, 1-D kernels as stems
 - ``curves``: curves over one parameter; observed values above null distributions
-- ``spreads``: mean and covariance drawn on filters
-- ``scales``: methods side by side, objectives of a shared scale
-- ``objective``: objectives as maps over two parameters
-- ``profiles``: a quantity over one parameter, with labelled points and kinks
-- ``training``: banks of filters, values of seeds with intervals, quantities over epochs
-- ``networks``: a network judged after surgery, variant by variant and layer by layer
-- ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
 - ``panels``: labels, grid and legend of figures with several panels of lines
-- ``digits``: counts of matching digits, sizes over many powers of ten
-- ``approximation``, ``lenet``, ``patches``, ``representations``, ``single_layer``, ``thresholding``, ``transfer``,
-  ``visualisation``: figures of the lecture's part, chapter by chapter
+
+The figures of the book's chapters are in ``keyfilters_book.figures``.
 """
 
-from .architecture import budget_bars, network_diagram, receptive_field_growth
 from .curves import curves, interval_rows
-from .digits import digit_counts, log_dots
 from .heatmaps import draw_filter, filter_panels, filter_rows
 from .images import image_panels
 from .molecules import draw_molecule, kernel_stems, molecule_panels
-from .objective import MapPanel, draw_objective_map, objective_map_figure
-from .profiles import ProfilePanel, profile_panels
-from .scales import method_heatmaps, pooled_objectives, scales_by_method
-from .spreads import ellipse, spread_panels
 from .style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
 __all__ = [
-    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "digit_counts",
-    "draw_filter", "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink", "interval_rows",
-    "kernel_stems", "log_dots", "molecule_panels", "network_diagram", "objective_map_figure", "profile_panels", "receptive_field_growth",
-    "method_heatmaps", "pooled_objectives", "scales_by_method", "spread_panels", "styled", "symmetric_limit",
+    "COLOURS", "DIVERGING", "MARKERS", "SEQUENTIAL", "curves", "draw_filter", "draw_molecule", "filter_panels",
+    "filter_rows", "image_panels", "ink", "interval_rows", "kernel_stems", "molecule_panels", "styled", "symmetric_limit",
 ]  # fmt: skip
+
+
+def __getattr__(name):
+    from .._moved import chapter_figure
+
+    return chapter_figure(name)

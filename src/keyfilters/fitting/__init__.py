@@ -1,7 +1,7 @@
 """Methods A to D and joint: scales of the idealised filters.
 
 - ``methods``: the table of methods and ``fit``; ``result``: what it returns
-- ``joint``: ``fit_joint`` and ``fit_table``; ``maps``: ``objective_map``
+- ``parameters``: the scales of all keys by one method; ``joint``: ``fit_joint`` and ``fit_table``; ``maps``: ``objective_map``
 - ``variance``: A and B
 - ``problem``, ``search``, ``l1``, ``l2``: C and D (residuals, global search, local minimisers)
 - ``exclusion``: where the optimum can still be, as the search excludes it

@@ -4,8 +4,8 @@
 - ``surgery``: find the depthwise filters of a network, match them to the keys, replace, fold
 - ``zoo``: networks and their weights; ``data``: data sets and batches
 - ``training``, ``evaluation``: on any number of processes; judging, and mending after surgery
-- ``extraction``: master keys of a network; ``inspection``: the report of ``keyfilters inspect``
-- ``experiments``: the runs of the book's chapters; ``commands``: the command line
+- ``klines``: lines that explain a set of filters best; ``extraction``: master keys of a network; ``inspection``: the report of ``keyfilters inspect``
+- ``commands``: the command line
 
 Quick start::
 
@@ -34,7 +34,7 @@ _ROOMS = {
     "training.recipes": ("RECIPES",),
     "evaluation.judging": ("compare", "evaluate"),
     "extraction.extracting": ("extract",),
-    "extraction.klines": ("k_lines",),
+    "klines": ("k_lines",),
     "extraction.reduction": ("elbow", "greedy_reduction"),
     "inspection.files": ("inspect_file",),
     "inspection.inspecting": ("inspect_model",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...checks import integer
-from .klines import check_count, checked_vectors
+from ..klines import check_count, checked_vectors
 
 WIDTHS = (64, 64)
 BATCH = 256

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from tqdm import tqdm
 
-from .klines import first_lines, k_lines
+from ..klines import first_lines, k_lines
 
 CANDIDATES = 50
 """Codes in equal steps from which the autoencoder's candidates are decoded, as published."""

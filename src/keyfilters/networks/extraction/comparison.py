@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ...checks import choice
 from .clusterings import ALGORITHMS
-from .klines import check_count
+from ..klines import check_count
 from ..surgery.matching import centred, unit
 
 DRAWS = {"random": 200, "gaussian": 20}

@@ -9,7 +9,7 @@ import numpy as np
 from ...checks import choice, integer
 from .clusterings import ALGORITHMS
 from .comparison import Comparison, compare_keys
-from .klines import check_count
+from ..klines import check_count
 from ..surgery.matching import centred, is_dead, layers_and_notes, unit
 
 NORMALIZATIONS = {"l2 mean-free": (True, True), "mean-free": (True, False), "l2": (False, True), "none": (False, False)}
@@ -201,7 +201,7 @@ def extract(source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size
     ============= ===================================================================================
     algorithm     keys
     ============= ===================================================================================
-    k-lines       :func:`~keyfilters.networks.extraction.klines.k_lines`: the k lines that explain the filters best
+    k-lines       :func:`~keyfilters.networks.klines.k_lines`: the k lines that explain the filters best
     k-means       k-means (scikit-learn) with an antipodal pair of centres for each key
     autoencoder   50 filters decoded from equal steps of a one-dimensional code, reduced greedily by
                   explained variance to k + 2, sampled again around these, reduced to k

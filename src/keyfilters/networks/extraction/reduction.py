@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .klines import check_count, checked_vectors
+from ..klines import check_count, checked_vectors
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...checks import choice, integer
-from ...filters import KEYS
 from ..surgery.depthwise import key_filters, key_filters_at
-from .rows import by_key_of, clean, grid_shift, place_records, rank_of, row_of, scales_of, size_records, spreads_of
+from .rows import LayerReport, by_key_of, clean, grid_shift, key_names, place_records, rank_of, row_of, scales_of, size_records, spreads_of  # noqa: F401 (key_names had its place here)
 from ..surgery.matching import LayerMatch, layers_and_notes, match
 from ..surgery.nulls import NULLS, null_distributions
 from ..surgery.printing import WIDTH, broken, table
-from ..surgery.scale_fits import OwnScales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,40 +27,6 @@ ANSWERS = {"random": "as many random filters", "gaussian": "the keys on noise of
 """Nulls that are named in the sentence on top, as words."""
 REPORTS = (".json", ".csv", ".html")
 """Endings of the files that a report can be written to."""
-
-
-@dataclass(frozen=True)
-class LayerReport:
-    """One depthwise layer.
-
-    Attributes
-    ----------
-    match : LayerMatch
-    padding, dilation : as in DepthwiseLayer
-    spreads : ndarray, shape (C, 8)
-        Columns ``SPREAD_COLUMNS``, of the filter less its matched offset, unweighted; NaN for dead filters.
-        shift is the mean less that of the matched key's own filter. x grows to the right, y up.
-    grid_shift : tuple of 2 floats
-        The shift (x, y) that would put each output in the middle of the stride's cell; see :func:`grid_shift`.
-    nulls : dict of str to dict of str to ndarray, shape (draws,)
-        Explained variance under each null, pooled by energy, as the mean over filters and as the median.
-    scales : OwnScales or None
-        Scales of the matched key fitted to each filter; None where the filters are not the eight keys.
-    rank : int
-        How many directions hold 99 per cent of the energy of the live filters; 0 where the layer is not matched.
-    filters : ndarray or None
-        Those of a matched layer, shape (C, rows, columns), float32.
-    """
-
-    match: LayerMatch
-    padding: object
-    dilation: tuple[int, int]
-    spreads: np.ndarray = field(repr=False)
-    grid_shift: tuple[float, float]
-    nulls: dict[str, dict[str, np.ndarray]] = field(repr=False)
-    scales: OwnScales | None = field(repr=False, default=None)
-    rank: int = 0
-    filters: np.ndarray | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -367,8 +331,3 @@ def inspect_layers(layers, method, nulls, draws, seed, name: str, notes=()) -> I
         place_records(reports, seed), _samples(layers, found.layers, found.keys),
         key_filters(method, max((max(m.kernel_size) for m in found.layers if m.matched), default=7)), tuple(notes),
     )  # fmt: skip
-
-
-def key_names(keys: int) -> list[str]:
-    """What the keys are called: those of the catalogue where there are eight, else numbers."""
-    return [row.name for row in KEYS] if keys == len(KEYS) else [f"filter {k}" for k in range(1, keys + 1)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import __version__
 from ...figures.style import DIVERGING, ink, symmetric_limit
-from .inspecting import Inspection, key_names
+from .rows import key_names
 from ..surgery.nulls import NULLS
 
 MAP_SIDE = 64
@@ -168,7 +168,7 @@ def _bar(explained: float, nulls: dict[str, float]) -> str:
     return f'<span class="track" aria-hidden="true">{"".join(marks)}</span>'
 
 
-def _summary(found: Inspection) -> str:
+def _summary(found) -> str:
     rows = []
     for r in found.sizes:
         nulls = {kind: r[f"null_{kind}"] for kind in found.nulls}
@@ -184,7 +184,7 @@ def _summary(found: Inspection) -> str:
     return _table(caption, columns, rows, "Explained variance by kernel size")
 
 
-def _legend(found: Inspection) -> str:
+def _legend(found) -> str:
     bar = '<span class="track" aria-hidden="true"><span class="fill" style="width:100%"></span></span>'
     items = [f"<li>{bar} the keys</li>"]
     for kind in found.nulls:
@@ -193,7 +193,7 @@ def _legend(found: Inspection) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _layers(found: Inspection, records) -> str:
+def _layers(found, records) -> str:
     rows = []
     for r in records:
         if not r["note"]:
@@ -206,7 +206,7 @@ def _layers(found: Inspection, records) -> str:
     return _table(caption, columns, rows, "Explained variance by layer")
 
 
-def _histogram(found: Inspection, records) -> str:
+def _histogram(found, records) -> str:
     keys, rows = range(1, found.keys + 1), []
     for r in records:
         if r["note"]:
@@ -221,7 +221,7 @@ def _histogram(found: Inspection, records) -> str:
     return _table(caption, columns, rows, "Keys by layer")
 
 
-def _maps(found: Inspection) -> str:
+def _maps(found) -> str:
     def figure(h, alt, caption, kind=""):
         image = f'<img src="{png(h)}" width="{MAP_SIDE}" height="{MAP_SIDE}" alt="{escape(alt)}">'
         return f'<figure class="{kind}">{image}<figcaption>{escape(caption)}</figcaption></figure>'
@@ -238,7 +238,7 @@ def _maps(found: Inspection) -> str:
     return "\n".join(parts)
 
 
-def _every(found: Inspection, key: int) -> str:
+def _every(found, key: int) -> str:
     """All filters of a key, folded away."""
     filters = [h for layer in found.layers if layer.filters is not None for h in layer.filters[layer.match.key == key]]
     if not filters:
@@ -249,7 +249,7 @@ def _every(found: Inspection, key: int) -> str:
     return f"<details><summary>all {len(filters)} filters of key {key}</summary><p>{escape(alt)}.</p>{image}</details>"
 
 
-def _scales(found: Inspection, records) -> str:
+def _scales(found, records) -> str:
     rows = []
     for r in records:
         if not r["note"]:
@@ -261,7 +261,7 @@ def _scales(found: Inspection, records) -> str:
     return _table(caption, columns, rows, "Scales and rank by layer")
 
 
-def _origin(found: Inspection, more: Mapping) -> str:
+def _origin(found, more: Mapping) -> str:
     """Where the filters come from: what the caller says, the hash of the file, notes."""
     said = {name: value for name, value in more.items() if isinstance(value, str) and value}
     said |= {"sha256": found.sha256} if found.sha256 else {}
@@ -271,7 +271,7 @@ def _origin(found: Inspection, more: Mapping) -> str:
     return f"<dl>{items}</dl>" if items else ""
 
 
-def _places(found: Inspection) -> str:
+def _places(found) -> str:
     rows = []
     for r in found.places:
         numbers = [r["layers"], r["channels"]]
@@ -294,7 +294,7 @@ def _numbers(records) -> str:
     return _table(caption, columns, rows, "All numbers by layer")
 
 
-def _left_out(found: Inspection, records) -> str:
+def _left_out(found, records) -> str:
     left = [r for r in records if r["note"]]
     rows = [(r["layer"], r["size"], r["stride"], r["channels"], ("text", escape(r["note"]))) for r in left]
     if not rows:
@@ -303,7 +303,7 @@ def _left_out(found: Inspection, records) -> str:
     return _table("Depthwise layers whose filters were not matched, and why.", columns, rows, "Layers not matched")
 
 
-def render(inspection: Inspection, more: Mapping | None = None) -> str:
+def render(inspection, more: Mapping | None = None) -> str:
     """Return an inspection as one self-contained HTML page.
 
     No script, no other file, no other host; light and dark; wide tables scroll in themselves. The same
@@ -349,7 +349,7 @@ def render(inspection: Inspection, more: Mapping | None = None) -> str:
     return _page(title, f"{_said(inspection)}\n<p>{escape(sentence)}</p>\n{_origin(inspection, more or {})}\n{body}")
 
 
-def _said(found: Inspection) -> str:
+def _said(found) -> str:
     warning = f"\n<p><strong>{escape(found.warning)}</strong></p>" if found.warning else ""
     return f"<p><strong>{escape(found.answer)}</strong></p>{warning}"
 
@@ -365,7 +365,7 @@ def _page(title: str, content: str) -> str:
     )
 
 
-def render_comparison(found: Sequence[Inspection]) -> str:
+def render_comparison(found) -> str:
     """Return several inspections beside each other as one page: the answers, explained variance by size, the keys."""
     parts = [_said(f) + _origin(f, {"file": f.name}) for f in found]
     for f in found:

@@ -3,27 +3,64 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...fitting import JOINT_METHODS, METHODS
+from ...filters import KEYS
 from ...moments import spread
 from ...statistics import bootstrap_interval
-from ..layers.scale_space import key_parameters
+from ...fitting.parameters import key_parameters
 from ..surgery.depthwise import DYNAMIC, DepthwiseLayer
 from ..surgery.matching import LayerMatch, Matches, centred
 from ..surgery.nulls import NULLS, explained_interval
 from ..surgery.scale_fits import OwnScales, fit_scales
-
-if TYPE_CHECKING:
-    from .inspecting import LayerReport
 
 POOLED = {"energy": "", "filters": "_mean", "median": "_median"}
 """Endings of the columns of explained variance, by pool."""
 ENERGY = 0.99
 """Share of a layer's energy that its rank is counted up to."""
 SPREAD_COLUMNS = ("mean_x", "mean_y", "shift_x", "shift_y", "xx", "xy", "yy", "l1")
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One depthwise layer.
+
+    Attributes
+    ----------
+    match : LayerMatch
+    padding, dilation : as in DepthwiseLayer
+    spreads : ndarray, shape (C, 8)
+        Columns ``SPREAD_COLUMNS``, of the filter less its matched offset, unweighted; NaN for dead filters.
+        shift is the mean less that of the matched key's own filter. x grows to the right, y up.
+    grid_shift : tuple of 2 floats
+        The shift (x, y) that would put each output in the middle of the stride's cell; see :func:`grid_shift`.
+    nulls : dict of str to dict of str to ndarray, shape (draws,)
+        Explained variance under each null, pooled by energy, as the mean over filters and as the median.
+    scales : OwnScales or None
+        Scales of the matched key fitted to each filter; None where the filters are not the eight keys.
+    rank : int
+        How many directions hold 99 per cent of the energy of the live filters; 0 where the layer is not matched.
+    filters : ndarray or None
+        Those of a matched layer, shape (C, rows, columns), float32.
+    """
+
+    match: LayerMatch
+    padding: object
+    dilation: tuple[int, int]
+    spreads: np.ndarray = field(repr=False)
+    grid_shift: tuple[float, float]
+    nulls: dict[str, dict[str, np.ndarray]] = field(repr=False)
+    scales: OwnScales | None = field(repr=False, default=None)
+    rank: int = 0
+    filters: np.ndarray | None = field(repr=False, default=None)
+
+
+def key_names(keys: int) -> list[str]:
+    """What the keys are called: those of the catalogue where there are eight, else numbers."""
+    return [row.name for row in KEYS] if keys == len(KEYS) else [f"filter {k}" for k in range(1, keys + 1)]
 
 
 def clean(record: dict) -> dict:

@@ -8,6 +8,7 @@ from torch import nn
 
 from ...checks import choice, finite, odd_size, scales
 from ...filters import KEYS, SHARPENING
+from ...fitting.parameters import key_parameters
 from ...models import MODEL_EDGES
 from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .base import DepthwiseKernelConv2d
@@ -16,7 +17,7 @@ from .weights import ComputedWeight
 
 __all__ = [
     "NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
-    "ScaleSpaceWeight", "key_parameters",
+    "ScaleSpaceWeight",
 ]  # fmt: skip
 
 SHARES = ("channel", "key", "layer")
@@ -407,37 +408,3 @@ def _start(keys, sigma_x, sigma_y, gamma, method) -> list[np.ndarray]:
         fitted = key_parameters(method)
         given = [fitted[i][keys - 1] if v is None else v for i, v in enumerate(given)]
     return [np.array(v, dtype=np.float64) for v in given]
-
-
-_FITS: dict[str, np.ndarray] = {}
-
-
-def key_parameters(method: str = "B") -> np.ndarray:
-    """sigma_x, sigma_y and gamma that a method fits to the eight learned filters.
-
-    Parameters
-    ----------
-    method : {"A", "B", "C1", "C2", "D1", "D2", "A-joint", "B-joint", "C-joint", "D-joint"}
-
-    Returns
-    -------
-    ndarray, shape (3, 8)
-        gamma is 0 but for key 7.
-
-    Raises
-    ------
-    ValueError
-        For an unknown method.
-
-    Examples
-    --------
-    >>> key_parameters("D2").shape
-    (3, 8)
-    """
-    from ...fitting import JOINT_METHODS, METHODS, fit, fit_joint
-
-    choice(method, (*METHODS, *JOINT_METHODS), "method")
-    if method not in _FITS:
-        fits = fit_joint(method).values() if method in JOINT_METHODS else [fit(k, method) for k in range(1, 9)]
-        _FITS[method] = np.array([(f.sigma_x, f.sigma_y, f.gamma or 0.0) for f in fits]).T
-    return _FITS[method].copy()

@@ -17,7 +17,7 @@ from ...filters import KEYS, SHARPENING, learned_filters
 from ...fitting import JOINT_METHODS, METHODS
 from ...models import ideal_filter
 from ..layers.base import DYNAMIC, DepthwiseKernelConv2d, has_dynamic_padding
-from ..layers.scale_space import key_parameters
+from ...fitting.parameters import key_parameters
 from .as_it_stands import is_quantised, why_not
 
 FILTER_SETS = (*METHODS, *JOINT_METHODS, "learned", "impulse")

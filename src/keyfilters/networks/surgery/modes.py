@@ -10,7 +10,8 @@ from torch import nn
 
 from .depthwise import key_filters_at
 from .ideas import IDEAS
-from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight, key_parameters
+from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight
+from ...fitting.parameters import key_parameters
 from .matching import LayerMatch, centred, unit
 from .nulls import covariance_root
 from .scale_fits import fit_scales

@@ -41,7 +41,7 @@ def _impulse(vectors, keys):
 
 
 def _lines(vectors, keys):
-    from ..extraction.klines import k_lines
+    from ..klines import k_lines
 
     count = min(len(keys), len(vectors))
     return lambda rng: (vectors, k_lines(vectors, count, seed=int(rng.integers(2**31))).lines)

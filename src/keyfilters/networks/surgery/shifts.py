@@ -9,7 +9,7 @@ from ...differences import laplacian
 from ...filters import KEYS, SHARPENING, key_row
 from ...gaussian import half_discrete_gaussian
 from ...models import MODEL_EDGES, factor
-from ..layers.scale_space import key_parameters
+from ...fitting.parameters import key_parameters
 
 PERIOD = 1024
 """Samples of the lattice on which the Fourier sum runs: for a fractional shift it differs from the integral over all

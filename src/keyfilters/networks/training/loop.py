@@ -10,10 +10,12 @@ normalisation sees one process's share.
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -26,6 +28,9 @@ from .batches import ArrayImages, seed_start
 from .run import Diverged, Run
 
 __all__ = ["Diverged", "TrainConfig", "TrainResult", "fit", "train"]
+
+DRY_STEPS = 2
+"""Steps of an epoch of a dry run."""
 
 
 @dataclass
@@ -234,7 +239,7 @@ def train(
     ValueError
         One line that names what does not suit.
     """
-    from .setup import dry, network_of, sets_of
+    from .setup import network_of, sets_of
 
     accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision="no")
     target = RunFolder(folder)
@@ -255,3 +260,37 @@ def train(
     else:
         result = fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, origins=origins, **options)
     return replace(result, notes=(*network.notes, *raw.notes))
+
+
+def dry(model, train_set, val_set, config: TrainConfig, target: Path, accelerator, options: dict):
+    """A few steps of every phase, in a folder beside ``target`` that is removed; the checkpoint is read back and compared."""
+    share = 2 * accelerator.num_processes
+    size = config.batch_size if len(train_set) >= config.batch_size else len(train_set) // share * share
+    if size == 0:
+        raise ValueError(f"the training set has {len(train_set)} images: expected at least {share} for a dry run")
+    short = replace(
+        config, epochs=2, warmup_epochs=min(config.warmup_epochs, 1.0), limit_steps=DRY_STEPS, batch_size=size,
+        device_batch=_fitting(config, size, accelerator.num_processes),
+    )  # fmt: skip
+    folder = target.parent / f".{target.name}.dry-run"
+    try:
+        result = fit(model, train_set, val_set, short, folder, force=True, **options)
+        if accelerator.is_main_process:
+            _compare(RunFolder(folder), model)
+    finally:
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            shutil.rmtree(folder, ignore_errors=True)
+    return replace(result, folder=None, weights=None)
+
+
+def _fitting(config: TrainConfig, size: int, world: int) -> int | None:
+    """The images at once, of a batch that a small data set made smaller."""
+    return config.device_batch if size == config.batch_size else None
+
+
+def _compare(folder: RunFolder, model: nn.Module) -> None:
+    found = folder.read()
+    for name, value in model.state_dict().items():
+        if not np.array_equal(found.model[name].float().numpy(), value.detach().cpu().float().numpy()):
+            raise ValueError(f"{folder.path}: the checkpoint does not read back as it was written ({name})")

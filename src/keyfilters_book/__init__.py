@@ -1,0 +1,8 @@
+"""What the chapters of the executable book need while they run; it calls the library ``keyfilters``, never the tool that builds.
+
+- ``page``: figures, tables, numbers and claims of a notebook, with the data behind them
+- ``figures``: the figures of the chapters; ``exercises``: checks of the exercises, chapter by chapter
+- ``representations``: thresholding, sparse coding, wavelets, scattering; ``background``: networks of the lecture
+- ``experiments``: the runs of the chapters on training and replacement, and their stored results
+- ``published_experiments``: filters as the published network experiments build them; ``benchmarks``: timing of the fits
+"""

@@ -1,0 +1,112 @@
+"""Checks of chapter 17, eight filters."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from keyfilters.statistics import holm
+from .verdict import Hint, call, choice, exercise, mapping, near, number
+
+__all__ = ["check_17_1", "check_17_2", "check_17_3"]
+
+_CAUSES = ("constant", "bias", "rounding", "weights")
+
+
+def _least_seeds(comparisons: int, sides: int = 2) -> int:
+    """Least number of pairs for which equal signs are enough after the correction."""
+    return next(n for n in range(1, 60) if holm(np.full(comparisons, sides / 2**n)).min() <= 0.05)
+
+
+@exercise("a function of the number of comparisons that returns the least number of seeds")
+def check_17_1(answer):
+    """How many seeds a sign-flip test needs after Holm's correction."""
+    for comparisons in (1, 5, 13, 40):
+        found = number(call(answer, comparisons), f"the number of seeds for {comparisons} comparisons")
+
+        right = _least_seeds(comparisons)
+        if near(found, right):
+            continue
+        if near(found, _least_seeds(1)):
+            raise Hint("So many are enough for one test. What does the correction do to the smallest p-value?")
+        if near(found, _least_seeds(comparisons, sides=1)):
+            raise Hint("The test has two sides: the pattern with all signs flipped is as extreme.")
+        if near(found, np.ceil(found)) and found < right:
+            raise Hint(f"Too few for {comparisons} comparisons. What is the least p-value that n pairs can have?")
+        raise Hint(f"Not the least number for {comparisons} comparisons; is it a whole number?")
+
+
+@lru_cache(maxsize=1)
+def _studies() -> tuple[int, float, float]:
+    """Comparisons of a setting, and the chances of a finding without and with the correction."""
+    from scipy.stats import ttest_1samp
+
+    from ..experiments.variants import VARIANTS
+
+    comparisons, studies = len(VARIANTS) - 1, 4000
+    accuracy = np.random.default_rng(17).standard_normal((studies, 1 + comparisons, 5))
+    p = ttest_1samp(accuracy[:, :1] - accuracy[:, 1:], 0.0, axis=2).pvalue.min(axis=1)
+    return comparisons, float((p < 0.05).mean()), float((comparisons * p < 0.05).mean())
+
+
+@exercise('a dictionary with "plain" and "Holm", two numbers of studies out of 1,000')
+def check_17_2(answer):
+    """Findings where there is nothing to be found."""
+    answer = mapping(answer, ["plain", "Holm"])
+    comparisons, *chances = _studies()
+    found = [number(answer[name], name) for name in ("plain", "Holm")]
+    # Two samples, of 1,000 and of 4,000 studies: four standard deviations of their difference.
+    widths = [4 * np.sqrt(1000 * p * (1 - p) * 1.25) for p in chances]
+    if max(found) <= 1 and max(found) > 0:
+        raise Hint("Count the studies instead of giving a share.")
+    if found[1] > found[0]:
+        raise Hint("The correction can only take findings away: are the two exchanged?")
+    if abs(found[0] - 50) < 30:
+        raise Hint("plain: so many have a small p-value in one comparison. How many in at least one of all?")
+    if abs(found[0] - 1000 * chances[0]) > widths[0]:
+        raise Hint(f"plain: each study has {comparisons} comparisons, all with the same learned runs, and five seeds.")
+    if abs(found[0] - found[1]) < 30:
+        raise Hint("Holm: as many as without the correction. Which p-value is compared with 0.05?")
+    if abs(found[1] - 1000 * chances[1]) > widths[1]:
+        raise Hint("Holm: the smallest p-value of a study, corrected for all comparisons of that study.")
+
+
+@lru_cache(maxsize=1)
+def _change() -> float:
+    """Relative change of the output for random images between two norms of the same bank."""
+    import torch
+
+    from ..experiments.design import EIGHT
+    from ..experiments.variants import give_filters
+    from keyfilters.networks.zoo.small import SmallConvNeXt
+
+    design, outputs = EIGHT, []
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for norm in (0.14, 1.0):
+            torch.manual_seed(0)
+            network = give_filters(SmallConvNeXt(dims=design.dims, depths=design.depths), "ideal-B", norm).eval()
+            outputs.append(network(torch.randn(16, 1, 28, 28, generator=torch.Generator().manual_seed(1))))
+    return float((outputs[0] - outputs[1]).norm() / outputs[1].norm())
+
+
+@exercise('a dictionary with "change", a number, and "imperfect" and "spoilt", two words')
+def check_17_3(answer):
+    """Whether the norm of a frozen bank matters."""
+    answer = mapping(answer, ["change", "imperfect", "spoilt"])
+    change = number(answer["change"], "change")
+    causes = {name: choice(answer[name], _CAUSES, name) for name in ("imperfect", "spoilt")}
+    if change == 0:
+        raise Hint("change: not a single digit differs. Do the two networks have different norms?")
+    if change < 0 or change > 100 * _change():
+        raise Hint("change: too large. Apart from the norm, are all weights of the two networks equal?")
+    if change < _change() / 100:
+        raise Hint("change: too small. Divide the norm of the difference of the outputs by that of the output.")
+    if causes["imperfect"] == "rounding":
+        raise Hint("imperfect: rounding is finer than that. What does a normalisation add before it takes a root?")
+    if causes["imperfect"] == "bias":
+        raise Hint("imperfect: what are the biases of a network that was not trained yet?")
+    if causes["imperfect"] != "constant":
+        raise Hint("imperfect: what in the division does not grow with the norm of the filters?")
+    if causes["spoilt"] != "bias":
+        raise Hint("spoilt: what is trained and added before the normalisation, whatever the norm of the filters is?")

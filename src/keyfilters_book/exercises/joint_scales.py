@@ -1,0 +1,95 @@
+"""Checks of chapter 10, joint scales."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keyfilters.filters import GROUPS
+from keyfilters.fitting import fit
+from keyfilters.models import ideal_filter
+from keyfilters.normalization import normalized_filters
+from .verdict import Hint, array, exercise, mapping, near, number, rounded
+
+__all__ = ["check_10_1", "check_10_2", "check_10_3"]
+
+_SCALES = np.linspace(0.2, 1.6, 1401)
+_FIRST, _SECOND = GROUPS["non-centred"], GROUPS["centred"]
+
+
+def _terms(keys, power: int) -> dict[int, np.ndarray]:
+    """Each key's term of the pooled objective at every scale."""
+    targets = normalized_filters()
+    return {k: (np.abs(ideal_filter(k, _SCALES) - targets[k - 1]) ** power).sum((1, 2)) for k in keys}
+
+
+@exercise('a dictionary with the scales "geometric" and "arithmetic"')
+def check_10_1(answer):
+    """Both means of the scales of the first group by method B."""
+    answer = mapping(answer, ["geometric", "arithmetic"])
+    fits = [fit(k, "B") for k in _FIRST]
+    scales = np.array([(f.sigma_x, f.sigma_y) for f in fits])
+    right = {"geometric": np.exp(np.log(scales).mean()), "arithmetic": scales.mean()}
+    found = {name: number(answer[name], name) for name in right}
+    if near(found["geometric"], right["arithmetic"]) and near(found["arithmetic"], right["geometric"]):
+        raise Hint("The two are exchanged: which of them can never be the smaller one?")
+    for name, mean in (("geometric", lambda v: np.exp(np.log(v).mean())), ("arithmetic", np.mean)):
+        if rounded(found[name], right[name], decimals=3):
+            continue
+        if near(found[name], mean(scales**2), rtol=1e-5):
+            raise Hint(f"{name}: these are variances; the mean of the scales is asked for.")
+        if any(near(found[name], mean(scales[:, axis]), rtol=1e-5) for axis in (0, 1)):
+            raise Hint(f"{name}: a key has a scale along x and one along y, and both belong to the group.")
+        raise Hint(f"{name}: take all scales of the keys {', '.join(map(str, _FIRST))} by method B, ten numbers.")
+
+
+@exercise('a dictionary with "C" and "D", each a pair: the scale, and the growth of the objective as a share')
+def check_10_2(answer):
+    """One scale for all keys but key 7."""
+    answer = mapping(answer, ["C", "D"])
+    for method, power in (("C", 1), ("D", 2)):
+        scale, growth = array(answer[method], [2], method)
+        terms = _terms([*_FIRST, *_SECOND], power)
+        groups = [sum(terms[k] for k in keys) for keys in (_FIRST, _SECOND)]
+        pooled = sum(groups)
+        right = _SCALES[pooled.argmin()]
+        if near(scale, np.mean([_SCALES[g.argmin()] for g in groups]), rtol=0, atol=0.004):
+            raise Hint(f"{method}: that is the mean of two joint scales; the sum of all terms has its own minimum.")
+        roots = sum(np.sqrt(term) for term in terms.values())
+        if power == 2 and near(scale, _SCALES[roots.argmin()], rtol=0, atol=0.004):
+            raise Hint("D: what is pooled, norms or their squares?")
+        if not near(scale, right, rtol=0, atol=0.004):
+            raise Hint(f"{method}: the scale is off. Add the terms of all seven keys, then take the minimum.")
+        share = pooled.min() / sum(g.min() for g in groups) - 1
+        if near(growth, 100 * share, rtol=0.02):
+            raise Hint(f"{method}: the growth as a share, not in per cent.")
+        if near(growth, share + 1, rtol=0.02):
+            raise Hint(f"{method}: that is the ratio of the sums. What share does one exceed the other by?")
+        if not near(growth, share, rtol=0.02):
+            raise Hint(f"{method}: compare the minimum of the sum with the sum of the two groups' own minima.")
+
+
+@exercise('a dictionary with "fall", a share, and "gain", a factor')
+def check_10_3(answer):
+    """Key 8 with a scale of its own."""
+    answer = mapping(answer, ["fall", "gain"])
+    fall, gain = number(answer["fall"], "fall"), number(answer["gain"], "gain")
+    terms = _terms(_FIRST, 2)
+    together, eighth = sum(terms.values()), terms[8]
+    others = together - eighth
+    right = 1 - (others.min() + eighth.min()) / together.min()
+    if near(fall, 100 * right, rtol=0.02):
+        raise Hint("fall: as a share, not in per cent.")
+    if near(fall, 1 - others.min() / together.min(), rtol=0.02):
+        raise Hint("fall: key 8 is left out, but its own best term still counts.")
+    if near(fall, 0, atol=1e-6) or fall < 0:
+        raise Hint("fall: two scales can do no worse than one. Is the minimum of the other four keys taken anew?")
+    if not (near(fall, right, rtol=0.02) or rounded(fall, right, decimals=3)):
+        raise Hint("fall: compare the minimum of the sum over five keys with the sum of two separate minima.")
+    factor = eighth[together.argmin()] / eighth.min()
+    # The minimum of key 8 is sharp: a coarser grid of scales changes this factor by some per cent.
+    if near(gain, 1 / factor, rtol=0.06):
+        raise Hint("gain: by what factor does the squared error fall? Which of the two errors is the larger one?")
+    if near(gain, np.sqrt(factor), rtol=0.06):
+        raise Hint("gain: of the squared error, which is the term of the objective.")
+    if not near(gain, factor, rtol=0.06):
+        raise Hint("gain: the term of key 8 at the shared scale, beside the same term at its own minimum.")

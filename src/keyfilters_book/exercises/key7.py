@@ -1,0 +1,85 @@
+"""Checks of chapter 9, key 7."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keyfilters.filters import learned_filters
+from keyfilters.fitting.methods import fit
+from keyfilters.normalization import dc_compensation, normalized_filters
+from keyfilters.spectrum import sharpest_gain
+from .verdict import Hint, call, exercise, mapping, near, number
+
+__all__ = ["check_9_1", "check_9_2", "check_9_3"]
+
+
+@exercise('a dictionary with the variance of the filtered noise under "learned" and "model"')
+def check_9_1(answer):
+    """How much white noise a filter amplifies."""
+    found = {name: number(value, name) for name, value in mapping(answer, ["learned", "model"]).items()}
+    filters = {"learned": normalized_filters()[6], "model": fit(7, "D1").model()}
+    for name, h in filters.items():
+        if near(found[name], h.sum() ** 2, rtol=1e-3):
+            raise Hint(
+                "That is the square of the sum, or the noise of the filter before it is normalised; neither is asked "
+                "for."
+            )
+        if near(found[name], np.sqrt((h**2).sum()), rtol=1e-3):
+            raise Hint("That is the standard deviation; the variance is asked for.")
+        if near(found[name], np.abs(h).sum(), rtol=1e-3) or near(found[name], np.abs(h).sum() ** 2, rtol=1e-3):
+            raise Hint("The l1 norm bounds the response; for variances the weights count with their squares.")
+        if not near(found[name], (h**2).sum(), rtol=5e-4):
+            raise Hint(f"The value of {name} is not right. (A simulation is not exact enough: use the weights.)")
+
+
+@exercise("a function of the scale sigma and of gamma that returns the largest gain")
+def check_9_2(answer):
+    """The largest gain of the model of key 7 over all waves of the grid."""
+    for sigma, gamma in ((0.7, 0.5), (1.5, 0.8), (0.3, 0.5)):
+        found, right = number(call(answer, sigma, gamma), "what the function returns"), sharpest_gain(sigma, gamma)[0]
+        if near(found, right - 1):
+            raise Hint("That is what the Laplacian adds; the image itself passes as well.")
+        if near(found, 1 / sigma**2):
+            raise Hint("That is the U at which the gain is largest, not the gain.")
+        if near(found, 1 + 8 * gamma * np.exp(-4 * sigma**2)) and not near(found, right):
+            raise Hint("That is the finest wave of all; for larger scales the smoothing has already damped it.")
+        if near(found, 1 + 2 * gamma / (np.e * sigma**2)) and not near(found, right):
+            raise Hint("It fails for small scales: which values can U take on the grid?")
+        if not near(found, right):
+            raise Hint("Write the gain as a function of U alone, and find where its derivative vanishes.")
+
+
+def relative_changes(factor: float, *, divided: bool = True) -> np.ndarray:
+    """Relative changes of sigma and gamma of the l2 fit when the constant is multiplied by a factor."""
+    raw, best = learned_filters()[6], fit(7, "D1")
+    constant = dc_compensation(raw, 7, "published").constant
+    h = raw - factor * constant
+    found = fit(7, "D1", filter=h / (h.sum() if divided else (raw - constant).sum()), normalized=True)
+    return np.array([found.sigma_x / best.sigma_x - 1, found.gamma / best.gamma - 1])
+
+
+@exercise(
+    'a dictionary with the relative changes under "sigma" and "gamma", for a constant that is 10 % larger in size'
+)
+def check_9_3(answer):
+    """Which parameter of key 7 follows the constant of the DC compensation."""
+    parts = mapping(answer, ["sigma", "gamma"])
+    found = np.array([number(parts[name], name) for name in ("sigma", "gamma")])
+    right, best = relative_changes(1.1), fit(7, "D1")
+    if near(found, right, rtol=0.02):
+        return
+    if near(found, 100 * right, rtol=0.02):
+        raise Hint("That is in per cent; give plain fractions.")
+    if near(found, right[::-1], rtol=0.02):
+        raise Hint("The two are exchanged: look again at which parameter is which.")
+    if near(found, right * [best.sigma_x, best.gamma], rtol=0.02):
+        raise Hint("These are differences; divide them by the parameters of the first fit.")
+    if near(found, 1 + right, rtol=2e-3):
+        raise Hint("These are ratios; a change is what they differ from one by.")
+    if near(found, relative_changes(0.9), rtol=0.02):
+        raise Hint("That is the constant made smaller in size.")
+    if near(found, relative_changes(1.1, divided=False), rtol=0.02):
+        raise Hint("The sum has changed with the constant: divide by the new one.")
+    raise Hint(
+        "Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1."
+    )

@@ -1,0 +1,93 @@
+"""Checks of chapter 21, LeNet-5 to depthwise networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .verdict import Hint, call, exercise, mapping, near, number
+
+__all__ = ["check_21_1", "check_21_2", "check_21_3"]
+
+
+@exercise('a dictionary: "parameters", of the whole network, and "side", the k of equal parts')
+def check_21_1(answer):
+    """LeNet-5 without the table of connections, and the kernel side that balances a separable layer."""
+    from ..background.costs import layer_cost
+    from ..background.lenet import LeNet5
+
+    found = mapping(answer, ["parameters", "side"])
+    parameters, side = number(found["parameters"], "parameters"), number(found["side"], "side")
+    full = LeNet5(table=[tuple(range(6))] * 16)
+    count = sum(p.numel() for p in full.parameters())
+    if parameters == sum(p.numel() for p in LeNet5().parameters()):
+        raise Hint("parameters: that is the network with its table. How many inputs has a map of C3 without it?")
+    if parameters == sum(p.numel() for p in full.c3.parameters()):
+        raise Hint("parameters: that is C3 alone; the whole network is asked for.")
+    if parameters == count - 16:
+        raise Hint("parameters: each map of C3 has a bias too.")
+    if parameters != count:
+        raise Hint("parameters: only C3 changes. Take the old C3 away and put the new one in its place.")
+    if near(side, 16):
+        raise Hint("side: the number of taps of a filter is not its side.")
+    right = next(k for k in range(1, 100) if 2 * layer_cost(6, 16, k, 1, "depthwise")["weights"]
+                 == layer_cost(6, 16, k, 1, "separable")["weights"])  # fmt: skip
+    if not near(side, right):
+        raise Hint("side: set the weights of the spatial filters equal to those of the mixture. What cancels?")
+
+
+@exercise("a function of the state x (84 numbers) and of j that returns the rubbish class's score, a number")
+def check_21_2(answer):
+    """The eleventh score of the softmax that LeNet-5's loss is."""
+    from ..background.lenet_codes import output_codes
+
+    codes, rng = output_codes("clothes"), np.random.default_rng(0)
+    for j in (84.0, 30.0):
+        x = rng.normal(size=84)
+        penalties = ((x - codes) ** 2).sum(axis=1)
+        dropped = (penalties + 2 * codes @ x).mean()  # the same for all classes
+        found = number(call(answer, x, j), "the score")
+        if near(found, dropped - j):
+            continue
+        if near(found, -j):
+            raise Hint(
+                "-j goes with the scores -y. What is the same for all ten classes must be taken from -j as well."
+            )
+        if near(found, dropped):
+            raise Hint("Where has j gone? The penalty of the rubbish class is j, whatever the state.")
+        if near(found, x @ x):
+            raise Hint("That holds for one value of j only.")
+        if near(found, j - dropped):
+            raise Hint("The sign is wrong: a large j makes the rubbish class improbable.")
+        if near(found, (dropped - j) / 2):
+            raise Hint("The scores of the classes are twice the inner products; the eleventh has the same unit.")
+        raise Hint("Expand the square in y, find what all ten classes share, and add it to -y and to -j.")
+
+
+@exercise(
+    "a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1"
+)
+def check_21_3(answer):
+    """The share of the sum of squares in the span of a bank."""
+    from ..background.factorisation import span_share
+
+    rng = np.random.default_rng(0)
+    bank = rng.normal(size=(3, 5, 5)) + 1.0  # far from orthogonal
+    kernels = rng.normal(size=(20, 5, 5)) * rng.uniform(0.1, 3, size=(20, 1, 1)) + 0.3
+    found, right = number(call(answer, kernels, bank), "the share"), span_share(kernels, bank)
+    w, f = kernels.reshape(20, -1), bank.reshape(3, -1)
+    cosines = (w @ (f / np.linalg.norm(f, axis=1, keepdims=True)).T) ** 2
+    total = (w**2).sum()
+    each = [span_share([k], bank) for k in kernels]
+    for mistake, hint in (
+        (1 - right, "That is the share outside of the span."),
+        (cosines.sum() / total, "The filters are not orthogonal: what two of them share has been counted twice."),
+        (cosines.max(axis=1).sum() / total, "That takes one filter for each kernel; combinations of all are allowed."),
+        (np.sqrt(right), "That is a ratio of norms; the share is one of sums of squares."),
+        (np.mean(each), "That is a mean over the kernels: a large kernel has to count more than a small one."),
+    ):
+        if near(found, mistake):
+            raise Hint(hint)
+    if not near(found, right):
+        raise Hint(
+            "Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels."
+        )

@@ -1,0 +1,89 @@
+"""Checks of chapter 7, methods C1 and C2."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keyfilters.fitting.landscape import two_scale_problem
+from keyfilters.fitting.methods import fit
+from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
+
+__all__ = ["check_7_1", "check_7_2", "check_7_3"]
+
+
+@exercise("a function of a list of numbers and of one of them, c, that returns the multiplier of c")
+def check_7_1(answer):
+    """The condition for a minimum in a corner, for a constant and a list."""
+    numbers = np.array([0.9, -2.0, 3.5, 1.7, 0.2, 6.0, -0.3])
+    for c in sorted(numbers):
+        found = number(call(answer, numbers.copy(), c), "what the function returns")
+        right = float((numbers > c).sum() - (numbers < c).sum())
+        if right and near(found, -right):
+            raise Hint("The sign is wrong: the multiplier has to balance the other slopes, not to equal them.")
+        if right and (near(found, right / len(numbers)) or near(found, right / (len(numbers) - 1))):
+            raise Hint("Each residual counts with its slope; nothing is divided by their number.")
+        if near(found, (numbers - c).sum()):
+            raise Hint("That adds up residuals. The slope of |r| is the sign of r.")
+        if not near(found, right):
+            raise Hint("How many slopes are +1, and how many -1? The residual of c itself is not among them.")
+
+
+TAPS = (0, 10, 20, 30, 41, 48)
+
+
+@exercise('a dictionary: "taps", the indices of the residuals that are not zero, and "moved", a number')
+def check_7_2(answer):
+    """The l1 fit finds the taps that are wrong, the l2 fit moves."""
+    parts = mapping(answer, ["taps", "moved"])
+    optimum = fit(5, "C1")
+    corrupt = optimum.model().ravel().copy()
+    corrupt[list(TAPS)] += 0.05
+    fits = {m: fit(5, m, filter=corrupt.reshape(7, 7), normalized=True) for m in ("C1", "D1")}
+    nonzero = np.flatnonzero(np.abs(fits["C1"].model().ravel() - corrupt) > 1e-9)
+    taps = np.unique(array(parts["taps"], [None], "taps"))
+    if len(taps) > 2 * len(nonzero):
+        raise Hint(
+            "Too many taps: rounding leaves residuals of the order of 1e-16, and least squares moves all of them."
+        )
+    if not np.array_equal(taps, nonzero):
+        raise Hint("The taps are not right. They count from 0 along the rows of the filter, flattened.")
+    changes = np.array([fits["D1"].sigma_x - optimum.sigma_x, fits["D1"].sigma_y - optimum.sigma_y])
+    moved = number(parts["moved"], "moved")
+    if abs(moved) < 1e-9:
+        raise Hint("That is how far the l1 fit moves; the l2 fit is asked for.")
+    if near(moved, np.linalg.norm(changes), rtol=1e-3):
+        raise Hint(
+            "That is the length of the shift in the plane of the scales; the larger of the two changes is asked for."
+        )
+    right = np.abs(changes).max()
+    if not (rounded(moved, right, digits=2) or near(moved, float(f"{right:.0e}"))):  # one digit as it is printed
+        raise Hint("moved is not right: compare the scales of the D1 fit with those that the model was made with.")
+
+
+@exercise("the multipliers of the two taps, in the order of the certificate: an array of two numbers")
+def check_7_3(answer):
+    """The multipliers at a corner, from the residuals and their derivatives."""
+    found, optimum = array(answer, [2]), fit(1, "C1")
+    right = np.array(optimum.certificate.multipliers)
+    if rounded(found, right, decimals=3):
+        return
+    if near(found, -right, rtol=1e-4):
+        raise Hint("The sign is wrong: the sum of all slopes, those of the two taps included, is zero.")
+    if near(found, right[::-1], rtol=1e-4):
+        raise Hint("The two are exchanged: the certificate names the taps in another order.")
+    if near(np.abs(found - right), 1, rtol=1e-4) or near(np.abs(found + right), 1, rtol=1e-4):
+        raise Hint(
+            "A residual that vanishes has the sign of a rounding error: leave both out of the sum over the others."
+        )
+    residual, jacobian, _ = two_scale_problem(1).evaluate(np.square([optimum.sigma_x, optimum.sigma_y]))
+    mirrored = [(y + 3) * 7 + x + 3 for x, y in optimum.certificate.active]
+    slopes = np.sign(residual)
+    slopes[mirrored] = 0
+    if near(found, np.linalg.solve(jacobian[mirrored].T, -slopes @ jacobian), rtol=1e-4):
+        raise Hint("These are other taps: y points up, row 0 of the filter is the top row.")
+    if (np.abs(found) > 1).any():
+        raise Hint("At a minimum no multiplier exceeds 1 in size. Do the indices name the taps of the certificate?")
+    raise Hint(
+        "Two equations, one for each scale: the slopes of the other residuals on one side, those of the two taps on "
+        "the other."
+    )

@@ -1,0 +1,93 @@
+"""Checks of chapter 4, normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keyfilters.filters import KEYS, learned_filters
+from keyfilters.models import ideal_filter
+from keyfilters.moments import monomial_response, spread
+from keyfilters.normalization import dc_compensation, dc_error, normalize, normalized_filters
+from .verdict import Hint, array, exercise, near, rounded
+
+__all__ = ["check_4_1", "check_4_2", "check_4_3"]
+
+
+@exercise("the normalised filter, an array of 7 x 7 numbers")
+def check_4_1(answer):
+    """Key 3 divided by its response to the monomial of its axis."""
+    found, h, right = array(answer, [7, 7]), learned_filters()[2], normalized_filters()[2]
+    if near(found, h, rtol=1e-4):
+        raise Hint("That is the learned filter, before the division.")
+    if near(found, -right, rtol=1e-4):
+        raise Hint(
+            "The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u."
+        )
+    if near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4):
+        raise Hint("That is the response to x. Along which axis does key 3 differentiate?")
+    if near(found, h / np.abs(h).sum(), rtol=1e-4):
+        raise Hint("This has unit l1 norm; unit response is asked for.")
+    if not rounded(found, right, decimals=3):
+        raise Hint("Divide by one number, the response of key 3 to the monomial of its axis.")
+
+
+def slopes(key: int, constant: float, step: float = 1e-7) -> np.ndarray:
+    """Slopes of the compactness criterion to the left and to the right of a constant."""
+    left, here, right = dc_error(learned_filters()[key - 1], [constant - step, constant, constant + step])
+    return np.array([here - left, right - here]) / step
+
+
+@exercise("the slopes to the left and to the right, a row for key 7 and a row for key 8: an array of 2 x 2 numbers")
+def check_4_2(answer):
+    """Both minima of the compactness criterion are corners."""
+    found = array(answer, [2, 2])
+    right, elsewhere = (
+        np.array([slopes(key, dc_compensation(learned_filters()[key - 1], key, dc).constant) for key in (7, 8)])
+        for dc in ("exact", "published")
+    )
+    if near(found, elsewhere, rtol=0.01):
+        raise Hint("These are the slopes at the published constants, which lie beside the corners.")
+    if near(found, right[::-1], rtol=0.01):
+        raise Hint("The rows are exchanged: key 7 comes first.")
+    if near(found, right[:, ::-1], rtol=0.01):
+        raise Hint("The columns are exchanged: the left slope comes first.")
+    if near(found, right * [-1, 1], rtol=0.01):
+        raise Hint("Both are distances from the minimum upwards; a slope counts along the axis of C.")
+    if near(found[:, 0], found[:, 1], rtol=0.01):
+        raise Hint("A centred difference averages the two sides; take one difference for each.")
+    if not near(found, right, rtol=0.01):
+        raise Hint(
+            "Are the differences divided by the step, and is the step smaller than the distance to the next pixel "
+            "value?"
+        )
+
+
+def restored() -> tuple[list[np.ndarray], np.ndarray]:
+    """The contaminated key 8, restored by the criterion and by the mean of the border, and the truth."""
+    model = ideal_filter(8, 0.6)
+    contaminated = 0.5 * model - 0.03
+    border = np.ones((7, 7), dtype=bool)
+    border[1:-1, 1:-1] = False
+    by_border = contaminated - contaminated[border].mean()
+    return [normalize(contaminated, 8, dc="exact"), by_border / by_border.sum()], model / model.sum()
+
+
+@exercise("the largest absolute error of a weight, by the criterion and by the border mean: an array of two numbers")
+def check_4_3(answer):
+    """How well either estimate of the background restores a known filter."""
+    found = array(answer, [2])
+    estimates, truth = restored()
+    right = [np.abs(f - truth).max() for f in estimates]
+    if near(found, right[::-1], rtol=1e-2, atol=0):
+        raise Hint("The two are exchanged: the criterion comes first.")
+    if near(found, [np.abs(f - truth).sum() for f in estimates], rtol=1e-2, atol=0):
+        raise Hint("That is the sum of the errors; the largest one is asked for.")
+    if (found < 0).any():
+        raise Hint("An absolute error is not negative.")
+    if found.max() > 0.1:
+        raise Hint(
+            "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
+            "the published one?"
+        )
+    if not rounded(found, right, digits=2):
+        raise Hint("Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.")

@@ -1,0 +1,73 @@
+"""Checks of chapter 14, performance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..benchmarks import SCALES
+from keyfilters.fitting.problem import factors
+from .verdict import Hint, array, call, exercise, mapping, near, number
+
+__all__ = ["check_14_1", "check_14_2", "check_14_3"]
+
+
+@exercise('a dictionary with "made" and "enough", two numbers of kernels')
+def check_14_1(answer):
+    """Kernels for one map with two scales."""
+    answer = mapping(answer, ["made", "enough"])
+    made, enough, n = number(answer["made"], "made"), number(answer["enough"], "enough"), SCALES.size
+    if near(made, n**2):
+        raise Hint("made: a point of the grid stands for a two-dimensional filter. How many kernels does it take?")
+    if not near(made, 2 * n**2):
+        raise Hint("made: count the points of the grid, and the kernels at one point.")
+    if near(enough, n):
+        raise Hint("enough: so many scales an axis has, but the map has two axes.")
+    if near(enough, n**2):
+        raise Hint("enough: the kernel along x does not depend on the scale along y.")
+    if not near(enough, 2 * n):
+        raise Hint("enough: how many different scales occur along each axis?")
+
+
+@exercise("the difference quotient of the seven taps, an array")
+def check_14_2(answer):
+    """A central difference quotient of the factor in s."""
+    found = array(answer, [7])
+    s, step = 0.4, 1e-5
+    value, slope, _ = factors("forward", s, 7, "crop")
+    if near(found, slope, rtol=0, atol=1e-8):
+        return
+    above, below = (factors("forward", x, 7, "crop")[0] for x in (s + step, s - step))
+    one_sided = [(above - value) / step, (value - below) / step]
+    if any(near(found, quotient, rtol=0, atol=1e-9) for quotient in one_sided):
+        raise Hint("The error of a one-sided quotient falls with the step, that of a central one with its square.")
+    for factor, hint in (
+        (2, "By what is the difference divided? The two points lie two steps apart."),
+        (2 * step, "That is the difference itself, not yet a quotient."),
+        (-1, "The sign is wrong: which value is subtracted from which?"),
+        (2 * np.sqrt(s), "That is the derivative by the scale; the matrix gives the one by the variance s."),
+    ):
+        if near(found, factor * slope, rtol=1e-5, atol=1e-10):
+            raise Hint(hint)
+    raise Hint("Take the first of the three arrays of factors() at two variances on both sides of s.")
+
+
+@exercise("a function of column factors (m x 7), row factors (n x 7) and target (7 x 7) that returns an m x n array")
+def check_14_3(answer):
+    """A map of the squared l2 norm by products of matrices."""
+    rng = np.random.default_rng(20260514)
+    column, row, target = rng.normal(size=(5, 7)), rng.normal(size=(4, 7)), rng.normal(size=(7, 7))
+    found = array(call(answer, column, row, target), [5, 4], "the map")
+    residual = column[:, None, :, None] * row[None, :, None, :] - target
+    right = (residual**2).sum((2, 3))
+    if near(found, right):
+        return
+    cross = column @ target @ row.T
+    for wrong, hint in (
+        (np.sqrt(right), "That is the norm; its square is asked for."),
+        (right + cross, "How often does the mixed term occur in a square?"),
+        (right - (target**2).sum(), "The energy of the target is missing."),
+        (right + 2 * cross - 2 * column @ target.T @ row.T, "The mixed term has the target turned over its diagonal."),
+    ):
+        if near(found, wrong):
+            raise Hint(hint)
+    raise Hint("Expand the square under the sum into three terms, and sum each of them over the pixels by itself.")

@@ -1,0 +1,137 @@
+"""How well numbers agree: counts of matching digits, and sizes over many powers of ten."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.lines import Line2D
+
+from keyfilters.figures.style import COLOURS, MARKERS, ink, styled
+
+
+@styled
+def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.4, largest: int = 17) -> mpl.figure.Figure:
+    """Return how many numbers of each group agree to how many digits.
+
+    Parameters
+    ----------
+    groups : dict of str to dict of str to array_like
+        Group to verdict to matching digits, one value per number. Values are rounded down; every verdict
+        that a group has gets a line of marks, each with the count for its number of digits.
+    width, row_height : float
+        Inches.
+    largest : int
+        Right end of the axis.
+
+    Raises
+    ------
+    ValueError
+        If there are more verdicts than colours, or a group is empty.
+    """
+    verdicts = list(dict.fromkeys(v for group in groups.values() for v in group))
+    if len(verdicts) > len(COLOURS) - 1:
+        raise ValueError(f"{len(verdicts)} verdicts: expected at most {len(COLOURS) - 1}, one colour each")
+    lines = {label: {v: np.asarray(d, dtype=float) for v, d in group.items() if len(d)} for label, group in groups.items()}
+    for label, group in lines.items():
+        if not group:
+            raise ValueError(f"group {label!r} is empty: expected at least one number")
+    total = sum(len(group) for group in lines.values())
+    fig, ax = plt.subplots(figsize=(width, row_height * total + 1.4))
+    y, centres = 0, []
+    for label, group in lines.items():
+        centres.append(y + (len(group) - 1) / 2)
+        for verdict, digits in group.items():
+            i = verdicts.index(verdict)
+            for digit, count in zip(*np.unique(np.floor(digits), return_counts=True), strict=True):
+                ax.scatter(digit, y, s=190 + 6 * min(count, 40), color=COLOURS[1 + i], marker=MARKERS[i], zorder=3)
+                # The middle of a triangle lies lower than that of its box.
+                ax.annotate(
+                    str(count), (digit, y), xytext=(0, -2 if MARKERS[i] == "^" else 0), textcoords="offset points", ha="center",
+                    va="center_baseline", fontsize=11, color=ink(mpl.colors.to_rgba(COLOURS[1 + i])), zorder=4,
+                )  # fmt: skip
+            y += 1
+        if y < total:
+            ax.axhline(y - 0.5, color="0.85", linewidth=1)
+    ax.set(
+        yticks=centres, yticklabels=list(lines), ylim=(total - 0.4, -0.6), xlim=(-0.8, largest + 0.8),
+        xticks=range(0, largest + 1, 2), xlabel="matching significant digits",
+    )  # fmt: skip
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    handles = [
+        Line2D([], [], linestyle="none", marker=MARKERS[i], markersize=10, color=COLOURS[1 + i], label=verdict)
+        for i, verdict in enumerate(verdicts)
+    ]
+    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return fig
+
+
+@styled
+def log_dots(
+    groups, *, xlabel: str, floor: float = 1e-16, references=None, width: float = 7.4, row_height: float = 0.62
+) -> mpl.figure.Figure:  # fmt: skip
+    """Return labelled values per group on a logarithmic axis.
+
+    Parameters
+    ----------
+    groups : dict of str to dict of str to float
+        Group (a row) to point label to value. Values below ``floor`` are drawn on it.
+    xlabel : str
+    floor : float
+        Left end of the axis.
+    references : dict of str to float, optional
+        Vertical lines with a legend entry.
+    width, row_height : float
+        Inches.
+
+    Raises
+    ------
+    ValueError
+        If a value is negative by more than ``floor``, or not finite.
+    """
+    fig, ax = plt.subplots(figsize=(width, row_height * len(groups) + 1.2))
+    highest = max([floor, *(v for group in groups.values() for v in group.values())])
+    # A character of the labels is about 0.09 inches wide; the axis is about 1.4 inches narrower than the figure.
+    per_character = 0.09 * np.log10(highest / floor * 32) / (width - 1.4)
+    for y, (label, group) in enumerate(groups.items()):
+        values = np.array(list(group.values()), dtype=float)
+        if not np.isfinite(values).all() or (values < -floor).any():
+            raise ValueError(f"group {label!r} holds {values.min():g}: expected finite values >= 0")
+        x = np.maximum(values, floor)
+        ax.scatter(x, np.full(len(x), y), s=36, color=COLOURS[1 + y % 6], zorder=3)
+        _write_labels(ax, np.log10(x), y, list(group), per_character)
+    for i, (label, value) in enumerate((references or {}).items()):
+        ax.axvline(value, color="0.4", linewidth=1.4, linestyle=("--", ":", "-.")[i % 3], label=label)
+    ax.set(
+        xscale="log", xlim=(floor / 4, highest * 8), xlabel=xlabel, yticks=range(len(groups)), yticklabels=list(groups),
+        ylim=(len(groups) - 0.3, -0.7),
+    )  # fmt: skip
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    if references:
+        fig.legend(loc="outside lower center", ncols=2, frameon=False)
+    return fig
+
+
+def _write_labels(ax, positions, y, labels, per_character: float) -> None:
+    """Labels above their points, in their order; labels that would overlap are written as one."""
+    order = np.argsort(positions, kind="stable")
+    together = [([positions[i]], [labels[i]]) for i in order]
+
+    def half_width(entry):
+        return per_character * (len(", ".join(entry[1])) + 1) / 2
+
+    k = 0
+    while k + 1 < len(together):
+        here, there = together[k], together[k + 1]
+        if np.mean(there[0]) - np.mean(here[0]) < half_width(here) + half_width(there):
+            together[k : k + 2] = [(here[0] + there[0], here[1] + there[1])]
+            k = max(k - 1, 0)  # the longer label may reach its left neighbour
+        else:
+            k += 1
+    for where, texts in together:
+        ax.text(
+            10 ** np.mean(where), y - 0.18, ", ".join(texts), ha="center", va="bottom", fontsize=11, zorder=2.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        )  # fmt: skip

@@ -1,0 +1,461 @@
+"""What a notebook shows: figures, tables and numbers, with the data behind them.
+
+Each function writes the data into the results folder (`KEYFILTERS_RESULTS`, or `results/<notebook>` in the folder where
+the notebook runs) and then shows the object as the book needs it. The files hold nothing that changes from run to run, so two
+runs write the same bytes. In plain Jupyter or Colab the same cells run and show the same figures and tables, and the
+numbers, which only the book puts into its text, are printed.
+
+>>> import os, tempfile
+>>> import pandas as pd
+>>> os.environ["KEYFILTERS_RESULTS"] = tempfile.mkdtemp()
+>>> table(pd.DataFrame({"key": [1, 2], "sigma": [0.5, 0.25]}), "tbl-example", caption="Two scales.")
+>>> print((results_folder() / "tbl-example.csv").read_text())
+key,sigma
+1,0.5
+2,0.25
+<BLANKLINE>
+>>> del os.environ["KEYFILTERS_RESULTS"]
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import math
+import numbers
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from keyfilters.output import written
+
+from .claims import CLAIMS, read_claims
+from .legible import check_legible
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["ParameterError", "at_least", "begin", "claim", "figure", "names", "number", "power_of_ten", "results_folder", "table"]
+
+RESULTS = "KEYFILTERS_RESULTS"
+"""The build sets this variable to the folder for results of the notebook that it executes."""
+
+_NOTEBOOK = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MISSING = "–"
+# In a sentence a number has a minus, not a hyphen; a hyphen within a word, a range or an exponent stays.
+_MINUS = re.compile(r"(?<![\w.)-])-(?=[\d.])")
+_PNG_DPI = 144
+
+
+class ParameterError(ValueError):
+    """A notebook cannot run with this parameter; Jupyter and the build show the one line, no traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def at_least(least: float, /, *, most: float | None = None, entries: int | None = None, **parameters: Any) -> None:
+    """Check parameters of the notebook before anything is computed with them.
+
+    Parameters
+    ----------
+    least, most : the smallest and (where there is one) the largest value that makes sense; where `least` is an int,
+        the values must be whole numbers, where it is a float, finite numbers
+    entries : for parameters that are lists, the fewest entries, all of them different; `least` and `most` hold for each
+    parameters : the notebook's parameters under their own names, as in ``page.at_least(2, draws=draws)``
+
+    Raises `ParameterError`, one line that names the parameter, its value and what to set it to.
+
+    >>> at_least(2, draws=2)
+    >>> at_least(2, draws=1)
+    Traceback (most recent call last):
+    keyfilters_book.page.ParameterError: draws is 1; set it to a whole number of at least 2
+    >>> at_least(0.0, most=1.0, share=2)
+    Traceback (most recent call last):
+    keyfilters_book.page.ParameterError: share is 2; set it to a number from 0 to 1
+    >>> at_least(0, entries=2, seeds=[7])
+    Traceback (most recent call last):
+    keyfilters_book.page.ParameterError: seeds is [7]; set it to a list of 2 or more, all different, each a whole number of at least 0
+    """
+    whole = isinstance(least, int)
+
+    def fits(value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
+            return False
+        return math.isfinite(value) and least <= value and (most is None or value <= most)
+
+    wanted = f"a {'whole ' if whole else ''}number " + (
+        f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+    )
+    for name, value in parameters.items():
+        if entries is None:
+            if not fits(value):
+                raise ParameterError(f"{name} is {value!r}; set it to {wanted}")
+        # The same seed twice would be a sample of two without a standard error.
+        elif not isinstance(value, list | tuple) or not all(map(fits, value)) or len(set(value)) < max(entries, len(value)):
+            raise ParameterError(f"{name} is {value!r}; set it to a list of {entries} or more, all different, each {wanted}")
+
+
+def names(known: Iterable[str], /, *, needed: Iterable[str] = (), **parameters: Any) -> None:
+    """Check parameters of the notebook that are lists of names, such as the variants that are trained.
+
+    Parameters
+    ----------
+    known, needed : the names that mean something, and those that the page cannot do without
+    parameters : as for `at_least`
+
+    Raises `ParameterError` as that does.
+
+    >>> names(("learned", "random"), needed=["learned"], variants=["random"])
+    Traceback (most recent call last):
+    keyfilters_book.page.ParameterError: variants is ['random']; set it to a list of names, each once, with learned, from learned, random
+    """
+    known, needed = list(known), list(needed)
+    wanted = f"a list of names, each once{', with ' if needed else ''}{' and '.join(needed)}, from {', '.join(known)}"
+    for name, value in parameters.items():
+        fits = isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value)
+        if not fits or len(set(value)) < len(value) or not set(needed) <= set(value) <= set(known):
+            raise ParameterError(f"{name} is {value!r}; set it to {wanted}")
+
+
+def power_of_ten(value: float) -> float:
+    """The least power of ten at or above a rounding error: its bound.
+
+    The digits of a rounding error depend on the order in which a processor adds; a page states the bound instead.
+    It is never below 1e-14, which is what rounding may do to a sum of 49 numbers of size 1: a smaller error, and one
+    that happens to be 0, is luck. Raises `ValueError` for a negative or infinite value.
+
+    >>> power_of_ten(3e-13), power_of_ten(1e-13), power_of_ten(0)
+    (1e-12, 1e-13, 1e-14)
+    """
+    if not 0 <= value < math.inf:
+        raise ValueError(f"value is {value}; expected the size of an error, at least 0 and finite")
+    # Decimal knows the exponent exactly, where a logarithm would round.
+    exact = Decimal(repr(max(float(value), 1e-14)))
+    exponent = exact.adjusted()
+    return float(f"1e{exponent if exact == Decimal(1).scaleb(exponent) else exponent + 1}")
+
+
+_notebook = ""
+
+
+def begin(notebook: str) -> None:
+    """Name the notebook that begins here; outside of the build its data go to ``results/<notebook>``.
+
+    Neither Jupyter nor papermill tells a notebook its name: the first code cell, which the command
+    ``python -m keyfilters_build launch`` writes, calls this. Raises `ValueError` for what is no name of a notebook.
+
+    >>> begin("Method A")
+    Traceback (most recent call last):
+    ...
+    ValueError: notebook is 'Method A'; expected its file name without .ipynb, such as 'method_a'
+    """
+    global _notebook
+    if not isinstance(notebook, str) or not _NOTEBOOK.fullmatch(notebook):
+        raise ValueError(f"notebook is {notebook!r}; expected its file name without .ipynb, such as 'method_a'")
+    _notebook = notebook
+
+
+def results_folder() -> Path:
+    """The folder that takes the data of this notebook; made when it is not there."""
+    folder = Path(os.environ.get(RESULTS) or Path("results", _notebook))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _checked(name: str) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"name is {name!r}; expected lower-case letters, digits and hyphens, such as 'fig-learned-filters'"
+        )
+    return name
+
+
+def _shell() -> Any:
+    """The running kernel, or None in plain Python: there is nothing to show then."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
+def _show(bundle: dict[str, Any]) -> None:
+    if _shell() is not None:
+        from IPython.display import display
+
+        display(bundle, raw=True)
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """A reader sees the whole file or the one before."""
+    with written(path, force=True) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _is_frame(data: Any) -> bool:
+    return hasattr(data, "to_csv")
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Full precision; the index is written unless it merely counts the rows."""
+    import pandas as pd
+
+    return frame.to_csv(index=not isinstance(frame.index, pd.RangeIndex), lineterminator="\n")
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    """As `numpy.savez` writes it, but with one fixed time stamp, so that equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0)), member.getvalue())
+    return buffer.getvalue()
+
+
+def figure(fig: Figure, name: str, *, data: Any) -> None:
+    """Store a figure and the data behind it, show it, and close it.
+
+    Parameters
+    ----------
+    fig : matplotlib figure
+    name : the figure's name, the same as in the metadata of the cell, such as ``"fig-learned-filters"``
+    data : what is drawn: a DataFrame (stored as ``<name>.csv``), or an array or a mapping from names to arrays
+        (stored as ``<name>.npz``)
+
+    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label, for data that are
+    neither, and for text too small to read in the column of a page.
+    """
+    import matplotlib
+    from matplotlib import pyplot
+
+    name = _checked(name)
+    if data is None:
+        raise ValueError(f"{name}: data is None; expected a DataFrame, an array or a mapping from names to arrays")
+    svg, png = io.BytesIO(), io.BytesIO()
+    # The salt fixes the ids of clip paths and markers, which are random otherwise.
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
+    pyplot.close(fig)
+    check_legible(svg.getvalue(), name)
+    folder = results_folder()
+    if _is_frame(data):
+        _write(folder / f"{name}.csv", _csv(data))
+    else:
+        arrays = data if isinstance(data, Mapping) else {"data": data}
+        _write(folder / f"{name}.npz", _npz(arrays))
+    _write(folder / f"{name}.svg", svg.getvalue())
+    from base64 import b64encode
+
+    _show({"image/png": b64encode(png.getvalue()).decode("ascii"), "text/plain": f"figure {name}"})
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars as Python's own, whose text does not name numpy."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_SIGNED_ZERO = re.compile(r"[+-]?(0(?:\.0*)?)(?:e[+-]?0+)?")
+
+
+def _text(value: Any, format_: str | Callable[[Any], str] | None) -> str:
+    value = _plain(value)
+    if (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in ("NAType", "NaTType")
+    ):
+        return _MISSING
+    if callable(format_):
+        return format_(value)
+    if format_ is None:
+        return str(value)
+    text = format_.format(value)
+    # A difference that is zero to its printed digits has no sign worth printing.
+    zero = _SIGNED_ZERO.fullmatch(text)
+    return zero[1] if zero else text
+
+
+def table(
+    frame: pd.DataFrame,
+    name: str,
+    *,
+    caption: str,
+    formats: Mapping[str, str | Callable[[Any], str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    link: Mapping[str, str | Callable[[Any], str | None]] | None = None,
+    wrap: bool = False,
+) -> None:
+    """Store a table and show it, numbered and captioned.
+
+    Parameters
+    ----------
+    frame : DataFrame; a named or non-counting index becomes the first column
+    name : the table's name, such as ``"tbl-method-a"``, referred to by the role ``numref``
+    caption : one line of MyST Markdown
+    formats : column -> format string such as ``"{:.4f}"``, or a function from the value to its text
+    headers : column -> heading in MyST Markdown, such as ``r"$\\sigma_x$"``
+    link : column -> target of the link that a cell's text becomes, as a format string of the value
+        (``"#deviation-{}"``) or a function from the value to the target, or to None where there is none; cells without
+        value stay plain
+    wrap : let long cells break into lines; for tables of words
+
+    Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table
+    or caption, and for columns that are not there.
+    """
+    import pandas as pd
+
+    name = _checked(name)
+    if not caption or not caption.strip():
+        raise ValueError(f"{name}: the caption is empty; expected a sentence")
+    formats, headers, link = dict(formats or {}), dict(headers or {}), dict(link or {})
+    stored = _csv(frame)
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    if frame.empty:
+        raise ValueError(f"{name}: the table is empty; expected at least one row and one column")
+    for column in [*formats, *headers, *link]:
+        if column not in frame.columns:
+            raise ValueError(f"{name}: no column {column!r}; the columns are {', '.join(map(str, frame.columns))}")
+    texts = {column: [_text(value, formats.get(column)) for value in frame[column]] for column in frame.columns}
+    titles = [headers.get(column, str(column).replace("_", " ")) for column in frame.columns]
+    numeric = [bool(pd.api.types.is_numeric_dtype(frame[column])) for column in frame.columns]
+
+    def linked(column: Any, row: int) -> str:
+        text = texts[column][row].replace("|", r"\|").replace("\n", " ")
+        target = link.get(column)
+        if target is None or text in (_MISSING, ""):
+            return text
+        value = _plain(frame[column].iloc[row])
+        address = target(value) if callable(target) else target.format(value)
+        return f"[{text}]({address})" if address else text
+
+    rows = [[linked(column, row) for column in frame.columns] for row in range(len(frame))]
+    lines = [f":::{{table}} {' '.join(caption.split())}", f":name: {name}", *([":class: wrap"] if wrap else []), ""]
+    lines += [f"| {' | '.join(titles)} |", f"| {' | '.join('---:' if right else ':---' for right in numeric)} |"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += [":::"]
+    _write(results_folder() / f"{name}.csv", stored)
+    _show(
+        {
+            "text/markdown": "\n".join(lines),
+            "text/html": _html(titles, [texts[column] for column in frame.columns], caption),
+            "text/plain": f"table {name}",
+        }
+    )
+
+
+def _html(titles: list[str], columns: list[list[str]], caption: str) -> str:
+    """The same table for readers of the notebook, where MyST is not understood."""
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in zip(*columns, strict=True)
+    )
+    return (
+        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _bound(value: float, format_: str, bound: str) -> str:
+    """The text of `value`, rounded up or down and not to the nearest, so that it bounds the value."""
+    if bound not in ("up", "down"):
+        raise ValueError(f"bound is {bound!r}; expected 'up' or 'down'")
+    text = Decimal(format_.format(value).replace(",", ""))
+    step = Decimal(1).scaleb(int(text.as_tuple().exponent))
+    exact = Decimal(repr(float(value)))
+    if bound == "up" and text < exact:
+        text += step
+    if bound == "down" and text > exact:
+        text -= step
+    return format_.format(float(text))
+
+
+# Nothing that would end the marker, a cell of a table or the sentence itself.
+_STATEMENT = re.compile(r"[^\s`\"<>.](?:[^`\"<>\n]*[^\s`\"<>.])?")
+
+
+def claim(statement: str, *, holds: bool, shown: str) -> None:
+    """State what this run found about something that another run may find otherwise.
+
+    A trained network, a sample or a test comes out differently on another processor or with other parameters. Where
+    the claim does not hold nothing is raised: the page says so at the sentence that rests on it, which is followed by
+    the marker ``<!-- claim: statement -->``, is marked on top, and is listed at the end of the build.
+
+    Parameters
+    ----------
+    statement : a short sentence without its full stop, as a literal, unique in the notebook
+    holds : whether the run agrees; demand a margin, three standard errors where there is chance
+    shown : the numbers that decided, with their units
+
+    Adds to ``claims.json``; in a notebook outside of the build it prints a claim that does not hold. Raises
+    `ValueError` for a statement that cannot stand in a marker, and where `holds` is no truth value or `shown` is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> os.environ["KEYFILTERS_RESULTS"] = tempfile.mkdtemp()
+    >>> claim("more images help", holds=0.91 > 0.88 + 3 * 0.004, shown="0.91 and 0.88, standard error 0.004")
+    >>> del os.environ["KEYFILTERS_RESULTS"]
+    """
+    if not isinstance(statement, str) or not _STATEMENT.fullmatch(statement) or "--" in statement:
+        raise ValueError(
+            f"statement is {statement!r}; expected a short sentence in one line, without full stop, quotation marks, "
+            "backticks, < > or --"
+        )
+    if not isinstance(holds, bool | np.bool_):
+        raise ValueError(f"{statement}: holds is {holds!r}; expected True or False")
+    if not isinstance(shown, str) or not shown.strip():
+        raise ValueError(f"{statement}: shown is {shown!r}; expected the numbers that decided, as text")
+    folder = results_folder()
+    claims = read_claims(folder)
+    made = {"holds": bool(holds), "shown": " ".join(shown.split())}
+    _write(folder / CLAIMS, json.dumps(claims | {statement: made}, indent=1, ensure_ascii=False) + "\n")
+    if not holds and RESULTS not in os.environ:
+        print(f"not so in this run: {statement} ({made['shown']})")
+
+
+def number(
+    name: str, value: float | int | str, format_: str | None = None, *, bound: Literal["up", "down"] | None = None
+) -> None:
+    """Store a computed number and make it available to the text of the notebook.
+
+    Parameters
+    ----------
+    name : used in the text by the role ``glue:text``
+    value : a number, or a word that the run decided on
+    format_ : format string such as ``"{:.2f}"``; without it the value's own text
+    bound : round up for "at most", down for "at least"; without it, to the nearest
+
+    Adds to ``numbers.json``; in a notebook outside of the build it prints name and number. Raises `ValueError` for a
+    name that is no label and for a number that is not finite.
+    """
+    name = _checked(name)
+    value = _plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}; expected a finite number")
+    text = _MINUS.sub("−", _bound(value, format_, bound) if bound and format_ else _text(value, format_))
+    path = results_folder() / "numbers.json"
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    stored[name] = {"value": value, "text": text}
+    _write(path, json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    if _shell() is None:
+        return
+    if RESULTS not in os.environ:
+        print(f"{name}: {text}")
+        return
+    from myst_nb import glue
+
+    glue(name, text, display=False)

@@ -1,0 +1,177 @@
+"""`python -m keyfilters_build`: what the command line can do, as one table.
+
+The packages of the extra ``book`` are imported by the actions, so that `--help` needs none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from keyfilters.cli import _Parser
+from .project import BookError, Project
+
+__all__ = ["ACTIONS", "main"]
+
+PROGRAM = "python -m keyfilters_build"
+DEFAULT = "build"
+
+
+def _build(project: Project, options: argparse.Namespace) -> None:
+    from .build import build
+
+    build(project, options.profile, only=options.only, jobs=options.jobs, strict=options.strict)
+
+
+def _teach(project: Project, options: argparse.Namespace) -> None:
+    from .build import alone
+    from .teach import write_archives
+
+    with alone(project):
+        archives = write_archives(project)
+    for path in archives:
+        print(f"{project.short(path)}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _pdf(project: Project, options: argparse.Namespace) -> None:
+    from .build import alone
+    from .printing import print_book
+
+    with alone(project):
+        print(f"printed: {project.short(print_book(project))}")
+
+
+def _launch(project: Project, options: argparse.Namespace) -> None:
+    from .launch import write_install_cells
+    from .manifest import load_manifest
+
+    written = write_install_cells(project, load_manifest(project))
+    print(f"written into: {', '.join(written) or 'nothing, all is in order'}")
+
+
+def _reference(project: Project, options: argparse.Namespace) -> None:
+    from .build import alone, check_runs
+    from .manifest import PROFILES, load_manifest
+    from .reference_run import reference_path, write_reference
+    from .reproduction import write_machine
+
+    if options.profile not in PROFILES:
+        raise BookError(f"unknown profile {options.profile!r}; the profiles are {', '.join(PROFILES)}")
+    with alone(project):
+        if options.machine:
+            print(write_machine(project))
+            return
+        done = write_reference(
+            project, load_manifest(project), options.profile, lambda runs: check_runs(project, runs), runs=options.runs
+        )
+    print(f"{project.short(reference_path(project, options.profile))}: {done}")
+
+
+def _build_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default="quick", metavar="quick|full", help="parameter set (default: quick)")
+    parser.add_argument(
+        "--only",
+        metavar="NOTEBOOK",
+        help="execute this notebook anew; the others come from the cache, or are executed if they never were",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
+    parser.add_argument("--strict", action="store_true", help="exit 1 where a claim does not hold in this run")
+
+
+def _reference_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", default="quick", metavar="quick|full", help="whose reference (default: quick)")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="take the newest runs of this build folder (default: those of this state of the book)")
+    parser.add_argument("--machine", action="store_true", help="store how the last build compared, for this kind of machine, instead")
+
+
+class Action(NamedTuple):
+    """What the command line can do: a line on what it means, its function, and what adds its options."""
+
+    text: str
+    run: Callable[[Project, argparse.Namespace], None]
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    epilog: str | None = None
+
+
+ACTIONS: dict[str, Action] = {
+    "build": Action(
+        "execute the notebooks, check them and build the book at _build/html/index.html (the default)",
+        _build,
+        _build_options,
+        f"example: {PROGRAM} build --profile quick --only learned_filters",
+    ),
+    "teach": Action("write the archives of a course from the book as it was built", _teach),
+    "pdf": Action("print the built book to one PDF", _pdf),
+    "launch": Action("write the cell that installs the library into every notebook", _launch),
+    "reference": Action(
+        "write what the stored runs found as the reference that builds compare themselves with", _reference, _reference_options
+    ),
+}
+"""Each action by its name."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Build the book, and what is made of it. Run it in the root of a clone of the repository.",
+        epilog=f"{PROGRAM} ACTION --help tells the options of an action; without one it builds the book.",
+        allow_abbrev=False,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, action in ACTIONS.items():
+        said = f"{action.text[0].upper()}{action.text[1:]}."
+        sub = actions.add_parser(name, help=action.text, description=said, epilog=action.epilog, allow_abbrev=False)
+        sub.set_defaults(parser=sub)
+        action.add_options(sub)
+    return parser
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the action that is named first, or of the default one."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words.insert(0, DEFAULT)
+    options, unknown = _parser().parse_known_args(words)
+    if unknown:
+        options.parser.error(f"{options.action} takes no {' '.join(unknown)}")
+    return options
+
+
+def _gate_error() -> type[Exception]:
+    from .build import GateError
+
+    return GateError
+
+
+def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
+    """Command line of the book. Returns 0: done, 1: a notebook or a gate failed, 2: a mistake in the call."""
+    options = _options(arguments)
+    project = Project((root or Path.cwd()).resolve())
+    try:
+        if not project.manifest.is_file():
+            name = project.short(project.manifest)
+            raise BookError(f"there is no {name} here: run this in the root of a clone of the repository")
+        ACTIONS[options.action].run(project, options)
+    except BookError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package in ("", __name__.split(".")[0]):
+            raise
+        mend = "the book needs its extra, pip install 'keyfilters[book]'"
+        print(f"error: {package} is missing: {mend}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the notebooks that were finished are kept", file=sys.stderr)
+        return 130
+    except _gate_error() as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

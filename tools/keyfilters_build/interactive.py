@@ -1,0 +1,101 @@
+"""The pages on which a reader shapes a key and inspects a network: style, scripts and data, in one piece for `{raw} html`.
+
+Nothing is loaded by an address, so that the page works from a file. The scripts do not lie in `_static`: Jupyter Book
+would load whatever script lies there on every page.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from keyfilters.filters import DERIVATIVE, KEYS, SHARPENING, learned_filters
+from keyfilters.fitting.joint import fit_table
+from keyfilters.models import MODEL_EDGES, ideal_filter
+from keyfilters.normalization import normalized_filters
+from .project import Project, write_atomic
+
+__all__ = ["PAGES", "interactive_data", "write_interactive"]
+
+PAGES = {
+    "interactive": ("interactive.css", "maths.js", "fit.js", "paint.js", "state.js", "explorer.js", "workbench.js"),
+    "inspect_network": ("interactive.css", "inspect.css", "maths.js", "fit.js", "paint.js", "weights.js", "inspect.js", "inspector.js"),
+}
+"""Page -> its styles and scripts, in this order: each uses what stands before it."""
+
+_COLOURS = 11
+_TAGS = {".css": "style", ".js": "script"}
+
+
+def _symbol(row) -> str:
+    """The operator of a key without LaTeX, for labels."""
+    if row.kind == DERIVATIVE:
+        axis = "xy"[row.derivative_axis]
+        side = {"forward": "+", "backward": "−", "central": ""}[row.x if axis == "x" else row.y]
+        return f"δ{axis}{side}"
+    return "δ − γ∇²" if row.kind == SHARPENING else "T"
+
+
+def _template(row) -> np.ndarray:
+    """Template that weights the spread measures; key 7 takes plain smoothing, as published."""
+    return ideal_filter(KEYS[7] if row.kind == SHARPENING else row, row.reference_scale)
+
+
+def _presets(edge: str) -> dict[str, list[list[float | None]]]:
+    """Method -> (sigma_x, sigma_y, gamma) of the eight keys."""
+    table = fit_table(edge=edge)
+    presets: dict[str, list[list[float | None]]] = {}
+    for row in table.itertuples():
+        gamma = None if np.isnan(row.gamma) else float(row.gamma)
+        presets.setdefault(row.method, []).append([float(row.sigma_x), float(row.sigma_y), gamma])
+    return presets
+
+
+def interactive_data() -> dict:
+    """What the pages know: the catalogue, the filters, their templates, the fits of all methods, the colours, and what names wear."""
+    import matplotlib
+
+    from keyfilters.figures.style import DIVERGING
+    from keyfilters.networks.zoo.trees import BESIDE, INSERTED
+
+    # The map is piecewise linear between these colours, so eleven of them are the whole of it.
+    colours = matplotlib.colormaps[DIVERGING](np.linspace(0, 1, _COLOURS))[:, :3]
+    colours[_COLOURS // 2] = matplotlib.colormaps[DIVERGING]([127, 128])[:, :3].mean(axis=0)
+    keys = [
+        {"number": row.number, "kind": row.kind, "x": row.x, "y": row.y, "name": row.name, "symbol": _symbol(row)}
+        for row in KEYS
+    ]
+    return {
+        "keys": keys,
+        "learned": learned_filters().reshape(8, -1).tolist(),
+        "normalized": normalized_filters().reshape(8, -1).tolist(),
+        "templates": [_template(row).ravel().tolist() for row in KEYS],
+        "presets": {edge: _presets(edge) for edge in MODEL_EDGES},
+        "colours": np.rint(255 * colours).astype(int).tolist(),
+        "wrappers": {"inserted": list(INSERTED), "beside": list(BESIDE)},
+    }
+
+
+def _piece(folder: Path, name: str) -> str:
+    text, tag = (folder / name).read_text(encoding="utf-8"), _TAGS[Path(name).suffix]
+    # A saved report takes the style of reports along.
+    known = ' id="ki-style"' if name == "inspect.css" else ""
+    return f"<{tag}{known}>\n{text}</{tag}>"
+
+
+def write_interactive(project: Project) -> None:
+    """Write `book/_generated/<page>.html` of each page: its styles, the data and its scripts.
+
+    A file that would not change is left alone, so that its time does not make the book look out of date.
+    """
+    folder = project.book / "interactive"
+    # A closing tag within a script would end it.
+    data = json.dumps(interactive_data(), separators=(",", ":"), ensure_ascii=False).replace("</", r"<\/")
+    for page, names in PAGES.items():
+        parts = [f"<script>\nwindow.KeyFilters = {{data: {data}}};\n</script>", *(_piece(folder, name) for name in names)]
+        text = "\n".join(parts) + "\n"
+        target = project.generated / f"{page}.html"
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            write_atomic(target, text)

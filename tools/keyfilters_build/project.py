@@ -1,0 +1,147 @@
+"""Where the files of the book lie, and the error for a mistake of the person who builds it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["BookError", "Project", "digest_code", "digest_files", "remove_tree", "replace_tree", "write_atomic"]
+
+
+class BookError(Exception):
+    """A mistake that the reader of the message can mend; shown in one line, exit code 2."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The paths of one book, all below `root`.
+
+    Everything generated lies in `_build`, `book/notebooks` and `book/_generated`.
+    """
+
+    root: Path
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
+
+    @property
+    def manifest(self) -> Path:
+        return self.notebooks / "manifest.yml"
+
+    @property
+    def package(self) -> Path:
+        """The library."""
+        return self.root / "src" / "keyfilters"
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The library, and the package of the chapters where there is one: what notebooks import."""
+        return tuple(path for path in (self.package, self.root / "src" / "keyfilters_book") if path == self.package or path.is_dir())
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "requirements.lock"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "_config.yml"
+
+    @property
+    def book(self) -> Path:
+        return self.root / "book"
+
+    @property
+    def reference(self) -> Path:
+        """What a reference run found, and how other machines compare with it; in git."""
+        return self.root / "reference"
+
+    @property
+    def staged(self) -> Path:
+        return self.book / "notebooks"
+
+    @property
+    def generated(self) -> Path:
+        return self.book / "_generated"
+
+    @property
+    def build(self) -> Path:
+        return self.root / "_build"
+
+    @property
+    def cache(self) -> Path:
+        return self.build / "cache"
+
+    @property
+    def html(self) -> Path:
+        return self.build / "html"
+
+    def results(self, profile: str, slug: str, *, timed: bool = False) -> Path:
+        """The data behind the figures and tables of one notebook.
+
+        Results of `timed` notebooks differ from run to run, so they lie apart from those that must not.
+        """
+        return self.build / ("timings" if timed else "results") / profile / slug
+
+    def short(self, path: Path) -> str:
+        """`path` as it reads from the root of the project, for messages and pages."""
+        try:
+            return path.relative_to(self.root).as_posix()
+        except ValueError:
+            return path.name
+
+
+def digest_files(paths: Iterable[Path], *bases: Path) -> str:
+    """SHA-256 over the names (relative to the one of `bases` that holds them) and contents of `paths`, in the order of their names."""
+    digest = hashlib.sha256()
+    named = ((path.relative_to(next(base for base in bases if path.is_relative_to(base))), path) for path in paths)
+    for name, path in sorted(named):
+        content = path.read_bytes()
+        digest.update(f"{name.as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def digest_code() -> str:
+    """SHA-256 over the library, the package of the chapters and this tool, wherever they are imported from."""
+    import keyfilters
+    import keyfilters_book
+
+    folders = [Path(file).parent for file in (keyfilters.__file__, keyfilters_book.__file__, __file__)]
+    return "".join(digest_files(folder.rglob("*.py"), folder) for folder in folders)
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write `content` under a temporary name beside `path` and rename it: a reader sees all of it or nothing new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_tree(source: Path, target: Path) -> None:
+    """Make `target` a copy of the directory `source`, file by file; files that `source` lacks go."""
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(target) not in wanted:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    for relative in sorted(wanted):
+        content = (source / relative).read_bytes()
+        copy = target / relative
+        if not copy.is_file() or copy.read_bytes() != content:
+            write_atomic(copy, content)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory and all in it; nothing happens when it is not there."""
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,218 @@
+"""What the API reference holds: the public names of the library, each at the place where a user imports it from.
+
+A name is public if a package of the library exports it (``keyfilters``, ``keyfilters.networks``, ...), or if it is a
+function, a class or a documented constant of a module that is not in `INTERNAL`. A module may narrow this by ``__all__``.
+
+>>> "keyfilters.networks.FilterBankConv2d" in [name.place for name in names_of("layers")]
+True
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from keyfilters._moved import MOVED
+
+__all__ = ["INTERNAL", "PACKAGES", "PAGES", "Name", "former", "modules_of", "names_of", "page_of", "public_modules"]
+
+PACKAGES = ("keyfilters", "keyfilters_book", "keyfilters_build")
+"""The library, the package of the chapters, and the tool."""
+FACADES = (
+    "keyfilters", "keyfilters.fitting", "keyfilters.published", "keyfilters.figures", "keyfilters.networks", "keyfilters_book.figures",
+)  # fmt: skip
+"""Packages from which users import what their modules define; the first that has a name is its place."""
+
+
+def _in(package: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{package}.{name}" for name in names)
+
+
+PAGES: dict[str, tuple[str, ...]] = {
+    "core": _in("keyfilters", "filters", "gaussian", "differences", "models", "moments", "normalization"),
+    "fitting": ("keyfilters.fitting",),
+    "measures": _in("keyfilters", "structure", "spectrum", "sharpening", "statistics"),
+    "published": ("keyfilters.published", "keyfilters.architecture", "keyfilters_book.published_experiments"),
+    "figures": ("keyfilters.figures", "keyfilters_book.figures", "keyfilters.tables"),
+    "figures_lecture": _in(
+        "keyfilters_book.figures",
+        "lenet", "thresholding", "patches", "visualisation", "single_layer", "approximation", "representations", "transfer",
+    ),  # fmt: skip
+    "layers": ("keyfilters.networks.layers",),
+    "surgery": ("keyfilters.networks.surgery",),
+    "zoo": ("keyfilters.networks.zoo", *_in("keyfilters_book.background", "lenet", "lenet_codes")),
+    "data": ("keyfilters.networks.data", *_in("keyfilters", "images", "fetch", "filter_files")),
+    "training": ("keyfilters.networks.training",),
+    "evaluation": ("keyfilters.networks.evaluation",),
+    "extraction": ("keyfilters.networks.extraction", "keyfilters.networks.klines"),
+    "inspection": ("keyfilters.networks.inspection",),
+    "experiments": ("keyfilters_book.experiments", "keyfilters_build.experiments"),
+    "background": ("keyfilters_book.background",),
+    "background_units": _in("keyfilters_book.background", "probing", "regularisers", "visualisation", "inversion", "linearisation"),
+    "sparsity": _in(
+        "keyfilters_book.representations",
+        "thresholding", "dictionaries", "key_dictionary", "layered", "guarantees", "recovery", "parity",
+        "patches", "colour", "sparse_coding", "gabor", "second_layer",
+    ),  # fmt: skip
+    "wavelets": _in(
+        "keyfilters_book.representations", "approximation", "frames", "contourlets", "multiscale", "edges", "denoising", "sizes"
+    ),
+    "representations": ("keyfilters_book.representations",),
+    "notebooks": _in("keyfilters_book", "page", "exercises", "benchmarks"),
+}
+"""Page of the reference -> the modules on it, with all that lies in them."""
+
+INTERNAL: dict[str, str] = {
+    "keyfilters_build": "makes the book; only the runs of `keyfilters_build.experiments` are explained",
+    "keyfilters_build.experiments.__main__": "a command of the Makefile",
+    "keyfilters_book.claims": "what `page.claim` keeps, for the build",
+    "keyfilters_book.legible": "a check of `page.figure`",
+    "keyfilters.cli": "the page on the command line shows what it does",
+    "keyfilters.networks.commands": "the page on the command line shows what they do",
+    "keyfilters.checks": "checks what users hand in; its messages are what they see",
+    "keyfilters.deadline": "serves the modules that use the network",
+    "keyfilters.output": "serves the command line",
+    "keyfilters.networks.training.setup": "a step of `train`",
+    "keyfilters._moved": "old names of what has moved",
+}
+"""Modules that are not meant to be called from outside, with the reason. `PAGES` goes before."""
+
+MOVED_NAMES = {
+    "keyfilters_book.experiments.store.banks_of": "keyfilters.networks.experiments.campaign.banks_of",
+    "keyfilters_build.experiments": "keyfilters.networks.experiments",
+    "keyfilters.networks.inspection.rows.LayerReport": "keyfilters.networks.inspection.inspecting.LayerReport",
+    "keyfilters.networks.inspection.rows.key_names": "keyfilters.networks.inspection.inspecting.key_names",
+    "keyfilters_book.figures": "keyfilters.figures",
+}
+"""Place -> former place, of what did not move with its module."""
+
+
+def former(place: str) -> str | None:
+    """The place that a name had before, whose address others may have kept; None where it has always been there.
+
+    >>> former("keyfilters_book.representations.frames.frame"), former("keyfilters.fit")
+    ('keyfilters.representations.frames.frame', None)
+    """
+    names = {now: old for old, now in MOVED.items()} | MOVED_NAMES
+    known = max((name for name in names if f"{place}.".startswith(f"{name}.")), key=len, default=None)
+    return None if known is None else names[known] + place[len(known) :]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A public name.
+
+    Attributes
+    ----------
+    place : str
+        Where a user imports it from, dotted.
+    module : str
+        Where it is defined.
+    kind : {"function", "class", "data"}
+    doc : str
+        Its docstring; for a constant the string that follows it.
+    """
+
+    place: str
+    module: str
+    kind: str
+    doc: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the place."""
+        return self.place.rpartition(".")[2]
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the docstring, on one line."""
+        return " ".join(self.doc.strip().partition("\n\n")[0].split())
+
+
+def _within(module: str, prefixes) -> str | None:
+    """The longest of the prefixes that the module is or lies in."""
+    found = [p for p in prefixes if f"{module}.".startswith(f"{p}.")]
+    return max(found, key=len, default=None)
+
+
+@cache
+def _all_modules() -> tuple[str, ...]:
+    roots = ((package, str(Path(import_module(package).__file__).parent)) for package in PACKAGES)
+    return tuple(sorted(found.name for package, root in roots for found in pkgutil.walk_packages([root], f"{package}.")))
+
+
+def _public(module: str) -> bool:
+    """Whether a module is meant to be called from outside: the longest prefix in `PAGES` or `INTERNAL` decides."""
+    paged = _within(module, [prefix for prefixes in PAGES.values() for prefix in prefixes]) or ""
+    internal = _within(module, INTERNAL)
+    return internal is None or len(paged) > len(internal)
+
+
+def public_modules() -> list[str]:
+    """All modules of the library that are not internal, those included that are on no page yet."""
+    return [module for module in _all_modules() if _public(module)]
+
+
+def page_of(module: str) -> str | None:
+    """The page that a module stands on: that with the longest prefix."""
+    owner = {prefix: page for page, prefixes in PAGES.items() for prefix in prefixes}
+    return owner.get(_within(module, owner))
+
+
+def modules_of(page: str) -> list[str]:
+    """The modules of a page that have something to show, in the order of `PAGES` and then of the alphabet."""
+    prefixes = PAGES[page]
+    found = [m for m in _all_modules() if page_of(m) == page and _names(m)]
+    return sorted(found, key=lambda m: (prefixes.index(_within(m, prefixes)), m))
+
+
+def names_of(page: str) -> list[Name]:
+    """The public names on a page."""
+    return [name for module in modules_of(page) for name in _names(module)]
+
+
+@cache
+def _constants(module: str) -> dict[str, str]:
+    """The constants of a module with the strings that follow them ("" where there is none)."""
+    body = ast.parse(inspect.getsource(import_module(module))).body
+    found = {}
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+        found |= {t.id: inspect.cleandoc(text) if isinstance(text, str) else "" for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+@cache
+def _names(module: str) -> tuple[Name, ...]:
+    """The public names that a module defines, by the order of their definition."""
+    loaded = import_module(module)
+    declared = getattr(loaded, "__all__", None)
+    internal = not _public(module)
+    exported = {facade: set(import_module(facade).__all__) for facade in FACADES}
+    found = []
+    for name, kind, doc in _defined(module):
+        facade = next((f for f in FACADES if name in exported[f] and getattr(import_module(f), name) is getattr(loaded, name)), None)
+        if facade is None and (internal or (name not in declared if declared is not None else kind == "data" and not doc)):
+            continue
+        found.append(Name(f"{facade or module}.{name}", module, kind, doc))
+    return tuple(found)
+
+
+def _defined(module: str) -> Iterator[tuple[str, str, str]]:
+    """Name, kind and docstring of what a module itself defines without a leading underscore."""
+    loaded, constants = import_module(module), _constants(module)
+    for node in ast.parse(inspect.getsource(loaded)).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            entries = [(node.name, "class" if isinstance(node, ast.ClassDef) else "function", ast.get_docstring(node) or "")]
+        else:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            names = [e.id for t in targets for e in ast.walk(t) if isinstance(e, ast.Name)]
+            entries = [(name, "data", constants.get(name, "")) for name in names]
+        yield from (entry for entry in entries if not entry[0].startswith("_"))

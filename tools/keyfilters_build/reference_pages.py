@@ -1,0 +1,216 @@
+"""A Sphinx extension that fills the pages of the API reference from the docstrings.
+
+A page of `book/api` has the line `<!-- library: PAGE -->`, which becomes a table of the names on that page of
+`reference.PAGES`, then one section a module with the entries, written by autodoc. `<!-- library: exports MODULE -->`
+becomes a list of what a package exports, `<!-- library: commands -->` the help of every command, and
+`<!-- library: messages -->` what the library says to mistakes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .messages import messages
+from .project import BookError, digest_code
+from .reference import PACKAGES, PAGES, Name, former, modules_of, names_of, page_of, public_modules
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+__all__ = ["filled", "setup"]
+
+_MARK = re.compile(r"^<!-- library: (?P<what>[\w. ]+?) -->$", re.MULTILINE)
+_OBJECTS = {"function": "autofunction", "class": "autoclass"}
+FIELDS = ("Parameters", "Attributes", "Returns", "Raises", "Yields")
+_ROLES = {"function": "func", "class": "class", "data": "data"}
+
+
+def filled(text: str) -> str:
+    """The text of a page with its marks replaced.
+
+    Raises `BookError` for a mark that names no page of the reference.
+
+    >>> filled("<!-- library: layer -->")
+    Traceback (most recent call last):
+    keyfilters_build.project.BookError: <!-- library: layer -->: there is no such page in keyfilters_build.reference.PAGES
+    """
+    return _MARK.sub(lambda mark: _part(mark["what"]), text)
+
+
+def _part(what: str) -> str:
+    kind, _, rest = what.partition(" ")
+    if kind == "commands":
+        return "\n".join(_commands())
+    if kind == "messages":
+        return "\n".join(f"`{call}`\n: `{message}`\n" for call, message in messages().items())
+    if kind == "exports":
+        places = {name.place: name for page in PAGES for name in names_of(page)}
+        exported = [f"{rest}.{name}" for name in sorted(import_module(rest).__all__, key=str.lower)]
+        return _rst(_table([places[place] for place in exported if place in places]))
+    if what not in PAGES:
+        raise BookError(f"<!-- library: {what} -->: there is no such page in keyfilters_build.reference.PAGES")
+    # First what packages export, which most readers look for.
+    parts = [_rst(_table(sorted(names_of(what), key=lambda name: name.place.startswith(f"{name.module}."))))]
+    for module in modules_of(what):
+        parts.append(_section(module, [name for name in names_of(what) if name.module == module]))
+    return "\n".join(parts)
+
+
+def _rst(lines: list[str]) -> str:
+    return "\n".join(["````{eval-rst}", *lines, "````", ""])
+
+
+def _table(names: list[Name]) -> list[str]:
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: wrap api-names", "", "   * - Name", "     - What it is"]
+    for name in names:
+        lines += [f"   * - :py:{_ROLES[name.kind]}:`{name.name} <{name.place}>`"]
+        # A reference in the summary is one of the module that it comes from.
+        lines += [f"     - .. py:currentmodule:: {name.module}", "", f"       {name.summary}"]
+    return [*lines, ""]
+
+
+def _section(module: str, names: list[Name]) -> str:
+    """The heading of a module, what its docstring says, and the entries."""
+    loaded = import_module(module)
+    lines = [f".. py:currentmodule:: {module}", "", *(loaded.__doc__ or "").strip().splitlines(), ""]
+    for name in names:
+        lines += [*_entry(name), ""]
+    title, before = module.rpartition(".")[2], (former(module) or module).rpartition(".")[2]
+    # A section keeps the anchor of the name that its module had before.
+    anchor = "" if before == title else f'<span id="{before.replace("_", "-")}"></span>\n\n'
+    return f"## {title}\n\n{anchor}`{module}`\n\n{_rst(lines)}"
+
+
+def _entry(name: Name) -> list[str]:
+    if name.kind == "data":
+        return [f".. py:data:: {name.name}", f"   :module: {name.place.rpartition('.')[0]}", "", *(f"   {line}".rstrip() for line in name.doc.splitlines())]
+    members = ["   :members:", "   :member-order: bysource"] if name.kind == "class" else []
+    return [f".. {_OBJECTS[name.kind]}:: {name.place}", *members]
+
+
+def _commands() -> list[str]:
+    """One section for each command with what its `--help` prints, whatever the width of the builder's terminal."""
+    from keyfilters.cli import _parser
+
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "80"
+    try:
+        parser = _parser()
+        (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        helps = {name: command.format_help() for name, command in commands.choices.items()}
+    finally:
+        os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
+    lines = []
+    for name, text in helps.items():
+        lines += [f"## `keyfilters {name}`", "", "```text", text.rstrip(), "```", ""]
+    return lines
+
+
+def _own_reference(app: Sphinx, environment: BuildEnvironment, node: nodes.Element, content: nodes.Node) -> nodes.Node | None:
+    """Lead a reference in a docstring to the name's place: a docstring names it as its own module knows it."""
+    from sphinx.util.nodes import make_refnode
+
+    target = node.get("reftarget", "").lstrip(".")
+    if node.get("refdomain") != "py" or ("." in target and target.partition(".")[0] not in PACKAGES):
+        return None
+    if node["reftype"] == "mod":
+        page = next((page_of(m) for m in public_modules() if m == target or m.endswith(f".{target}")), None)
+        return page and make_refnode(app.builder, node["refdoc"], f"api/{page}", "", content)
+    objects = environment.get_domain("py").objects
+    home = str(node.get("py:module") or "").split(".")
+    last = target.rpartition(".")[2]
+    found = [place for place in objects if place.rpartition(".")[2] == last]
+    if not found:
+        return None
+    wanted = target.split(".")
+
+    def nearness(place: str) -> tuple[int, int]:
+        parts = place.split(".")
+        return len(os.path.commonprefix([wanted, parts])), len(os.path.commonprefix([home, parts]))
+
+    place = max(sorted(found), key=nearness)
+    return make_refnode(app.builder, node["refdoc"], objects[place].docname, objects[place].node_id, content, place)
+
+
+def _sections(lines: list[str]) -> Iterator[str]:
+    """Give plain paragraphs that follow a section of fields a heading: napoleon takes them for one more field.
+
+    >>> print("\\n".join(_sections(["Raises", "------", "ValueError", "    If.", "", "Slow.", "", "Source: a book."])))
+    Raises
+    ------
+    ValueError
+        If.
+    <BLANKLINE>
+    Notes
+    -----
+    Slow.
+    <BLANKLINE>
+    Source
+    ------
+    a book.
+    """
+    fields = False
+    for place, line in enumerate(lines):
+        following = lines[place + 1] if place + 1 < len(lines) else ""
+        heading = following.startswith("---")
+        if heading:
+            fields = line in FIELDS
+        elif line.startswith("Source: "):
+            yield from ("Source", "------")
+            line, fields = line.removeprefix("Source: "), False
+        elif fields and line[:1].strip("- ") and not lines[place - 1].strip() and not following.startswith(" "):
+            yield from ("Notes", "-----")
+            fields = False
+        yield line
+
+
+def _for_napoleon(app: Sphinx, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
+    """Prepare a docstring for napoleon, which knows less than our docstrings say."""
+    if what == "property":
+        # An empty comment: napoleon takes the first line of a property for `type: description`.
+        lines[:0] = ["..", ""]
+    lines[:] = list(_sections(lines))
+
+
+def _former_addresses(app: Sphinx, doctree: nodes.document) -> None:
+    """An entry keeps the anchors of the names that it had before."""
+    from sphinx.addnodes import desc_signature
+
+    for node in doctree.findall(desc_signature):
+        node["ids"] += [old for place in list(node["ids"]) if (old := former(place))]
+
+
+def _read(app: Sphinx, docname: str, source: list[str]) -> None:
+    if _filled(docname):
+        source[0] = filled(source[0])
+
+
+def _outdated(app: Sphinx, environment: BuildEnvironment, *_: object) -> list[str]:
+    """The pages that are made from docstrings, when any file of the library changed since they were read."""
+    digest = digest_code()
+    if getattr(environment, "keyfilters_library", None) == digest:
+        return []
+    environment.keyfilters_library = digest
+    return [name for name in environment.found_docs if _filled(name)]
+
+
+def _filled(docname: str) -> bool:
+    return docname.startswith("api/") or docname == "own_network"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx calls."""
+    app.connect("env-get-outdated", _outdated)
+    app.connect("source-read", _read)
+    # Before napoleon.
+    app.connect("autodoc-process-docstring", _for_napoleon, priority=400)
+    app.connect("missing-reference", _own_reference)
+    app.connect("doctree-read", _former_addresses)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,293 @@
+"""The slide decks: `book/slides/<plan>.md` as reveal.js, offline, with the figures and numbers of the run.
+
+A deck is Markdown. A line `---` separates slides; each begins with its name, `(name)=`, and a heading. Beside Markdown
+and `$mathematics$` it knows
+
+- a figure of a notebook, on a line of its own: `![](method_a/fig-method-a-bias)`, or the upper half of it:
+  `![](method_a/fig-method-a-bias#0,0,1,0.5)` (left, top, right and bottom as shares);
+- a computed number, as on the pages: `` {glue:text}`notebooks/method_a.ipynb::a-largest-difference:s` ``;
+- a page: `` {doc}`notebooks/method_a` ``, and a setting: `[words](interactive.html#key=5&sx=0.8)`;
+- an exercise with its text: `` {exercise}`ex-method-a-1` `` on a line of its own, and the plan: `{plan}`;
+- notes for the speaker: all that follows a line `Note:`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from .course import Part, Plan, load_course
+from .labels import Names, read_names
+from keyfilters_book.legible import legible_width
+from .manifest import load_manifest
+from .plain import Converter
+from .project import BookError, Project, write_atomic
+
+__all__ = ["Slide", "add_slides", "page_link", "parse_deck", "render_deck", "write_slides"]
+
+_NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
+_HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
+_FIGURE = re.compile(
+    r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE
+)
+_EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
+_SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
+_ROOT = re.compile(r"<svg [^>]*>", re.DOTALL)
+# A figure at least this wide for its height stands above its text, a narrower one beside it.
+_WIDE = 1.6
+# The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
+_REVEAL = ("dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js", "plugin/zoom/zoom.js", "LICENSE")
+_CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
+
+
+@dataclass(frozen=True)
+class Slide:
+    """One slide as it is written: name, level and text of its heading, body and notes in Markdown."""
+
+    name: str
+    level: int
+    heading: str
+    body: str
+    notes: str
+
+
+def parse_deck(text: str) -> list[Slide]:
+    """The slides of a deck.
+
+    >>> [slide] = parse_deck("(start)=\\n# Filters\\n\\nHello.\\n\\nNote:\\nSmile.")
+    >>> slide
+    Slide(name='start', level=1, heading='Filters', body='Hello.', notes='Smile.')
+
+    Raises `BookError` for a slide without name or heading.
+    """
+    slides = []
+    for piece in re.split(r"^---$", text, flags=re.MULTILINE):
+        name = _NAME.match(piece)
+        rest = piece[name.end() :] if name else ""
+        heading = _HEADING.match(rest.lstrip())
+        if not name or not heading:
+            where, begins = f"slide {len(slides) + 1}", repr(piece.strip()[:40])
+            raise BookError(f"{where}: expected its name and a heading, `(name)=` and `## Heading`: {begins}")
+        body, _, notes = rest.lstrip()[heading.end() :].partition("\nNote:\n")
+        slides.append(Slide(name["name"], len(heading["marks"]), heading["text"].strip(), body.strip(), notes.strip()))
+    return slides
+
+
+def _markdown() -> MarkdownIt:
+    """Markdown with mathematics left to MathJax."""
+
+    def maths(content: str, options: dict) -> str:
+        marks = ("\\[", "\\]") if options["display_mode"] else ("\\(", "\\)")
+        return f"{marks[0]}{html.escape(content)}{marks[1]}"
+
+    return MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=False, renderer=maths)
+
+
+def cropped(svg: str, part: list[float]) -> str:
+    """A part of an SVG: left, top, right and bottom as shares of its width and height.
+
+    >>> cropped('<svg width="10pt" height="8pt" viewBox="0 0 10 8">', [0, 0, 1, 0.5])
+    '<svg width="10.0pt" height="4.0pt" viewBox="0.0 0.0 10.0 4.0">'
+    """
+    root = _ROOT.search(svg)
+    size = _SIZE.search(root[0])
+    width, height = float(size["width"]), float(size["height"])
+    left, top = part[0] * width, part[1] * height
+    width, height = part[2] * width - left, part[3] * height - top
+    new = re.sub(r'\bwidth="[^"]*"', f'width="{width:.1f}pt"', root[0])
+    new = re.sub(r'\bheight="[^"]*"', f'height="{height:.1f}pt"', new)
+    new = _SIZE.sub(f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}"', new)
+    return svg.replace(root[0], new, 1)
+
+
+class _Deck:
+    """Renders the slides of one plan; `link` makes the address of a page, or of a setting, as the deck has it."""
+
+    def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None]) -> None:
+        self.plan, self.names, self.data, self.link = plan, names, data, link
+        self.parser = _markdown()
+        self.parts = {slide: part for part in plan.parts for slide in part.slides}
+        # address -> content, of all figures that the deck shows
+        self.figures: dict[str, str] = {}
+
+    def html(self, text: str, base: str = "deck") -> str:
+        """Markdown of a slide, or of a notebook whose page is `base`, as HTML."""
+        convert = Converter(self.names, base, lambda page: f"page:{page}", always=True)
+        rendered = self.parser.render(convert.markdown(text))
+        return re.sub(r'<a href="(?P<address>[^"]*)">(?P<words>.*?)</a>', self._anchor, rendered, flags=re.DOTALL)
+
+    def _anchor(self, match: re.Match) -> str:
+        address = html.unescape(match["address"])
+        if address.startswith(("https:", "#/")):
+            target: str | None = address
+        else:
+            target = self.link(address.removeprefix("page:"))
+        if target is None:
+            return match["words"]
+        new = "" if target.startswith("#") else ' target="_blank" rel="noopener"'
+        return f'<a href="{html.escape(target)}"{new}>{match["words"]}</a>'
+
+    def _figure(self, match: re.Match) -> tuple[str, float]:
+        """A figure, and how wide it is for its height."""
+        slug, name = match["slug"], match["name"]
+        path = self.data / slug / f"{name}.svg"
+        if name not in self.names.figures or not path.is_file():
+            raise BookError(f"slides of {self.plan.slug}: there is no figure {slug}/{name}")
+        address, svg = f"figures/{slug}/{name}.svg", path.read_text(encoding="utf-8")
+        self.figures[address] = svg
+        shown = address
+        if match["part"]:
+            shown = f"figures/{slug}/{name}-part.svg"
+            svg = self.figures[shown] = cropped(svg, [float(part) for part in match["part"].split(",")])
+        size = _SIZE.search(svg[:4000])
+        ratio = float(size["width"]) / float(size["height"])
+        alt = match["alt"] or self.names.figures[name][2]
+        return (
+            f'<a class="paper" href="{address}" target="_blank" rel="noopener" title="This figure alone">'
+            f'<img src="{shown}" alt="{html.escape(alt)}" style="--legible: {legible_width(svg.encode())}px"></a>'
+        ), ratio
+
+    def _plan_table(self) -> str:
+        rows = "".join(
+            f"<tr><td>{start}–{start + part.minutes}</td>"
+            f'<td><a href="#/{part.slides[0]}">{html.escape(part.title, quote=False)}</a></td></tr>'
+            for start, part in zip(self.plan.starts(), self.plan.parts, strict=True)
+        )
+        head = "<thead><tr><th>Minutes</th><th>Part</th></tr></thead>"
+        return f'<table class="plan">{head}<tbody>{rows}</tbody></table>'
+
+    def _exercise(self, label: str) -> str:
+        if label not in self.names.exercises:
+            raise BookError(f"slides of {self.plan.slug}: there is no exercise {label!r}")
+        exercise = self.names.exercises[label]
+        page = f"notebooks/{exercise.slug}"
+        title = self.html(f"**Exercise {exercise.title}** of {{doc}}`/{page}`")
+        return f'<div class="exercise">{title}{self.html(exercise.text, page)}</div>'
+
+    def slide(self, slide: Slide) -> str:
+        """One `<section>`."""
+        matches = list(_FIGURE.finditer(slide.body))
+        figures = [self._figure(match) for match in matches]
+        text = ""
+        for n, piece in enumerate(_EXERCISE.split(_FIGURE.sub("", slide.body))):
+            text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
+        text = text.replace("<p>{plan}</p>", self._plan_table()).replace("<p>{provenance}</p>", self._provenance())
+        # A quotation is a sentence that the run wrote: it may be long, and needs the height of the slide.
+        wide = sum(ratio for _, ratio in figures) > _WIDE and "<blockquote>" not in text
+        layout = "plain" if not figures else "above" if wide else "beside"
+        shown = f"<figure>{''.join(code for code, _ in figures)}</figure>" if figures else ""
+        heading = self.html(slide.heading).strip().removeprefix("<p>").removesuffix("</p>")
+        words = f'<div class="words">{text}</div>' if text else ""
+        return (
+            f'<section id="{slide.name}" class="{layout}" aria-labelledby="{slide.name}-heading" '
+            f'data-timing="{self.parts[slide.name].seconds(slide.name)}">\n<div class="sheet">\n'
+            f'<h{slide.level} id="{slide.name}-heading">{heading}</h{slide.level}>\n'
+            f'<div class="content">{shown}{words}</div>\n{self._source([match["name"] for match in matches])}</div>\n'
+            f'<aside class="notes">{self._when(slide.name)}{self.html(slide.notes)}</aside>\n</section>'
+        )
+
+    def _provenance(self) -> str:
+        """From which commit, data and versions the figures and numbers come."""
+        line = (self.data.parent / "provenance.txt").read_text(encoding="utf-8")
+        return f'<div class="provenance">{self.html(line)}</div>'
+
+    def _source(self, figures: list[str]) -> str:
+        """Where the figures come from, and their licence."""
+        if not figures:
+            return ""
+        names = " and ".join(f"{{numref}}`{name}`" for name in figures)
+        line = self.html(f"{names} of the book · {_CREDIT}").strip()
+        return line.replace("<p>", '<p class="source">', 1) + "\n"
+
+    def _when(self, name: str) -> str:
+        part = self.parts[name]
+        start = self.plan.starts()[self.plan.parts.index(part)]
+        title = html.escape(part.title, quote=False)
+        return f"<p><strong>Minutes {start} to {start + part.minutes}: {title}.</strong></p>"
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<link rel="icon" href="../_static/favicon.svg">
+<link rel="stylesheet" href="reveal/reveal.css">
+<link rel="stylesheet" href="deck.css">
+</head>
+<body>
+<main><div id="deck"><div class="slides">
+{slides}
+</div></div></main>
+<script>window.MathJax = {{options: {{enableMenu: false}}, chtml: {{matchFontHeight: false}}}};</script>
+<script src="../_static/mathjax/tex-chtml.js"></script>
+<script src="reveal/reveal.js"></script>
+<script src="reveal/notes.js"></script>
+<script src="reveal/zoom.js"></script>
+<script src="deck.js"></script>
+</body>
+</html>
+"""
+
+
+def render_deck(
+    plan: Plan, slides: list[Slide], names: Names, data: Path, link: Callable[[str], str | None]
+) -> tuple[str, dict[str, str]]:
+    """The deck as one HTML page, and its figures: address -> SVG.
+
+    `link` makes the address of a page such as ``notebooks/method_a``, or of a setting, ``interactive.html#key=5``;
+    None leaves the words without a link.
+    """
+    deck = _Deck(plan, names, data, link)
+    sections = "\n".join(deck.slide(slide) for slide in slides)
+    return _PAGE.format(title=html.escape(plan.title), slides=sections), deck.figures
+
+
+def page_link(address: str) -> str:
+    """The address of a page of the book, as the decks beside it have it."""
+    page, mark, fragment = address.partition("#")
+    return f"../{page.removesuffix('.html')}.html{mark}{fragment}"
+
+
+def write_slides(
+    project: Project, names: Names, target: Path, link: Callable[[str], str | None] = page_link
+) -> list[Path]:
+    """Write all decks of the course, and what they load, into the folder `target`; the decks."""
+    source = project.book / "slides"
+    plans = load_course(project)
+    data = project.generated / "data"
+    written = []
+    for plan in plans:
+        slides = parse_deck((source / f"{plan.slug}.md").read_text(encoding="utf-8"))
+        page, figures = render_deck(plan, slides, names, data, link)
+        written.append(target / f"{plan.slug}.html")
+        write_atomic(written[-1], page)
+        for address, svg in figures.items():
+            write_atomic(target / address, svg)
+    for name in ("deck.css", "deck.js"):
+        write_atomic(target / name, (source / name).read_bytes())
+    package = find_spec("sphinx_revealjs")
+    if package is None or not package.submodule_search_locations:
+        raise BookError("sphinx-revealjs is missing, which brings reveal.js: pip install 'keyfilters[book]'")
+    reveal = Path(package.submodule_search_locations[0]) / "_static" / "revealjs"
+    for name in _REVEAL:
+        (target / "reveal").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(reveal / name, target / "reveal" / Path(name).name)
+    return written
+
+
+def add_slides(project: Project, html_folder: Path) -> None:
+    """Write the decks beside the pages in `html_folder`; a book without a course has none."""
+    if (project.book / "course.yml").is_file():
+        names = read_names(project, load_manifest(project), html_folder)
+        write_slides(project, names, html_folder / "slides")

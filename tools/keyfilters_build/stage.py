@@ -1,0 +1,162 @@
+"""Turn executed notebooks into pages: strip what differs between machines, add the card and the data links."""
+
+from __future__ import annotations
+
+import re
+import nbformat
+from nbformat import NotebookNode
+
+from .check import figure_name, table_names
+from .claims import banner, marked, read_claims
+from .memory import memory_text
+from .project import Project, remove_tree, replace_tree, write_atomic
+from .runs import Run, page_source
+from .words import commit_text, parameters_text, seconds_text, versions_text
+
+__all__ = ["page_card", "repository_url", "stage"]
+
+_KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
+
+
+def repository_url(project: Project) -> str:
+    """The address of the repository, from the one place that has it: `_config.yml`."""
+    import yaml
+
+    config = yaml.safe_load(project.config.read_text(encoding="utf-8"))
+    return config["repository"]["url"].rstrip("/")
+
+
+def stage(project: Project, runs: list[Run]) -> None:
+    """Write the pages of `runs` to `book/notebooks` and their data to `book/_generated/data`.
+
+    Pages and data of notebooks that are no longer there go.
+    """
+    url = repository_url(project)
+    project.staged.mkdir(parents=True, exist_ok=True)
+    data = project.generated / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    wanted = {run.entry.slug for run in runs}
+    for path in project.staged.iterdir():
+        if path.stem not in wanted or path.suffix != ".ipynb":
+            path.unlink() if path.is_file() else remove_tree(path)
+    for path in data.iterdir():
+        if path.name not in wanted:
+            remove_tree(path)
+    for chapter, run in enumerate(runs, start=1):
+        slug = run.entry.slug
+        replace_tree(run.results, data / slug)
+        notebook = page(page_source(project, run), run, url, chapter)
+        text = nbformat.writes(notebook) + "\n"
+        target = project.staged / f"{slug}.ipynb"
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            write_atomic(target, text)
+
+
+def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNode:
+    """The page of an executed notebook, which is the chapter with this number."""
+    cells: list[NotebookNode] = []
+    claims = read_claims(run.results)
+    answered, refusals = marked(notebook.cells, claims)
+    for position, cell in enumerate(answered):
+        if isinstance(cell, str):
+            cells.append(_markdown(f"claim-{position}", cell))
+            continue
+        cell = _stripped(cell)
+        if position == 0 and cell.cell_type == "markdown":
+            title, _, rest = cell.source.partition("\n")
+            cells.append(_markdown("page-title", title))
+            cells.append(_markdown("page-card", page_card(run, url, chapter)))
+            if refusals:
+                cells.append(_markdown("page-claims", banner(refusals, len(claims))))
+            cell.source = rest.strip()
+            if not cell.source:
+                continue
+        cells.append(cell)
+        if cell.cell_type == "code":
+            line = data_line(cell, run)
+            if line:
+                cells.append(_markdown(f"data-{position}", line))
+    notebook.cells = cells
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        }
+    )
+    return notebook
+
+
+def _markdown(identifier: str, source: str) -> NotebookNode:
+    cell = nbformat.v4.new_markdown_cell(source)
+    cell["id"] = identifier
+    return cell
+
+
+def _stripped(cell: NotebookNode) -> NotebookNode:
+    """Keep of the metadata what the book reads: papermill and Jupyter add paths and times."""
+    kept = {key: cell.metadata[key] for key in ("mystnb", "tags") if key in cell.metadata}
+    if cell.cell_type == "code" and table_names(cell):
+        kept["mystnb"] = {**kept.get("mystnb", {}), "markdown_format": "myst"}
+    cell.metadata = nbformat.from_dict(kept)
+    return cell
+
+
+def data_line(cell: NotebookNode, run: Run) -> str:
+    """The links to the data behind the figure or the tables of a cell; empty where there is nothing behind it."""
+    names = [(figure_name(cell), "figure")] if figure_name(cell) else []
+    names += [(name, "table") for name in table_names(cell)]
+    lines = []
+    for name, kind in names:
+        links = [
+            f"{{download}}`{label} <../_generated/data/{run.entry.slug}/{name}.{suffix}>`"
+            for suffix, label in _KINDS
+            if (run.results / f"{name}.{suffix}").is_file()
+        ]
+        if links:
+            lines.append(f"Data behind this {kind}: {' · '.join(links)}")
+    if not lines:
+        return ""
+    return ":::{div} data-links\n" + "\\\n".join(lines) + "\n:::"
+
+
+# need -> what a reader has to have, in words; what is downloaded is said with its size
+NEEDED = {
+    "networks": "PyTorch and timm",
+    "representations": "PyWavelets, curvelets and scikit-learn",
+    "fashion-mnist": "Fashion-MNIST (30 MB, fetched)",
+}
+
+
+def needs_text(run: Run) -> str:
+    """What a page needs to be run, with the minutes and the memory that its run took."""
+    entry, record = run.entry, run.record
+    things = [words for need, words in NEEDED.items() if need in entry.needs]
+    text = f"Needs {'; '.join(things)}" if things else "Needs nothing beyond the library"
+    text += f": {seconds_text(record['seconds'])} to run"
+    # Records of earlier runs have no memory.
+    if record.get("memory_mb"):
+        text += f" with {memory_text(record['memory_mb'])} of memory"
+    return text + (", on a GPU" if entry.device == "gpu" else ", no GPU")
+
+
+def page_card(run: Run, url: str, chapter: int) -> str:
+    """The compact card below the title: number of the chapter, reading time, parameters, provenance and sources."""
+    entry, record = run.entry, run.record
+    libraries = versions_text(record["versions"], " · ")
+    numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
+    where = (
+        f"{numbered} of the paper"
+        if re.match(r"(sections?|figures?|tables?|appendix)\b", numbered, re.IGNORECASE)
+        else numbered
+    )
+    source = f"{url}/blob/main"
+    return (
+        ":::{div} page-card\n"
+        f"**Chapter {chapter}** · **{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
+        f"{needs_text(run)}\\\n"
+        f"Executed from {commit_text(record['commit'])} on {record['device']} · {libraries} · "
+        f"data sha256 `{record['data_sha256'][:12]}`\\\n"
+        f"Source: {{download}}`this notebook <../../notebooks/{entry.slug}.ipynb>` · "
+        f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · [the library]({url}/tree/main/src/keyfilters) · [the package of the chapters]({url}/tree/main/src/keyfilters_book)\n"
+        ":::"
+    )
