@@ -263,7 +263,7 @@ def test_binder_installs_what_notebooks_need_and_the_library():
     installed = {names.get(name, name) for line in conda for name in [re.match(r"[\w-]+", line)[0]]}
     installed |= {canonicalize_name(Requirement(line).name) for line in pip}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = {"networks", "representations"}
+    extras = {"networks", "representations", "survey"}
     wanted = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     assert {canonicalize_name(Requirement(line).name) for line in wanted} <= installed
     assert all(Requirement(line).specifier and "==" in line for line in pip)

@@ -42,7 +42,7 @@ dependencies:
 
 BINDER_PYTHON = "3.12"
 
-NOTEBOOKS = ("networks", "representations")
+NOTEBOOKS = ("networks", "representations", "survey")
 """Extras that notebooks need to be run."""
 
 FROM_CONDA = {"torch": "pytorch-cpu", "torchvision": "torchvision"}

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 27: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 28: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -23,7 +23,7 @@ def _raw(features, labels, others):
 
 
 ANSWERS = {
-    "27.1": (
+    "28.1": (
         lambda: CHANGES,
         [
             (CHANGES | {"factor": True}, "penalty multiplied"),
@@ -33,7 +33,7 @@ ANSWERS = {
             (["every second"], "dictionary"),
         ],
     ),
-    "27.2": (
+    "28.2": (
         lambda: ENDS,
         [
             (ENDS | {"soft at 0": "modulus"}, "soft at 0"),
@@ -42,7 +42,7 @@ ANSWERS = {
             (ENDS | {"both at large t": "nothing"}, "one of"),
         ],
     ),
-    "27.3": (
+    "28.3": (
         lambda: _classes,
         [
             (lambda f, y, o: _classes(f, y, o, RidgeClassifier(alpha=1.0)), "middle one"),

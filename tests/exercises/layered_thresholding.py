@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 22: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 23: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def _exchanged(d1, d2):
 EPSILON = 2 / 16 / 6.5
 
 ANSWERS = {
-    "22.1": (
+    "23.1": (
         lambda: lambda x, t: np.clip(x, -t, t),
         [
             (lambda x, t: np.sign(x) * np.maximum(np.abs(x) - t, 0), "other half"),
@@ -32,7 +32,7 @@ ANSWERS = {
             (lambda x, t: 0.0, "shape"),
         ],
     ),
-    "22.2": (
+    "23.2": (
         lambda: _pairs,
         [
             (lambda d1, d2: (d1, d2), "second set of atoms"),
@@ -42,7 +42,7 @@ ANSWERS = {
             (lambda d1, d2: np.hstack([d1, -d1]), "Two matrices"),
         ],
     ),
-    "22.3": (
+    "23.3": (
         lambda: {"epsilon": EPSILON, "nearer": "thresholding"},
         [
             ({"epsilon": 2 / 16 / 7.5, "nearer": "thresholding"}, "adds"),
@@ -56,6 +56,6 @@ ANSWERS = {
 }
 
 ROUNDED = {
-    "22.3": lambda: {"epsilon": 0.019, "nearer": "thresholding"},
+    "23.3": lambda: {"epsilon": 0.019, "nearer": "thresholding"},
 }
 """Right answers at the digits that the solution prints."""

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 28: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 29: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def _ordinary(features, target, a):
 
 
 ANSWERS = {
-    "28.1": (
+    "29.1": (
         lambda: _gains,
         [
             (lambda b, a, t: np.negative(_gains(b, a, t)), "what was before"),
@@ -39,7 +39,7 @@ ANSWERS = {
             (lambda b, a, t: a.mean() - b.mean(), "shape"),
         ],
     ),
-    "28.2": (
+    "29.2": (
         lambda: _joined,
         [
             (lambda a, b, y, c, d: linear_probe(a, y, c), "second is not"),
@@ -48,7 +48,7 @@ ANSWERS = {
             (lambda a, b, y, c, d: linear_probe(np.vstack([a, b]), y, c), "ValueError"),
         ],
     ),
-    "28.3": (
+    "29.3": (
         lambda: _left_out,
         [
             (_ordinary, "itself"),

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 21: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 22: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def _doubly(kernels, bank):
 
 
 ANSWERS = {
-    "21.1": (
+    "22.1": (
         lambda: {"parameters": 60_900, "side": 4},
         [
             ({"parameters": 60_000, "side": 4}, "with its table"),
@@ -28,7 +28,7 @@ ANSWERS = {
             (60_900, "dictionary"),
         ],
     ),
-    "21.2": (
+    "22.2": (
         lambda: lambda x, j: x @ x + 84 - j,
         [
             (lambda x, j: -j, "taken from -j"),
@@ -40,7 +40,7 @@ ANSWERS = {
             (lambda x: 0.0, "TypeError"),
         ],
     ),
-    "21.3": (
+    "22.3": (
         lambda: _share,
         [
             (_doubly, "not orthogonal"),

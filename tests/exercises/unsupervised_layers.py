@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 23: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 24: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 from scipy.linalg import sqrtm
@@ -28,7 +28,7 @@ def _unpaired(a, b):
 
 
 ANSWERS = {
-    "23.1": (
+    "24.1": (
         lambda: _change,
         [
             (lambda u, s: _change(u, s, mixed=1), "twice"),
@@ -41,7 +41,7 @@ ANSWERS = {
             (1.0, "function"),
         ],
     ),
-    "23.2": (
+    "24.2": (
         lambda: lambda c: -2 * np.log(c),
         [
             (lambda c: 2 * np.log(c), "less often"),
@@ -50,7 +50,7 @@ ANSWERS = {
             (lambda c: -np.log(c**2 - 1), "both probabilities"),
         ],
     ),
-    "23.3": (
+    "24.3": (
         lambda: _gap,
         [
             (lambda a, b: [-x for x in _gap(a, b)], "first less the second"),

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 26: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 27: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
@@ -24,7 +24,7 @@ def _gain(f, image, n, power=1.0):
 E15 = float(np.exp(15))
 
 ANSWERS = {
-    "26.1": (
+    "27.1": (
         lambda: {"n": E15**2, "side": E15},
         [
             ({"n": 30, "side": E15}, "natural logarithm"),
@@ -35,7 +35,7 @@ ANSWERS = {
             (E15, "dictionary"),
         ],
     ),
-    "26.2": (
+    "27.2": (
         lambda: _gain,
         [
             (lambda f, x, n: 1.0, "Nothing has changed"),
@@ -46,7 +46,7 @@ ANSWERS = {
             (lambda f, x: 1.0, "TypeError"),
         ],
     ),
-    "26.3": (
+    "27.3": (
         lambda: {"fixed": (1, -1), "doubled": (1, -1)},
         [
             ({"fixed": (0.5, -0.75), "doubled": (1, -1)}, "parabolic"),
@@ -61,6 +61,6 @@ ANSWERS = {
 }
 
 ROUNDED = {
-    "26.1": lambda: {"n": 1.1e13, "side": 3.3e6},
+    "27.1": lambda: {"n": 1.1e13, "side": 3.3e6},
 }
 """Right answers at the digits that the solution prints."""

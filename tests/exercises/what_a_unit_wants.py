@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 24: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 25: a right one each, and wrong ones with a word of their hint."""
 
 import numpy as np
 from scipy.fft import dctn, idctn
@@ -35,7 +35,7 @@ def _one_mean(a, b):
 
 
 ANSWERS = {
-    "24.1": (
+    "25.1": (
         lambda: _wanted,
         [
             (lambda m, b: _wanted(m, b) | {"norm": m}, "length"),
@@ -47,7 +47,7 @@ ANSWERS = {
             (lambda m, b: m, "dictionary"),
         ],
     ),
-    "24.2": (
+    "25.2": (
         lambda: similarity,
         [
             (_cosine, "tint"),
@@ -57,7 +57,7 @@ ANSWERS = {
             (lambda a, b: np.sqrt(((a - b) ** 2).mean((1, 2, 3))), "both norms"),
         ],
     ),
-    "24.3": (
+    "25.3": (
         lambda: _image,
         [
             (lambda g, w: -_image(g, w), "sign"),

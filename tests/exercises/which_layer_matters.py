@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 25: a right one each, and wrong ones with a word of their hint."""
+"""Answers to the exercises of chapter 26: a right one each, and wrong ones with a word of their hint."""
 
 from keyfilters_book.background.trajectories import relu_growth
 
@@ -19,7 +19,7 @@ def _exchanged(calm):
 
 
 ANSWERS = {
-    "25.1": (
+    "26.1": (
         lambda: 1 / relu_growth(1.0, 5) ** 2,
         [
             (2, "wide layers"),
@@ -29,7 +29,7 @@ ANSWERS = {
             ("two", "one number"),
         ],
     ),
-    "25.2": (
+    "26.2": (
         lambda: GOOD,
         [
             ({name: (2 * n, a) for name, (n, a) in GOOD.items()}, "Count one"),
@@ -42,7 +42,7 @@ ANSWERS = {
             (GOOD | {"first": 0.8}, "pair"),
         ],
     ),
-    "25.3": (
+    "26.3": (
         lambda: _built,
         [
             (_exchanged, "exchanged"),

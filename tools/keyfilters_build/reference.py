@@ -51,7 +51,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "training": ("keyfilters.networks.training",),
     "evaluation": ("keyfilters.networks.evaluation",),
     "extraction": ("keyfilters.networks.extraction", "keyfilters.networks.klines"),
-    "inspection": ("keyfilters.networks.inspection",),
+    "inspection": _in("keyfilters.networks", "inspection", "survey"),
     "experiments": ("keyfilters_book.experiments", "keyfilters_build.experiments"),
     "background": ("keyfilters_book.background",),
     "background_units": _in("keyfilters_book.background", "probing", "regularisers", "visualisation", "inversion", "linearisation"),

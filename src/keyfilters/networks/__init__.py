@@ -5,7 +5,7 @@
 - ``zoo``: networks and their weights; ``data``: data sets and batches
 - ``training``, ``evaluation``: on any number of processes; judging, and mending after surgery
 - ``klines``: lines that explain a set of filters best; ``extraction``: master keys of a network; ``inspection``: the report of ``keyfilters inspect``
-- ``commands``: the command line
+- ``survey``: many networks, one rule; ``commands``: the command line
 
 Quick start::
 

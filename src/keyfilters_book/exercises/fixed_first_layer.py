@@ -1,4 +1,4 @@
-"""Checks of chapter 27, a fixed first layer and a learned classifier."""
+"""Checks of chapter 28, a fixed first layer and a learned classifier."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from .verdict import Hint, array, call, choice, exercise, mapping
 
-__all__ = ["check_27_1", "check_27_2", "check_27_3"]
+__all__ = ["check_28_1", "check_28_2", "check_28_3"]
 
 _CHANGES = {
     "factor": lambda f: 7 * f,
@@ -17,7 +17,7 @@ _CHANGES = {
 
 
 @exercise('a dictionary: "factor", "zeros", "order", "every second" -> True where a prediction can change, else False')
-def check_27_1(answer):
+def check_28_1(answer):
     """Which changes of the features the ridge regression of the chapter notices."""
     from ..representations.classifier import fit_classifier
 
@@ -46,7 +46,7 @@ def check_27_1(answer):
 
 
 @exercise('a dictionary: "soft at 0", "even-soft at 0", "both at large t" -> "linear", "modulus" or "low-pass"')
-def check_27_2(answer):
+def check_28_2(answer):
     """What the two thresholds of a wavelet basis become at the ends of the range of t."""
     from ..representations.features import representation
 
@@ -71,7 +71,7 @@ def check_27_2(answer):
     "a function of features and labels to learn from and of other features that returns the classes of the latter",
     "Rotations and units of the features make no difference to it.",
 )
-def check_27_3(answer):
+def check_28_3(answer):
     """Multinomial logistic regression with a quadratic penalty, on features divided by one number."""
     rng = np.random.default_rng(0)
     labels = np.arange(360) % 3

@@ -1,4 +1,4 @@
-"""Checks of chapter 22, a CNN is layered thresholding."""
+"""Checks of chapter 23, a CNN is layered thresholding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .verdict import Hint, array, call, choice, exercise, mapping, near, number, rounded
 
-__all__ = ["check_22_1", "check_22_2", "check_22_3"]
+__all__ = ["check_23_1", "check_23_2", "check_23_3"]
 
 
 @exercise("a function of an array x and of the number t that returns an array of the shape of x")
-def check_22_1(answer):
+def check_23_1(answer):
     """The proximal map that Moreau's decomposition puts beside soft thresholding."""
     from ..representations.thresholding import threshold
 
@@ -33,7 +33,7 @@ def check_22_1(answer):
     "a function of D1 and D2 (atoms in the columns) that returns two matrices W1 and W2, as forward() takes them",
     "ReLU units with signs need pairs of channels.",
 )
-def check_22_2(answer):
+def check_23_2(answer):
     """Weights with which a ReLU network is layered soft thresholding."""
     from ..representations.dictionaries import Dictionary
     from ..representations.layered import forward, layered_thresholding
@@ -68,7 +68,7 @@ def check_22_2(answer):
 
 
 @exercise('a dictionary: "epsilon", a number, and "nearer", "thresholding" or "basis pursuit"')
-def check_22_3(answer):
+def check_23_3(answer):
     """Where the two bounds of an entry's error meet, and which method is nearer to its own."""
     from ..representations.dictionaries import spikes_and_waves
 

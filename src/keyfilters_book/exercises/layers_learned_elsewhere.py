@@ -1,4 +1,4 @@
-"""Checks of chapter 28, layers learned elsewhere."""
+"""Checks of chapter 29, layers learned elsewhere."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from .verdict import Hint, array, call, exercise, near
 
-__all__ = ["check_28_1", "check_28_2", "check_28_3"]
+__all__ = ["check_29_1", "check_29_2", "check_29_3"]
 
 
 @exercise(
     "a function of two arrays of right or wrong (draws x images) and of the images' classes that returns ten gains",
     "Now apply it to raw pixels and the best cut.",
 )
-def check_28_1(answer):
+def check_29_1(answer):
     """The gain in accuracy, class by class."""
     rng = np.random.default_rng(0)
     truth = rng.choice(10, 300, p=np.arange(1, 11) / 55)
@@ -44,7 +44,7 @@ def check_28_1(answer):
     "that returns the classes of these",
     "If the last stage held something else, joining it to the best one would help.",
 )
-def check_28_2(answer):
+def check_29_2(answer):
     """A classifier behind two stages joined."""
     rng = np.random.default_rng(0)
     labels = np.arange(200) % 4
@@ -67,7 +67,7 @@ def check_28_2(answer):
 
 
 @exercise("a function of features (n, d), of a target (n) and of the penalty a that returns n residuals")
-def check_28_3(answer):
+def check_29_3(answer):
     """All residuals of images left out, by the short cut."""
     rng = np.random.default_rng(0)
     n, penalty = 12, 2.0

@@ -1,4 +1,4 @@
-"""Checks of chapter 21, LeNet-5 to depthwise networks."""
+"""Checks of chapter 22, LeNet-5 to depthwise networks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .verdict import Hint, call, exercise, mapping, near, number
 
-__all__ = ["check_21_1", "check_21_2", "check_21_3"]
+__all__ = ["check_22_1", "check_22_2", "check_22_3"]
 
 
 @exercise('a dictionary: "parameters", of the whole network, and "side", the k of equal parts')
-def check_21_1(answer):
+def check_22_1(answer):
     """LeNet-5 without the table of connections, and the kernel side that balances a separable layer."""
     from ..background.costs import layer_cost
     from ..background.lenet import LeNet5
@@ -36,7 +36,7 @@ def check_21_1(answer):
 
 
 @exercise("a function of the state x (84 numbers) and of j that returns the rubbish class's score, a number")
-def check_21_2(answer):
+def check_22_2(answer):
     """The eleventh score of the softmax that LeNet-5's loss is."""
     from ..background.lenet_codes import output_codes
 
@@ -66,7 +66,7 @@ def check_21_2(answer):
 @exercise(
     "a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1"
 )
-def check_21_3(answer):
+def check_22_3(answer):
     """The share of the sum of squares in the span of a bank."""
     from ..background.factorisation import span_share
 

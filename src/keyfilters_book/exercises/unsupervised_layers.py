@@ -1,4 +1,4 @@
-"""Checks of chapter 23, what unsupervised layers learn."""
+"""Checks of chapter 24, what unsupervised layers learn."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .verdict import Hint, array, call, exercise, near, number
 
-__all__ = ["check_23_1", "check_23_2", "check_23_3"]
+__all__ = ["check_24_1", "check_24_2", "check_24_3"]
 
 
 @exercise("a function of a rotation U and a covariance, n x n both, that returns one number")
-def check_23_1(answer):
+def check_24_1(answer):
     """The mean squared change of data by a whitening matrix."""
     from scipy.stats import ortho_group
 
@@ -41,7 +41,7 @@ def check_23_1(answer):
 
 
 @exercise("a function of C that returns by how much the bias changes, negative if it is lowered")
-def check_23_2(answer):
+def check_24_2(answer):
     """The bias that makes up for a block of C x C units."""
     import torch
 
@@ -68,7 +68,7 @@ def check_23_2(answer):
 @exercise(
     "a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end"
 )
-def check_23_3(answer):
+def check_24_3(answer):
     """A mean paired difference with its interval of 95 per cent."""
     from keyfilters.statistics import bootstrap_interval
 

@@ -1,4 +1,4 @@
-"""Checks of chapter 26, wavelets, curvelets, contourlets and the edge."""
+"""Checks of chapter 27, wavelets, curvelets, contourlets and the edge."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
-__all__ = ["check_26_1", "check_26_2", "check_26_3"]
+__all__ = ["check_27_1", "check_27_2", "check_27_3"]
 
 
 @exercise('a dictionary: "n", the number of coefficients, and "side", in pixels')
-def check_26_1(answer):
+def check_27_1(answer):
     """Where the bound of the theorem has the local slope -1.9."""
     from scipy.optimize import brentq
 
@@ -30,7 +30,7 @@ def check_26_1(answer):
 
 
 @exercise("a function of a frame, an image and n that returns the number by which the squared error is divided")
-def check_26_2(answer):
+def check_27_2(answer):
     """What least-squares coefficients gain over the thresholded series."""
     from ..representations.approximation import keep_largest
     from ..representations.edges import cartoon
@@ -65,7 +65,7 @@ def check_26_2(answer):
     'a dictionary: "fixed" and "doubled" -> (slope of the count, slope of the size), per octave',
     "Both extremes lead back to the rate of wavelets.",
 )
-def check_26_3(answer):
+def check_27_3(answer):
     """The slopes that counting predicts for other laws of the number of wedges."""
     found = mapping(answer, ["fixed", "doubled"])
     rows = {name: array(found[name], [2], name) for name in ("fixed", "doubled")}

@@ -1,4 +1,4 @@
-"""Checks of chapter 24, seeing what a unit wants."""
+"""Checks of chapter 25, seeing what a unit wants."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from .verdict import Hint, array, call, exercise, mapping, near
 
-__all__ = ["check_24_1", "check_24_2", "check_24_3"]
+__all__ = ["check_25_1", "check_25_2", "check_25_3"]
 
 
 @exercise(
     'a function of a mask (colours x rows x columns) and of the bound that returns a dictionary: "norm", "pixel"'
 )
-def check_24_1(answer):
+def check_25_1(answer):
     """The images that drive a linear unit most, under a bound of the whole and of each pixel."""
     mask, bound = np.random.default_rng(0).normal(size=(3, 4, 5)), 1.7
     found = mapping(call(answer, mask, bound), ["norm", "pixel"], "what the function returns")
@@ -39,7 +39,7 @@ def check_24_1(answer):
     "a function of two stacks of images (n x colours x rows x columns) that returns n correlations",
     "Now run the search from another start, and compare.",
 )
-def check_24_2(answer):
+def check_25_2(answer):
     """The correlation of the pixels of pairs of images, each colour less its mean."""
     from ..background.inversion import similarity
 
@@ -66,7 +66,7 @@ def check_24_2(answer):
 
 
 @exercise("a function of g (3 x H x W) and of w that returns x, of the shape of g")
-def check_24_3(answer):
+def check_25_3(answer):
     """The minimum of a linear response against total variation with beta = 2."""
     from scipy.fft import dctn, idctn
 

@@ -1,4 +1,4 @@
-"""Checks of chapter 25, which layer matters."""
+"""Checks of chapter 26, which layer matters."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from .verdict import Hint, call, exercise, mapping, near, number
 
-__all__ = ["check_25_1", "check_25_2", "check_25_3"]
+__all__ = ["check_26_1", "check_26_2", "check_26_3"]
 
 
 @exercise("the variance of the weights, a number")
-def check_25_1(answer):
+def check_26_1(answer):
     """The variance at which a ReLU layer of width 5 keeps the mean length of curves."""
     from ..background.trajectories import relu_growth
 
@@ -29,7 +29,7 @@ def check_25_1(answer):
 
 
 @exercise('a dictionary: "first", "layer 2", "layer 8", "readout" -> (number of weights, accuracy between 0 and 1)')
-def check_25_2(answer):
+def check_26_2(answer):
     """The first matrix and the readout, trained alone, beside two hidden layers."""
     from ..background.random_networks import random_weights
 
@@ -63,7 +63,7 @@ def check_25_2(answer):
 
 
 @exercise('a function of a list of nine stacks of weights that returns a dictionary: "wild before", "wild behind"')
-def check_25_3(answer):
+def check_26_3(answer):
     """Networks whose first half of hidden layers, or whose rest, has larger weights."""
     from ..background.random_networks import random_weights
 

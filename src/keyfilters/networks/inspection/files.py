@@ -121,6 +121,18 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def filters_of_file(path) -> tuple[list[Stack], list[str]]:
+    """The depthwise filters in a file, layer by layer, and notes; what :func:`inspect_file` reads and describes.
+
+    Raises ``ValueError`` for a file that cannot be read, is refused, or has no depthwise filters.
+    """
+    path = check_file(path)
+    layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
+    if not layers:
+        raise ValueError(f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1")
+    return layers, notes
+
+
 def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) -> Inspection:
     """Describe the depthwise filters in a file, without the network that they are of.
 
@@ -154,8 +166,6 @@ def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) 
     >>> inspect_file(file, nulls="none").frame()[["layer", "size", "channels"]].values.tolist()
     [['dw', '5x5', 16]]
     """
-    path = check_file(path)
-    layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
-    if not layers:
-        raise ValueError(f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1")
+    layers, notes = filters_of_file(path)
+    path = Path(path)
     return replace(inspect_layers(layers, method, nulls, draws, seed, path.name, notes), sha256=sha256_of(path))
