@@ -134,7 +134,8 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
     -------
     DataFrame
         One row per setting and rival: setting, rival, variant (for ``"learned"``, which of the two), n, mean, low, high (95 %,
-        Student's), margin, ``p`` and ``p_equal`` (paired t test and TOST, both corrected by Holm over all rows), and ``reading``.
+        Student's), margin, ``p`` and ``p_equal`` (paired t test and TOST, both corrected by Holm over all rows), and ``reading``, which decides nothing
+        before all seeds of the plan are there.
     """
     rows = []
     for setting in design.settings.values():
@@ -155,7 +156,10 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
     if len(found):
         # One family of differences and one of equivalences: each over the whole page.
         found["p"], found["p_equal"] = holm(found.p), holm(found.p_equal)
-        found["reading"] = [reading(r.mean, r.p, r.p_equal) for r in found.itertuples()]
+        whole = len(design.seeds_of(KEYS))
+        found["reading"] = [
+            reading(r.mean, r.p, r.p_equal) if r.n >= whole else f"undecided until there are {whole} seeds" for r in found.itertuples()
+        ]
     return found
 
 
