@@ -57,8 +57,8 @@ unit: $(READY) ## the tests that need neither the built book nor a browser, with
 bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands for
 	@$(ONE_THREAD) $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
 
-experiments: $(READY) ## make what is missing of the stored training results (hours on a CPU; DEVICE=cuda JOBS=4 on a GPU)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),1)' $(ARGS)
+experiments: $(READY) ## make what is missing of the stored training results, two runs at once (hours; DEVICE=cuda JOBS=4 on a GPU; ARGS=--check makes six again)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters.networks.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),2)' $(ARGS)
 
 reference: $(READY) ## the stored runs become the reference that builds compare themselves with (ARGS=--machine: its verdict here)
 	@$(BIN)/python -m keyfilters.book reference --profile '$(PROFILE)' $(ARGS)

@@ -19,13 +19,16 @@ from keyfilters import ideal_filter
 from keyfilters.figures.training import bank_rows, interval_dots, scale_ends, trajectories
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.experiments import __main__ as command
-from keyfilters.networks.experiments import campaign, runs, scale_sweep, store, summary
+from keyfilters.networks.experiments import baselines, campaign, runs, scale_sweep, store, summary
+from keyfilters.networks.experiments import silhouettes as silhouettes_
 from keyfilters.networks.experiments.basis import COUNT, extracted_banks
-from keyfilters.networks.experiments.design import DESIGNS, FULL, SETTINGS, VALIDATION, Setting
+from keyfilters.networks.experiments.banks import covariance_of, derivative_basis, filter_widths, matched_random, two_components, unit
+from keyfilters.networks.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SCALE_SETTINGS, SCALING, SETTINGS, SPLITS, Setting
 from keyfilters.networks.experiments.variants import (
     ALL_VARIANTS,
     BANK,
     BANK_SIZE,
+    COEFFICIENTS,
     LEARNED,
     SCALE_VARIANTS,
     SCALES,
@@ -40,7 +43,7 @@ from keyfilters.networks.zoo.small import SmallConvNeXt
 RNG = np.random.default_rng(3)
 EXTRACTED = {name: RNG.standard_normal((8, 7, 7)) for name in ("pca", "lines", "given")}
 TINY = Setting("tiny", "tiny", 64, 2)
-SMALL = replace(FULL, dims=(8, 8), depths=(1, 1))
+SMALL = replace(EIGHT, dims=(8, 8), depths=(1, 1))
 
 
 def network(dims=(8, 16)):
@@ -58,15 +61,18 @@ def test_every_variant_gives_filters_of_its_norm_and_trains_what_it_says(name):
     layers = find_depthwise(changed)
     norms = np.concatenate([np.linalg.norm(d.filters, axis=(1, 2)) for d in layers])
     trained = {part.rpartition(".")[2] for part, _ in changed.named_parameters() if ".conv_dw." in part}
-    if row.kind == LEARNED:
-        # A draw: its root mean square over the channels is the scale.
-        assert np.sqrt((norms**2).mean()) == pytest.approx(scale, rel=0.15)
-        assert trained == {"weight", "bias"}
+    expected = {
+        LEARNED: {"weight", "bias"}, BANK: {"bias"}, SCALES: {"bias", "raw_x", "raw_y", "raw_gamma"}, COEFFICIENTS: {"bias", "coefficients"},
+    }  # fmt: skip
+    assert trained == expected[row.kind]
+    if row.kind == LEARNED and not row.source or row.kind == COEFFICIENTS:
+        # A draw, or a filter with something added: its root mean square over the channels is the scale.
+        assert np.sqrt((norms**2).mean()) == pytest.approx(scale, rel=0.3)
     else:
         np.testing.assert_allclose(norms, scale, rtol=1e-5)
-        assert trained == ({"bias", "raw_x", "raw_y", "raw_gamma"} if row.kind == SCALES else {"bias"})
+    if row.kind == BANK:
         kinds = np.unique(np.concatenate([d.filters for d in layers]).round(5), axis=0)
-        assert len(kinds) == (1 if name == "impulse" else BANK_SIZE)
+        assert len(kinds) == {"impulse": 1, "covariance": 24}.get(name, BANK_SIZE)
     assert changed(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
 
 
@@ -74,6 +80,55 @@ def test_every_variant_gives_filters_of_its_norm_and_trains_what_it_says(name):
 def test_banks_have_norm_one(source):
     filters = bank(source, seed=2, extracted=EXTRACTED)
     np.testing.assert_allclose((filters**2).sum((1, 2)), 1)
+
+
+def test_filters_at_the_start_are_those_of_their_source():
+    for name, frozen in (("learned-keys", "ideal-B"), ("learned-covariance", "covariance"), ("ideal-B-offset", "ideal-B")):
+        one, other = (np.concatenate([d.filters for d in find_depthwise(give_filters(network(), n, 1.0, 3))]) for n in (name, frozen))
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    fixed, learned = (np.concatenate([d.filters for d in find_depthwise(give_filters(network(), f"two-components{n}", 1.0))]) for n in ("", "-learned"))
+    np.testing.assert_allclose(unit(learned), fixed, atol=1e-6)
+
+
+@given(st.integers(0, 2000))
+@settings(max_examples=10, deadline=None)
+def test_random_filters_have_the_widths_and_means_of_the_keys(seed):
+    keys = bank("B")
+    drawn = matched_random(keys, seed)
+    np.testing.assert_allclose(filter_widths(drawn), filter_widths(keys), atol=1e-6)
+    # A narrow blob leaves noise no room: its mean is met nearly.
+    np.testing.assert_allclose(drawn[:6].sum((1, 2)), keys[:6].sum((1, 2)), atol=1e-9)
+    np.testing.assert_allclose(drawn[6:].sum((1, 2)), keys[6:].sum((1, 2)), rtol=0.6)
+    assert np.abs((drawn * keys).sum((1, 2)))[:6].max() < 0.999
+    with pytest.raises(ValueError, match="no random filter of width"):
+        matched_random(bank("impulse"), seed)
+
+
+def test_the_covariance_in_closed_form_is_one_and_is_symmetric_under_turns():
+    for variance in (0.5, 2.5):
+        c = covariance_of(variance, 5)
+        assert np.abs(c - c.T).max() < 1e-12 and np.linalg.eigvalsh(c).min() > -1e-10
+        turned = np.rot90(np.arange(25).reshape(5, 5)).ravel()
+        np.testing.assert_allclose(c[np.ix_(turned, turned)], c, atol=1e-10)
+        assert c.diagonal().argmax() == 12
+
+
+def test_two_components_come_nearer_to_the_learned_filters_than_one():
+    f, basis, coefficients = two_components()
+    whole = unit(f + (coefficients[:, :, None, None] * basis).sum(1))
+    target = unit(bank("learned"))
+    one = np.abs((unit(f - f.mean((1, 2), keepdims=True)) * target).sum((1, 2)))
+    two = np.abs((unit(whole - whole.mean((1, 2), keepdims=True)) * target).sum((1, 2)))
+    assert (two >= one - 1e-6).all() and (two[:4] > one[:4] + 0.01).all()
+
+
+def test_the_derivative_basis_holds_derivatives():
+    basis = derivative_basis()
+    assert len(basis) == 10 and np.linalg.matrix_rank(basis.reshape(10, -1)) == 10
+    # Odd along x or y, as the order says: the basis is (0,0), (0,1), (1,0), ...
+    np.testing.assert_allclose(basis[0], basis[0][::-1, ::-1], atol=1e-12)
+    for first_order in basis[1:3]:
+        np.testing.assert_allclose(first_order, -first_order[::-1, ::-1], atol=1e-12)
 
 
 def test_random_banks_belong_to_a_seed():
@@ -102,17 +157,17 @@ def test_bad_input_is_one_line(call, message):
 
 def test_the_designs_hold_together():
     for design in DESIGNS.values():
-        assert set(design.variants) <= set(VARIANTS) | set(SCALE_VARIANTS)
-        assert set(design.settings) <= set(SETTINGS)
+        assert set(design.variants) <= set(ALL_VARIANTS) and set(design.main) <= set(design.variants)
         # What is searched or extracted with one seed is judged with others.
-        assert not set(design.seeds) & {*design.search_seeds, *design.basis_seeds}
-        assert max(SETTINGS[s].images for s in design.settings) <= 60000 - VALIDATION
-        for name in design.variants:
-            grid = design.grid(name)
-            assert len(set(grid)) == len(grid) and {rate for rate, _ in grid} == set(design.rates)
-            assert {scale for _, scale in grid} == (set(design.scales[-1:]) if variant(name).kind == BANK else set(design.scales))
-    assert len(FULL.seeds) >= 5 and len(DESIGNS["quick"].seeds) >= 2
-    assert set(DESIGNS["quick"].seeds) <= set(FULL.seeds)
+        assert not {*design.seeds, *design.more_seeds} & {*design.search_seeds, *design.basis_seeds}
+        for setting in design.settings.values():
+            assert setting.images <= SPLITS[setting.data][0] and setting.data in design.searches
+        grids = [design.grid(name) for name in design.variants]
+        assert all(len(set(g)) == len(g) and {rate for rate, _ in g} == set(design.rates) for g in grids)
+        # Equal numbers of trials.
+        assert len({len(g) for g in grids}) == 1
+    assert set(summary.RIVALS) | {summary.KEYS} <= set(EIGHT.main)
+    assert {len(EIGHT.seeds_of(v)) for v in EIGHT.main} == {10} and len(EIGHT.seeds_of("wide")) == 5
 
 
 # --- tables --------------------------------------------------------------------------------------------------
@@ -211,21 +266,23 @@ def made_up():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(runs, "split_images", lambda data=made_up(): data)
+    pairs = made_up()
+    monkeypatch.setattr(runs, "split_images", lambda data=None: pairs)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", ["learned", "scales", "random"])
+@pytest.mark.parametrize("name", ["learned", "scales-own-rate", "random", "derivatives"])
 def test_two_runs_are_identical(tiny, name):
     one, two = (runs.run(SMALL, name, TINY, 0, 0.01, 0.5) for _ in range(2))
     strip = {"seconds"}
     assert {k: v for k, v in one.row.items() if k not in strip} == {k: v for k, v in two.row.items() if k not in strip}
     assert all(torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), two.network.state_dict().values(), strict=True))
     assert one.row["n"] == 50 and one.row["judged_on"] == "test" and 0 <= one.row["accuracy"] <= 1
-    if name == "scales":
+    assert (one.explained is None) == (name != "learned")
+    if name == "scales-own-rate":
         assert one.scales == two.scales
         epochs = [row["epoch"] for row in one.scales]
         assert sorted(set(epochs)) == [0, 1, 2] and len(one.scales) == 3 * 16
@@ -260,7 +317,7 @@ def test_a_run_learns(tiny, monkeypatch):
         return images.astype(np.uint8), labels
 
     data = {"train": stripes(128), "test": stripes(50)}
-    monkeypatch.setattr(runs, "split_images", lambda: data)
+    monkeypatch.setattr(runs, "split_images", lambda name: data)
     done = runs.run(SMALL, "ideal-B", replace(TINY, images=128, epochs=10), 0, 0.02, 1.0)
     assert done.row["accuracy"] > 0.9 and done.row["loss"] < done.history[0]["train_loss"] / 2
 
@@ -272,11 +329,20 @@ def test_prepared_images_are_normalised_as_in_training(tiny):
     assert len(runs.prepared("test", 7, TINY)[0]) == 7
 
 
-def test_learned_networks_for_the_banks_are_judged_without_the_test_images(tiny):
-    design = replace(SMALL, basis_setting=replace(TINY, epochs=1), basis_seeds=(7, 8))
-    outcomes = runs.learned_networks(design, 0.01, 0.14)
-    assert [o.row["seed"] for o in outcomes] == [7, 8] and {o.row["judged_on"] for o in outcomes} == {"validation"}
-    assert runs.learned_filters_of(outcomes).shape == (2 * 16, 7, 7)
+def test_what_the_keys_explain_is_kept_epoch_by_epoch(tiny):
+    done = runs.run(SMALL, "learned-keys", TINY, 0, 0.02, 1.0)
+    assert [row["epoch"] for row in done.explained] == [0, 1, 2]
+    # At the start the filters are the keys.
+    assert done.explained[0]["keys"] == pytest.approx(1, abs=1e-6) and done.explained[2]["keys"] < 1
+
+
+def test_scales_move_more_with_a_rate_of_their_own(tiny, monkeypatch):
+    def moved(name):
+        frame = pd.DataFrame(runs.run(SMALL, name, TINY, 0, 0.005, 1.0).scales)
+        first, last = (frame[frame.epoch == e][["sigma_x", "sigma_y"]].to_numpy() for e in (0, 2))
+        return np.abs(last - first).mean()
+
+    assert moved("scales-own-rate") > 3 * moved("scales")
 
 
 def test_the_sweep_freezes_the_filters_of_one_scale(tiny):
@@ -313,72 +379,98 @@ def pretended(task):
         "setting": task["setting"]["name"], "judged_on": task["judge"], "accuracy": float(rng.random()), "n": 10, "loss": 1.0,
         "train_loss": 1.0, "seconds": 0.1,
     }  # fmt: skip
-    learned = task["variant"] == "learned"
+    if task["judge"] == "baseline":
+        return {"row": {"method": task["variant"], "data": task["setting"]["data"], "images": task["setting"]["images"], "accuracy": 0.8, "seconds": 0.1}}
+    learned = variant(task["variant"]).kind == LEARNED
     scales = None
     if variant(task["variant"]).kind == SCALES:
         scales = [
             {"epoch": e, "layer": "l", "channel": c, "key": c % 8 + 1, "sigma_x": 0.5 + e, "sigma_y": 0.6, "gamma": 0.1}
             for e in (0, 1) for c in range(16)
         ]  # fmt: skip
-    return {"row": row, "scales": scales, "filters": rng.standard_normal((12, 7, 7)) if learned else None, "layers": ["a"] * 12}
+    return {"row": row, "scales": scales, "filters": rng.standard_normal((12, 7, 7)) if learned else None,
+        "explained": [{"epoch": e, "keys": 0.1} for e in (0, 1)] if learned else None, "layers": ["a"] * 12}
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FOLDER", tmp_path / "tables")
-    return tmp_path / "tables"
+    monkeypatch.setattr(store, "DATA", tmp_path)
+    return tmp_path / EIGHT.name
 
 
-def whole_campaign(names, settings_):
+def whole_campaign(names, settings_, design=EIGHT):
     pool = Inline()
     options = SimpleNamespace(compiled=False, device="cpu", amp="no")
     with contextlib.redirect_stdout(None):
-        made = campaign.Campaign(options, pool)
-        made.banks(made.search(["learned"]))
-        made.runs(names, settings_, made.search(names))
+        campaign.Campaign(options, pool, design).whole(names, settings_)
     return pool.tasks
 
 
 def test_a_campaign_goes_on_where_it_stopped(folder):
-    names = ("learned", "ideal-B", "pca-8", "scales")
-    first = whole_campaign(names, ("small-short",))
-    grid = sum(len(FULL.grid(v)) for v in names) * len(FULL.search_seeds)
-    assert len(first) == grid + len(FULL.basis_seeds) + len(names) * len(FULL.seeds)
+    names = ("learned", "ideal-B", "pca-8", "scales-own-rate")
+    first = whole_campaign(names, ("small", "animals"))
+    trials = len(EIGHT.rates) * len(names) * 2
+    made = 2 * sum(len(EIGHT.seeds_of(v)) for v in names)
+    assert len(first) == trials + len(EIGHT.basis_seeds) + made + 4
     # Nothing of the search or for the banks sees the test images.
-    assert [t["judge"] for t in first].count("test") == len(names) * len(FULL.seeds)
+    assert [t["judge"] for t in first].count("test") == made and [t["judge"] for t in first].count("baseline") == 4
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(before) == {f"{name}.csv" for name in store.TABLES}
-    assert whole_campaign(names, ("small-short",)) == []
+    assert whole_campaign(names, ("small", "animals")) == []
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     # What is lost is made again, and nothing else.
-    kept = store.table("runs")
-    kept[~((kept.variant == "ideal-B") & (kept.seed == 3))].to_csv(folder / "runs.csv", index=False)
-    again = whole_campaign(names, ("small-short",))
-    assert [(t["variant"], t["seed"]) for t in again] == [("ideal-B", 3)]
-    best = store.best_trials(store.table("search"))
-    assert (again[0]["rate"], again[0]["scale"]) == best["ideal-B"]
+    kept = store.table("runs", folder)
+    kept[~((kept.variant == "ideal-B") & (kept.seed == 3) & (kept.setting == "animals"))].to_csv(folder / "runs.csv", index=False)
+    (again,) = whole_campaign(names, ("small", "animals"))
+    assert (again["variant"], again["seed"], again["setting"]["name"]) == ("ideal-B", 3, "animals")
+    # Each data set has its own search.
+    search = store.table("search", folder)
+    assert (again["rate"], again["scale"]) == store.best_trials(search[search.setting == f"search {ANIMALS}"])["ideal-B"]
 
 
 def test_what_a_campaign_stores(folder):
-    whole_campaign(("learned", "scales"), ("small-short",))
-    rows = store.table("runs")
+    whole_campaign(("learned", "scales-own-rate", "pca-8"), ("small",))
+    rows = store.table("runs", folder)
     assert set(store.PROVENANCE) <= set(rows.columns) and not rows.isna().any().any()
-    banks = campaign.banks_of(store.table("banks"))
+    banks = campaign.banks_of(store.table("banks", folder))
     assert {name: f.shape for name, f in banks.items()} == {"pca": (8, 7, 7), "lines": (8, 7, 7)}
-    filters = store.table("filters")
-    assert set(filters.seed) == {FULL.seeds[0]} and len(filters) == 12
+    filters = store.table("filters", folder)
+    assert set(filters.seed) == {EIGHT.seeds[0]} and len(filters) == 12
     assert summary.filters_of(filters)["a"].shape == (12, 7, 7)
-    ends, paths = store.table("scales"), store.table("trajectories")
-    assert (ends.sigma_x == 1.5).all() and len(ends) == 16 * len(FULL.seeds)
-    assert len(paths) == 2 * 8 * len(FULL.seeds)
+    ends, paths = store.table("scales", folder), store.table("trajectories", folder)
+    assert (ends.sigma_x == 1.5).all() and len(ends) == 16 * len(EIGHT.seeds)
+    assert len(paths) == 2 * 8 * len(EIGHT.seeds)
+    assert len(store.table("explained", folder)) == 2 * len(EIGHT.seeds_of("learned"))
+
+
+def test_stored_runs_made_again_are_compared_to_the_last_digit(folder):
+    names, seeds = ("learned", "ideal-B"), (0, 1)
+    whole_campaign(names, ("small",))
+    options = SimpleNamespace(compiled=False, device="cpu", amp="no")
+
+    def check():
+        with contextlib.redirect_stdout(None):
+            return campaign.Campaign(options, Inline(), EIGHT).check(names, seeds, "small")
+
+    assert check() == []
+    rows = store.table("runs", folder)
+    changed = (rows.variant == "ideal-B") & (rows.seed == 1)
+    rows.loc[changed, "accuracy"] += 1e-15
+    rows.to_csv(folder / "runs.csv", index=False)
+    (words,) = check()
+    assert words.startswith("ideal-B, seed 1: accuracy")
+    rows.loc[changed, "device"] = "another"
+    rows.to_csv(folder / "runs.csv", index=False)
+    with pytest.raises(ValueError, match="the stored runs have another: expected the same"):
+        check()
 
 
 def test_a_gpu_is_left_to_what_accelerate_finds():
-    config = [runs.config_of(FULL, SETTINGS["small-short"], 0, 1e-3, device=device) for device in ("cpu", "cuda", None)]
+    config = [runs.config_of(EIGHT, SETTINGS["small"], 0, 1e-3, device=device) for device in ("cpu", "cuda", None)]
     assert [one.device for one in config] == ["cpu", None, None]
 
 
-@pytest.mark.parametrize("words", [["--settings", "huge"], ["--variants", "none"], ["--jobs", "0"], ["--device", "gpu"]])
+@pytest.mark.parametrize("words", [["--settings", "huge"], ["--variants", "none"], ["--campaign", "fashion_mnist", "--settings", "small"], ["--jobs", "0"], ["--device", "gpu"]])
 def test_the_command_refuses_in_one_line(words, capsys):
     assert command.main(words) == 2
     captured = capsys.readouterr()
@@ -438,61 +530,138 @@ def test_differences_are_paired_by_seed():
 
 
 def test_accuracies_and_coverage_say_what_is_missing():
-    design = replace(FULL, settings=("small-short", "small-long"), variants=("learned", "ideal-B"), seeds=(0, 1))
-    rows = table_of({("small-short", "learned"): {0: 0.7, 1: 0.8}, ("small-short", "ideal-B"): {0: 0.6}})
+    design = replace(EIGHT, settings={s: SETTINGS[s] for s in ("small", "long")}, variants=("learned", "ideal-B", "wide"), main=("learned", "ideal-B"))
+    rows = table_of({("small", "learned"): dict.fromkeys(range(10), 0.7) | {1: 0.8}, ("small", "ideal-B"): {0: 0.6}})
     means = summary.accuracies(rows).set_index("variant")
-    assert means.loc["learned", "mean"] == pytest.approx(0.75) and means.loc["learned", "n"] == 2
+    assert means.loc["learned", "mean"] == pytest.approx(0.71) and means.loc["learned", "n"] == 10
     assert np.isnan(means.loc["ideal-B", "sd"]) and means.loc["ideal-B", "mean"] == 0.6
-    covered = summary.coverage(rows, design, SETTINGS)
-    assert covered.state.tolist() == ["in part", "not run"] and covered.seeds.tolist() == ["1 to 2", "–"]
-    assert covered.hours[0] == pytest.approx(0.03)
-    more = pd.concat([rows, table_of({("small-short", "ideal-B"): {1: 0.6}})])
-    assert summary.coverage(more, design, SETTINGS).state[0] == "complete"
-    assert summary.coverage(store.table("runs", "/nonexistent"), design, SETTINGS).state.tolist() == ["not run"] * 2
+    covered = summary.coverage(rows, design)
+    assert covered.state.tolist() == ["in part", "not run"] and covered.seeds.tolist() == [1, 0]
+    assert covered.of_main.tolist() == [20, 20] and covered.of_other.tolist() == [5, 5]
+    assert covered.hours[0] == pytest.approx(0.11)
+    for seeds, state in ((5, "interim"), (10, "main comparisons complete")):
+        more = pd.concat([rows, table_of({("small", "ideal-B"): dict.fromkeys(range(1, seeds), 0.6)})])
+        assert summary.coverage(more, design).state[0] == state
+    whole = pd.concat([more, table_of({("small", "wide"): dict.fromkeys(range(5), 0.6)})])
+    assert summary.coverage(whole, design).state[0] == "complete"
 
 
-@given(st.floats(-0.05, 0.05), st.floats(1e-4, 0.05), st.floats(0.001, 0.03))
-def test_the_reading_never_says_more_than_the_interval(mean, half, margin):
-    low, high = mean - half, mean + half
-    words, mirrored = summary.reading(low, high, margin), summary.reading(-high, -low, margin)
-    assert words.startswith("ahead") == (low > 0) and words.startswith("behind") == (high < 0)
-    assert (("margin" in words) == (low > -margin and high < margin)) or low > 0 or high < 0
-    taken_back = summary.reading(low, high, margin, p=0.2)
-    assert (taken_back == words) == (low <= 0 <= high) and summary.reading(low, high, margin, p=0.01) == words
-    assert mirrored == words.replace("ahead", "BEHIND").replace("behind", "ahead").replace("BEHIND", "behind")
+@given(st.floats(-0.05, 0.05), st.floats(0, 1), st.floats(0, 1))
+def test_a_reading_needs_a_p_value_below_the_level(mean, p, p_equal):
+    words = summary.reading(mean, p, p_equal)
+    assert words.startswith(("ahead", "behind")) == (p < 0.05) and ("margin" in words) == (p_equal < 0.05)
+    assert (words == "undecided") == (p >= 0.05 and p_equal >= 0.05)
 
 
-def test_the_verdict_names_each_setting_once_and_none_that_was_not_run():
-    rows = [
-        ("small-short", "x", 0.031, 0.011, 0.051, 0.06),  # the correction takes it back
-        ("small-long", "x", 0.031, 0.011, 0.051, 0.01),
-        ("full-short", "x", 0.004, 0.001, 0.007, 0.01),
-        ("small-short", "y", 0.031, 0.011, 0.051, 0.01),
-        ("small-long", "y", 0.02, 0.011, 0.03, 0.01),
-        ("full-short", "y", 0.0, -0.005, 0.005, 1.0),
-        ("full-long", "y", -0.02, -0.03, -0.01, 0.01),
-        ("small-short", "z", 0.0, -0.05, 0.05, 1.0),
-        ("small-long", "z", 0.0, -0.05, 0.05, 1.0),
-    ]
-    found = pd.DataFrame(rows, columns=["setting", "variant", "mean", "low", "high", "p_holm"])
+@given(st.lists(st.floats(-0.03, 0.03), min_size=4, max_size=10), st.floats(0.002, 0.02))
+def test_equivalence_is_the_larger_of_two_one_sided_tests(d, margin):
+    from scipy.stats import ttest_1samp
 
-    def say(name):
-        return summary.verdict(found, name, SETTINGS, 0.01)
+    d = np.round(d, 4)
+    if d.std() == 0:
+        return
+    p = summary.equivalence(0.8 + d, np.full(len(d), 0.8), margin)
+    sides = [ttest_1samp(d, -margin, alternative="greater").pvalue, ttest_1samp(d, margin, alternative="less").pvalue]
+    assert p == pytest.approx(max(sides), rel=1e-6)
+    # Equal with 5 % error: the interval of 90 % lies within the margin.
+    low, high = ttest_1samp(d, 0).confidence_interval(0.9)
+    assert (p < 0.05) == (-margin < low and high < margin) or abs(p - 0.05) < 1e-6
 
-    short, long, once, thrice = (s.label for s in SETTINGS.values())
-    assert say("x") == f"ahead by 3.1 points ({long}); ahead, by less than the margin ({once}); undecided ({short})"
-    assert say("y") == (
-        f"ahead by 3.1 points ({short}) and 2.0 points ({long}); behind by 2.0 points ({thrice}); equal within the margin ({once})"
-    )
-    assert say("z") == "undecided in all 2 settings compared" and say("w") == "not compared"
+
+def campaign_tables(seeds, lead=0.0):
+    rng = np.random.default_rng(1)
+    values = {
+        (s, v): {k: 0.8 + (lead if v == "ideal-B" else 0) + 0.001 * rng.standard_normal() for k in range(seeds)}
+        for s in ("small", "short") for v in EIGHT.main
+    }  # fmt: skip
+    names = [("learned", 0.81), ("learned-small", 0.82)]
+    search = [
+        {"variant": v, "setting": f"search {FASHION}", "seed": 100, "rate": r, "scale": 1.0, "accuracy": a - (r - 0.01) ** 2}
+        for v, a in names for r in EIGHT.rates
+    ]  # fmt: skip
+    return table_of(values), pd.DataFrame(search)
+
+
+def test_comparisons_are_one_family_over_the_page():
+    runs_, search = campaign_tables(6, lead=0.05)
+    found = summary.comparisons(runs_, search, EIGHT)
+    assert list(found.rival) == list(summary.RIVALS) * 2 and set(found.n) == {6}
+    # "Learned" is the one that did better on the validation images.
+    assert set(found[found.rival == "learned"].variant) == {"learned-small"}
+    assert set(found.reading) == {"ahead"} and set(found[found.setting == "short"].margin) == {0.005}
+    wide = runs_[runs_.setting == "small"].pivot(index="seed", columns="variant", values="accuracy")
+    raw = [ttest_rel(wide["ideal-B"], wide[v]).pvalue for v in found.variant[:6]]
+    assert (found.p[:6] >= np.array(raw) * 5).any()
+    equal = summary.comparisons(*campaign_tables(6), EIGHT)
+    assert set(equal.reading) <= {"equal within the margin", "ahead, by less than the margin", "behind, by less than the margin"}
+
+
+def test_a_setting_with_too_few_seeds_is_not_compared():
+    runs_, search = campaign_tables(4)
+    assert summary.comparisons(runs_, search, EIGHT).empty
+    runs_, search = campaign_tables(5)
+    assert len(summary.comparisons(runs_, search, EIGHT)) == 12
+    # One variant short of a seed: the seed does not count.
+    cut = runs_[~((runs_.variant == "random") & (runs_.seed == 2) & (runs_.setting == "short"))]
+    assert set(summary.comparisons(cut, search, EIGHT).setting) == {"small"}
+    with pytest.raises(ValueError, match="trials of learned-small"):
+        summary.comparisons(runs_, search[:-1], EIGHT)
 
 
 def test_width_of_known_filters():
     impulse, square = np.zeros((1, 7, 7)), np.ones((1, 3, 3))
     impulse[0, 2, 5] = -2.0
-    assert summary.width(impulse) == 0
-    assert summary.width(square) == pytest.approx(np.sqrt(4 / 3))
-    assert summary.width(np.concatenate([square, 5 * square])) == pytest.approx(np.sqrt(4 / 3))
+    assert filter_widths(impulse)[0] == 0
+    np.testing.assert_allclose(filter_widths(np.concatenate([square, 5 * square])), np.sqrt(4 / 3))
+
+
+# --- the silhouettes, and linear classifiers -------------------------------------------------------------------
+
+
+def test_a_pickle_is_read_without_being_run(tmp_path):
+    import pickle
+
+    class Bomb:
+        def __reduce__(self):
+            return (tmp_path.joinpath("burst").touch, ())
+
+    content = pickle.dumps([np.arange(5, dtype=np.uint8), Bomb()])
+    assert silhouettes_.bytes_of(content) == bytes(range(5)) and not (tmp_path / "burst").exists()
+    for bad, message in ((b"not a pickle", "no pickle"), (pickle.dumps(3), "without a byte string")):
+        with pytest.raises(ValueError, match=message):
+            silhouettes_.bytes_of(bad)
+
+
+def test_silhouettes_come_from_a_wheel_with_the_right_hash(tmp_path, monkeypatch):
+    import gzip
+    import hashlib
+    import pickle
+    import zipfile
+
+    arrays = {"images": np.arange(40, dtype=np.uint8).reshape(10, 2, 2), "labels": np.arange(10, dtype=np.int64)}
+    wheel, files = tmp_path / "a.whl", {}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, row in silhouettes_.FILES.items():
+            archive.writestr(silhouettes_.PLACE + row.file, gzip.compress(pickle.dumps(arrays[name])))
+            files[name] = replace(row, shape=arrays[name].shape, sha256=hashlib.sha256(arrays[name].tobytes()).hexdigest())
+    with pytest.raises(ValueError, match="is not that of animal-shape-mnist"):
+        silhouettes_.silhouettes(wheel)
+    monkeypatch.setattr(silhouettes_, "FILES", files)
+    images, labels = silhouettes_.silhouettes(wheel)
+    assert np.array_equal(images, arrays["images"]) and labels.tolist() == list(range(10))
+    for place in (tmp_path, tmp_path / "none"):
+        with pytest.raises(ValueError, match="does not hold animal_data") as error:
+            silhouettes_.silhouettes(place)
+        assert "\n" not in str(error.value)
+
+
+def test_linear_classifiers_tell_bars_apart(monkeypatch):
+    pairs = made_up()
+    monkeypatch.setattr(baselines, "split_images", lambda data: pairs)
+    for method in ("ridge", "logistic"):
+        row = baselines.baseline(method, TINY)
+        assert row["accuracy"] > 0.95 and row["penalty"] in baselines.PENALTIES and row["n"] == 50
+        assert (row["method"], row["data"], row["images"]) == (method, FASHION, 64)
 
 
 # --- figures -------------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ import numpy as np
 
 from keyfilters.gaussian import gaussian_kernel
 from keyfilters.networks import find_depthwise, fold
-from keyfilters.networks.experiments.design import DESIGNS
+from keyfilters.networks.experiments.design import SCALING
 from keyfilters.networks.experiments.variants import give_filters
 from keyfilters.networks.zoo.small import SmallConvNeXt
 
 
 def _numbers(biases=False):
-    design, found = DESIGNS["full"], {}
+    design, found = SCALING, {}
     network = give_filters(SmallConvNeXt(dims=design.dims, depths=design.depths), "scales", 1.0)
     for name, source in (("trained", network), ("folded", fold(network))):
         tensors = [p for row in find_depthwise(source) for p in row.module.named_parameters()]

@@ -77,11 +77,11 @@ def _change() -> float:
     """Relative change of the output for random images between two norms of the same bank."""
     import torch
 
-    from ..networks.experiments.design import DESIGNS
+    from ..networks.experiments.design import EIGHT
     from ..networks.experiments.variants import give_filters
     from ..networks.zoo.small import SmallConvNeXt
 
-    design, outputs = DESIGNS["full"], []
+    design, outputs = EIGHT, []
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         for norm in (0.14, 1.0):
             torch.manual_seed(0)

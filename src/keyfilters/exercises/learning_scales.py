@@ -13,13 +13,13 @@ __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 def check_18_1(answer):
     """Numbers of the depthwise layers before and after folding."""
     from ..networks import find_depthwise, fold
-    from ..networks.experiments.design import DESIGNS
+    from ..networks.experiments.design import SCALING
     from ..networks.experiments.variants import give_filters
     from ..networks.zoo.small import SmallConvNeXt
 
     answer = mapping(answer, ["trained", "folded"])
     found = {name: number(answer[name], name) for name in ("trained", "folded")}
-    design = DESIGNS["full"]
+    design = SCALING
     network = give_filters(SmallConvNeXt(dims=design.dims, depths=design.depths), "scales", 1.0)
     right = {}
     for name, source in (("trained", network), ("folded", fold(network))):

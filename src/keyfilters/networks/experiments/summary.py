@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from ...statistics import holm, paired_test
-from .design import Design, Setting
+from .design import Design
 from .store import PROVENANCE
 from .variants import variant
 
@@ -77,25 +75,102 @@ def differences(runs: pd.DataFrame, reference: str = "learned") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def reading(low: float, high: float, margin: float, p: float | None = None) -> str:
-    """What an interval of the difference of a first and a second says about the first, in words.
+RIVALS = ("learned", "random", "covariance", "master", "ideal-B-offset", "impulse")
+"""What the idealised keys of method B are compared with, as the plan has it; the first is the primary comparison."""
+KEYS = "ideal-B"
+FEWEST = 5
+"""Seeds with which a setting may be shown before all of its seeds are there; the page says so."""
 
-    With a corrected p-value at hand, one of 0.05 or more takes back what the interval alone would say.
+
+def learned_variant(search: pd.DataFrame, design: Design, data: str) -> str:
+    """Which of the two learned variants "learned" means: that with the higher accuracy on the validation images in the search.
+
+    Raises
+    ------
+    ValueError
+        Where the search of one of them is not complete.
+    """
+    best = {}
+    for name in ("learned", "learned-small"):
+        trials = search[(search.setting == f"search {data}") & (search.variant == name)]
+        if len(trials) < len(design.grid(name)) * len(design.search_seeds):
+            raise ValueError(f"search: the trials of {name} on {data} are not all there")
+        best[name] = trials.accuracy.max()
+    return max(best, key=best.get)
+
+
+def seeds_there(runs: pd.DataFrame, design: Design, setting: str) -> tuple[int, ...]:
+    """The seeds for which every variant of the main comparisons is there, in one setting."""
+    group = runs[(runs.setting == setting) & runs.variant.isin(design.main)]
+    counts = group.groupby("seed").variant.nunique()
+    return tuple(int(s) for s in counts.index[counts == len(design.main)])
+
+
+def equivalence(a, b, margin: float) -> float:
+    r"""p-value of the two one-sided paired t tests (TOST) that the mean difference lies within a margin.
+
+    The larger of the p-values of :math:`\bar d > -m` and :math:`\bar d < m`, each of Student's t with n - 1 degrees of freedom.
+
+    Source: Schuirmann (1987).
 
     Examples
     --------
-    >>> reading(-0.004, 0.006, 0.01), reading(-0.02, 0.03, 0.01), reading(0.002, 0.02, 0.01)
-    ('equal within the margin', 'undecided', 'ahead')
-    >>> reading(0.002, 0.02, 0.01, p=0.2)
-    'undecided after the correction'
+    >>> round(equivalence([0.81, 0.80, 0.82], [0.80, 0.80, 0.82], 0.02), 3)
+    0.019
     """
-    if not low <= 0 <= high and p is not None and p >= 0.05:
-        return "undecided after the correction"
-    if low > 0:
-        return "ahead, by less than the margin" if high < margin else "ahead"
-    if high < 0:
-        return "behind, by less than the margin" if low > -margin else "behind"
-    return "equal within the margin" if -margin < low and high < margin else "undecided"
+    from scipy.stats import t
+
+    d = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    error = d.std(ddof=1) / np.sqrt(len(d))
+    if error == 0:
+        return 0.0 if abs(d.mean()) < margin else 1.0
+    return float(max(t.sf((d.mean() + margin) / error, len(d) - 1), t.cdf((d.mean() - margin) / error, len(d) - 1)))
+
+
+def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """The main comparisons of the plan: keys B minus each rival, in every setting that has enough seeds.
+
+    Returns
+    -------
+    DataFrame
+        One row per setting and rival: setting, rival, variant (for ``"learned"``, which of the two), n, mean, low, high (95 %,
+        Student's), margin, ``p`` and ``p_equal`` (paired t test and TOST, both corrected by Holm over all rows), and ``reading``.
+    """
+    rows = []
+    for setting in design.settings.values():
+        seeds = seeds_there(runs, design, setting.name)
+        if len(seeds) < FEWEST:
+            continue
+        wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
+        for rival in RIVALS:
+            name = learned_variant(search, design, setting.data) if rival == "learned" else rival
+            test = paired_test(wide[KEYS], wide[name])
+            rows.append({
+                "setting": setting.name, "rival": rival, "variant": name, "n": test.n, "mean": test.mean, "low": test.low,
+                "high": test.high, "margin": setting.margin, "p": test.p_t,
+                "p_equal": equivalence(wide[KEYS], wide[name], setting.margin),
+            })  # fmt: skip
+    columns = ["setting", "rival", "variant", "n", "mean", "low", "high", "margin", "p", "p_equal", "reading"]
+    found = pd.DataFrame(rows, columns=columns)
+    if len(found):
+        # One family of differences and one of equivalences: each over the whole page.
+        found["p"], found["p_equal"] = holm(found.p), holm(found.p_equal)
+        found["reading"] = [reading(r.mean, r.p, r.p_equal) for r in found.itertuples()]
+    return found
+
+
+def reading(mean: float, p: float, p_equal: float) -> str:
+    """What corrected p-values of a difference say about the first of the two, in words.
+
+    Examples
+    --------
+    >>> reading(0.02, 0.001, 1.0), reading(-0.02, 0.2, 0.9), reading(0.001, 0.5, 0.01), reading(0.002, 0.01, 0.01)
+    ('ahead', 'undecided', 'equal within the margin', 'ahead, by less than the margin')
+    """
+    if p < 0.05:
+        side = "ahead" if mean > 0 else "behind"
+        return f"{side}, by less than the margin" if p_equal < 0.05 else side
+    return "equal within the margin" if p_equal < 0.05 else "undecided"
 
 
 def points(difference: float) -> str:
@@ -110,87 +185,26 @@ def points(difference: float) -> str:
     return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
-def verdict(found: pd.DataFrame, name: str, settings: dict[str, Setting], margin: float) -> str:
-    """What paired differences say about the reference beside one variant, in few words; only settings that were run.
+def coverage(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """What of a design is in a table of runs, one row per setting.
 
-    Parameters
-    ----------
-    found : DataFrame
-        As :func:`differences` returns it.
-    name : str
-        The variant.
-    settings : dict
-    margin : float
-        As for :func:`reading`.
-
-    Examples
-    --------
-    >>> settings = {s: Setting(s, s, 1, 1) for s in ("short", "long")}
-    >>> rows = [("short", "x", -0.053, -0.064, -0.042, 0.001), ("long", "x", 0.001, -0.02, 0.02, 1.0)]
-    >>> found = pd.DataFrame(rows, columns=["setting", "variant", "mean", "low", "high", "p_holm"])
-    >>> verdict(found, "x", settings, 0.01), verdict(found[1:], "x", settings, 0.01), verdict(found, "y", settings, 0.01)
-    ('behind by 5.3 points (short); undecided (long)', 'undecided in the one setting compared', 'not compared')
+    Columns: setting, ``main`` and ``other`` (runs of the main comparisons and of the other variants), ``of_main`` and
+    ``of_other`` (how many there will be), ``seeds`` (with all main variants), hours and state.
     """
-    said: dict[str, list[tuple[float, str]]] = {}
-    for setting in settings.values():
-        for row in found[(found.setting == setting.name) & (found.variant == name)].itertuples():
-            words = reading(row.low, row.high, margin, row.p_holm)
-            words = "undecided" if words.startswith("undecided") else words
-            said.setdefault(words, []).append((abs(100 * row.mean), setting.label))
-    if not said:
-        return "not compared"
-    if set(said) == {"undecided"}:
-        count = len(said["undecided"])
-        return f"undecided in {f'all {count} settings' if count > 1 else 'the one setting'} compared"
-    parts = []
-    for words in ("ahead", "behind"):
-        sizes = [f"{size:.1f} points ({setting})" for size, setting in said.pop(words, [])]
-        if sizes:
-            parts.append(f"{words} by {' and '.join(filter(None, [', '.join(sizes[:-1]), sizes[-1]]))}")
-    last = said.pop("undecided", [])
-    for words, rows in [*said.items(), *([("undecided", last)] if last else [])]:
-        parts.append(f"{words} ({'; '.join(setting for _, setting in rows)})")
-    return "; ".join(parts)
-
-
-def width(filters) -> float:
-    r"""Root mean square distance of the energy of filters from its own centre, in grid units, mean over the filters.
-
-    For one filter :math:`(\sum_u h(u)^2 |u - m|^2 / \sum_u h(u)^2)^{1/2}`, m the mean position with the same weights.
-
-    Examples
-    --------
-    >>> width([[[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]])
-    1.0
-    """
-    h = np.asarray(filters, dtype=float) ** 2
-    share = h / h.sum((1, 2), keepdims=True)
-    positions = np.stack(np.indices(h.shape[1:])).reshape(2, -1).astype(float)
-    share = share.reshape(len(h), -1)
-    centre = share @ positions.T
-    square = share @ (positions**2).sum(0) - (centre**2).sum(1)
-    return float(np.sqrt(np.maximum(square, 0.0)).mean())
-
-
-def only_variants(design: Design, names) -> Design:
-    """A design with some of its variants."""
-    return replace(design, variants=tuple(v for v in design.variants if v in names))
-
-
-def coverage(runs: pd.DataFrame, design: Design, settings: dict[str, Setting]) -> pd.DataFrame:
-    """What of a design is in a table of runs, one row per setting: variants, seeds (least and most), runs, hours, state."""
     rows = []
-    for name in design.settings:
-        group = runs[runs.setting == name]
-        seeds = group.groupby("variant").seed.nunique()
-        wanted = len(design.variants) * len(design.seeds)
-        state = "complete" if len(group) == wanted else "in part" if len(group) else "not run"
-        rows.append({
-            "setting": settings[name].label, "variants": len(seeds), "seeds": "–" if not len(group) else
-            f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}",
-            "runs": len(group), "of": wanted, "hours": float(group.seconds.sum() / 3600) if len(group) else 0.0, "state": state,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+    for name, setting in design.settings.items():
+        row, group = {"setting": setting.label}, runs[runs.setting == name]
+        for part, chosen in (("main", design.main), ("other", [v for v in design.variants if v not in design.main])):
+            row[part] = int(group.variant.isin(chosen).sum())
+            row[f"of_{part}"] = sum(len(design.seeds_of(v)) for v in chosen)
+        seeds = len(seeds_there(runs, design, name))
+        row["seeds"], row["hours"] = seeds, float(group.seconds.sum() / 3600) if len(group) else 0.0
+        whole = row["main"] == row["of_main"]
+        row["state"] = "complete" if whole and row["other"] == row["of_other"] else "main comparisons complete" if whole else (
+            "interim" if seeds >= FEWEST else "in part" if row["main"] else "not run"
+        )  # fmt: skip
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["setting", "main", "of_main", "other", "of_other", "seeds", "hours", "state"])
 
 
 def origins(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
