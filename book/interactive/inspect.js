@@ -27,14 +27,16 @@
     return Float64Array.from({length: size}, (_, i) => (rows === 1 ? filter[middle * size + i] : filter[i * size + middle]));
   }
 
-  // The eight keys at the size of a layer. A key that is a difference across a strip is left out as zeros.
+  // The eight keys at the size of a layer. For strips without smoothing across (key 7 with the scale along); a key that is
+  // a difference across is left out as zeros.
   function keysAt({keys, presets}, rows, columns) {
     const size = Math.max(rows, columns);
     return keys.map((row, i) => {
-      const [x, y, gamma] = presets.crop[METHOD][i], filter = idealFilter(row, x, y, gamma, "crop", size);
-      if (rows === columns) return Float64Array.from(filter);
-      const across = row.kind === "derivative" && row[rows === 1 ? "y" : "x"] !== "identity";
-      return across ? new Float64Array(size) : strip(filter, size, rows);
+      const [x, y, gamma] = presets.crop[METHOD][i], ideal = (x, y) => idealFilter(row, x, y, gamma, "crop", size);
+      if (rows === columns) return Float64Array.from(ideal(x, y));
+      if (row.kind === "derivative" && row[rows === 1 ? "y" : "x"] !== "identity") return new Float64Array(size);
+      const along = rows === 1 ? x : y, across = row.kind === "sharpening" ? along : 0;
+      return strip(rows === 1 ? ideal(along, across) : ideal(across, along), size, rows);
     });
   }
 
