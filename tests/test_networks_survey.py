@@ -10,11 +10,11 @@ pytest.importorskip("torch")
 
 from keyfilters.networks import key_filters, match  # noqa: E402
 from keyfilters.networks.survey import (  # noqa: E402
-    JUDGED, MARGIN, PACKAGED, VERDICTS, directions, over_layers, packaged_layers, survey, verdict,
+    JUDGED, MARGIN, PACKAGED, VERDICTS, directions, over_layers, packaged_layers, smooth_noise, survey, verdict,
 )  # fmt: skip
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
 from keyfilters.networks.surgery.matching import Stack, centred, unit  # noqa: E402
-from keyfilters.networks.surgery.nulls import Interval, null_filters  # noqa: E402
+from keyfilters.networks.surgery.nulls import Interval  # noqa: E402
 
 COUNTS = {
     "EfficientNet-Lite0": (16, 8960), "EfficientNet-Lite1": (21, 11648), "EfficientNet-Lite2": (21, 12656),
@@ -72,7 +72,7 @@ def made(kind, rng):
         keys = bank[rng.integers(8, size=120)] * rng.choice([-1, 1], size=(120, 1))
         noise = unit(centred(rng.normal(size=keys.shape))[0])
         filters = {"noise": noise}.get(kind, keys + 0.5 * noise).reshape(-1, *size)
-        layers.append(Stack(f"{i}", null_filters("gaussian", Stack("", filters), rng)[0] if kind == "gaussian" else filters))
+        layers.append(Stack(f"{i}", smooth_noise(directions([Stack("", filters)])[0], rng) if kind == "gaussian" else filters))
     return layers
 
 
@@ -90,6 +90,14 @@ def test_for_a_single_key_the_gaussian_null_explains_what_the_key_explains():
         key = key_filters("B", d.kernel_size[0])[4:5]
         found = survey([d], key, draws=200, bootstrap=20, lines=False)
         assert abs(found.excess["gaussian"].estimate) < 0.01
+
+
+def test_smooth_noise_does_not_hang_on_the_signs_of_eigenvectors(monkeypatch):
+    (layer,) = directions(made("keys", np.random.default_rng(4))[1:2])
+    one = smooth_noise(layer, np.random.default_rng(0))
+    eigh = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda a: (eigh(a)[0], -eigh(a)[1]))
+    np.testing.assert_allclose(smooth_noise(layer, np.random.default_rng(0)), one, atol=1e-12)
 
 
 def test_gains_offsets_and_dead_filters_change_nothing():

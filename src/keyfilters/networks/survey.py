@@ -187,6 +187,55 @@ def over_layers(matches: Matches, values, draws: int = 1000, seed: int = 0) -> I
     return explained_interval(Matches(layers, matches.keys), draws=draws, seed=seed, pool="filters")
 
 
+def smooth_noise(layer: Stack, rng) -> np.ndarray:
+    """Normal filters with the second moments of a layer's mean-free ones, shape (C, n, n), not scaled to norm 1.
+
+    By the symmetric root of these moments: it does not depend on the signs of eigenvectors, which differ between processors.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> (stack,) = directions(np.tile(learned_filters(), (500, 1, 1)))
+    >>> moments = [v.T @ v / len(v) for v in (f.reshape(-1, 49) for f in (stack.filters, smooth_noise(stack, np.random.default_rng(0))))]
+    >>> bool(np.abs(moments[0] - moments[1]).max() < 0.02)
+    True
+    """
+    vectors = layer.filters.reshape(layer.channels, -1)
+    values, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
+    root = (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T
+    return (rng.standard_normal(vectors.shape) @ root).reshape(layer.filters.shape)
+
+
+def smooth_null(stacks, filters="B", draws: int = 50, seed: int = 0, pool: str = "energy") -> NullDistribution:
+    """What the keys explain of :func:`smooth_noise` in the place of each layer.
+
+    Parameters
+    ----------
+    stacks : list of Stack
+        See :func:`directions`.
+    filters : str or array_like
+    draws, seed : int
+    pool : {"energy", "filters"}
+        ``"filters"`` takes the mean over filters of norm 1, which is too easy a null: see :func:`survey`.
+
+    Returns
+    -------
+    NullDistribution
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> smooth_null(directions(learned_filters()), draws=3).explained.shape
+    (1, 3)
+    """
+    streams = [np.random.default_rng([seed, place]) for place in range(len(stacks))]
+    explained, pooled = np.empty((len(stacks), draws)), np.empty(draws)
+    for i in range(draws):
+        found = match([Stack(d.name, smooth_noise(d, rng)) for d, rng in zip(stacks, streams, strict=True)], filters)
+        explained[:, i], pooled[i] = [m.pooled(pool) for m in found.layers], found.pooled(pool)
+    return NullDistribution("gaussian", [d.name for d in stacks], explained, pooled)
+
+
 @dataclass(frozen=True)
 class Surveyed:
     """What :func:`survey` found in one network.
@@ -268,7 +317,10 @@ def survey(layers, filters="B", draws: int = 50, bootstrap: int = 1000, seed: in
         raise ValueError("no layer has live filters that can be matched: nothing to survey")
     matches = match(stacks, filters)
     kinds = (*JUDGED, "lines") if lines else JUDGED
-    nulls = {kind: null_distribution(stacks, filters, kind, draws, seed) for kind in kinds}
+    nulls = {
+        kind: smooth_null(stacks, filters, draws, seed) if kind == "gaussian" else null_distribution(stacks, filters, kind, draws, seed)
+        for kind in kinds
+    }
     excess = {}
     for kind in JUDGED:
         by_layer = nulls[kind].explained.mean(axis=1)
