@@ -8,6 +8,7 @@ import time
 import pytest
 
 from keyfilters import fit_table, objective_map
+from keyfilters.fitting.joint import all_fits
 from keyfilters_book.benchmarks import SCALES, run_scan, scan_of_one_map, scans_of_all_fits
 
 THIN = 7
@@ -47,3 +48,16 @@ def test_one_map_with_keyfilters(benchmark, note):
 @pytest.mark.benchmark(group=MAP)
 def test_one_map_with_pyscsp_thinned(benchmark, note):
     with_pyscsp(benchmark, note, MAP, [scan_of_one_map()])
+
+
+@cpu_time
+@pytest.mark.benchmark(group="intervals")
+def test_intervals_of_all_54_problems(benchmark):
+    """Bootstrap of every fit behind the table; planned: 20 CPU seconds at most."""
+
+    def intervals():
+        # New fits each time: a fit keeps the sample that it has drawn.
+        problems = {id(found.given): found for found in all_fits()}
+        return [found.interval() for found in problems.values()]
+
+    assert len(benchmark.pedantic(intervals, rounds=1, warmup_rounds=0)) == 54

@@ -331,3 +331,41 @@ def test_the_helps_name_what_is_accepted(capsys):
         assert "A to D2, A-joint to D-joint, or learned" in help_of(command)
     assert "imagenet:FOLDER" in help_of("evaluate")
     assert "(k, 1, n, n)" in help_of("spread") and "(k, 1, n, n)" in help_of("fit")
+
+
+def test_an_option_that_is_given_twice_is_used_or_refused(run, capsys):
+    _, out, _ = run("fit", "--method", "D1", "--method", "A", "--key", "4", "--key", "2", "--json")
+    assert [(r["method"], r["key"]) for r in json.loads(out)] == [("D1", 4), ("D1", 2), ("A", 4), ("A", 2)]
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--filters", "a.npy", "--filters", "b.npy"])
+    assert stop.value.code == 2
+    assert "--filters is given twice" in capsys.readouterr().err
+
+
+def test_fit_shows_intervals(run):
+    _, out, _ = run("fit", "--method", "D1", "--key", "7", "--level", "0.5", "--json")
+    (record,) = json.loads(out)
+    ends = fit(7, "D1").interval(0.5)
+    for name in ("sigma_x", "sigma_y", "gamma"):
+        assert (record[f"{name}_low"], record[f"{name}_high"]) == tuple(ends[name])
+    assert record["explained"] == fit(7, "D1").explained
+    assert "x from to" in run("fit", "--method", "D1", "--key", "7")[1]
+    assert "from to" not in run("fit", "--method", "D1", "--key", "7", "--no-intervals")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--level", "2"), "level is 2"), (("--level", "wide"), "--level is 'wide'"), (("--level", "0.9", "--no-intervals"), "--level is given with")],
+)
+def test_a_wrong_level_is_one_line(run, arguments, message):
+    status, out, err = run("fit", *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1) and message in err
+
+
+def test_a_key_that_does_not_apply_is_said(run, tmp_path):
+    path = write(tmp_path / "smooth.npy", ideal_filter(8, 0.6))
+    _, out, _ = run("fit", "--filters", path, "--method", "D2", "--json")
+    records = json.loads(out)
+    assert [r["key"] for r in records[:2]] == [8, 7] or records[0]["key"] == 8
+    assert {r["key"]: r["note"] for r in records if r["note"]}[5].startswith("filter has no response to x")
+    assert "filter 1, key 5: filter has no response to x" in run("fit", "--filters", path, "--method", "D2")[1]

@@ -23,7 +23,10 @@ _ROOMS = {
     "models": ("ideal_filter",),
     "moments": ("Spread", "monomial_response", "spread"),
     "normalization": ("DCCompensation", "dc_compensation", "dc_error", "normalize", "normalized_filters"),
-    "fitting": ("Fit", "METHODS", "JOINT_METHODS", "fit", "fit_joint", "fit_table", "objective_map"),
+    "fitting": (
+        "COMPONENTS", "Fit", "METHODS", "JOINT_METHODS", "compare", "fit", "fit_components", "fit_joint", "fit_table",
+        "model_comparison", "noise_level", "objective_map",
+    ),
     "published": ("known_deviations", "scorecard"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import shlex
@@ -23,8 +24,14 @@ EXAMPLES = {
     "fit": """examples:
   keyfilters fit                                all methods, all keys, learned filters
   keyfilters fit --method C2 --key 3
+  keyfilters fit --method C1 --method D1 --key 3 --level 0.68
   keyfilters fit --filters mine.npy --key 8 --method D1
-  keyfilters fit --filters mine.csv --method B  each filter against every key, best first""",
+  keyfilters fit --filters mine.csv --method B  each filter against every key, best first
+  keyfilters fit --filters mine.csv --no-intervals  quicker
+
+converged says that the optimum is certified, not that the model fits: explained is the share of the filter's energy that
+it explains, misfit how many times larger than noise the rest is. The intervals, by a bootstrap at the noise that the
+filter's own deviation from mirror symmetry tells, know of noise alone.""",
     "spread": """examples:
   keyfilters spread mine.npy
   keyfilters spread mine.csv --json""",
@@ -49,6 +56,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+class _Once(argparse.Action):
+    """An option that can be given once: the last of several would win in silence."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} is given twice: expected it once")
+        setattr(namespace, self.dest, values)
+
+
 def _parser() -> argparse.ArgumentParser:
     from .fitting import METHODS
 
@@ -67,9 +83,11 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     fit = command("fit", "Fit idealised filters to the learned filters or to your own.")
-    fit.add_argument("--method", metavar="M", help=f"one of {', '.join(METHODS)} (default: all)")
-    fit.add_argument("--key", metavar="K", help="1 to 8 (default: all)")
-    fit.add_argument("--filters", metavar="FILE", help=f"raw filters to fit: {FILE_HELP}")
+    fit.add_argument("--method", metavar="M", action="append", help=f"one of {', '.join(METHODS)}; may be repeated (default: all)")
+    fit.add_argument("--key", metavar="K", action="append", help="1 to 8; may be repeated (default: all)")
+    fit.add_argument("--filters", metavar="FILE", action=_Once, help=f"raw filters to fit: {FILE_HELP}")
+    fit.add_argument("--level", metavar="P", action=_Once, help="level of the intervals, between 0 and 1 (default: 0.95)")
+    fit.add_argument("--no-intervals", action="store_true", help="leave them out: they take most of the time")
     spread = command("spread", "Mean, covariance and l1 norm of the absolute values of filters (x, then y; y up).")
     spread.add_argument("file", metavar="FILE", help=FILE_HELP)
     command("scorecard", "Every published number beside the reproduced one, with a verdict.")
@@ -92,8 +110,8 @@ def _run_network_command(options) -> int:
 
 def _print(records: list[dict], as_json: bool, digits: int = 6) -> None:
     if as_json:
-        # NaN is not JSON: a missing number is null.
-        clean = [{k: None if isinstance(v, float) and v != v else v for k, v in r.items()} for r in records]
+        # NaN and infinity are not JSON: a missing number is null.
+        clean = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in records]
         print(json.dumps(clean, indent=1, ensure_ascii=False, allow_nan=False))
         return
     import pandas as pd
@@ -105,46 +123,85 @@ def _print(records: list[dict], as_json: bool, digits: int = 6) -> None:
 
 
 def _fits(arguments) -> list[dict]:
-    from .fitting import METHODS, TABLE_COLUMNS, fit, fit_table
-
-    columns = [*TABLE_COLUMNS, "converged"]
-    methods = list(METHODS) if arguments.method is None else [arguments.method]
-    if arguments.key is None:
-        keys: list = list(range(1, 9))
-    else:
-        keys = [int(arguments.key) if arguments.key.isdecimal() else arguments.key]
-    if arguments.filters is None:
-        if arguments.method is None and arguments.key is None:
-            return fit_table().to_dict("records")
-        fits = [fit(k, m) for m in methods for k in keys]
-        return [{c: getattr(f, c) for c in columns} for f in fits]
     from .checks import choice
     from .filter_files import load_filters
     from .filters import key_row
+    from .fitting import METHODS, fit
+    from .fitting.joint import all_fits
     from .normalization import normalize
+    from .statistics import confidence_level
 
-    # Check the labels before the file, so that the message is about the first thing that is wrong.
-    for method in methods:
-        choice(method, METHODS, "method")
-    for key in keys:
-        key_row(key)
+    # Check what was typed before the file, so that the message is about the first thing that is wrong.
+    level = None if arguments.no_intervals else confidence_level(_number(arguments.level or "0.95", "--level"))
+    if arguments.no_intervals and arguments.level:
+        raise ValueError("--level is given with --no-intervals: there is nothing that has a level")
+    methods = [choice(method, METHODS, "method") for method in dict.fromkeys(arguments.method or METHODS)]
+    typed = [int(key) if key.isdecimal() else key for key in dict.fromkeys(arguments.key or ())]
+    keys = [key_row(key).number for key in typed] or list(range(1, 9))
+    if arguments.filters is None:
+        if arguments.method is None and arguments.key is None:
+            return [_record(found, level) for found in all_fits()]
+        return [_record(fit(key, method), level) for method in methods for key in keys]
     records = []
     for name, h in load_filters(arguments.filters).items():
+        misses = {}
+        for key in keys:
+            try:
+                normalize(h, key)
+            except ValueError as error:
+                if arguments.key is not None:
+                    raise ValueError(f"{arguments.filters} filter {name}: {error}") from None
+                misses[key] = str(error)
         for method in methods:
-            found = []
-            for key in keys:
-                try:
-                    normalize(h, key)
-                except ValueError as error:
-                    if arguments.key is not None:
-                        raise ValueError(f"{arguments.filters} filter {name}: {error}") from None
-                    continue  # this key does not apply, for example no slope along its axis
-                found.append(fit(key, method, filter=h))
-            found.sort(key=lambda f: f.relative_l2)
-            records += [{"filter": name} | {c: getattr(f, c) for c in columns} for f in found]
-    if not records:
+            found = sorted((fit(key, method, filter=h) for key in keys if key not in misses), key=lambda one: one.relative_l2)
+            records += [{"filter": name} | _record(one, level) for one in found]
+            records += [{"filter": name, "method": method, "key": key, "note": text} for key, text in misses.items()]
+    if all("note" in record for record in records):
         raise ValueError(f"{arguments.filters}: no filter can be normalised for any key")
     return records
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{option} is {text!r}: expected a number between 0 and 1, such as 0.95") from None
+
+
+def _record(found, level: float | None) -> dict:
+    """One fit as a row, with the ends of its intervals where a level is given."""
+    ends = found.interval(level) if level is not None else {}
+    record = {"method": found.method, "key": found.key}
+    for name in ("sigma_x", "sigma_y", "gamma"):
+        record[name] = getattr(found, name)
+        if level is not None:
+            record[f"{name}_low"], record[f"{name}_high"] = ends.get(name, (None, None))
+    names = ("objective", "relative_l1", "relative_l2", "cosine", "explained", "misfit", "converged")
+    return record | {name: getattr(found, name) for name in names}
+
+
+def _print_fits(records: list[dict], as_json: bool) -> None:
+    """As JSON all of it; as a table each interval in one column, and below it the keys that do not apply."""
+    if as_json:
+        columns = list(dict.fromkeys(name for record in records for name in record))
+        _print([{name: record.get(name) for name in columns} for record in records], True)
+        return
+    shown = []
+    for record in records:
+        if "note" in record:
+            continue
+        row = {}
+        for name, value in record.items():
+            if name.endswith("_low"):
+                high = record[name.removesuffix("_low") + "_high"]
+                row[name.removesuffix("_low").removeprefix("sigma_") + " from to"] = "-" if value is None else f"{value:.4g} {high:.4g}"
+            elif not name.endswith("_high"):
+                row[name] = value
+        shown.append(row)
+    _print(shown, False)
+    notes = dict.fromkeys(f"filter {r['filter']}, key {r['key']}: {r['note']}" for r in records if "note" in r)
+    for text in notes:
+        print(text)
 
 
 def _spreads(arguments) -> list[dict]:
@@ -224,7 +281,10 @@ def _run(options) -> int:
         elif options.command in NETWORK_COMMANDS:
             status = _run_network_command(options)
         else:
-            _print(_fits(options) if options.command == "fit" else _spreads(options), options.json)
+            if options.command == "fit":
+                _print_fits(_fits(options), options.json)
+            else:
+                _print(_spreads(options), options.json)
             status = 0
         sys.stdout.flush()
         return status

@@ -206,19 +206,74 @@ def normalize(h, key, dc: str = "published") -> np.ndarray:
     >>> bool(abs(g.sum() - 1) < 1e-12)
     True
     """
+    constant, response = constant_and_response(h, key, dc)
+    return (square_filter(h) - constant) / response
+
+
+def constant_and_response(h, key, dc: str = "published") -> tuple[float, float]:
+    """The two numbers of :func:`normalize`: the normalised filter is ``(h - constant) / response``.
+
+    Parameters and errors as :func:`normalize`.
+
+    Examples
+    --------
+    >>> constant_and_response([[0, 0, 0], [0.5, 0, -0.5], [0, 0, 0]], 5)
+    (0.0, 1.0)
+    """
     row = key_row(key)
     choice(dc, DC_CHOICES, "dc")
     h = square_filter(h)
+    constant = 0.0
     if row.kind == DERIVATIVE:
         response = monomial_response(h, *row.monomial, centre=spread(h).mean)
         what = f"response to {'xy'[row.derivative_axis]}"
     else:
         if dc != "none":
-            h = h - dc_compensation(h, row, dc).constant
-        response, what = float(h.sum()), "sum"
-    if abs(response) <= 1e-12 * np.abs(h).sum():
+            constant = dc_compensation(h, row, dc).constant
+        response, what = float((h - constant).sum()), "sum"
+    if abs(response) <= 1e-12 * np.abs(h - constant).sum():
         raise ValueError(f"filter has no {what}: it cannot be normalised for key {row.number}")
-    return h / response
+    return constant, response
+
+
+def normalize_many(filters, key, dc: str = "exact") -> np.ndarray:
+    """Normalise many filters for one key at once, such as the copies of a bootstrap.
+
+    The constant of keys 7 and 8 is looked for among the values of each filter, where the exact one sits as a rule.
+
+    Parameters
+    ----------
+    filters : ndarray, shape (b, n, n)
+        Finite filters with a response; they are not checked.
+    key : int
+    dc : {"published", "exact", "none"}
+
+    Returns
+    -------
+    ndarray, shape (b, n, n)
+
+    Examples
+    --------
+    >>> h = learned_filters()[:1]
+    >>> bool(np.abs(normalize_many(h, 1) - normalize(h[0], 1)).max() < 1e-12)
+    True
+    """
+    row, h = key_row(key), np.asarray(filters, dtype=np.float64)
+    x, y = np.broadcast_arrays(*coordinates(h.shape[-1]))
+    if row.kind == DERIVATIVE:
+        u = (x, y)[row.derivative_axis]
+        mean = (np.abs(h) * u).sum((1, 2)) / np.abs(h).sum((1, 2))
+        return h / (-(h * u).sum((1, 2)) - mean * h.sum((1, 2)))[:, None, None]
+    if dc != "none":
+        flat = h.reshape(len(h), -1)
+        basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+        total, mx, my, xx, xy, yy = np.moveaxis(np.abs(flat[:, None, :] - flat[:, :, None]) @ basis, -1, 0)
+        total = np.where(total > 0, total, np.nan)
+        mx, my = mx / total, my / total
+        error = (xx / total - mx * mx) * (yy / total - my * my) - (xy / total - mx * my) ** 2
+        best = np.nan_to_num(error, nan=np.inf).argmin(1)
+        h = h - flat[np.arange(len(h)), best][:, None, None]
+    return h / h.sum((1, 2))[:, None, None]
 
 
 def normalized_filters(dc: str = "published") -> np.ndarray:

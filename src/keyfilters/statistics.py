@@ -86,7 +86,8 @@ class Bootstrap(NamedTuple):
     groups: int
 
 
-def _level(level) -> float:
+def confidence_level(level) -> float:
+    """Return ``level`` as a float between 0 and 1."""
     value = float(finite(level, "level"))
     if not 0 < value < 1:
         raise ValueError(f"level is {value:g}: expected a number between 0 and 1, such as 0.95")
@@ -136,7 +137,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     n = integer(n, "n", 1)
     if integer(successes, "successes", 0) > n:
         raise ValueError(f"successes is {successes}: expected at most n, {n}")
-    found = binomtest(int(successes), n).proportion_ci(_level(level), method="wilson")
+    found = binomtest(int(successes), n).proportion_ci(confidence_level(level), method="wilson")
     # Rounding may leave the interval's end beside the proportion 0 or 1 itself.
     return Interval(min(float(found.low), successes / n), max(float(found.high), successes / n))
 
@@ -214,7 +215,7 @@ def paired_test(a, b, level: float = 0.95, seed: int = 0) -> PairedTest:
     a, b = _row(a, "a", 2), _row(b, "b", 2)
     if len(a) != len(b):
         raise ValueError(f"b has {len(b)} values: expected {len(a)}, as many as a")
-    level = _level(level)
+    level = confidence_level(level)
     d = a - b
     n, mean = len(d), float(d.mean())
     # Differences that are equal up to rounding have no spread; a t-test of them would divide by nothing.
@@ -322,7 +323,7 @@ def bootstrap_interval(
     from scipy.stats import bootstrap
 
     x = _row(values, "values", 2)
-    level, draws, seed = _level(level), integer(draws, "draws", 1), integer(seed, "seed", 0)
+    level, draws, seed = confidence_level(level), integer(draws, "draws", 1), integer(seed, "seed", 0)
     estimate = np.asarray(statistic(x))
     if estimate.shape != () or not np.isfinite(estimate):
         raise ValueError(f"the statistic gives {estimate!r}: expected one finite number".replace("\n", " "))

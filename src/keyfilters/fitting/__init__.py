@@ -7,14 +7,21 @@
 - ``exclusion``: where the optimum can still be, as the search excludes it
 - ``landscape``: the objective between and around its minima
 - ``grid``: the published grid search
+- ``terms``: sums of terms with free coefficients; ``components``: more terms than the paper's, compared
+- ``noise``: how much of a filter is noise; ``intervals``: what that does to a scale; ``report``: all of it in words
 """
 
+from .compare import compare
+from .components import COMPONENTS, Component, ComponentFit, fit_components, model_comparison
+from .intervals import Profile
 from .joint import JOINT_METHODS, TABLE_COLUMNS, fit_joint, fit_table
 from .maps import objective_map
 from .methods import METHODS, Method, fit
-from .result import Certificate, Fit
+from .noise import Noise, noise_level
+from .result import Certificate, Fit, Given
 
 __all__ = [
-    "JOINT_METHODS", "METHODS", "TABLE_COLUMNS", "Certificate", "Fit", "Method",
-    "fit", "fit_joint", "fit_table", "objective_map",
+    "COMPONENTS", "JOINT_METHODS", "METHODS", "TABLE_COLUMNS", "Certificate", "Component", "ComponentFit", "Fit", "Given",
+    "Method", "Noise", "Profile", "compare", "fit", "fit_components", "fit_joint", "fit_table", "model_comparison",
+    "noise_level", "objective_map",
 ]  # fmt: skip

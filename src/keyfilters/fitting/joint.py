@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..filters import GROUPS, KEYS, SHARPENING
-from ..normalization import normalized_filters
-from .methods import METHODS, by_norm, by_variance, check_options, fit_one
+from .methods import METHODS, by_norm, by_variance, check_options, fit_one, learned
 from .result import Certificate, Fit, finish
 
 JOINT_METHODS = ("A-joint", "B-joint", "C-joint", "D-joint")
@@ -49,28 +48,57 @@ def fit_joint(method, *, dc="published", edge="crop", search="exact") -> dict[in
     check_options(dc, edge, search)
     letter = name[0]
     power = {"C": 1, "D": 2}.get(letter, 0)
-    targets = normalized_filters(dc)
     fits: dict[int, Fit] = {}
     for keys in GROUPS.values():
         rows = tuple(KEYS[k - 1] for k in keys)
-        own = tuple(targets[k - 1] for k in keys)
+        given = learned(keys, dc, edge)
         if power or rows[0].kind == SHARPENING:
-            group = by_norm(rows, name, power or 2, 1, own, edge, search)
+            group = by_norm(name, power or 2, 1, given, search)
         else:
-            separate = [by_variance(r, METHODS[letter], t, edge, search) for r, t in zip(rows, own, strict=True)]
+            separate = [by_variance(row, METHODS[letter], given, search) for row in rows]
             sigma = float(np.exp(np.mean([np.log([f.sigma_x, f.sigma_y]) for f in separate])))
             kind = Certificate(separate[0].certificate.kind, stationarity=max(f.certificate.stationarity for f in separate))
             converged = all(f.converged for f in separate)
-            group = [
-                finish(r, name, (sigma, sigma, None), t, edge, float("nan"), converged, kind)
-                for r, t in zip(rows, own, strict=True)
-            ]
+            group = [finish(row, name, (sigma, sigma, None), given, float("nan"), converged, kind) for row in rows]
         fits |= {f.key: f for f in group}
     return dict(sorted(fits.items()))
 
 
 TABLE_COLUMNS = ("method", "key", "sigma_x", "sigma_y", "gamma", "objective", "relative_l1", "relative_l2", "cosine")
 """Columns of :func:`fit_table`."""
+
+
+def all_fits(*, dc="published", edge="crop", search="exact") -> list[Fit]:
+    """The fits of the learned filters behind :func:`fit_table`: six methods, then four joint ones, eight keys each.
+
+    Parameters and errors as :func:`fit_table`.
+
+    Examples
+    --------
+    >>> len({id(found.given) for found in all_fits()})
+    54
+    """
+    check_options(dc, edge, search)
+    cached: dict = {}
+    fits: list[Fit] = []
+    for method in METHODS.values():
+        for row in KEYS:
+            given = learned((row.number,), dc, edge)
+            if row.kind == SHARPENING:
+                # The same two fits serve six methods: compute each once.
+                power = method.power or 2
+                if power not in cached:
+                    cached[power] = fit_one(row, method, given, search)
+                fits.append(replace(cached[power], method=method.name))
+            else:
+                fits.append(fit_one(row, method, given, search))
+    shared: dict = {}
+    for name in JOINT_METHODS:
+        joint = fit_joint(name, dc=dc, edge=edge, search=search)
+        # Key 7 again: one fit by the l1 norm, one by the l2 norm.
+        joint[7] = replace(shared.setdefault(name[0] == "C", joint[7]), method=name)
+        fits += joint.values()
+    return fits
 
 
 def fit_table(*, dc="published", edge="crop", search="exact"):
@@ -95,21 +123,6 @@ def fit_table(*, dc="published", edge="crop", search="exact"):
     """
     import pandas as pd
 
-    check_options(dc, edge, search)
-    targets = normalized_filters(dc)
-    cached: dict = {}
-    rows: list[Fit] = []
-    for method in METHODS.values():
-        for row, target in zip(KEYS, targets, strict=True):
-            if row.kind == SHARPENING:
-                # The same two fits serve six methods: compute each once.
-                power = method.power or 2
-                if power not in cached:
-                    cached[power] = fit_one(row, method, target, edge, search)
-                rows.append(replace(cached[power], method=method.name))
-            else:
-                rows.append(fit_one(row, method, target, edge, search))
-    for name in JOINT_METHODS:
-        rows += fit_joint(name, dc=dc, edge=edge, search=search).values()
-    table = pd.DataFrame([{c: getattr(f, c) for c in TABLE_COLUMNS} for f in rows], columns=list(TABLE_COLUMNS))
+    fits = all_fits(dc=dc, edge=edge, search=search)
+    table = pd.DataFrame([{c: getattr(f, c) for c in TABLE_COLUMNS} for f in fits], columns=list(TABLE_COLUMNS))
     return table.astype({"gamma": "float64"})

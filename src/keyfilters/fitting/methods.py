@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..checks import choice, square_filter
 from ..filters import SHARPENING, Key, key_row, learned_filters
 from ..models import MODEL_EDGES
-from ..normalization import DC_CHOICES, normalize, normalized_filters
+from ..normalization import DC_CHOICES, constant_and_response, normalized_filters
 from . import grid as published_grid
 from .problem import SharpeningProblem, make_problem
-from .result import Certificate, Fit, finish
+from .result import Certificate, Fit, Given, finish
 from .search import GlobalMinimum, minimize_globally
 from .variance import closed_form, factor_variance, match, weighted_variances
 
@@ -68,8 +68,9 @@ def _certificate(found: GlobalMinimum, size: int) -> Certificate:
     )  # fmt: skip
 
 
-def by_variance(row, method, target, edge, search) -> Fit:
+def by_variance(row, method, given: Given, search) -> Fit:
     """Methods A and B for the separable keys."""
+    target, edge = given.targets[given.keys.index(row.number)], given.edge
     size = len(target)
     if method.name == "A":
         sigma = closed_form(target, row, edge)
@@ -86,7 +87,7 @@ def by_variance(row, method, target, edge, search) -> Fit:
                 mismatch = (factor_variance(operator, values, size, edge) - variances[i]) ** 2
                 sigma[i] = published_grid.refined_minimum(values, mismatch)
             certificate = Certificate("grid")
-    return finish(row, method.name, (float(sigma[0]), float(sigma[1]), None), target, edge, float("nan"), converged, certificate)
+    return finish(row, method.name, (float(sigma[0]), float(sigma[1]), None), given, float("nan"), converged, certificate)
 
 
 def _on_grid(problem, power, method_name, label, optimum) -> tuple[tuple, float]:
@@ -115,30 +116,55 @@ def _on_grid(problem, power, method_name, label, optimum) -> tuple[tuple, float]
     return (sigma, sigma, None), float((np.abs(residual) ** power).sum())
 
 
-def by_norm(rows, name, power, scales, targets, edge, search) -> list[Fit]:
+def by_norm(name, power, scales, given: Given, search) -> list[Fit]:
     """Methods C and D: one fit per key from one problem (several keys share one scale)."""
-    problem = make_problem(rows, targets, scales, edge)
+    rows = tuple(key_row(key) for key in given.keys)
+    problem = make_problem(rows, given.targets, scales, given.edge, given.weight)
     found = minimize_globally(problem, power)
     sigmas, objective = problem.sigmas(found.best.p), found.best.value
-    certificate, converged = _certificate(found, len(targets[0])), found.best.converged
+    certificate, converged = _certificate(found, problem.size), found.best.converged
     if search == "grid":
         label = " ".join(str(row.number) for row in rows)
         sigmas, objective = _on_grid(problem, power, name, label, sigmas)
         certificate = Certificate("grid")
-    return [
-        finish(row, name, sigmas, target, edge, objective, converged, certificate)
-        for row, target in zip(rows, targets, strict=True)
-    ]
+    return [finish(row, name, sigmas, given, objective, converged, certificate) for row in rows]
 
 
-def fit_one(row: Key, method: Method, target, edge, search) -> Fit:
+def fit_one(row: Key, method: Method, given: Given, search) -> Fit:
     """Fit one key to a normalised filter by one row of the table."""
     if row.kind == SHARPENING:
         # Key 7 has its own two parameters; A and B take the D fit, as published.
-        return by_norm((row,), method.name, method.power or 2, 2, (target,), edge, search)[0]
+        return by_norm(method.name, method.power or 2, 2, given, search)[0]
     if method.power == 0:
-        return by_variance(row, method, target, edge, search)
-    return by_norm((row,), method.name, method.power, method.scales, (target,), edge, search)[0]
+        return by_variance(row, method, given, search)
+    return by_norm(method.name, method.power, method.scales, given, search)[0]
+
+
+def learned(keys, dc: str, edge: str) -> Given:
+    """The learned filters of keys, normalised, as what is given to a fit."""
+    h = learned_filters()
+    units = tuple(constant_and_response(h[key - 1], key, dc) for key in keys)
+    if dc == "none":
+        targets = tuple((h[key - 1] - c) / r for key, (c, r) in zip(keys, units, strict=True))
+    else:
+        targets = tuple(normalized_filters(dc)[key - 1] for key in keys)
+    return Given(tuple(keys), targets, edge, dc, units, printed=True)
+
+
+def _tap_sigma(sigma, size: int) -> np.ndarray:
+    """Standard deviations of the taps as an array of the filter's shape."""
+    try:
+        array = np.asarray(sigma, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.full((), np.nan)
+    if array.shape not in ((), (size, size)):
+        raise ValueError(f"sigma has shape {array.shape}: expected a number or an array of shape {(size, size)}, one for each tap")
+    if not (array > 0).all():
+        raise ValueError("sigma holds a value that is not positive: expected standard deviations above 0 (infinity leaves a tap out)")
+    array = np.broadcast_to(array, (size, size))
+    if np.isfinite(array).sum() < 3:
+        raise ValueError(f"sigma leaves {np.isfinite(array).sum()} taps: expected at least 3 that are finite")
+    return array
 
 
 def check_options(dc, edge, search):
@@ -148,7 +174,7 @@ def check_options(dc, edge, search):
     choice(search, SEARCHES, "search")
 
 
-def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact", normalized=False) -> Fit:
+def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact", normalized=False, sigma=None) -> Fit:
     """Fit the idealised filter of a key to a filter.
 
     ====== ==============================================================================
@@ -178,6 +204,10 @@ def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact"
         (where a published window does not hold the optimum, one of the same width about it).
     normalized : bool
         True if ``filter`` is normalised already and is to be fitted as it is.
+    sigma : float or array_like, shape (n, n), optional
+        Standard deviation of the noise of each tap, in units of the filter that is handed in (of the raw filter, as
+        far as that is normalised here). C and D then divide each difference by it; infinity leaves a tap out. It is
+        also the noise of :meth:`Fit.interval`.
 
     Returns
     -------
@@ -187,7 +217,8 @@ def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact"
     ------
     ValueError
         For an unknown key, method, dc, edge or search, or a filter that is not a finite odd-sized
-        square array, is all zero or cannot be normalised.
+        square array, is all zero or cannot be normalised; for ``sigma`` where no difference is minimised (A and B
+        but for key 7), with ``search="grid"``, or of another shape; for ``normalized`` without a filter.
 
     Source: Lindeberg, Babaiee and Kiasari (2026), sections on methods A to D.
 
@@ -205,12 +236,20 @@ def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact"
     row = key_row(key)
     strategy = METHODS[choice(method, METHODS, "method")]
     check_options(dc, edge, search)
-    if filter is None and dc != "none":
-        target = normalized_filters(dc)[row.number - 1]
-    elif filter is None:
-        target = normalize(learned_filters()[row.number - 1], row, dc)
+    if filter is None and normalized:
+        raise ValueError("normalized is True and there is no filter: hand in the normalised filter as filter=...")
+    if filter is None:
+        given = learned((row.number,), dc, edge)
     elif normalized:
-        target = square_filter(filter)
+        given = Given((row.number,), (square_filter(filter),), edge, None, ((0.0, 1.0),))
     else:
-        target = normalize(filter, row, dc)
-    return fit_one(row, strategy, target, edge, search)
+        h = square_filter(filter)
+        constant, response = constant_and_response(h, row, dc)
+        given = Given((row.number,), ((h - constant) / response,), edge, dc, ((constant, response),))
+    if sigma is not None:
+        if not (strategy.power or row.kind == SHARPENING):
+            raise ValueError(f"sigma is given for method {method}, which minimises no difference: use one of C1, C2, D1, D2")
+        if search == "grid":
+            raise ValueError('sigma is given with search="grid": the published search has no weights')
+        given = replace(given, sigma=_tap_sigma(sigma, len(given.targets[0])) / abs(given.units[0][1]))
+    return fit_one(row, strategy, given, search)

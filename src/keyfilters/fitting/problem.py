@@ -61,8 +61,11 @@ def factors(operator: str, s, size: int, edge: str) -> np.ndarray:
     return np.moveaxis(values.reshape(*s.shape, 3, size), -2, 0)
 
 
-def _norm_map(column, row, target, power: int) -> np.ndarray:
-    """l1 or l2 norm of column_i (outer) row_j - target for all pairs (i, j) of candidate factors."""
+def _norm_map(column, row, target, power: int, weight=None) -> np.ndarray:
+    """l1 or l2 norm of column_i (outer) row_j - target, times the weights, for all pairs (i, j) of candidate factors."""
+    if power == 2 and weight is not None:
+        square = column**2 @ weight**2 @ (row**2).T - 2 * column @ (weight**2 * target) @ row.T + ((weight * target) ** 2).sum()
+        return np.sqrt(np.maximum(square, 0.0))
     if power == 2:
         # |a b^T - h|^2 expands into products of small matrices.
         cross = _product(column @ target, row.T)
@@ -76,6 +79,8 @@ def _norm_map(column, row, target, power: int) -> np.ndarray:
             np.multiply.outer(column[:, i], row[:, j], out=buffer)
             np.subtract(buffer, target[i, j], out=buffer)
             np.abs(buffer, out=buffer)
+            if weight is not None:
+                buffer *= weight[i, j]
             total += buffer
     return total
 
@@ -92,13 +97,15 @@ class SeparableProblem:
     scales : {1, 2}
         Number of free scales: 2 is sigma_x, sigma_y.
     edge : {"crop", "exact"}
+    weight : ndarray, shape (n, n), optional
+        Factor of the residual of each tap, the same for all keys.
     """
 
-    def __init__(self, rows, targets, scales: int, edge: str):
-        self.rows, self.targets, self.scales, self.edge = rows, targets, scales, edge
+    def __init__(self, rows, targets, scales: int, edge: str, weight=None):
+        self.rows, self.targets, self.scales, self.edge, self.weight = rows, targets, scales, edge, weight
         self.size = targets[0].shape[0]
         self.lower, self.upper = np.zeros(scales), np.full(scales, largest_scale(self.size) ** 2)
-        self.total = sum(float(np.abs(t).sum()) for t in targets)
+        self.total = sum(float(np.abs(t if weight is None else weight * t).sum()) for t in targets)
 
     def evaluate(self, p) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return residual (m,), Jacobian (m, d) and second derivatives (m, d, d) at variances p."""
@@ -114,7 +121,9 @@ class SeparableProblem:
             else:
                 first = [v_du + dv_u]
                 second = [np.outer(v, ddu) + 2 * dv_du + np.outer(ddv, u)]
-            parts.append((value.ravel(), np.stack(first, -1).reshape(-1, self.scales), np.stack(second, -1)))
+            if self.weight is not None:
+                value, first, second = (self.weight * a for a in (value, np.stack(first), np.stack(second)))
+            parts.append((value.ravel(), np.stack(tuple(first), -1).reshape(-1, self.scales), np.stack(tuple(second), -1)))
         d = self.scales
         return (
             np.concatenate([a for a, _, _ in parts]),
@@ -134,6 +143,8 @@ class SeparableProblem:
         squares under the root (l2). The slope bound is the triangle inequality on the factors:
         ``|d/dsigma_x| <= |du/dsigma_x| |v|``, summed over both axes.
         """
+        if self.weight is not None:
+            return self._weighted_norm_grid(axes, power)
         norm = slope = 0.0
         size_of = (lambda a: np.abs(a).sum(-1)) if power == 1 else (lambda a: np.sqrt((a**2).sum(-1)))
         for row, target in zip(self.rows, self.targets, strict=True):
@@ -148,6 +159,23 @@ class SeparableProblem:
                 bound = per_sigma[0] * size_of(v) + size_of(u) * per_sigma[1]
             norm = norm + part**power
             slope = slope + bound**power
+        return norm ** (1 / power), slope ** (1 / power)
+
+    def _weighted_norm_grid(self, axes, power: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same with weights: the norm of a weighted product of factors is a product of matrices."""
+        norm = slope = 0.0
+        weight = self.weight**power
+
+        def size_of(v, u):
+            return ((np.abs(v) ** power @ weight) @ (np.abs(u) ** power).T) ** (1 / power)
+
+        for row, target in zip(self.rows, self.targets, strict=True):
+            u, du, _ = factors(row.x, axes[0] ** 2, self.size, self.edge)
+            v, dv, _ = factors(row.y, axes[-1] ** 2, self.size, self.edge)[..., ::-1]
+            part = _norm_map(v, u, target, power, self.weight)
+            bound = size_of(v, du) * 2 * axes[0] + size_of(dv, u) * (2 * axes[-1])[:, None]
+            part, bound = (part.T, bound.T) if self.scales == 2 else (np.diagonal(part), np.diagonal(bound))
+            norm, slope = norm + part**power, slope + bound**power
         return norm ** (1 / power), slope ** (1 / power)
 
     def start(self, axes, index) -> np.ndarray:
@@ -174,16 +202,17 @@ class SharpeningProblem:
 
     scales = 2
 
-    def __init__(self, target: np.ndarray, edge: str):
+    def __init__(self, target: np.ndarray, edge: str, weight=None):
         self.target, self.edge, self.size = target, edge, target.shape[0]
         self.lower, self.upper = np.array([0.0, -np.inf]), np.array([largest_scale(self.size) ** 2, np.inf])
-        self.total = float(np.abs(target).sum())
+        self.weight = np.ones(target.shape) if weight is None else weight
+        self.total = float(np.abs(self.weight * target).sum())
         impulse = np.zeros_like(target)
         impulse[self.size // 2, self.size // 2] = 1.0
-        self.rest = (impulse - target).ravel()
+        self.rest = (self.weight * (impulse - target)).ravel()
 
     def laplacians(self, s) -> np.ndarray:
-        """Laplacian of T and its first two derivatives in s, shape (3,) + s.shape + (n * n,)."""
+        """Weighted Laplacian of T and its first two derivatives in s, shape (3,) + s.shape + (n * n,)."""
         t, dt, ddt = factors("identity", s, self.size, self.edge)
         a, da, dda = factors("second", s, self.size, self.edge)
 
@@ -191,7 +220,8 @@ class SharpeningProblem:
             product = f[..., :, None] * g[..., None, :]
             return (product + np.swapaxes(product, -1, -2)).reshape(*product.shape[:-2], -1)
 
-        return np.stack([outer(a, t), outer(da, t) + outer(a, dt), outer(dda, t) + 2 * outer(da, dt) + outer(a, ddt)])
+        stack = np.stack([outer(a, t), outer(da, t) + outer(a, dt), outer(dda, t) + 2 * outer(da, dt) + outer(a, ddt)])
+        return stack * self.weight.ravel()
 
     def evaluate(self, p):
         """Residual, Jacobian and second derivatives at (s, gamma)."""
@@ -242,8 +272,8 @@ class SharpeningProblem:
         return sigma, sigma, float(p[1])
 
 
-def make_problem(rows: tuple[Key, ...], targets, scales: int, edge: str):
+def make_problem(rows: tuple[Key, ...], targets, scales: int, edge: str, weight=None):
     """Return the problem of one key or of a group of keys with a shared scale."""
     if rows[0].kind == SHARPENING:
-        return SharpeningProblem(targets[0], edge)
-    return SeparableProblem(rows, targets, scales, edge)
+        return SharpeningProblem(targets[0], edge, weight)
+    return SeparableProblem(rows, targets, scales, edge, weight)

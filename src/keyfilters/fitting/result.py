@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..filters import key_row
 from ..models import ideal_filter
+from .noise import PRINTED, Noise, noise_level
+
+if TYPE_CHECKING:
+    import matplotlib as mpl
+
+    from ..statistics import Interval
+    from .intervals import Profile
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,53 @@ class Certificate:
     starts: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What was fitted.
+
+    Attributes
+    ----------
+    keys : tuple of int
+        The keys that share the scales: one, or the group of a joint fit.
+    targets : tuple of ndarray, shape (n, n)
+        Their normalised filters.
+    edge : str
+        Border of the models.
+    dc : str or None
+        DC compensation of the normalisation; None where the filter was handed in normalised.
+    units : tuple of (float, float)
+        For each filter the constant and the response of its normalisation, see
+        :func:`keyfilters.normalization.constant_and_response`.
+    sigma : ndarray, shape (n, n), or None
+        Standard deviation of each tap of the normalised filter, where it was given.
+    printed : bool
+        Whether the filters are the learned ones, which are known to six decimals.
+    samples : dict
+        Bootstrap samples that were drawn already.
+    """
+
+    keys: tuple[int, ...]
+    targets: tuple[np.ndarray, ...]
+    edge: str
+    dc: str | None
+    units: tuple[tuple[float, float], ...]
+    sigma: np.ndarray | None = None
+    printed: bool = False
+    samples: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """Factor of the residual of each tap, None where all count alike."""
+        return None if self.sigma is None else 1 / self.sigma
+
+    def noise(self, index: int) -> Noise:
+        """Noise of one of the normalised filters: given (then one where it differs by tap), or estimated."""
+        if self.sigma is not None:
+            return Noise(1.0, np.inf)
+        floor = PRINTED / abs(self.units[index][1]) if self.printed else 0.0
+        return noise_level(self.targets[index], self.keys[index], floor=floor)
+
+
 @dataclass(frozen=True)
 class Fit:
     """Scales of an idealised filter fitted to a filter, and how good it is.
@@ -58,15 +114,17 @@ class Fit:
         Amount of sharpening, key 7 only.
     objective : float
         l1 norm (C) or squared l2 norm (D) of model minus normalised filter, pooled over the group for
-        joint fits; NaN where the method minimises nothing (A and B, but for key 7).
+        joint fits; NaN where the method minimises nothing (A and B, but for key 7). With weights per tap
+        each difference is divided by the standard deviation of its tap.
     relative_l1, relative_l2 : float
         Norm of the difference over the norm of the normalised filter.
     cosine : float
         Cosine between model and normalised filter.
     converged : bool
-        True where the certificate holds. False where the objective still falls at the largest scale
-        searched (3 grid units, or half the size if that is more), where it is flat, and where method B
-        has no root. With ``search="grid"`` it speaks of the optimum around which the grid was laid.
+        True where the optimum is certified. It says nothing about how well the model fits: white noise has an
+        optimum too. ``explained`` says that, and ``report()`` warns. False where the objective still falls at
+        the largest scale searched (3 grid units, or half the size if that is more), where it is flat, and where
+        method B has no root. With ``search="grid"`` it speaks of the optimum around which the grid was laid.
     certificate : Certificate
     """
 
@@ -81,16 +139,153 @@ class Fit:
     cosine: float
     converged: bool
     certificate: Certificate
+    given: Given = field(compare=False, repr=False)
 
-    def model(self, size: int = 7, edge: str = "crop") -> np.ndarray:
-        """The fitted idealised filter."""
-        return ideal_filter(self.key, self.sigma_x, self.sigma_y, gamma=self.gamma, size=size, edge=edge)
+    @property
+    def filter(self) -> np.ndarray:
+        """The normalised filter that was fitted."""
+        return self.given.targets[self.given.keys.index(self.key)]
+
+    @property
+    def size(self) -> int:
+        """Taps of the filter per axis."""
+        return len(self.filter)
+
+    @property
+    def edge(self) -> str:
+        """Border of the model: ``"crop"`` or ``"exact"``."""
+        return self.given.edge
+
+    @property
+    def explained(self) -> float:
+        """Share of the filter's energy that the model explains with the best amplitude: the cosine squared, 0 if negative."""
+        return max(self.cosine, 0.0) ** 2
+
+    @property
+    def noise(self) -> Noise:
+        """Noise per tap of the normalised filter, see :func:`keyfilters.fitting.noise.noise_level`.
+
+        Where ``sigma`` was given the level is 1: in units of it.
+        """
+        return self.given.noise(self.given.keys.index(self.key))
+
+    @property
+    def misfit(self) -> float:
+        """How many times larger the rest of the model is than the noise would leave: about 1 for a right model.
+
+        The root of the sum of squares of the residual over the noise variance, per degree of freedom; infinite where
+        there is a rest and no noise.
+        """
+        residual = self.model() - self.filter
+        if self.given.sigma is not None:
+            residual = residual / self.given.sigma
+        rest = float((residual**2).sum()) / max(residual.size - len(self.parameters), 1)
+        level = self.noise.level
+        return float(np.sqrt(rest) / level) if level else (np.inf if rest > 1e-24 else 0.0)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that were free: sigma_x and sigma_y, sigma for one scale, sigma and gamma for key 7."""
+        if self.gamma is not None:
+            return ("sigma", "gamma")
+        return ("sigma",) if self.method.endswith(("2", "-joint")) else ("sigma_x", "sigma_y")
+
+    def model(self, size: int | None = None, edge: str | None = None, *, raw: bool = False) -> np.ndarray:
+        """The fitted idealised filter, of the size and with the border of the fit.
+
+        Parameters
+        ----------
+        size : int, optional
+            Another odd number of taps per axis.
+        edge : {"crop", "exact"}, optional
+            Another border.
+        raw : bool
+            In units of the filter that was handed in: times its response, plus its constant. Without, the model
+            of the *normalised* filter.
+
+        Examples
+        --------
+        >>> from keyfilters import fit, learned_filters
+        >>> found = fit(8, "D1")
+        >>> h = learned_filters()[7]
+        >>> bool(abs(found.model(raw=True) - h).max() < 0.05 < abs(found.model() - h).max())
+        True
+        """
+        size, edge = self.size if size is None else size, self.edge if edge is None else edge
+        model = ideal_filter(self.key, self.sigma_x, self.sigma_y, gamma=self.gamma, size=size, edge=edge)
+        if not raw:
+            return model
+        constant, response = self.given.units[self.given.keys.index(self.key)]
+        return constant + response * model
+
+    def interval(self, level: float = 0.95, *, how: str = "bootstrap", draws: int = 199, seed: int = 0) -> dict[str, Interval]:
+        """Intervals of the parameters under the noise of the filter; see :func:`keyfilters.fitting.intervals.interval`.
+
+        Examples
+        --------
+        >>> from keyfilters import fit
+        >>> found = fit(8, "D1")
+        >>> low, high = found.interval()["sigma_x"]
+        >>> low < found.sigma_x < high
+        True
+        """
+        from .intervals import interval
+
+        return interval(self, level, how=how, draws=draws, seed=seed)
+
+    def profile(self, parameter: str, samples: int = 81) -> Profile:
+        """Least objective over the other parameters; see :func:`keyfilters.fitting.intervals.profile`.
+
+        Examples
+        --------
+        >>> from keyfilters import fit
+        >>> found = fit(8, "D1").profile("sigma_x")
+        >>> bool(found.low < found.best < found.high)
+        True
+        """
+        from .intervals import profile
+
+        return profile(self, parameter, samples)
+
+    def report(self, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> str:
+        """Values, intervals, correlations and warnings as text; see :func:`keyfilters.fitting.report.report`.
+
+        Examples
+        --------
+        >>> from keyfilters import fit
+        >>> print(fit(4, "D1").report().splitlines()[0])
+        Key 4 by D1: forward difference along x, 7 x 7 taps
+        """
+        from .report import report
+
+        return report(self, level, draws=draws, seed=seed)
+
+    def to_dict(self, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> dict:
+        """All of the fit as numbers, words and lists that JSON can hold; see :func:`keyfilters.fitting.report.to_dict`.
+
+        Examples
+        --------
+        >>> from keyfilters import fit
+        >>> sorted(fit(8, "D2").to_dict()["interval"])
+        ['sigma_x', 'sigma_y']
+        """
+        from .report import to_dict
+
+        return to_dict(self, level, draws=draws, seed=seed)
+
+    def plot(self) -> mpl.figure.Figure:
+        """Filter, model, rest and, where the method has one, the profile of each parameter."""
+        from ..figures.fits import fit_figure
+
+        return fit_figure(self)
 
 
-def finish(row, method, sigmas, target, edge, objective, converged, certificate) -> Fit:
-    """Build the Fit of a catalogue row from (sigma_x, sigma_y, gamma), measuring it against the target."""
+def finish(key, method, sigmas, given: Given, objective, converged, certificate) -> Fit:
+    """Build the Fit of a key from (sigma_x, sigma_y, gamma), measuring it against what was given."""
+    row = key_row(key)
+    target = given.targets[given.keys.index(row.number)]
     sigma_x, sigma_y, gamma = sigmas
-    model = ideal_filter(row, sigma_x, sigma_y, gamma=gamma, size=len(target), edge=edge)
+    model = ideal_filter(row, sigma_x, sigma_y, gamma=gamma, size=len(target), edge=given.edge)
     residual = model - target
     norm = np.sqrt((target**2).sum())
     length = np.sqrt((model**2).sum())
@@ -99,5 +294,5 @@ def finish(row, method, sigmas, target, edge, objective, converged, certificate)
         relative_l1=float(np.abs(residual).sum() / np.abs(target).sum()),
         relative_l2=float(np.sqrt((residual**2).sum()) / norm),
         cosine=float((model * target).sum() / (norm * length)) if length else 0.0,
-        converged=converged, certificate=certificate,
+        converged=converged, certificate=certificate, given=given,
     )  # fmt: skip

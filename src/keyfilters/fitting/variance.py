@@ -32,7 +32,11 @@ def closed_form(h, row: Key, edge: str) -> np.ndarray:
     - plain axis: :math:`v = \sigma^2 / 2`, so :math:`\sigma = \sqrt{2 v}`;
     - derivative axis: :math:`v = 3 \sigma^2 / 2`, so :math:`\sigma = \sqrt{2 v / 3}`.
     """
-    v = weighted_variances(h, row, edge)
+    return closed_form_of(weighted_variances(h, row, edge), row)
+
+
+def closed_form_of(v, row: Key) -> np.ndarray:
+    """Method A from the weighted variances (x, y), shape (..., 2)."""
     divisor = np.ones(2)
     if row.derivative_axis is not None:
         divisor[row.derivative_axis] = 3.0
@@ -86,3 +90,31 @@ def match(operator: str, variance: float, size: int, edge: str, reference_scale:
         return float(grid[i if difference[i] == 0 else i + 1]), 0.0, True
     sigma = float(brentq(lambda s: float(mismatch(s)), grid[i], grid[i + 1], xtol=1e-14, rtol=1e-14))
     return sigma, float(mismatch(sigma)), True
+
+
+def many_variances(filters, row: Key, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+    """:func:`weighted_variances` of many filters, shape (b, n, n), at once: shape (b, 2)."""
+    key = row.number if row.kind == DERIVATIVE else 8
+    size = filters.shape[-1]
+    a = np.abs(filters) * np.abs(ideal_filter(key, reference_scale, size=size, edge=edge))
+    total = a.sum((1, 2))
+    moments = [((a * u).sum((1, 2)) / total, (a * u * u).sum((1, 2)) / total) for u in coordinates(size)]
+    return np.stack([second - first**2 for first, second in moments], -1)
+
+
+def match_many(operator: str, variances, size: int, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+    """:func:`match` for many variances at once; returns the scales sigma, shape (b,)."""
+    grid, tabled = _tabled(operator, size, edge, reference_scale)
+    difference = tabled - np.asarray(variances)[:, None]
+    crossing = difference[:, :-1] * difference[:, 1:] <= 0
+    first = crossing.argmax(1)
+    rows = np.arange(len(difference))
+    low, high = grid[first], grid[first + 1]
+    below = difference[rows, first]
+    # Bisection: a few dozen halvings leave rounding.
+    for _ in range(50):
+        middle = (low + high) / 2
+        value = factor_variance(operator, middle, size, edge, reference_scale) - variances
+        left = np.sign(value) == np.sign(below)
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    return np.where(crossing.any(1), (low + high) / 2, grid[np.abs(difference).argmin(1)])
