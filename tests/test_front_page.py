@@ -16,14 +16,14 @@ from keyfilters.published import scorecard
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
-PARTS = ["The paper", "Networks", "Background", "Beyond and reference"]
+PARTS = ["The paper", "Networks", "Background", "Beyond the paper", "Using and reference"]
 
 
 def entries(text):
     return [parse_string(block, "bibtex").entries for block in re.findall(r"```bibtex\n(.*?)```", text, re.DOTALL)]
 
 
-def test_the_contents_have_four_parts():
+def test_the_contents_have_five_parts():
     contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
     assert [part["caption"] for part in contents["parts"]] == PARTS
 

@@ -1,0 +1,66 @@
+"""Checks of chapter 31, how sure a scale is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from keyfilters.fitting import fit
+from .verdict import Hint, exercise, near, number, rounded
+
+__all__ = ["check_31_1", "check_31_2", "check_31_3"]
+
+
+@exercise("half of the interval, a number in grid units")
+def check_31_1(answer):
+    """A standard error from an interval."""
+    found = number(answer)
+    low, high = fit(8, "D1").interval(0.68)["sigma_x"]
+    right = (high - low) / 2
+    if near(found, right, rtol=1e-3) or rounded(found, right, digits=2):
+        return
+    wide = fit(8, "D1").interval()["sigma_x"]
+    if near(found, high - low, rtol=1e-2):
+        raise Hint("That is the whole interval.")
+    if near(found, (wide.high - wide.low) / 2, rtol=1e-2):
+        raise Hint("That is half of the interval at its usual level; which level is asked for?")
+    other = fit(8, "D1").interval(0.68)["sigma_y"]
+    if near(found, (other.high - other.low) / 2, rtol=1e-2):
+        raise Hint("That is the scale along the other axis.")
+    raise Hint("Take the difference of the two ends, and half of it.")
+
+
+@exercise("how many times wider, a number above 1")
+def check_31_2(answer):
+    """What it costs to estimate the noise."""
+    found = number(answer)
+    right = stats.t.ppf(0.975, 21) / stats.norm.ppf(0.975)
+    if near(found, right, rtol=1e-4) or rounded(found, right, decimals=3) or rounded(found, right, decimals=2):
+        return
+    if near(found, 1 / right, rtol=1e-3):
+        raise Hint("Is an interval with an estimated noise wider or narrower?")
+    if near(found, stats.t.ppf(0.95, 21) / stats.norm.ppf(0.95), rtol=1e-3):
+        raise Hint("An interval has two ends: how much probability lies beyond each?")
+    if near(found, stats.t.ppf(0.975, 48) / stats.norm.ppf(0.975), rtol=1e-3):
+        raise Hint("How many dimensions of the 49 told the noise?")
+    if near(found, np.sqrt(21 / 19), rtol=1e-3):
+        raise Hint("That is the ratio of standard deviations; intervals end at quantiles.")
+    raise Hint("Compare a quantile of Student's distribution with the same one of the normal distribution.")
+
+
+@exercise("a whole number")
+def check_31_3(answer):
+    """How many filters a test of coverage needs."""
+    found = number(answer)
+    right = int(np.ceil(9 * 0.93 * 0.07 / 0.02**2))
+    if found == right:
+        return
+    if found == int(np.ceil(9 * 0.95 * 0.05 / 0.02**2)):
+        raise Hint("Which of the two shares has the standard error that is meant?")
+    if found == int(np.ceil(0.93 * 0.07 / 0.02**2)):
+        raise Hint("One standard error was taken.")
+    if abs(found - 9 * 0.93 * 0.07 / 0.02**2) < 1:
+        raise Hint("Filters come whole, and one too few is too few.")
+    if found == int(np.ceil(3 * 0.93 * 0.07 / 0.02**2)):
+        raise Hint("The number of filters stands under a root.")
+    raise Hint("The standard error of a share falls with the root of the number; set three of them equal to the difference.")

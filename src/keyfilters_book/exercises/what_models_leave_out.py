@@ -1,0 +1,68 @@
+"""Checks of chapter 30, what the models leave out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keyfilters.fitting import fit_components
+from keyfilters.normalization import normalized_filters
+from .verdict import Hint, array, call, exercise, near, number, rounded
+
+__all__ = ["check_30_1", "check_30_2", "check_30_3"]
+
+
+@exercise("the weight at the origin over that at the neighbour, four numbers in the order of the keys")
+def check_30_1(answer):
+    """The balance of the one-sided keys."""
+    found = array(answer, [4], "the row of weights")
+    pairs = [tuple(fit_components(key, "blob").coefficients.values()) for key in range(1, 5)]
+    forward = np.array([True, False, False, True])
+    ratio = np.array([c / a for a, c in pairs])
+    right = np.where(forward, 1 - ratio, 1 + ratio)
+    if near(found, right, rtol=1e-4) or rounded(found, right, decimals=2) or rounded(found, right, decimals=3):
+        return
+    if near(found, 1 - ratio, rtol=1e-2):
+        raise Hint("Two of the four are backward differences: write out where their two blobs stand.")
+    if near(found, 1 + ratio, rtol=1e-2):
+        raise Hint("Two of the four are forward differences: in them the blob at the origin has a minus.")
+    if near(np.abs(found), np.abs(ratio), rtol=1e-2):
+        raise Hint("That is c over a. What weight does the blob at the origin have?")
+    if near(found, 1 / right, rtol=1e-2):
+        raise Hint("Turned over: the origin's weight over the neighbour's is asked for.")
+    raise Hint("Collect the weights of the blob at the origin, and divide by that of the blob at the neighbour.")
+
+
+@exercise("a function of p and q that returns u and v")
+def check_30_2(answer):
+    """One-sided differences as a centred and a second one."""
+    for p, q in ((1.0, 0.0), (0.0, 1.0), (0.3, 1.1)):
+        u, v = array(call(answer, p, q), [2], "what the function returns")
+        if near([u, v], [p + q, (q - p) / 2]):
+            continue
+        if near([u, v], [p + q, q - p]):
+            raise Hint("The second difference has twice its weight at the middle: look at f(x) alone.")
+        if near([u, v], [(p + q) / 2, (q - p) / 2]):
+            raise Hint("The centred difference has a half in it already.")
+        if near([u, v], [p + q, (p - q) / 2]):
+            raise Hint("Which of the two one-sided differences reaches to the right? Look at the sign of the second.")
+        raise Hint("Compare the weights of f(x - 1), f(x) and f(x + 1) on both sides.")
+
+
+@exercise("the noise per tap, a number in units of the normalised filter")
+def check_30_3(answer):
+    """The noise at which the simpler model wins."""
+    found = number(answer)
+    energy = float((normalized_filters()[0] ** 2).sum())
+    saved = (fit_components(1, "paper").left - fit_components(1, "blob").left) * energy
+    right = np.sqrt(saved / np.log(49))
+    if near(found, right, rtol=1e-3) or rounded(found, right, digits=2):
+        return
+    if near(found, right**2, rtol=1e-2):
+        raise Hint("That is its square; the noise is a standard deviation.")
+    if near(found, right / np.sqrt(energy), rtol=1e-2):
+        raise Hint("Shares of the energy were used: multiply them by the energy of the filter.")
+    if near(found, np.sqrt(saved), rtol=1e-2):
+        raise Hint("What does one more number cost?")
+    if near(found, np.sqrt(saved / (2 * np.log(49))), rtol=1e-2) or near(found, np.sqrt(saved / (4 * np.log(49))), rtol=1e-2):
+        raise Hint("How many numbers more does the model with a blob have?")
+    raise Hint("Set the two criteria equal, and solve for the noise.")
