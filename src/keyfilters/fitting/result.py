@@ -12,9 +12,8 @@ from ..models import ideal_filter
 from .noise import PRINTED, Noise, noise_level
 
 if TYPE_CHECKING:
-    import matplotlib as mpl
+    import matplotlib.figure
 
-    from ..statistics import Interval
     from .intervals import Profile
 
 
@@ -218,7 +217,7 @@ class Fit:
         constant, response = self.given.units[self.given.keys.index(self.key)]
         return constant + response * model
 
-    def interval(self, level: float = 0.95, *, how: str = "bootstrap", draws: int = 199, seed: int = 0) -> dict[str, Interval]:
+    def interval(self, level: float = 0.95, *, how: str = "bootstrap", draws: int = 199, seed: int = 0) -> dict:
         """Intervals of the parameters under the noise of the filter; see :func:`keyfilters.fitting.intervals.interval`.
 
         Examples
@@ -273,7 +272,7 @@ class Fit:
 
         return to_dict(self, level, draws=draws, seed=seed)
 
-    def plot(self) -> mpl.figure.Figure:
+    def plot(self) -> matplotlib.figure.Figure:
         """Filter, model, rest and, where the method has one, the profile of each parameter."""
         from ..figures.fits import fit_figure
 
