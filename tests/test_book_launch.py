@@ -97,14 +97,14 @@ def run_cell(text, monkeypatch, outcomes, missing=("keyfilters", "torch")):
     return calls, printed.getvalue()
 
 
-CELL_TEXT = install_cell("method_a", ["networks", "representations", "fashion-mnist"], "https://example.org/book", "1.2.0")
+CELL_TEXT = install_cell("method_a", ["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "1.2.0")
 
 
 def test_the_cell_takes_the_release(monkeypatch):
     [command], printed = run_cell(CELL_TEXT, monkeypatch, [0])
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
     assert command[-2:] == [
-        "keyfilters[networks,representations] @ git+https://example.org/book@v1.2.0",
+        "keyfilters[networks,representations,survey] @ git+https://example.org/book@v1.2.0",
         "keyfilters-book @ git+https://example.org/book@v1.2.0#subdirectory=src/keyfilters_book",
     ]
     assert printed == f"installed: {command[-2]} {command[-1]}\n"
@@ -112,7 +112,7 @@ def test_the_cell_takes_the_release(monkeypatch):
 
 def test_the_cell_installs_the_package_of_the_chapters_beside_the_library_of_the_same_release(monkeypatch):
     [command], _ = run_cell(CELL_TEXT, monkeypatch, [0], missing=("keyfilters_book",))
-    assert [requirement.partition(" @ ")[0] for requirement in command[-2:]] == ["keyfilters[networks,representations]", "keyfilters-book"]
+    assert [requirement.partition(" @ ")[0] for requirement in command[-2:]] == ["keyfilters[networks,representations,survey]", "keyfilters-book"]
 
 
 def test_the_cell_takes_the_branch_before_the_release(monkeypatch):
@@ -130,7 +130,7 @@ def test_the_cell_says_why_it_could_not_install(monkeypatch):
 def test_the_cell_adds_a_missing_extra_to_the_library_that_is_there(monkeypatch, module):
     """Without an address: the library, which may be a clone that is being worked on, stays as it is."""
     [command], printed = run_cell(CELL_TEXT, monkeypatch, [0], missing=(module,))
-    assert command[-1] == "keyfilters[networks,representations]" and printed == f"installed: {command[-1]}\n"
+    assert command[-1] == "keyfilters[networks,representations,survey]" and printed == f"installed: {command[-1]}\n"
     with pytest.raises(RuntimeError, match=f"{module}: missing; pip could not install keyfilters"):
         run_cell(CELL_TEXT, monkeypatch, [1], missing=(module,))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ..checks import choice, integer
 from ..filters import DERIVATIVE, SHARPENING, key_row
@@ -353,7 +353,7 @@ def profile(fit, parameter: str, samples: int = 81, level: float = 0.95) -> Prof
     degrees = float(sum(noise.degrees for noise in noises))
     variance = sum(noise.level**2 * (noise.degrees if np.isfinite(degrees) else 1) for noise in noises)
     variance /= degrees if np.isfinite(degrees) else len(noises)
-    threshold = fit.objective + variance * student.ppf((1 + level) / 2, degrees) ** 2
+    threshold = fit.objective + variance * stdtrit(degrees, (1 + level) / 2) ** 2
     best = fit.gamma if parameter == "gamma" else fit.sigma_y if parameter == "sigma_y" else fit.sigma_x
     least, most = (-np.inf, np.inf) if parameter == "gamma" else (0.0, largest_scale(fit.size))
     ends = []
