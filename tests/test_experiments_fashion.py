@@ -433,7 +433,7 @@ def test_what_a_campaign_stores(folder):
     whole_campaign(("learned", "scales-own-rate", "pca-8"), ("small",))
     rows = store.table("runs", folder)
     assert set(store.PROVENANCE) <= set(rows.columns) and not rows.isna().any().any()
-    banks = campaign.banks_of(store.table("banks", folder))
+    banks = store.banks_of(store.table("banks", folder))
     assert {name: f.shape for name, f in banks.items()} == {"pca": (8, 7, 7), "lines": (8, 7, 7)}
     filters = store.table("filters", folder)
     assert set(filters.seed) == {EIGHT.seeds[0]} and len(filters) == 12
