@@ -1,7 +1,7 @@
 """A Chromium for the tests of the built pages, and screenshots for people.
 
-    python tests/browser.py shots OUTDIR [--only method]     a picture of every page, 1280 and 375 px, light and dark
-    python tests/browser.py find                             prints which Chromium the tests take
+python tests/browser.py shots OUTDIR [--only method]     a picture of every page, 1280 and 375 px, light and dark
+python tests/browser.py find                             prints which Chromium the tests take
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from keyfilters_build.chromium import NoBrowser, chromium, find_chromium, settle
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments):

@@ -36,7 +36,14 @@ def theme_pages():
 
 
 PAGES = [*pages_of_the_contents(), *theme_pages()]
-KINDS = ("index.html", "glossary.html", "notebooks/what_a_unit_wants.html", "api/layers.html", "interactive.html", "search.html")
+KINDS = (
+    "index.html",
+    "glossary.html",
+    "notebooks/what_a_unit_wants.html",
+    "api/layers.html",
+    "interactive.html",
+    "search.html",
+)
 """A page of each kind: with cards, with words, with figures and tables, with signatures, with controls, of the theme."""
 
 # What axe-core finds and what stays, with the reason. The page book/accessibility.md has the same list.
@@ -45,7 +52,7 @@ KNOWN = {
     "empty-table-header": (
         "th:has(mjx-container)",
         "The header is a formula. axe-core looks for words and does not read the MathML beside the formula, which screen readers do.",
-    ),
+    )
 }
 
 # Images and fonts are waited for; images that the page would load only on scrolling are loaded now.

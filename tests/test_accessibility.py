@@ -79,6 +79,8 @@ def test_a_wide_figure_scrolls_with_the_arrow_keys(phone, address):
 
 
 MASK = "box => getComputedStyle(box).maskImage"
+
+
 @pytest.mark.parametrize("what", ["mjx-container", ".pst-scrollable-table-container", ".figure-box"])
 def test_what_can_be_scrolled_further_fades(what, phone, address):
     visit(phone, address, "notebooks/what_a_unit_wants.html")

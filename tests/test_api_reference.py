@@ -188,6 +188,17 @@ def test_the_search_finds_names(running, book_html, inventory, word, place):
 
 @pytest.mark.book
 def test_entries_keep_the_addresses_of_the_names_they_had_before(book_html):
-    ids = {page: {tag["id"] for tag in BeautifulSoup((book_html / "api" / f"{page}.html").read_text(encoding="utf-8"), "lxml").select("[id]")} for page in reference.PAGES}
-    moved = {name.place: (page, old) for page, names in everything().items() for name in names if (old := reference.former(name.place))}
+    ids = {
+        page: {
+            tag["id"]
+            for tag in BeautifulSoup((book_html / "api" / f"{page}.html").read_text(encoding="utf-8"), "lxml").select("[id]")
+        }
+        for page in reference.PAGES
+    }
+    moved = {
+        name.place: (page, old)
+        for page, names in everything().items()
+        for name in names
+        if (old := reference.former(name.place))
+    }
     assert len(moved) > 300 and not [old for page, old in moved.values() if old not in ids[page]]

@@ -32,9 +32,7 @@ def execute(project, **options):
 
 
 def files(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def edit(project, slug, position, source):
@@ -188,12 +186,9 @@ def test_a_damaged_run_is_not_used(cached, damage):
     entry = load_manifest(cached)[0]
     run = cached_run(cached, entry, "quick", key(cached))
     kept = files(run.folder)
-    target = {
-        "record": "run.json",
-        "half a record": "run.json",
-        "notebook": "notebook.ipynb",
-        "result": "results/tbl-one.csv",
-    }[damage]
+    target = {"record": "run.json", "half a record": "run.json", "notebook": "notebook.ipynb", "result": "results/tbl-one.csv"}[
+        damage
+    ]
     path = run.folder / target
     try:
         path.unlink() if damage == "record" else path.write_bytes(kept[target][:20])
@@ -290,15 +285,15 @@ def mistakes():
     yield "no jobs", ["--jobs", "0"], None, "jobs is 0"
     yield "broken manifest", [], lambda p: p.manifest.write_text("notebooks: [\n"), "manifest.yml: not valid YAML"
     yield "empty manifest", [], lambda p: p.manifest.write_text(""), "expected a list of notebooks"
-    yield "no manifest", [], lambda p: p.manifest.unlink(), "there is no notebooks/manifest.yml here: run this in the root of a clone"
+    yield (
+        "no manifest",
+        [],
+        lambda p: p.manifest.unlink(),
+        "there is no notebooks/manifest.yml here: run this in the root of a clone",
+    )
     yield "unreadable manifest", [], lambda p: p.manifest.write_bytes(b"\xff"), "manifest.yml: not valid YAML"
     yield "missing notebook", [], lambda p: (p.notebooks / "two.ipynb").unlink(), "there is no two.ipynb"
-    yield (
-        "broken notebook",
-        [],
-        lambda p: (p.notebooks / "two.ipynb").write_text("{"),
-        "two.ipynb: not a valid notebook",
-    )
+    yield ("broken notebook", [], lambda p: (p.notebooks / "two.ipynb").write_text("{"), "two.ipynb: not a valid notebook")
     yield "unknown field", [], lambda p: write_manifest(p, ["one"], tempo="1"), "unknown field 'tempo'"
     yield "wrong type", [], lambda p: write_manifest(p, ["one"], quick="3"), "quick is 3; expected dict"
     yield "twice", [], lambda p: write_manifest(p, ["one", "one"]), "one is listed twice"
@@ -455,7 +450,9 @@ def test_no_setting_of_whoever_builds_reaches_a_notebook(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     project = tiny_book(tmp_path / "book", "one")
     notebook = tiny_notebook("one")
-    notebook.cells[2].source += "\nimport matplotlib\nprint(matplotlib.rcParams['font.size'], matplotlib.get_backend(), __debug__)"
+    notebook.cells[
+        2
+    ].source += "\nimport matplotlib\nprint(matplotlib.rcParams['font.size'], matplotlib.get_backend(), __debug__)"
     write_notebook(project, "one", notebook)
     runs, failures = execute(project)
     assert not failures

@@ -22,7 +22,9 @@ def with_claims(slug, statement=STATEMENT, holds="x.sum() > least", marker=f"<!-
     notebook = tiny_notebook(slug)
     cells = notebook.cells
     number = next(n for n, cell in enumerate(cells) if "page.number" in cell.source)
-    cells[number].source += f'\nleast = 1e6\npage.claim({statement!r}, holds={holds}, shown=f"sum {{x.sum()}} *, least {{least:g}}")'
+    cells[
+        number
+    ].source += f'\nleast = 1e6\npage.claim({statement!r}, holds={holds}, shown=f"sum {{x.sum()}} *, least {{least:g}}")'
     text = v4.new_markdown_cell(f"Everybody knows it: {STATEMENT}. {marker} And more.")
     text["id"] = "text-of-claim"
     cells.insert(number + 1, text)

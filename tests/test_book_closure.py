@@ -59,7 +59,9 @@ def fake(monkeypatch):
             for count, cell in enumerate(code, start=1):
                 cell.execution_count = count
                 cell.outputs = [nbformat.v4.new_output("stream", text=f"output {count} of {entry.slug}\n")]
-            notebook.cells.insert(2, nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["injected-parameters"]}, id="injected"))
+            notebook.cells.insert(
+                2, nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["injected-parameters"]}, id="injected")
+            )
             nbformat.write(notebook, partial / "notebook.ipynb")
             yield entry, {"seconds": 1.0, "memory_mb": 1, "note": ""}
 
@@ -339,7 +341,9 @@ def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
                 cells += [f"{name} = {value!r}" for name, value in entry.parameters["quick"].items()]
     script.write_text(TRACER.format(package=str(REAL.package), out=str(out), cells=cells))
     environment = {**execute.kernel_environment(REAL), "KEYFILTERS_RESULTS": str(tmp_path / "results"), "MPLBACKEND": "agg"}
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     found = json.loads(out.read_text())
     modules = Library(REAL).modules
@@ -348,7 +352,12 @@ def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
     assert len(called) > 10, "the tracer saw next to nothing"
     assert {row for row in called if row[1]} <= closure.definitions
     assert {name for name in found["modules"] if name in modules} <= closure.modules
-    read = {Path(file).relative_to(package).as_posix() for file in found["files"] for package in REAL.packages if Path(file).is_relative_to(package)}
+    read = {
+        Path(file).relative_to(package).as_posix()
+        for file in found["files"]
+        for package in REAL.packages
+        if Path(file).is_relative_to(package)
+    }
     assert read <= closure.data
     # What the executors need themselves computes nothing, and is loaded all the same.
     known, todo = set(needed(REAL, closure.outside)), list(EXECUTORS)

@@ -22,9 +22,7 @@ def executed():
         cell.execution_count = count
     notebook.cells[FIGURE].outputs = [v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "figure"})]
     markdown = ":::{table} Scales.\n:name: tbl-one\n\n| key |\n| --- |\n| 1 |\n:::"
-    notebook.cells[TABLE].outputs = [
-        v4.new_output("display_data", {"text/markdown": markdown, "text/html": "<table></table>"})
-    ]
+    notebook.cells[TABLE].outputs = [v4.new_output("display_data", {"text/markdown": markdown, "text/html": "<table></table>"})]
     return notebook
 
 
@@ -101,10 +99,7 @@ def same_name(notebook):
         (set_metadata("mystnb", "figure", "caption", value=" "), "one: cell 5: shows a figure without caption"),
         (set_metadata("mystnb", "image", "alt", value=""), "one: cell 5: shows a figure without alternative text"),
         (set_metadata("mystnb", value={}), "one: cell 5: shows a figure without name"),
-        (
-            set_metadata("mystnb", "figure", "name", value="fig-other"),
-            "one: cell 5: the metadata name the figure fig-other",
-        ),
+        (set_metadata("mystnb", "figure", "name", value="fig-other"), "one: cell 5: the metadata name the figure fig-other"),
         (two_images, "one: cell 5: shows 2 figures"),
         (no_image, "one: cell 5: its metadata name the figure fig-one, but it shows none"),
         (same_name, "the name fig-one is used twice"),
@@ -155,7 +150,10 @@ def replace(old, new, position=0):
         (replace(":label: ex-one-2\n", "", 6), "1 exercises with a label; expected at least two"),
         (replace("1.2, medium", "", 6), "exercise ex-one-2: expected a title such as `5.1, easy`"),
         (replace("1.2, medium", "1.2, hard", 6), "exercise ex-one-2: expected a title such as `5.1, easy`"),
-        (replace("check_1_2(", "print(", 7), "exercise ex-one-2: no cell for the answer; expected one that ends with `check_1_2"),
+        (
+            replace("check_1_2(", "print(", 7),
+            "exercise ex-one-2: no cell for the answer; expected one that ends with `check_1_2",
+        ),
         (replace("ex-one-2", "ex-one-3", 11), "exercise ex-one-2: no executed solution"),
         (replace("assert", "print", 12), "exercise ex-one-2: the solution's last code cell lacks `assert check_1_2"),
         (replace("check_1_2", "check_1_1", 12), "exercise ex-one-2: the solution's last code cell lacks `assert check_1_2"),
@@ -200,10 +198,7 @@ GOOD = (
 
 def test_a_whole_book_passes(book):
     css = "/* url(https://example.org/old) */ a { background: url('a picture.png') } b { background: url(data:image/png;base64,AA) }"
-    assert (
-        book(GOOD, '<link rel="stylesheet" href="style.css"><link rel="canonical" href="https://example.org/">', css)
-        == []
-    )
+    assert book(GOOD, '<link rel="stylesheet" href="style.css"><link rel="canonical" href="https://example.org/">', css) == []
 
 
 @pytest.mark.parametrize(
@@ -214,12 +209,7 @@ def test_a_whole_book_passes(book):
         ('<a href="#none">x</a>', "", "", "but index.html has no such anchor"),
         ('<a href="../outside.html">x</a>', "", "", "which lies outside the book"),
         ('<img src="missing.png">', "", "", "links to missing.png, which is not there"),
-        (
-            '<img src="https://example.org/a.png">',
-            "",
-            "",
-            "index.html: loads https://example.org/a.png from another host",
-        ),
+        ('<img src="https://example.org/a.png">', "", "", "index.html: loads https://example.org/a.png from another host"),
         ('<img srcset="a.png 1x, //example.org/b.png 2x">', "", "", "loads //example.org/b.png from another host"),
         ('<iframe src="https://example.org/"></iframe>', "", "", "loads https://example.org/ from another host"),
         ('<p style="background: url(https://example.org/c.png)">', "", "", "loads https://example.org/c.png"),

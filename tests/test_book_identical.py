@@ -15,24 +15,26 @@ CHEAP = ("spread_measures",)
 
 
 def files(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def pictures(run):
     cells = nbformat.read(run.notebook, as_version=4).cells
-    return [
-        out.data["image/png"] for cell in cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})
-    ]
+    return [out.data["image/png"] for cell in cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
 
 
-@pytest.mark.parametrize("slugs", [CHEAP, pytest.param(None, marks=pytest.mark.slow, id="all")], ids=lambda slugs: "-".join(slugs))
+@pytest.mark.parametrize(
+    "slugs", [CHEAP, pytest.param(None, marks=pytest.mark.slow, id="all")], ids=lambda slugs: "-".join(slugs)
+)
 def test_two_runs_write_the_same_bytes(tmp_path, book_html, slugs):
     """The run of the build, and one from nothing. Notebooks that measure time are left out: their results lie apart for that reason."""
     here = Project(ROOT)
     again = Project(tmp_path)
-    for path, target in ((here.notebooks, again.notebooks), *((package, again.package.with_name(package.name)) for package in here.packages), (here.lock, again.lock)):
+    for path, target in (
+        (here.notebooks, again.notebooks),
+        *((package, again.package.with_name(package.name)) for package in here.packages),
+        (here.lock, again.lock),
+    ):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)
     entries = [entry for entry in load_manifest(here) if not entry.timed and (slugs is None or entry.slug in slugs)]

@@ -61,10 +61,7 @@ def a_docstring(project):
 
 ONE_PAGE = {
     "a word of a page": ("index.html", lambda p: rewritten(p.book / "index.md", "See {numref}", "Look at {numref}")),
-    "a word of a notebook": (
-        "notebooks/one.html",
-        lambda p: edited(p, "one", 0, "What it is about.", "What it is all about."),
-    ),
+    "a word of a notebook": ("notebooks/one.html", lambda p: edited(p, "one", 0, "What it is about.", "What it is all about.")),
 }
 """A change that one page shows, and that page."""
 

@@ -97,7 +97,9 @@ def run_cell(text, monkeypatch, outcomes, missing=("keyfilters", "torch")):
     return calls, printed.getvalue()
 
 
-CELL_TEXT = install_cell("method_a", ["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "1.2.0")
+CELL_TEXT = install_cell(
+    "method_a", ["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "1.2.0"
+)
 
 
 def test_the_cell_takes_the_release(monkeypatch):
@@ -112,7 +114,10 @@ def test_the_cell_takes_the_release(monkeypatch):
 
 def test_the_cell_installs_the_package_of_the_chapters_beside_the_library_of_the_same_release(monkeypatch):
     [command], _ = run_cell(CELL_TEXT, monkeypatch, [0], missing=("keyfilters_book",))
-    assert [requirement.partition(" @ ")[0] for requirement in command[-2:]] == ["keyfilters[networks,representations,survey]", "keyfilters-book"]
+    assert [requirement.partition(" @ ")[0] for requirement in command[-2:]] == [
+        "keyfilters[networks,representations,survey]",
+        "keyfilters-book",
+    ]
 
 
 def test_the_cell_takes_the_branch_before_the_release(monkeypatch):
@@ -189,7 +194,10 @@ def test_the_command_writes_the_cell_and_nothing_else(packaged, capsys):
 
 def test_the_build_refuses_a_notebook_without_it(packaged, capsys):
     assert main(["build"], root=packaged.root) == 1
-    assert "one: cell 2: is not the cell that installs the library; run python -m keyfilters_build launch" in capsys.readouterr().err
+    assert (
+        "one: cell 2: is not the cell that installs the library; run python -m keyfilters_build launch"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_gate_finds_a_stale_cell_and_one_that_the_page_would_show(packaged):

@@ -25,7 +25,9 @@ def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.sampled_from(["path", "none"]), st.floats(5, 20).map(lambda v: round(v, 1)), st.sampled_from(["scale", r"$\sigma_x^2$"]))
+@given(
+    st.sampled_from(["path", "none"]), st.floats(5, 20).map(lambda v: round(v, 1)), st.sampled_from(["scale", r"$\sigma_x^2$"])
+)
 def test_sizes_of_texts_are_those_drawn(fonttype, label, text):
     svg = drawn(6, label, fonttype, text)
     assert sorted(points for points, _ in texts(svg)) == pytest.approx([label, 30], abs=0.01)

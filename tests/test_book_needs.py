@@ -19,7 +19,9 @@ def project(tmp_path):
 def test_an_unknown_need_is_named(project):
     text = project.manifest.read_text().rstrip() + "\n    needs: [quantum]\n"
     project.manifest.write_text(text)
-    with pytest.raises(BookError, match=r"row 1 \(one\): needs 'quantum'; expected networks, representations, survey, fashion-mnist"):
+    with pytest.raises(
+        BookError, match=r"row 1 \(one\): needs 'quantum'; expected networks, representations, survey, fashion-mnist"
+    ):
         load_manifest(project)
 
 

@@ -69,9 +69,7 @@ def test_tables_are_stored_in_full_precision(values):
 
 
 def test_a_table_is_myst_and_html(results, shown):
-    frame = pd.DataFrame(
-        {"key": [1, 2], "sigma_x": [np.float64(0.25), np.nan], "why": ["a|b", None], "id": ["d1", None]}
-    )
+    frame = pd.DataFrame({"key": [1, 2], "sigma_x": [np.float64(0.25), np.nan], "why": ["a|b", None], "id": ["d1", None]})
     page.table(
         frame,
         "tbl-a",
@@ -185,7 +183,9 @@ def test_a_zero_has_no_sign_and_no_exponent(results, shown, value, format_, text
     assert f"\n| {text} |\n" in shown[0]["text/markdown"]
 
 
-@given(st.floats(-1e4, 1e4, allow_subnormal=False), st.sampled_from(["{:.0f}", "{:.2f}", "{:+.3f}", "{:.0e}", "{:.1e}", "{:,}"]))
+@given(
+    st.floats(-1e4, 1e4, allow_subnormal=False), st.sampled_from(["{:.0f}", "{:.2f}", "{:+.3f}", "{:.0e}", "{:.1e}", "{:,}"])
+)
 def test_a_bound_bounds_and_is_near(value, format_):
     low, high = (float(page._bound(value, format_, bound).replace(",", "")) for bound in ("down", "up"))
     nearest = float(format_.format(value).replace(",", ""))
@@ -225,7 +225,10 @@ def test_a_bad_parameter_is_one_line_that_names_it(least, limits, value):
     assert line.startswith(f"ParameterError: draws is {value!r}; set it to ") and "\n" not in line
 
 
-@each("value", ["learned", 3, None, [], ["random"], ["learned", "other"], ["learned", "learned"], ["learned", ["random"]], {"learned": 1}])
+@each(
+    "value",
+    ["learned", 3, None, [], ["random"], ["learned", "other"], ["learned", "learned"], ["learned", ["random"]], {"learned": 1}],
+)
 def test_a_bad_list_of_names_is_one_line_that_names_it(value):
     with pytest.raises(page.ParameterError) as found:
         page.names({"learned": 0, "random": 0}, needed=["learned"], fine=["learned"], variants=value)

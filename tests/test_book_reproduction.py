@@ -229,7 +229,9 @@ def test_equal_runs_are_equal_and_the_last_line_says_so(project):
     assert counts(found) == (4, 0, 0) and found["chapters"]["one"]["why"] == []
     line = "reproduction: 4 of 4 equal, 0 within, 0 differ from the reference (x86-64 with AVX2): see _build/reproduction.json"
     assert closing_line(project, found) == line
-    assert answer(found).startswith("**Yes, all of it.** Of 4 results compared 4 are equal, none is within rounding and none differs.")
+    assert answer(found).startswith(
+        "**Yes, all of it.** Of 4 results compared 4 are equal, none is within rounding and none differs."
+    )
 
 
 def test_what_cannot_be_compared_says_so(project):
@@ -271,7 +273,10 @@ def test_a_notebook_that_the_book_no_longer_has_differs_and_one_that_is_new_is_n
 def test_the_quick_reference_is_written_whole_or_not_at_all(project, capsys):
     made(project, "one")
     assert main(["reference"], root=project.root) == 2
-    assert "no stored run of this state of the book with profile quick for two; run make book PROFILE=quick first" in capsys.readouterr().err
+    assert (
+        "no stored run of this state of the book with profile quick for two; run make book PROFILE=quick first"
+        in capsys.readouterr().err
+    )
     assert not reference_path(project, "quick").exists()
     made(project, "two")
     assert main(["reference"], root=project.root) == 0
@@ -308,8 +313,13 @@ def test_the_verdict_of_a_machine_is_stored_beside_the_others(project, capsys):
     for machine, kind in computed_as.items():
         text = {"avx512": "2.0", "sse": "2.5"}[machine]
         for slug in ("one", "two"):
-            made(project, slug, numbers={"a": (float(text), text)}, claims={"it grows": kind == "avx2"},
-                 processor={"machine": "avx512", "kind": kind})
+            made(
+                project,
+                slug,
+                numbers={"a": (float(text), text)},
+                claims={"it grows": kind == "avx2"},
+                processor={"machine": "avx512", "kind": kind},
+            )
         if kind == "avx2":
             assert main(["reference"], root=project.root) == 0
         runs = [run for run in (stored_run(project, slug) for slug in ("one", "two"))]
@@ -326,7 +336,10 @@ def test_the_verdict_of_a_machine_is_stored_beside_the_others(project, capsys):
     assert "| Notebook | x86-64 without AVX2 | x86-64 with AVX-512 |\n" in text
     assert "| {doc}`/notebooks/one` | 0 of 2 (2 differ) | all 2 |\n" in text
     assert "\nNot run with profile quick: x86-64 with AVX2, a machine with a GPU.\n" in text
-    assert "Run on a machine that is x86-64 with AVX-512 (CPU, 2 cores), computed as x86-64 with AVX2, from commit `0123456789`, with Python 3.12.1" in text
+    assert (
+        "Run on a machine that is x86-64 with AVX-512 (CPU, 2 cores), computed as x86-64 with AVX2, from commit `0123456789`, with Python 3.12.1"
+        in text
+    )
     assert "| {doc}`/notebooks/one` | `a` | 2.0 | 2.5 |" in text
     assert "The claim fails there: {doc}`/notebooks/one`, it grows (1 of 2)" in text
     assert "an earlier reference" not in text
@@ -391,8 +404,15 @@ def test_a_broken_file_is_named_in_one_line_before_anything_is_executed(project,
 INDEX = "# Tiny\n\n" + "".join(
     f"```{{include}} _generated/{name}.md\n```\n\n"
     for name in (
-        "status", "status_full", "status_gpu", "reproduction_answer", "reproduction_meaning", "reproduction_chapters",
-        "reproduction_differences", "reproduction_claims", "reproduction_machines",
+        "status",
+        "status_full",
+        "status_gpu",
+        "reproduction_answer",
+        "reproduction_meaning",
+        "reproduction_chapters",
+        "reproduction_differences",
+        "reproduction_claims",
+        "reproduction_machines",
     )  # fmt: skip
 )
 

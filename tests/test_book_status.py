@@ -23,7 +23,14 @@ from keyfilters_build.stage import needs_text, page_card
 from keyfilters_build.status import write_status
 
 VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}
-FACTS = {"seconds": 4.25, "memory_mb": 1204, "processor": {"machine": "avx512", "kind": "avx2"}, "commit": "0123456789", "versions": VERSIONS, "data_sha256": "ab" * 32}
+FACTS = {
+    "seconds": 4.25,
+    "memory_mb": 1204,
+    "processor": {"machine": "avx512", "kind": "avx2"},
+    "commit": "0123456789",
+    "versions": VERSIONS,
+    "data_sha256": "ab" * 32,
+}
 CPU, ON_GPU = "CPU, 2 cores", "CPU, 16 cores; GPU, Some Model"
 
 
@@ -110,7 +117,10 @@ def test_the_run_on_a_gpu_is_stored_and_shown(project):
     status(project, [made(project, slug) for slug in ("one", "two")])
     gpu = cells(project, "status_gpu.md")
     assert gpu["one"] == ["passed all gates", "1 of 1", "4.2", "1.3 GB", "`n = 4`", "–"]
-    assert f"Every notebook with profile quick on a machine with a GPU, {ON_GPU} (x86-64" in (project.generated / "status_gpu.md").read_text()
+    assert (
+        f"Every notebook with profile quick on a machine with a GPU, {ON_GPU} (x86-64"
+        in (project.generated / "status_gpu.md").read_text()
+    )
 
 
 def test_runs_of_two_devices_say_which_is_of_which(project):
@@ -179,7 +189,9 @@ def test_a_record_without_memory_has_a_card(project):
 def test_equal_files_give_an_equal_line(project, monkeypatch):
     line = provenance_line(project, "quick")
     assert line == provenance_line(project, "quick") and line != provenance_line(project, "full")
-    assert re.fullmatch(r"Built from files that are in no commit, profile quick · data sha256 `[0-9a-f]{12}` · Python .*\n", line)
+    assert re.fullmatch(
+        r"Built from files that are in no commit, profile quick · data sha256 `[0-9a-f]{12}` · Python .*\n", line
+    )
     (project.package / "data" / "numbers.csv").write_text("a\n2\n")
     assert provenance_line(project, "quick") != line
     facts = FACTS | {"commit": "0123456789 with local changes"}

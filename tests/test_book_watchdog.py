@@ -36,7 +36,9 @@ def test_one_over_its_budget_that_gets_on_is_not_stopped(tmp_path, monkeypatch, 
     monkeypatch.setattr("keyfilters_build.execute.PATIENCE", 8)
     run = executed(tmp_path / "book", "while time.process_time() < 12: pass", 2)
     assert run.record["seconds"] > 12 and "note" not in run.record
-    assert re.search(r"^  one: [0-9.]+ s, planned 2 s at most; it had \d+% of a processor$", capfd.readouterr().err, re.MULTILINE)
+    assert re.search(
+        r"^  one: [0-9.]+ s, planned 2 s at most; it had \d+% of a processor$", capfd.readouterr().err, re.MULTILINE
+    )
 
 
 def test_one_without_end_is_stopped(tmp_path):

@@ -32,8 +32,20 @@ def one_thread():
 
 def small_network(seed=0):
     torch.manual_seed(seed)
-    block = [m for k in range(3) for m in (nn.Conv2d(8, 8, 5 - 2 * (k % 2), padding=2 - k % 2, groups=8), nn.BatchNorm2d(8), nn.ReLU())]
-    return nn.Sequential(nn.Conv2d(3, 8, 1), *block, nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)).eval()
+    block = [
+        m
+        for k in range(3)
+        for m in (nn.Conv2d(8, 8, 5 - 2 * (k % 2), padding=2 - k % 2, groups=8), nn.BatchNorm2d(8), nn.ReLU())
+    ]
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 1),
+        *block,
+        nn.Conv2d(8, 8, 1),
+        nn.BatchNorm2d(8),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, CLASSES),
+    ).eval()
 
 
 def small_judge(seed=0):
@@ -90,7 +102,9 @@ def test_every_variant_runs_and_none_touches_the_reference():
     judge = small_judge()
     before = {name: value.clone() for name, value in judge.reference.state_dict().items()}
     frame, outcomes = replacement.sweep(judge, mender=mending.Mender(judge.reference, judge.images.calibration))
-    assert list(frame.variant[::3]) == list(replacement.VARIANTS) and len(outcomes) == len(frame) == 3 * len(replacement.VARIANTS)
+    assert list(frame.variant[::3]) == list(replacement.VARIANTS) and len(outcomes) == len(frame) == 3 * len(
+        replacement.VARIANTS
+    )
     assert (frame.kl > 0).all()
     assert all(torch.equal(before[name], value) for name, value in judge.reference.state_dict().items())
     own = frame[(frame.variant == "own scales") & (frame.state == "replaced")].kl.item()
@@ -121,7 +135,9 @@ def test_the_correction_takes_over_what_the_replacement_changed_and_no_more():
     judge = small_judge()
     mender = mending.Mender(judge.reference, judge.images.calibration)
     untouched = mender.corrected(copy.deepcopy(judge.reference))
-    statistics = [(name, value) for name, value in judge.reference.state_dict().items() if name.split(".")[-1].startswith("running")]
+    statistics = [
+        (name, value) for name, value in judge.reference.state_dict().items() if name.split(".")[-1].startswith("running")
+    ]
     assert statistics and all(torch.equal(value, untouched.state_dict()[name]) for name, value in statistics)
     # A change of gain and offset in front of a norm is undone.
     other = copy.deepcopy(judge.reference)
@@ -175,12 +191,17 @@ def test_a_convnext_runs_from_a_file_of_weights(checkpoint):
     own = frame.iloc[0]
     assert own.agree == 20 and own.kl == 0
     assert (frame.kl[1:] > 0).all() and frame.kl[1] != frame.kl[2]
-    assert frame.weights[0].startswith("weights from the file atto.safetensors (sha256 ") and str(checkpoint.parent) not in frame.weights[0]
+    assert (
+        frame.weights[0].startswith("weights from the file atto.safetensors (sha256 ")
+        and str(checkpoint.parent) not in frame.weights[0]
+    )
 
 
 def test_weights_out_of_reach_are_a_row_that_says_so(monkeypatch):
     def unreachable(name, **options):
-        raise ValueError(f"{name}: its weights (timm/x) are not on this machine and mirror.example is out of reach: connect to the network")
+        raise ValueError(
+            f"{name}: its weights (timm/x) are not on this machine and mirror.example is out of reach: connect to the network"
+        )
 
     monkeypatch.setattr(reachable, "load_model", unreachable)
     frame, ran = reachable.replacement_or_reason("convnextv2_tiny", "", ["B"], 1, 0)
@@ -228,14 +249,24 @@ def test_interval_dots_draw_their_rows():
 
 
 def test_layer_curves_draw_estimates_with_their_intervals():
-    fig = layer_curves([1, 2], {"p": {"a": TRIPLES}, "q": {"a": TRIPLES}}, xlabel="layer", yscale={"q": "log"}, ticks=["c1", "c2"], references={"p": (2.0, "whole")})
+    fig = layer_curves(
+        [1, 2],
+        {"p": {"a": TRIPLES}, "q": {"a": TRIPLES}},
+        xlabel="layer",
+        yscale={"q": "log"},
+        ticks=["c1", "c2"],
+        references={"p": (2.0, "whole")},
+    )
     first, second = fig.axes
     assert first.lines[0].get_ydata().tolist() == [1, 3] and second.get_yscale() == "log"
     assert [segment[:, 1].tolist() for segment in first.collections[0].get_segments()] == [[0.5, 2.0], [3.0, 3.5]]
     assert [text.get_text() for text in first.get_xticklabels()] == ["c1", "c2"]
 
 
-@pytest.mark.parametrize("draw", [lambda v: interval_dots({"p": {"a": v}}, ["one", "two"]), lambda v: layer_curves([1, 2], {"p": {"a": v}}, xlabel="x")])
+@pytest.mark.parametrize(
+    "draw",
+    [lambda v: interval_dots({"p": {"a": v}}, ["one", "two"]), lambda v: layer_curves([1, 2], {"p": {"a": v}}, xlabel="x")],
+)
 def test_figures_refuse_what_is_no_interval(draw):
     with pytest.raises(ValueError, match=r"'a' of panel 'p' has shape \(1, 3\): expected \(2, 3\)"):
         draw(TRIPLES[:1])

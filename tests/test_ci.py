@@ -79,7 +79,9 @@ def test_a_command_on_a_bare_machine(tmp_path):
         pytest.skip("no bare machine can be made here")
     store = Path(os.environ.get("BARE_MACHINES", "/var/tmp/keyfilters-bare-machines"))
     before = set(store.iterdir())
-    look = 'echo "$HOME $LANG $SECRET"; ls -A .venv ~/.cache; git status --porcelain; mkdir _build; echo made > _build/it; exit 7'
+    look = (
+        'echo "$HOME $LANG $SECRET"; ls -A .venv ~/.cache; git status --porcelain; mkdir _build; echo made > _build/it; exit 7'
+    )
     done = subprocess.run(
         [CI / "bare-machine", "--out", tmp_path / "out", "sh", "-c", look],
         env={**os.environ, "SECRET": "of this machine"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -46,7 +46,9 @@ def test_the_preferred_citation_is_the_article_of_the_bibliography(citation, bib
     assert (ours["journal"], str(ours["volume"]), str(ours["issue"])) == tuple(
         theirs.fields[name] for name in ("journal", "volume", "number")
     )
-    assert [author["family-names"] for author in ours["authors"]] == [person.last_names[0] for person in theirs.persons["author"]]
+    assert [author["family-names"] for author in ours["authors"]] == [
+        person.last_names[0] for person in theirs.persons["author"]
+    ]
     plain = lambda title: re.sub(r"\W+", " ", title).lower().strip()  # noqa: E731
     assert plain(ours["title"]) == plain(theirs.fields["title"])
 

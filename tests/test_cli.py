@@ -120,11 +120,20 @@ MISTAKES = {
     "binary.csv": (lambda p: p.write_bytes(b"\xff\xfe\x00\x01"), "is not a text file"),
     "nan.csv": (lambda p: p.write_text("1,2,3\n4,nan,6\n7,8,9\n"), "holds NaN or infinity"),
     "zero.npy": (lambda p: np.save(p, np.zeros((7, 7))), "is all zero"),
-    "row.npy": (lambda p: np.save(p, np.ones(7)), "has shape (7,): expected (n, n), (k, n, n) or (k, 1, n, n), n odd and at least 3"),
-    "four.npy": (lambda p: np.save(p, np.ones((2, 2, 3, 3))), "has shape (2, 2, 3, 3): expected (n, n), (k, n, n) or (k, 1, n, n)"),
+    "row.npy": (
+        lambda p: np.save(p, np.ones(7)),
+        "has shape (7,): expected (n, n), (k, n, n) or (k, 1, n, n), n odd and at least 3",
+    ),
+    "four.npy": (
+        lambda p: np.save(p, np.ones((2, 2, 3, 3))),
+        "has shape (2, 2, 3, 3): expected (n, n), (k, n, n) or (k, 1, n, n)",
+    ),
     "dense.npz": (lambda p: np.savez(p, a=np.ones((2, 2, 3, 3))), "array a has shape (2, 2, 3, 3)"),
     "one.npy": (lambda p: np.save(p, np.ones((1, 1))), "has shape (1, 1): expected a square array of odd size, at least 3"),
-    "decimal.csv": (lambda p: p.write_text("0,5;0;0\n0;1;0\n0;0;0\n"), "line 1 makes it a file with both semicolons and commas"),
+    "decimal.csv": (
+        lambda p: p.write_text("0,5;0;0\n0;1;0\n0;0;0\n"),
+        "line 1 makes it a file with both semicolons and commas",
+    ),
     "second.csv": (lambda p: p.write_text("0;0;0\n0;0,5;0\n0;0;0\n"), "line 2 makes it a file with both semicolons and commas"),
     "mixed.txt": (lambda p: p.write_text("0 0 0\n0,1,0\n0 0 0\n"), "line 1 is not a row of numbers"),
     "strings.npy": (lambda p: np.save(p, np.array([["a"] * 3] * 3)), "is not an array of real numbers"),
@@ -355,7 +364,11 @@ def test_fit_shows_intervals(run):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("--level", "2"), "level is 2"), (("--level", "wide"), "--level is 'wide'"), (("--level", "0.9", "--no-intervals"), "--level is given with")],
+    [
+        (("--level", "2"), "level is 2"),
+        (("--level", "wide"), "--level is 'wide'"),
+        (("--level", "0.9", "--no-intervals"), "--level is given with"),
+    ],
 )
 def test_a_wrong_level_is_one_line(run, arguments, message):
     status, out, err = run("fit", *arguments)

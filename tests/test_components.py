@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from keyfilters import COMPONENTS, KEYS, fit, fit_components, ideal_filter, learned_filters, model_comparison, noise_level, normalized_filters
+from keyfilters import (
+    COMPONENTS,
+    KEYS,
+    fit,
+    fit_components,
+    ideal_filter,
+    learned_filters,
+    model_comparison,
+    noise_level,
+    normalized_filters,
+)
 from keyfilters.fitting.components import folds
 from keyfilters.fitting.terms import TERMS, Model, least_squares, project
 
@@ -73,7 +83,13 @@ def test_no_start_finds_less(key, component):
     rng = np.random.default_rng(0)
     for _ in range(6):
         # A derivative-free method as an independent witness.
-        other = minimize(left, rng.uniform(0.1, 1.6, scales), method="Nelder-Mead", bounds=[(0, 3)] * scales, options={"xatol": 1e-7, "fatol": 1e-12})
+        other = minimize(
+            left,
+            rng.uniform(0.1, 1.6, scales),
+            method="Nelder-Mead",
+            bounds=[(0, 3)] * scales,
+            options={"xatol": 1e-7, "fatol": 1e-12},
+        )
         assert other.fun >= found.left * (1 - 1e-6)
 
 
@@ -131,7 +147,13 @@ def table():
 
 def test_more_terms_leave_less(table):
     left = table.pivot(index="component", columns="key", values="left")
-    for less, more in (("paper", "blob"), ("blob", "blob and constant"), ("paper", "Laplacian"), ("2-jet, one scale", "2-jet"), ("rank one", "rank two")):
+    for less, more in (
+        ("paper", "blob"),
+        ("blob", "blob and constant"),
+        ("paper", "Laplacian"),
+        ("2-jet, one scale", "2-jet"),
+        ("rank one", "rank two"),
+    ):
         assert (left.loc[more] <= left.loc[less] + 1e-12).all(), (less, more)
     # Separable sums cannot be better than the best of their rank.
     assert (left.loc["rank one", :6] <= left.loc["paper", :6]).all() and (left.loc["rank two"] <= left.loc["rank one"]).all()
@@ -163,7 +185,11 @@ def test_cross_validation_of_low_rank_recovers_missing_taps():
 def test_taps_are_left_out_with_their_mirror_images(key):
     parts = folds(key, 7)
     assert sorted(np.concatenate(parts)) == list(range(49))
-    h = ideal_filter(key, 0.5, 0.8, gamma=0.5 if key == 7 else None).ravel() if key != 7 else ideal_filter(7, 0.6, gamma=0.5).ravel()
+    h = (
+        ideal_filter(key, 0.5, 0.8, gamma=0.5 if key == 7 else None).ravel()
+        if key != 7
+        else ideal_filter(7, 0.6, gamma=0.5).ravel()
+    )
     assert all(np.ptp(h[taps]) < 1e-12 for taps in parts)
 
 

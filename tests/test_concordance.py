@@ -55,7 +55,9 @@ def test_the_functions_of_a_row_exist(row):
     assert names
     for name in names:
         room, _, last = name.rpartition(".")
-        module = importlib.import_module("keyfilters_book.figures" if room == "figures" else f"keyfilters.{room}" if room else "keyfilters")
+        module = importlib.import_module(
+            "keyfilters_book.figures" if room == "figures" else f"keyfilters.{room}" if room else "keyfilters"
+        )
         assert callable(getattr(module, last)), name
 
 

@@ -137,7 +137,10 @@ def test_good_settings(setting):
     assert setting_problem(setting) is None
 
 
-@each(("setting", "message"), [("key", "no value"), ("key=", "no value"), ("k=1", "no setting"), ("key=1&key=2", "twice"), ("", "no setting")])
+@each(
+    ("setting", "message"),
+    [("key", "no value"), ("key=", "no value"), ("k=1", "no setting"), ("key=1&key=2", "twice"), ("", "no setting")],
+)
 def test_bad_settings(setting, message):
     assert message in setting_problem(setting)
 
@@ -154,5 +157,11 @@ def test_the_gate_follows_links_to_settings_and_slides(tmp_path):
 
     good = ["interactive.html#key=5&amp;sx=0.8", "interactive.html#shape", "slides/one.html#/start", "slides/one.html?read"]
     assert failures(*good) == []
-    for bad in ("interactive.html#sigma=1", "interactive.html#form", "slides/one.html#/end", "index.html#key=5", "slides/two.html"):
+    for bad in (
+        "interactive.html#sigma=1",
+        "interactive.html#form",
+        "slides/one.html#/end",
+        "index.html#key=5",
+        "slides/two.html",
+    ):
         assert len(failures(bad)) == 1, bad

@@ -41,7 +41,7 @@ def test_replacement_exchanges_keys_1_and_3(x, y):
 @given(SIGMA, SIGMA)
 def test_scale_learning_has_the_point_reflection_of_keys_1_to_4(x, y):
     # With the sampled Gaussian in place of the discrete one, and renormalised.
-    taps = [np.exp(-np.arange(-3, 4) ** 2 / (2 * s * s)) for s in (x, y)]
+    taps = [np.exp(-(np.arange(-3, 4) ** 2) / (2 * s * s)) for s in (x, y)]
     tx, ty = (t / t.sum() for t in taps)
     for key, sign, u, v in (
         (1, 1, tx, difference(ty, "forward")), (2, -1, difference(tx, "backward"), ty),

@@ -23,7 +23,14 @@ from keyfilters_book.experiments import baselines, runs, scale_sweep, store, sum
 from keyfilters_build.experiments import campaign
 from keyfilters_book.experiments import silhouettes as silhouettes_
 from keyfilters_book.experiments.basis import COUNT, extracted_banks
-from keyfilters_book.experiments.banks import covariance_of, derivative_basis, filter_widths, matched_random, two_components, unit
+from keyfilters_book.experiments.banks import (
+    covariance_of,
+    derivative_basis,
+    filter_widths,
+    matched_random,
+    two_components,
+    unit,
+)
 from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLITS, Setting
 from keyfilters_book.experiments.variants import (
     ALL_VARIANTS,
@@ -85,9 +92,14 @@ def test_banks_have_norm_one(source):
 
 def test_filters_at_the_start_are_those_of_their_source():
     for name, frozen in (("learned-keys", "ideal-B"), ("learned-covariance", "covariance"), ("ideal-B-offset", "ideal-B")):
-        one, other = (np.concatenate([d.filters for d in find_depthwise(give_filters(network(), n, 1.0, 3))]) for n in (name, frozen))
+        one, other = (
+            np.concatenate([d.filters for d in find_depthwise(give_filters(network(), n, 1.0, 3))]) for n in (name, frozen)
+        )
         np.testing.assert_allclose(one, other, atol=1e-6)
-    fixed, learned = (np.concatenate([d.filters for d in find_depthwise(give_filters(network(), f"two-components{n}", 1.0))]) for n in ("", "-learned"))
+    fixed, learned = (
+        np.concatenate([d.filters for d in find_depthwise(give_filters(network(), f"two-components{n}", 1.0))])
+        for n in ("", "-learned")
+    )
     np.testing.assert_allclose(unit(learned), fixed, atol=1e-6)
 
 
@@ -209,7 +221,12 @@ def test_an_empty_store_has_the_columns_and_no_best_trial(tmp_path):
 
 def test_the_best_trial_is_that_of_the_highest_mean():
     # The single best run is another than the best on average.
-    rows = [("v", "s", 0, 0.1, 1.0, 0.9), ("v", "s", 1, 0.1, 1.0, 0.1), ("v", "s", 0, 0.2, 1.0, 0.6), ("v", "s", 1, 0.2, 1.0, 0.6)]
+    rows = [
+        ("v", "s", 0, 0.1, 1.0, 0.9),
+        ("v", "s", 1, 0.1, 1.0, 0.1),
+        ("v", "s", 0, 0.2, 1.0, 0.6),
+        ("v", "s", 1, 0.2, 1.0, 0.6),
+    ]
     table = pd.DataFrame(rows, columns=["variant", "setting", "seed", "rate", "scale", "accuracy"])
     assert store.best_trials(table) == {"v": (0.2, 1.0)}
 
@@ -280,7 +297,9 @@ def test_two_runs_are_identical(tiny, name):
     one, two = (runs.run(SMALL, name, TINY, 0, 0.01, 0.5) for _ in range(2))
     strip = {"seconds"}
     assert {k: v for k, v in one.row.items() if k not in strip} == {k: v for k, v in two.row.items() if k not in strip}
-    assert all(torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), two.network.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), two.network.state_dict().values(), strict=True)
+    )
     assert one.row["n"] == 50 and one.row["judged_on"] == "test" and 0 <= one.row["accuracy"] <= 1
     assert (one.explained is None) == (name != "learned")
     if name == "scales-own-rate":
@@ -375,13 +394,23 @@ class Inline:
 
 
 def pretended(task):
-    rng = np.random.default_rng(abs(hash((task["variant"], task["setting"]["name"], task["seed"], task["rate"], task["scale"]))) % 2**32)
+    rng = np.random.default_rng(
+        abs(hash((task["variant"], task["setting"]["name"], task["seed"], task["rate"], task["scale"]))) % 2**32
+    )
     row = {k: task[k] for k in ("variant", "seed", "rate", "scale")} | {
         "setting": task["setting"]["name"], "judged_on": task["judge"], "accuracy": float(rng.random()), "n": 10, "loss": 1.0,
         "train_loss": 1.0, "seconds": 0.1,
     }  # fmt: skip
     if task["judge"] == "baseline":
-        return {"row": {"method": task["variant"], "data": task["setting"]["data"], "images": task["setting"]["images"], "accuracy": 0.8, "seconds": 0.1}}
+        return {
+            "row": {
+                "method": task["variant"],
+                "data": task["setting"]["data"],
+                "images": task["setting"]["images"],
+                "accuracy": 0.8,
+                "seconds": 0.1,
+            }
+        }
     learned = variant(task["variant"]).kind == LEARNED
     scales = None
     if variant(task["variant"]).kind == SCALES:
@@ -389,8 +418,13 @@ def pretended(task):
             {"epoch": e, "layer": "l", "channel": c, "key": c % 8 + 1, "sigma_x": 0.5 + e, "sigma_y": 0.6, "gamma": 0.1}
             for e in (0, 1) for c in range(16)
         ]  # fmt: skip
-    return {"row": row, "scales": scales, "filters": rng.standard_normal((12, 7, 7)) if learned else None,
-        "explained": [{"epoch": e, "keys": 0.1} for e in (0, 1)] if learned else None, "layers": ["a"] * 12}
+    return {
+        "row": row,
+        "scales": scales,
+        "filters": rng.standard_normal((12, 7, 7)) if learned else None,
+        "explained": [{"epoch": e, "keys": 0.1} for e in (0, 1)] if learned else None,
+        "layers": ["a"] * 12,
+    }
 
 
 @pytest.fixture
@@ -421,7 +455,9 @@ def test_a_campaign_goes_on_where_it_stopped(folder):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     # What is lost is made again, and nothing else.
     kept = store.table("runs", folder)
-    kept[~((kept.variant == "ideal-B") & (kept.seed == 3) & (kept.setting == "animals"))].to_csv(folder / "runs.csv", index=False)
+    kept[~((kept.variant == "ideal-B") & (kept.seed == 3) & (kept.setting == "animals"))].to_csv(
+        folder / "runs.csv", index=False
+    )
     (again,) = whole_campaign(names, ("small", "animals"))
     assert (again["variant"], again["seed"], again["setting"]["name"]) == ("ideal-B", 3, "animals")
     # Each data set has its own search.
@@ -471,7 +507,16 @@ def test_a_gpu_is_left_to_what_accelerate_finds():
     assert [one.device for one in config] == ["cpu", None, None]
 
 
-@pytest.mark.parametrize("words", [["--settings", "huge"], ["--variants", "none"], ["--campaign", "fashion_mnist", "--settings", "small"], ["--jobs", "0"], ["--device", "gpu"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--settings", "huge"],
+        ["--variants", "none"],
+        ["--campaign", "fashion_mnist", "--settings", "small"],
+        ["--jobs", "0"],
+        ["--device", "gpu"],
+    ],
+)
 def test_the_command_refuses_in_one_line(words, capsys):
     assert command.main(words) == 2
     captured = capsys.readouterr()
@@ -482,7 +527,9 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(monkeypat
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert command.main(["--device", "cuda", "--jobs", "4"]) == 2
     captured = capsys.readouterr()
-    assert captured.err == "keyfilters_build.experiments: device is 'cuda': this machine has none; use cpu\n" and not captured.out
+    assert (
+        captured.err == "keyfilters_build.experiments: device is 'cuda': this machine has none; use cpu\n" and not captured.out
+    )
 
 
 # --- summary -------------------------------------------------------------------------------------------------
@@ -531,7 +578,12 @@ def test_differences_are_paired_by_seed():
 
 
 def test_accuracies_and_coverage_say_what_is_missing():
-    design = replace(EIGHT, settings={s: SETTINGS[s] for s in ("small", "long")}, variants=("learned", "ideal-B", "wide"), main=("learned", "ideal-B"))
+    design = replace(
+        EIGHT,
+        settings={s: SETTINGS[s] for s in ("small", "long")},
+        variants=("learned", "ideal-B", "wide"),
+        main=("learned", "ideal-B"),
+    )
     rows = table_of({("small", "learned"): dict.fromkeys(range(10), 0.7) | {1: 0.8}, ("small", "ideal-B"): {0: 0.6}})
     means = summary.accuracies(rows).set_index("variant")
     assert means.loc["learned", "mean"] == pytest.approx(0.71) and means.loc["learned", "n"] == 10
@@ -594,7 +646,11 @@ def test_comparisons_are_one_family_over_the_page():
     raw = [ttest_rel(wide["ideal-B"], wide[v]).pvalue for v in found.variant[:6]]
     assert (found.p[:6] >= np.array(raw) * 5).any()
     equal = summary.comparisons(*campaign_tables(10), EIGHT)
-    assert set(equal.reading) <= {"equal within the margin", "ahead, by less than the margin", "behind, by less than the margin"}
+    assert set(equal.reading) <= {
+        "equal within the margin",
+        "ahead, by less than the margin",
+        "behind, by less than the margin",
+    }
 
 
 def test_a_setting_with_too_few_seeds_is_not_compared():

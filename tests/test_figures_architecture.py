@@ -35,7 +35,15 @@ def test_diagram_of_a_block_is_in_the_order_of_the_layers():
     net = architecture.variant("tiny")
     fig = figures.network_diagram(architecture.layers(net, kernel=5), net.dims, net.depths)
     shown = [text.replace("\n", " ") for text in texts(fig.axes[1])]
-    order = ["5x5 depthwise convolution", "layer normalisation", "1x1 convolution d to 4d channels", "GELU", "global response normalisation", "1x1 convolution 4d to d channels", "+"]
+    order = [
+        "5x5 depthwise convolution",
+        "layer normalisation",
+        "1x1 convolution d to 4d channels",
+        "GELU",
+        "global response normalisation",
+        "1x1 convolution 4d to d channels",
+        "+",
+    ]
     assert [text for text in shown if text in order] == order
 
 

@@ -33,18 +33,25 @@ def test_the_gallery_draws_each_filter_with_its_own_limits():
 
 GROUPS = {
     "3x3": [{"label": "a", "observed": 0.7, "random": 0.5, "lines": 0.8, "low": 0.6, "high": 0.75}],
-    "5x5": [{"label": "b", "observed": 0.6, "random": 0.2, "lines": 0.7}, {"label": "c", "observed": 0.5, "random": 0.1, "lines": 0.65}],
+    "5x5": [
+        {"label": "b", "observed": 0.6, "random": 0.2, "lines": 0.7},
+        {"label": "c", "observed": 0.5, "random": 0.1, "lines": 0.65},
+    ],
 }
 
 
 def test_nulls_stand_on_the_line_of_their_row():
-    fig = null_dots(GROUPS, nulls={"random": "random 8", "lines": "best 8 lines"}, xlabel="share", observed_label="keys", xlim=(0, 1))
+    fig = null_dots(
+        GROUPS, nulls={"random": "random 8", "lines": "best 8 lines"}, xlabel="share", observed_label="keys", xlim=(0, 1)
+    )
     for ax, (title, rows) in zip(fig.axes, GROUPS.items(), strict=True):
         assert ax.get_title() == title
         assert [t.get_text() for t in ax.get_yticklabels()] == [row["label"] for row in rows]
         drawn = {line.get_label(): line for line in ax.lines}
         for name, label in (("observed", "keys"), ("random", "random 8"), ("lines", "best 8 lines")):
-            np.testing.assert_array_equal(drawn[label].get_xydata(), [(row[name], y) for row, y in zip(rows, ax.get_yticks(), strict=True)])
+            np.testing.assert_array_equal(
+                drawn[label].get_xydata(), [(row[name], y) for row, y in zip(rows, ax.get_yticks(), strict=True)]
+            )
         assert ax.get_xlim() == (0, 1)
     (interval,) = fig.axes[0].collections
     np.testing.assert_array_equal(interval.get_segments()[0], [[0.6, 0], [0.75, 0]])

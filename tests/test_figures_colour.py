@@ -54,9 +54,7 @@ def test_lines_differ_in_colour_for_every_sight(sight):
 def test_the_simulation_confuses_what_it_should():
     """Red and green of equal lightness come together without one of the two kinds of cones, not for the normal eye."""
     pair = np.array([to_rgb("#c06050"), to_rgb("#7f8a50")])
-    apart = {
-        sight: deltaE_ciede2000(*rgb2lab(gamma(linear(pair) @ np.transpose(matrix)))) for sight, matrix in MACHADO.items()
-    }
+    apart = {sight: deltaE_ciede2000(*rgb2lab(gamma(linear(pair) @ np.transpose(matrix)))) for sight, matrix in MACHADO.items()}
     assert apart["deuteranopia"] < apart["normal"] / 2 and apart["protanopia"] < apart["normal"] / 2
 
 

@@ -21,7 +21,9 @@ def lines(ax):
 
 def test_curves_draw_each_series_in_its_panel():
     x = np.linspace(0, 1, 5)
-    fig = figures.curves(x, {"left": {"a": x**2, "b": -x}, "right": {"b": x + 1}}, xlabel="x", ylabel={"left": "p", "right": "q"})
+    fig = figures.curves(
+        x, {"left": {"a": x**2, "b": -x}, "right": {"b": x + 1}}, xlabel="x", ylabel={"left": "p", "right": "q"}
+    )
     left, right = fig.axes
     assert np.array_equal(lines(left)["a"].get_xydata(), np.stack([x, x**2], axis=1))
     assert np.array_equal(lines(left)["b"].get_ydata(), -x)

@@ -71,7 +71,12 @@ def test_a_transposed_map_is_refused(bowl):
 def test_profiles_draw_curves_points_marks_and_kinks():
     x = np.linspace(1, 2, 5)
     panel = figures.ProfilePanel(
-        x, {"f": x**2}, "p", points=((1.5, 2.25, "here"), (1.6, 2.56, "there")), marks={"m": (1.25, 1.5), "s": (x, -x)}, kinks=(1.7,)
+        x,
+        {"f": x**2},
+        "p",
+        points=((1.5, 2.25, "here"), (1.6, 2.56, "there")),
+        marks={"m": (1.25, 1.5), "s": (x, -x)},
+        kinks=(1.7,),
     )
     fig = figures.profile_panels([panel, figures.ProfilePanel(x, {"f": -x}, ylabel="own")], xlabel="u", ylabel="v")
     left, right = fig.axes

@@ -120,7 +120,9 @@ def all_problems():
     for name in ("non-centred", "centred"):
         keys = GROUPS[name]
         for power in (1, 2):
-            yield pytest.param(tuple(KEYS[k - 1] for k in keys), tuple(targets[k - 1] for k in keys), 1, power, id=f"{name}, l{power}")
+            yield pytest.param(
+                tuple(KEYS[k - 1] for k in keys), tuple(targets[k - 1] for k in keys), 1, power, id=f"{name}, l{power}"
+            )
 
 
 @pytest.mark.parametrize(("rows", "targets", "scales", "power"), list(all_problems()))

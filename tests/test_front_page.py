@@ -58,7 +58,9 @@ def test_what_to_cite_is_valid_and_says_what_the_other_files_say():
 @pytest.mark.book
 def test_doors_figure_licences_and_parts_are_on_the_page(book_html):
     page = BeautifulSoup((book_html / "index.html").read_text(encoding="utf-8"), "lxml")
-    doors = {card.select_one(".sd-card-title").text.strip(): card.select_one("a")["href"] for card in page.select(".doors .sd-card")}
+    doors = {
+        card.select_one(".sd-card-title").text.strip(): card.select_one("a")["href"] for card in page.select(".doors .sd-card")
+    }
     assert list(doors) == ["Read", "Run", "Teach"]
     assert doors["Read"] == "notebooks/learned_filters.html" and doors["Teach"].startswith("course.html")
     for address in doors.values():

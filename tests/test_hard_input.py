@@ -10,9 +10,7 @@ from keyfilters.filter_files import load_filters
 from keyfilters.fitting.variance import match
 
 
-@pytest.mark.parametrize(
-    ("key", "method", "source"), [(2, "D2", 7), (3, "D1", 7), (4, "C2", 1)], ids=["D2", "D1", "C2"]
-)
+@pytest.mark.parametrize(("key", "method", "source"), [(2, "D2", 7), (3, "D1", 7), (4, "C2", 1)], ids=["D2", "D1", "C2"])
 def test_a_fit_never_leaves_the_scales_that_were_searched(key, method, source):
     """The filter of another key: the objective falls as far as it was searched, and the fit says so."""
     found = kf.fit(key, method, filter=kf.learned_filters()[source])
@@ -84,7 +82,8 @@ def test_a_number_is_as_good_as_an_array_of_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("1,,2,3\n4,,5,6\n7,,8,1\n", "line 1 is not a row of numbers"), ("1;2;;\n", "line 1 is not a row of numbers")]
+    ("text", "message"),
+    [("1,,2,3\n4,,5,6\n7,,8,1\n", "line 1 is not a row of numbers"), ("1;2;;\n", "line 1 is not a row of numbers")],
 )
 def test_an_empty_cell_is_not_skipped(tmp_path, text, message):
     path = tmp_path / "cells.csv"

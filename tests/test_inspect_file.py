@@ -60,7 +60,17 @@ def saved(network, path):
 def test_a_file_gives_the_report_of_its_network(tmp_path, network, suffix):
     found = inspect_file(saved(network, tmp_path / f"x{suffix}"), draws=3)
     right = inspect_model(network, draws=3)
-    numbers = ["size", "channels", "dead", "explained", "explained_mean", "null_random", "null_gaussian", "null_lines", *(f"key_{k}" for k in range(1, 9))]
+    numbers = [
+        "size",
+        "channels",
+        "dead",
+        "explained",
+        "explained_mean",
+        "null_random",
+        "null_gaussian",
+        "null_lines",
+        *(f"key_{k}" for k in range(1, 9)),
+    ]
     ours, theirs = found.frame(), right.frame()
     assert ours[numbers].round(6).astype(str).values.tolist() == theirs[numbers].round(6).astype(str).values.tolist()
     for one, other in zip(found.layers, right.layers, strict=True):
@@ -84,9 +94,15 @@ def test_the_answer_is_the_share_of_all_filters(tmp_path):
     filters = np.concatenate([3.0 * keys, -keys])
     write_weights({"dw.weight": torch.from_numpy(filters[:, None])}, tmp_path / "x.safetensors")
     found = inspect_file(tmp_path / "x.safetensors", nulls="random", draws=3)
-    assert found.answer.startswith("The 8 keys explain 100 % of the 16 filters in 1 layers of x.safetensors; as many random filters ")
+    assert found.answer.startswith(
+        "The 8 keys explain 100 % of the 16 filters in 1 layers of x.safetensors; as many random filters "
+    )
     assert found.frame()[[f"key_{k}" for k in range(1, 9)]].values.tolist() == [[2] * 8]
-    assert found.warning == "" and str(found).startswith(found.answer[:60]) and " ".join(str(found).split()).endswith(found.answer[-40:])
+    assert (
+        found.warning == ""
+        and str(found).startswith(found.answer[:60])
+        and " ".join(str(found).split()).endswith(found.answer[-40:])
+    )
 
 
 def test_scales_and_rank_are_those_of_the_filters(tmp_path):
@@ -104,8 +120,13 @@ def test_scales_and_rank_are_those_of_the_filters(tmp_path):
     assert (row.sigma_x, row.sigma_y) == (pytest.approx(0.9, abs=1e-3), pytest.approx(0.5, abs=1e-3))
     document = found.document()
     assert {"sigma_x", "sigma_y", "explained_fitted", "rank", "shift_x", "key_1"} <= document["layers"][0].keys()
-    assert {row["key"] for row in document["layers"][0]["by_key"]} == set(range(1, 9)) and all(row["sigma_x"] for row in document["layers"][0]["by_key"])
-    assert document["answer"] == found.answer and document["sha256"] == hashlib.sha256((tmp_path / "x.safetensors").read_bytes()).hexdigest()
+    assert {row["key"] for row in document["layers"][0]["by_key"]} == set(range(1, 9)) and all(
+        row["sigma_x"] for row in document["layers"][0]["by_key"]
+    )
+    assert (
+        document["answer"] == found.answer
+        and document["sha256"] == hashlib.sha256((tmp_path / "x.safetensors").read_bytes()).hexdigest()
+    )
     # With filters of one's own there is no key whose scales could be fitted.
     assert np.isnan(inspect_model(nn.Conv2d(8, 8, 7, groups=8), wide, nulls="none").frame().sigma_x[0])
 
@@ -113,7 +134,9 @@ def test_scales_and_rank_are_those_of_the_filters(tmp_path):
 def test_random_weights_do_not_pass_without_a_remark(tmp_path):
     torch.manual_seed(0)
     found = inspect_model(nn.Conv2d(256, 256, 7, groups=256), nulls="random,gaussian,lines", draws=20)
-    assert found.warning.startswith("Warning: that is no more than the nulls reach by chance (") and found.warning in " ".join(str(found).split()).replace("  ", " ")
+    assert found.warning.startswith("Warning: that is no more than the nulls reach by chance (") and found.warning in " ".join(
+        str(found).split()
+    ).replace("  ", " ")
     found.write(tmp_path / "x.html")
     assert found.warning in (tmp_path / "x.html").read_text(encoding="utf-8")
 
@@ -130,7 +153,10 @@ def test_the_page_shows_every_filter_of_a_key(tmp_path):
         pixels = np.asarray(image).astype(int)
         key = int(folded.summary.text.split()[-1])
         # Tiles of 5 x 5 beside grey lines: the first pixel of each is there or grey.
-        tiles = [pixels[1 + 6 * (i // 32) : 6 + 6 * (i // 32), 1 + 6 * (i % 32) : 6 + 6 * (i % 32)] for i in range(32 * (pixels.shape[0] // 6))]
+        tiles = [
+            pixels[1 + 6 * (i // 32) : 6 + 6 * (i // 32), 1 + 6 * (i % 32) : 6 + 6 * (i % 32)]
+            for i in range(32 * (pixels.shape[0] // 6))
+        ]
         shown[key] = sum(not (tile == 128).all() for tile in tiles)
     counts = np.bincount(found.layers[0].match.key, minlength=9)[1:]
     assert shown == {k: n for k, n in enumerate(counts, start=1) if n}
@@ -159,15 +185,24 @@ def test_the_convention_is_one(tmp_path):
         mirrored.weight.data = conv.weight.data.flip((2, 3))
         assert match(mirrored).layers[0].key.tolist() == [{1: 3, 2: 4, 3: 1, 4: 2}.get(key, key)] * 2
     along_x, along_y = (2, 4, 5), (1, 3, 6)
-    assert all(seen[k][0] < -0.5 and abs(seen[k][1]) < 1e-3 for k in along_x) and all(seen[k][1] < -0.5 and abs(seen[k][0]) < 1e-3 for k in along_y)
+    assert all(seen[k][0] < -0.5 and abs(seen[k][1]) < 1e-3 for k in along_x) and all(
+        seen[k][1] < -0.5 and abs(seen[k][0]) < 1e-3 for k in along_y
+    )
 
 
 def test_branches_in_files_are_said(tmp_path):
     """PP-OCR's learnable layers keep their branches in a checkpoint; in .onnx they are convolutions of one input."""
     state = {f"backbone.blocks2.0.dw_conv.conv_kxk.{i}.conv.weight": torch.randn(16, 1, 3, 3) for i in range(4)}
-    torch.save({"state_dict": state | {"backbone.blocks2.0.dw_conv.conv_1x1.conv.weight": torch.randn(16, 1, 1, 1)}}, tmp_path / "ocr.pth")
+    torch.save(
+        {"state_dict": state | {"backbone.blocks2.0.dw_conv.conv_1x1.conv.weight": torch.randn(16, 1, 1, 1)}},
+        tmp_path / "ocr.pth",
+    )
     found = inspect_file(tmp_path / "ocr.pth", nulls="none")
-    assert len(found.layers) == 4 and "branches that are merged for deployment" in found.notes[-1] and found.notes[-1] in " ".join(str(found).split())
+    assert (
+        len(found.layers) == 4
+        and "branches that are merged for deployment" in found.notes[-1]
+        and found.notes[-1] in " ".join(str(found).split())
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -186,9 +221,16 @@ def test_branches_in_onnx_are_said(tmp_path):
 
 def test_the_command(tmp_path, network, capsys):
     one, other = saved(network, tmp_path / "one.safetensors"), saved(network, tmp_path / "two.pth")
-    assert main(["inspect", str(one), "--nulls", "impulse", "--csv", str(tmp_path / "a.csv"), "--html", str(tmp_path / "a.html")]) == 0
+    assert (
+        main(["inspect", str(one), "--nulls", "impulse", "--csv", str(tmp_path / "a.csv"), "--html", str(tmp_path / "a.html")])
+        == 0
+    )
     out = " ".join(capsys.readouterr().out.split())
-    assert out.startswith("The 8 keys explain ") and "one.safetensors (file: " in out and "not matched: third: kernel of even size" in out
+    assert (
+        out.startswith("The 8 keys explain ")
+        and "one.safetensors (file: " in out
+        and "not matched: third: kernel of even size" in out
+    )
     assert (tmp_path / "a.csv").read_text().startswith("layer,size") and (tmp_path / "a.html").exists()
     assert main(["inspect", str(one), "--nulls", "none", "--json"]) == 0
     assert [row["layer"] for row in json.loads(capsys.readouterr().out)["layers"]] == ["first", "second", "third"]
@@ -198,9 +240,28 @@ def test_the_command(tmp_path, network, capsys):
     assert out.count("The 8 keys explain ") == 4 and "two.pth: the weights are those under 'net'" in out
     rows = (tmp_path / "b.csv").read_text().splitlines()
     assert rows[0].startswith("file,layer") and len(rows) == 7
-    assert main(["inspect", str(one), str(other), "--nulls", "none", "--html", str(tmp_path / "b.html"), "-o", str(tmp_path / "b.json"), "--json"]) == 0
+    assert (
+        main(
+            [
+                "inspect",
+                str(one),
+                str(other),
+                "--nulls",
+                "none",
+                "--html",
+                str(tmp_path / "b.html"),
+                "-o",
+                str(tmp_path / "b.json"),
+                "--json",
+            ]
+        )
+        == 0
+    )
     printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((tmp_path / "b.json").read_text()) and [f["model"] for f in printed] == ["one.safetensors", "two.pth"]
+    assert printed == json.loads((tmp_path / "b.json").read_text()) and [f["model"] for f in printed] == [
+        "one.safetensors",
+        "two.pth",
+    ]
     # Files of one name are told apart by their folders.
     (tmp_path / "there").mkdir()
     again = saved(network, tmp_path / "there" / "one.safetensors")
@@ -242,8 +303,13 @@ NO_FILE = {
 def test_a_wrong_file_name_is_said_before_torch_is_imported(tmp_path):
     code = "import sys; from keyfilters.cli import main; r = main(sys.argv[1:]); print(r, 'torch' in sys.modules)"
     for what, arguments in NO_FILE.items():
-        done = subprocess.run([sys.executable, "-c", code, what.split()[0], *arguments], capture_output=True, text=True, cwd=tmp_path)
-        assert done.stdout == "2 False\n" and "gone.pth is not there" in done.stderr and done.stderr.count("\n") == 1, (what, done)
+        done = subprocess.run(
+            [sys.executable, "-c", code, what.split()[0], *arguments], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert done.stdout == "2 False\n" and "gone.pth is not there" in done.stderr and done.stderr.count("\n") == 1, (
+            what,
+            done,
+        )
 
 
 def test_no_weights_means_random_ones_everywhere(tmp_path, capsys, monkeypatch):

@@ -48,7 +48,12 @@ def weights():
     }  # fmt: skip
 
 
-KINDS = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "float64": TensorProto.DOUBLE, "bfloat16": TensorProto.BFLOAT16}
+KINDS = {
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "float64": TensorProto.DOUBLE,
+    "bfloat16": TensorProto.BFLOAT16,
+}
 
 
 def tensor(name, array, encoding):
@@ -101,7 +106,9 @@ def same(found, path):
         # Other draws of the same null: 20 of each.
         assert layer["random"] == pytest.approx(row["null_random"], abs=0.06)
     for size, record in zip(found["sizes"], right.sizes, strict=True):
-        assert [size[name] for name in ("size", "layers", "channels", "dead")] == [record[name] for name in ("size", "layers", "channels", "dead")]
+        assert [size[name] for name in ("size", "layers", "channels", "dead")] == [
+            record[name] for name in ("size", "layers", "channels", "dead")
+        ]
         assert [size[ours] for ours in MEASURES] == pytest.approx([record[theirs] for theirs in MEASURES.values()], abs=1e-6)
     ours = [(s["key"], s["layer"], s["channel"]) for s in found["samples"]]
     assert ours == [(s.key, s.layer, s.channel) for s in right.samples]
@@ -124,7 +131,9 @@ def test_safetensors_of_all_types_give_the_report_of_the_command(tmp_path, node,
     assert len(layers) == 9 and "stem" not in layers and layers["one_d"]["rows"] == 1
     assert {name for name in layers if layers[name]["note"]} == {"oblong", "even"}
     assert layers["z.dw"]["dead"] == 1 and layers["z.dw"]["explained"] > 0.7
-    assert 0 < layers["z.dw"]["impulse"] < layers["z.dw"]["explained"] and layers["z.dw"]["random"] < layers["z.dw"]["explained"]
+    assert (
+        0 < layers["z.dw"]["impulse"] < layers["z.dw"]["explained"] and layers["z.dw"]["random"] < layers["z.dw"]["explained"]
+    )
 
 
 @pytest.mark.parametrize("encoding", ["raw", "fields"])
@@ -148,7 +157,11 @@ def test_what_torch_exports_is_read(tmp_path, node, data):
 
 
 def test_dead_layers_and_large_and_small_numbers(tmp_path, node, data):
-    state = {"dead.weight": torch.full((5, 1, 3, 3), 0.5), "large.weight": 1e30 * filters(9, 3), "small.weight": 1e-30 * filters(9, 3).float()}
+    state = {
+        "dead.weight": torch.full((5, 1, 3, 3), 0.5),
+        "large.weight": 1e30 * filters(9, 3),
+        "small.weight": 1e-30 * filters(9, 3).float(),
+    }
     for name, kept in (("x", state), ("only", {"dead.weight": state["dead.weight"]})):
         (tmp_path / f"{name}.safetensors").write_bytes(save(kept))
     found, only = node("inspections", data=data, files=[str(tmp_path / "x.safetensors"), str(tmp_path / "only.safetensors")])

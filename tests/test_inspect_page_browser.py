@@ -67,7 +67,9 @@ def shows(tab, path):
         assert [float(text) for text in line[6:10]] == pytest.approx([row[name] for name in names], abs=0.00051)
         assert line[11:] == [str(row[f"key_{k}"]) for k in range(1, 9)]
     assert [line[0] for line in rows(tab, "Explained variance by kernel size")] == [record["size"] for record in right.sizes]
-    assert [line[1] for line in rows(tab, "Filters by key")] == [str(sum(row[f"key_{k}"] for row in matched)) for k in range(1, 9)]
+    assert [line[1] for line in rows(tab, "Filters by key")] == [
+        str(sum(row[f"key_{k}"] for row in matched)) for k in range(1, 9)
+    ]
     assert [[line[0], line[3]] for line in rows(tab, "Layers not matched")] == [[m.name, m.note] for m in right.not_matched]
     assert tab.locator(".ki-maps .ki-key canvas").count() == len({s.key for s in right.samples})
     assert tab.locator(".ki-maps figure:not(.ki-key) canvas").count() == len(right.samples)
@@ -88,7 +90,9 @@ def test_a_chosen_file_is_read_too_and_again(opened, files):
     tab = opened()
     for path in (files["onnx"], files["safetensors"], files["safetensors"]):
         tab.set_input_files("#ki-file", path)
-        tab.wait_for_function("name => document.getElementById('ki-message').textContent.startsWith(`${name} was read;`)", arg=path.name)
+        tab.wait_for_function(
+            "name => document.getElementById('ki-message').textContent.startsWith(`${name} was read;`)", arg=path.name
+        )
         shows(tab, path)
 
 
@@ -108,7 +112,11 @@ def test_a_bad_file_is_one_line_and_takes_the_old_report_away(opened, files, tmp
 def test_the_last_file_wins(opened, files):
     tab = opened()
     contents = [base64.b64encode(path.read_bytes()).decode() for path in files.values()]
-    drops = "([names, contents]) => names.forEach((name, i) => (" + DROP + ")(document.getElementById('ki-drop'), [[name], [contents[i]]]))"
+    drops = (
+        "([names, contents]) => names.forEach((name, i) => ("
+        + DROP
+        + ")(document.getElementById('ki-drop'), [[name], [contents[i]]]))"
+    )
     tab.evaluate(drops, [[path.name for path in files.values()], contents])
     tab.wait_for_function("document.getElementById('ki-message').textContent.startsWith('net.onnx was read;')")
     shows(tab, files["onnx"])
@@ -126,7 +134,12 @@ def test_the_saved_report_is_one_file_that_needs_nothing_else(opened, running, f
     target = tmp_path / "saved.html"
     download.value.save_as(target)
     text = target.read_text(encoding="utf-8")
-    assert text.startswith('<!DOCTYPE html>\n<html lang="en">') and "<script" not in text and "://" not in text and "<canvas" not in text
+    assert (
+        text.startswith('<!DOCTYPE html>\n<html lang="en">')
+        and "<script" not in text
+        and "://" not in text
+        and "<canvas" not in text
+    )
     for width in WIDTHS:
         page = running.new_page(viewport={"width": width, "height": 900})
         asked = []

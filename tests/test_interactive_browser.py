@@ -16,7 +16,9 @@ FROM_BOTH = ("http", pytest.param("file", marks=pytest.mark.slow))
 
 pytestmark = pytest.mark.browser
 
-html, addresses, opened = fixtures("interactive", "['kx-result', 'kf-result'].every(id => document.getElementById(id).textContent)")
+html, addresses, opened = fixtures(
+    "interactive", "['kx-result', 'kf-result'].every(id => document.getElementById(id).textContent)"
+)
 
 
 def numbers(tab, table):
@@ -308,7 +310,11 @@ def test_the_page_never_scrolls_sideways(opened, width, protocol):
 
 
 # Each width and each colours once; the other pairs are among the long tests.
-PAIRS = [(1280, "light"), (375, "dark"), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((1280, "dark"), (375, "light")))]
+PAIRS = [
+    (1280, "light"),
+    (375, "dark"),
+    *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((1280, "dark"), (375, "light"))),
+]
 
 
 @pytest.mark.parametrize("width, mode", PAIRS)

@@ -36,7 +36,9 @@ def held(key, method, count, seed, how="bootstrap", sigma=False):
     rng = np.random.default_rng(seed)
     hits = dict.fromkeys(truth, 0)
     for i in range(count):
-        found = fit(key, method, filter=model + noise * rng.standard_normal((7, 7)), normalized=True, sigma=noise if sigma else None)
+        found = fit(
+            key, method, filter=model + noise * rng.standard_normal((7, 7)), normalized=True, sigma=noise if sigma else None
+        )
         ends = found.interval(how=how, draws=199, seed=i)
         for name, value in truth.items():
             hits[name] += ends[name].low <= value <= ends[name].high

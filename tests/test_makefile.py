@@ -71,8 +71,7 @@ def test_set_up_installs_with_hashes_and_happens_once(place):
     assert ready(place) and not (place / ".venv" / ".incomplete").exists()
     installs = [call for call in calls(place) if "pip install" in call]
     assert (
-        all("--require-hashes" in call or "--no-deps --no-build-isolation --editable" in call for call in installs)
-        and installs
+        all("--require-hashes" in call or "--no-deps --no-build-isolation --editable" in call for call in installs) and installs
     )
     assert not any("://" in call for call in installs)
     before = len(calls(place))

@@ -128,7 +128,9 @@ def test_another_filter_has_no_published_window():
 def test_compensation_follows_an_offset_exactly():
     # Dyadic offsets do not round: the kink moves with the filter.
     h = learned_filters()[7]
-    assert dc_compensation(h + 0.5, 8, "exact").constant == pytest.approx(dc_compensation(h, 8, "exact").constant + 0.5, abs=1e-15)
+    assert dc_compensation(h + 0.5, 8, "exact").constant == pytest.approx(
+        dc_compensation(h, 8, "exact").constant + 0.5, abs=1e-15
+    )
 
 
 def test_parabola_vertex():

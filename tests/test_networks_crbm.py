@@ -9,13 +9,7 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters_book.background.crbm import (
-    ConvolutionalRBM,
-    contrastive_loss,
-    inside,
-    reconstruction_error,
-    train,
-)
+from keyfilters_book.background.crbm import ConvolutionalRBM, contrastive_loss, inside, reconstruction_error, train
 
 
 def machine(maps=2, size=2, block=2, visible="binary", seed=0, **options):
@@ -151,7 +145,9 @@ def bars(count=80, side=12, seed=0):
 
 def test_training_learns_bars_and_keeps_to_the_sparsity():
     model = ConvolutionalRBM(4, 5, 2, sigma=0.5, bias=-3.0)
-    before = reconstruction_error(model, torch.as_tensor(bars(20, seed=1), dtype=torch.float32), torch.Generator().manual_seed(0))
+    before = reconstruction_error(
+        model, torch.as_tensor(bars(20, seed=1), dtype=torch.float32), torch.Generator().manual_seed(0)
+    )
     history = train(model, bars(), bars(20, seed=1), steps=200, rate=0.02, target=0.05, sparsity=5.0, records=[0, 100])
     assert history.steps == [0, 100, 200] and history.held_out[0] == pytest.approx(before, rel=0.05)
     assert history.held_out[-1] < 0.7 * history.held_out[0]

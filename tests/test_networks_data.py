@@ -129,7 +129,9 @@ def test_crops_reach_every_corner_and_differ_by_seed():
 
 
 def test_crops_of_what_has_none():
-    assert "photograph coffee has 400 x 600 pixels: expected at least 401 x 401" in message(lambda: crops(photographs(["coffee"]), 401, 1))
+    assert "photograph coffee has 400 x 600 pixels: expected at least 401 x 401" in message(
+        lambda: crops(photographs(["coffee"]), 401, 1)
+    )
     assert "photographs is empty" in message(lambda: crops({}, 8, 1))
     assert "photograph 1 has shape (9, 9)" in message(lambda: crops([np.zeros((9, 9), np.uint8)], 8, 1))
 
@@ -179,7 +181,9 @@ def test_images_are_shown_as_timm_shows_them(name):
         assert torch.equal(preprocess([np.array(image)], loaded, resize=True)[0], expected)
 
 
-@pytest.mark.parametrize("name", ["convnextv2_atto", "efficientnet_lite0", "resnet10t", "eva02_tiny_patch14_336.mim_in22k_ft_in1k"])
+@pytest.mark.parametrize(
+    "name", ["convnextv2_atto", "efficientnet_lite0", "resnet10t", "eva02_tiny_patch14_336.mim_in22k_ft_in1k"]
+)
 def test_a_network_that_was_loaded_is_shown_images_as_timm_shows_them(name):
     from timm.data import create_transform, resolve_model_data_config
 
@@ -207,7 +211,9 @@ def test_the_size_of_images_is_that_which_the_network_was_built_for(name, args, 
 
 def test_a_network_of_four_channels_is_named():
     four = SimpleNamespace(input_size=(4, 32, 32), mean=(0.5,) * 4, std=(0.5,) * 4)
-    assert "the network takes images of 4 channels: expected 3 (colours) or 1 (grey)" in message(lambda: evaluation_transform(four))
+    assert "the network takes images of 4 channels: expected 3 (colours) or 1 (grey)" in message(
+        lambda: evaluation_transform(four)
+    )
 
 
 def test_images_of_the_right_size_stay_as_they_are():
@@ -273,7 +279,10 @@ def test_fashion_mnist_through_a_transform(fashion):
 @pytest.mark.skipif(not fetch.DEBIAN_FOLDER.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
 def test_the_mean_and_deviation_are_those_of_the_training_images():
     pixels = fetch.fashion_mnist(fetch.DEBIAN_FOLDER)["train_images"] / np.float32(255)
-    assert abs(pixels.mean(dtype=np.float64) - data.FASHION_MEAN) < 1e-4 and abs(pixels.std(dtype=np.float64) - data.FASHION_STD) < 1e-4
+    assert (
+        abs(pixels.mean(dtype=np.float64) - data.FASHION_MEAN) < 1e-4
+        and abs(pixels.std(dtype=np.float64) - data.FASHION_STD) < 1e-4
+    )
 
 
 # ---- folders --------------------------------------------------------------------------------------------------------
@@ -340,7 +349,14 @@ def test_a_file_that_is_no_image_is_named(imagenet, fault, workers):
 
 def test_files_that_are_no_images_are_counted_and_said(imagenet):
     place = imagenet / "train"
-    for name in ("notes.txt", "n01440764/a.heic", "n01440764/b.HEIC", "n01443537/list", "n01443537/._0.JPEG", "n01443537/.cache/0.JPEG"):
+    for name in (
+        "notes.txt",
+        "n01440764/a.heic",
+        "n01440764/b.HEIC",
+        "n01443537/list",
+        "n01443537/._0.JPEG",
+        "n01443537/.cache/0.JPEG",
+    ):
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_bytes(b"")
     (place / ".ipynb_checkpoints").mkdir()
@@ -493,7 +509,9 @@ SAME = {
     "16.pgm": lambda path: pgm(path, 65535),
     "12.pgm": lambda path: pgm(path, 4095),
     "float.tif": lambda path: written(path, GREY.astype(np.float32) / 255),
-    "grey-alpha.png": lambda path: written(path, Image.merge("LA", [Image.fromarray(GREY), Image.new("L", GREY.shape[::-1], 255)])),
+    "grey-alpha.png": lambda path: written(
+        path, Image.merge("LA", [Image.fromarray(GREY), Image.new("L", GREY.shape[::-1], 255)])
+    ),
     "palette.png": lambda path: written(path, Image.fromarray(GREY).convert("P")),
     "palette.gif.bmp": lambda path: written(path, Image.fromarray(GREY).convert("P")),
     "cmyk.tif": lambda path: written(path, Image.fromarray(COLOURS).convert("CMYK")),
@@ -507,7 +525,9 @@ SAME = {
 @each("name", list(SAME))
 def test_a_file_is_shown_as_its_picture(name, tmp_path):
     picture = np.array(open_image(SAME[name](tmp_path / name)), dtype=float)
-    expected = COLOURS if "cmyk" in name or "colours" in name or name == "16-alpha.png" else np.repeat(GREY[..., None], 3, axis=2)
+    expected = (
+        COLOURS if "cmyk" in name or "colours" in name or name == "16-alpha.png" else np.repeat(GREY[..., None], 3, axis=2)
+    )
     assert picture.shape == expected.shape and np.abs(picture - expected).mean() < (3 if name == "cmyk.jpg" else 0.51)
 
 
@@ -546,13 +566,19 @@ def test_what_is_transparent_lies_on_white(mode, tmp_path):
     """The colour under transparent pixels, black here, is not seen."""
     clear = np.arange(20) < 10
     if mode in ("RGBA", "LA"):
-        grey, alpha = (Image.fromarray(np.tile(v, (5, 1)).astype(np.uint8)) for v in (np.where(clear, 0, 90), np.where(clear, 0, 255)))
+        grey, alpha = (
+            Image.fromarray(np.tile(v, (5, 1)).astype(np.uint8)) for v in (np.where(clear, 0, 90), np.where(clear, 0, 255))
+        )
         image, options = Image.merge(mode, [grey] * (len(mode) - 1) + [alpha]), {}
     else:
         image = Image.fromarray(np.tile(np.where(clear, 0, 255 if mode == "1" else 90).astype(np.uint8), (5, 1))).convert(mode)
         options = {"transparency": {"RGB": (0, 0, 0), "L": 0, "1": 0, "P": image.getpixel((0, 0))}[mode]}
     picture = np.array(open_image(written(tmp_path / "1.png", image, **options)))
-    assert (picture[:, clear] == 255).all() and np.ptp(picture[:, ~clear]) == 0 and abs(int(picture[0, -1, 0]) - (255 if mode == "1" else 90)) < 4
+    assert (
+        (picture[:, clear] == 255).all()
+        and np.ptp(picture[:, ~clear]) == 0
+        and abs(int(picture[0, -1, 0]) - (255 if mode == "1" else 90)) < 4
+    )
 
 
 def test_half_transparent_is_half_white():

@@ -14,7 +14,14 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from keyfilters.networks.data.class_numbers import class_numbers
 from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
-from keyfilters.networks.evaluation.finetuning import TRAINABLE, distill, match_statistics, outputs_of, recalibrate, trainable_parameters
+from keyfilters.networks.evaluation.finetuning import (
+    TRAINABLE,
+    distill,
+    match_statistics,
+    outputs_of,
+    recalibrate,
+    trainable_parameters,
+)
 from keyfilters.networks.evaluation.forward import device_of, evaluating
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 
@@ -360,7 +367,9 @@ def test_distillation_comes_nearer_and_is_repeatable(atto, images):
         frozen = {n: m.weight.clone() for n, m in depthwise(model).items()}
         head = model.head.fc.weight.clone()
         found = distill(model, atto, images, steps=8, lr=2e-5, seed=seed, batch_size=4)
-        assert all(torch.equal(frozen[n], m.weight) for n, m in depthwise(model).items()) and torch.equal(head, model.head.fc.weight)
+        assert all(torch.equal(frozen[n], m.weight) for n, m in depthwise(model).items()) and torch.equal(
+            head, model.head.fc.weight
+        )
         assert found.trained == sum(p.numel() for p in trainable_parameters(model)) > 0 and len(found.kl) == 8
         assert all(p.requires_grad and p.grad is None for p in model.parameters())
         runs.append((state(model), found, compare(model, atto, images).kl))
@@ -447,7 +456,10 @@ LABELS = torch.arange(8)
         (lambda: distill(FLAT, FLAT, ONE, steps=-1), "steps is -1"),
         (lambda: distill(FLAT, FLAT, ONE, lr=0), "lr is 0"),
         (lambda: distill(nn.Sequential(FLAT, nn.Linear(8, 8)), FLAT, ONE[:0]), "there are no images"),
-        (lambda: match_statistics(nn.Sequential(nn.Conv2d(2, 2, 3, groups=2)), FLAT, torch.zeros(1, 2, 4, 4)), "has no layer 0"),
+        (
+            lambda: match_statistics(nn.Sequential(nn.Conv2d(2, 2, 3, groups=2)), FLAT, torch.zeros(1, 2, 4, 4)),
+            "has no layer 0",
+        ),
         (
             lambda: match_statistics(nn.Conv2d(2, 2, 3, groups=2), nn.Conv2d(3, 3, 3, groups=3), torch.zeros(1, 2, 4, 4)),
             "has other channels in the reference",

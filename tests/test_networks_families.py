@@ -42,4 +42,6 @@ def test_found_matched_replaced_and_folded(name):
         assert torch.allclose(folded(image), replaced, rtol=1e-4, atol=1e-5 * float(replaced.abs().max()))
     assert [type(m) for m in folded.modules()] == [type(m) for m in deployed.modules()]
     assert list(folded.state_dict()) == list(deployed.state_dict())
-    assert done.report.replaced.tolist() == [d.channels - m.dead if d.matchable else 0 for d, m in zip(layers, found.layers, strict=True)]
+    assert done.report.replaced.tolist() == [
+        d.channels - m.dead if d.matchable else 0 for d, m in zip(layers, found.layers, strict=True)
+    ]

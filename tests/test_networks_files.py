@@ -88,7 +88,15 @@ def test_the_entry_that_was_chosen_is_noted(tmp_path, state):
 
 
 def test_what_does_not_fit_says_where_it_was(tmp_path, state):
-    text = message(lambda: loaded(tmp_path, {"first": {"a.weight": torch.ones(2), "b.weight": torch.ones(2)}, "second": {"c": torch.ones(1), "d": torch.ones(1)}}))
+    text = message(
+        lambda: loaded(
+            tmp_path,
+            {
+                "first": {"a.weight": torch.ones(2), "b.weight": torch.ones(2)},
+                "second": {"c": torch.ones(1), "d": torch.ones(1)},
+            },
+        )
+    )
     assert "does not fit" in text and "'first'" in text and "'second' (2 tensors)" in text
     text = message(lambda: loaded(tmp_path, {"epoch": 3, "best": 0.5, "log": [1, 2]}))
     assert "holds no weights" in text and "epoch (int), best (float), log (list of 2)" in text
@@ -105,7 +113,9 @@ PREFIXES = {
     "encoder": lambda s: behind("encoder.", s),
     "any": lambda s: behind("mine.of.some.kind.", s),
     "compiled in part": lambda s: {n.replace("blocks.", "blocks._orig_mod."): v for n, v in s.items()},
-    "FSDP within": lambda s: {n.replace("blocks.1.", "blocks.1._fsdp_wrapped_module."): v for n, v in behind("model.", s).items()},
+    "FSDP within": lambda s: {
+        n.replace("blocks.1.", "blocks.1._fsdp_wrapped_module."): v for n, v in behind("model.", s).items()
+    },
     "recomputed": lambda s: {n.replace(".conv_dw.", "._checkpoint_wrapped_module.conv_dw."): v for n, v in s.items()},
     "beside a loss": lambda s: behind("net.", s) | {"criterion.weight": torch.ones(5)},
     "beside a larger head": lambda s: behind("backbone.", s) | {f"decode_head.{i}.weight": torch.ones(1) for i in range(900)},
@@ -175,7 +185,9 @@ def test_both_readers_of_torch_files_agree(tmp_path):
     for new in (True, False):
         if not new:
             del tensors[str(torch.uint16)], tensors[str(torch.float8_e4m3fn)]  # the old format has no such types
-        torch.save({"a": tensors, "n": 3, "text": "é", "list": [1, None]}, tmp_path / "x.pth", _use_new_zipfile_serialization=new)
+        torch.save(
+            {"a": tensors, "n": 3, "text": "é", "list": [1, None]}, tmp_path / "x.pth", _use_new_zipfile_serialization=new
+        )
         theirs = torch.load(tmp_path / "x.pth", weights_only=True)
         with (tmp_path / "x.pth").open("rb") as stream:
             ours, runs = read_pickle(stream, zipped=new)
@@ -183,7 +195,10 @@ def test_both_readers_of_torch_files_agree(tmp_path):
         assert ours["a"].keys() == theirs["a"].keys()
         for name, value in theirs["a"].items():
             assert ours["a"][name].dtype == value.dtype and ours["a"][name].stride() == value.stride()
-            assert torch.equal(ours["a"][name].view(torch.uint8) if value.itemsize == 1 else ours["a"][name], value.view(torch.uint8) if value.itemsize == 1 else value)
+            assert torch.equal(
+                ours["a"][name].view(torch.uint8) if value.itemsize == 1 else ours["a"][name],
+                value.view(torch.uint8) if value.itemsize == 1 else value,
+            )
 
 
 def test_no_class_or_function_that_a_file_names_is_looked_up(tmp_path, state, monkeypatch):
@@ -216,7 +231,16 @@ def test_pickles_that_name_what_runs_things_are_refused(tmp_path, kind):
     assert "is refused" in message(lambda: read_weights(tmp_path / "x.pth"))
 
 
-@each("pickled", [b"\x80\x02cno\nthing\n(K\x01tb.", b"\x80\x02]q\x00h\x00a.", b"\x80\x02(K\x01K\x02", b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)R.", b"\x80\x02\x82\x01."])
+@each(
+    "pickled",
+    [
+        b"\x80\x02cno\nthing\n(K\x01tb.",
+        b"\x80\x02]q\x00h\x00a.",
+        b"\x80\x02(K\x01K\x02",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)R.",
+        b"\x80\x02\x82\x01.",
+    ],
+)
 def test_odd_pickles_are_one_line(tmp_path, pickled):
     (tmp_path / "x.pth").write_bytes(pickled)
     assert str(tmp_path) in message(lambda: read_weights(tmp_path / "x.pth"))
@@ -247,13 +271,17 @@ def test_sharded_safetensors(tmp_path, state):
 def test_npz(tmp_path, state):
     np.savez(tmp_path / "x.npz", **{n: v.numpy() for n, v in state.items()}, objects=np.array([None]), names=np.array(["a"]))
     assert equal(load_model(NAME, weights=tmp_path / "x.npz").model.state_dict(), state)
-    np.savez_compressed(tmp_path / "big.npz", **{n: v.numpy().astype(v.numpy().dtype.newbyteorder(">")) for n, v in state.items()})
+    np.savez_compressed(
+        tmp_path / "big.npz", **{n: v.numpy().astype(v.numpy().dtype.newbyteorder(">")) for n, v in state.items()}
+    )
     assert equal(load_model(NAME, weights=tmp_path / "big.npz").model.state_dict(), state)
 
 
 def test_a_pickled_dict_of_arrays(tmp_path, state):
     for protocol in (2, 4, 5):
-        (tmp_path / "x.pkl").write_bytes(pickle.dumps({"model": {n: v.numpy() for n, v in state.items()}, "author": "x"}, protocol=protocol))
+        (tmp_path / "x.pkl").write_bytes(
+            pickle.dumps({"model": {n: v.numpy() for n, v in state.items()}, "author": "x"}, protocol=protocol)
+        )
         assert equal(read_weights(tmp_path / "x.pkl"), state)
 
 
@@ -352,9 +380,15 @@ def test_convnext_of_transformers(tmp_path, version, prefix):
     # Saved by us it is kept; by torch alone it is lost, and a note says what is taken.
     write_weights(found.model, tmp_path / "own.safetensors", force=True)
     torch.save(found.model.state_dict(), tmp_path / "own.pth")
-    kept, lost = (load_model(f"convnext{version}_atto", weights=tmp_path / name, model_args={"conv_mlp": False}) for name in ("own.safetensors", "own.pth"))
+    kept, lost = (
+        load_model(f"convnext{version}_atto", weights=tmp_path / name, model_args={"conv_mlp": False})
+        for name in ("own.safetensors", "own.pth")
+    )
     assert kept.model.head.norm.eps == 1e-12 and not any("epsilon" in note for note in kept.notes)
-    assert lost.model.head.norm.eps == 1e-6 and sum("the epsilon of head.norm is taken for 1e-06" in note for note in lost.notes) == 1
+    assert (
+        lost.model.head.norm.eps == 1e-6
+        and sum("the epsilon of head.norm is taken for 1e-06" in note for note in lost.notes) == 1
+    )
     # What lies beside the file says it.
     (tmp_path / "config.json").write_text('{"model_type": "convnextv2", "layer_norm_eps": 3e-7}')
     said = load_model(f"convnext{version}_atto", weights=tmp_path / "hf.safetensors", model_args={"conv_mlp": False})
@@ -370,7 +404,11 @@ def test_taps_of_sparse_convolutions(tmp_path):
     asymmetric = torch.zeros(40, 1, 7, 7)
     asymmetric[:, 0, 1, 5] = torch.arange(1.0, 41)  # row 1, column 5
     own["stages.0.blocks.0.conv_dw.weight"] = asymmetric
-    theirs = {"mask_token": torch.zeros(1, 512, 1, 1), "decoder.0.dwconv.weight": torch.zeros(512, 1, 7, 7), "proj.weight": torch.zeros(512, 320, 1, 1)}
+    theirs = {
+        "mask_token": torch.zeros(1, 512, 1, 1),
+        "decoder.0.dwconv.weight": torch.zeros(512, 1, 7, 7),
+        "proj.weight": torch.zeros(512, 320, 1, 1),
+    }
     for name, value in own.items():
         for ours, new in (
             ("stem.", "downsample_layers.0."), ("mlp.grn.weight", "grn.gamma"), ("mlp.grn.bias", "grn.beta"), ("mlp.fc", "pwconv"), ("conv_dw", "dwconv"),
@@ -387,7 +425,9 @@ def test_taps_of_sparse_convolutions(tmp_path):
             value = value.reshape(1, -1)
         elif "pwconv" in name:
             name = name.replace(".weight", ".linear.weight").replace(".bias", ".linear.bias")
-        elif ".norm." in name or (name.startswith("downsample_layers") and ".0." in name[19:] and not name.startswith("downsample_layers.0")):
+        elif ".norm." in name or (
+            name.startswith("downsample_layers") and ".0." in name[19:] and not name.startswith("downsample_layers.0")
+        ):
             name = name.replace(".weight", ".ln.weight").replace(".bias", ".ln.bias")
         theirs["encoder." + name] = value.contiguous()
     kernel = theirs["encoder.stages.0.0.dwconv.kernel"]
@@ -396,7 +436,9 @@ def test_taps_of_sparse_convolutions(tmp_path):
     found = load_model(ATTO, weights=tmp_path / "fcmae.pt", num_classes=3)
     now = found.model.state_dict()
     assert all(torch.equal(now[n], v) for n, v in own.items())
-    assert any("no classifier" in n for n in found.notes) and any("'encoder.'" in n and "left out (mask_token" in n for n in found.notes)
+    assert any("no classifier" in n for n in found.notes) and any(
+        "'encoder.'" in n and "left out (mask_token" in n for n in found.notes
+    )
 
 
 # ---- never by order, never by name ----------------------------------------------------------------------------------
@@ -434,7 +476,11 @@ def test_what_a_file_says_of_its_architecture(tmp_path, way):
         if way == "config":
             (tmp_path / "config.json").write_text(json.dumps({"architecture": said, "num_classes": 2}))
     else:
-        torch.save({"state_dict": state} | ({"arch": said} if way == "arch" else {"args": argparse.Namespace(model=said)} if way == "args" else {}), path)
+        torch.save(
+            {"state_dict": state}
+            | ({"arch": said} if way == "arch" else {"args": argparse.Namespace(model=said)} if way == "args" else {}),
+            path,
+        )
     (note,) = load_model("mobilenetv3_small_075", weights=path).notes
     assert f"the file is of {said}, which computes something else than mobilenetv3_small_075" in note and "Conv2dSame" in note
     if way == "arch":

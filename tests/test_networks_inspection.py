@@ -181,7 +181,9 @@ def test_nulls_can_be_chosen(mixed):
     bare = inspect_model(mixed, nulls="none")
     assert not [c for c in bare.frame() if c.startswith("null_")] and "null_random" not in bare.sizes[0]
     some = inspect_model(mixed, nulls=("lines", "impulse", "lines"), draws=2)
-    assert [c for c in some.frame() if c.startswith("null_")] == [f"null_{kind}{over}" for kind in ("lines", "impulse") for over in ("", "_mean", "_median")]
+    assert [c for c in some.frame() if c.startswith("null_")] == [
+        f"null_{kind}{over}" for kind in ("lines", "impulse") for over in ("", "_mean", "_median")
+    ]
     assert inspect_model(mixed, nulls="lines,impulse", draws=2).document() == some.document()
 
 
@@ -248,7 +250,9 @@ def test_the_page_names_every_layer(inspected, report, page):
 
 def test_the_page_needs_nothing_else(report, page):
     text = render(report)
-    assert "http" not in text and "//" not in re.sub(r"base64,[^\"]*", "", text) and "url(" not in text and "@import" not in text
+    assert (
+        "http" not in text and "//" not in re.sub(r"base64,[^\"]*", "", text) and "url(" not in text and "@import" not in text
+    )
     assert not page.find_all(["script", "link", "iframe", "object"])
     assert all(img["src"].startswith("data:image/png;base64,") for img in page.find_all("img"))
 
@@ -347,7 +351,10 @@ def test_maps_show_the_filter():
         (lambda: inspect_model("resnet18"), "model is a str: expected a torch.nn.Module"),
         (lambda: inspect_model(nn.Conv2d(3, 4, 3)), "Conv2d has no depthwise convolution"),
         (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), "E"), "unknown filters 'E'"),
-        (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), nulls="random,chance"), "unknown null 'chance': expected one of random"),
+        (
+            lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), nulls="random,chance"),
+            "unknown null 'chance': expected one of random",
+        ),
         (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), draws=0), "draws is 0"),
         (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), seed=-1), "seed is -1"),
     ],
@@ -464,7 +471,9 @@ def test_evaluate_follows_the_numbers_of_folders_and_says_what_it_skips(numbered
     document = json.loads(capsys.readouterr().out)
     assert document["networks"][0]["top1"] == 5 / 16
     assert any("10 is class 10" in note or "11 is class 11" in note for note in document["notes"])
-    assert any("1 files in the folders of classes are no images and were skipped (1 .txt)" in note for note in document["notes"])
+    assert any(
+        "1 files in the folders of classes are no images and were skipped (1 .txt)" in note for note in document["notes"]
+    )
     table = pd.read_csv(tmp_path / "a.csv")
     assert [int(file.partition("/")[0]) for file in table.file] == table.label.tolist() and table.file[0] == "0/0, a.png"
 
@@ -475,10 +484,16 @@ def test_a_file_says_which_class_each_folder_is(numbered, tmp_path, capsys):
     (tmp_path / "classes.txt").write_text("\n".join(names))
     assert command(evaluate_command, *numbered, "--classes", tmp_path / "classes.txt") == 0
     printed = capsys.readouterr().out
-    assert "top-1 6.25%" in printed and f"note: classes: 12 folders have the classes that {tmp_path / 'classes.txt'} says" in printed
+    assert (
+        "top-1 6.25%" in printed
+        and f"note: classes: 12 folders have the classes that {tmp_path / 'classes.txt'} says" in printed
+    )
     for options, message in (
         (("--classes", tmp_path / "gone.txt"), "gone.txt cannot be read"),
-        (("--classes", tmp_path / "classes.txt", "--data", "imagenet-samples"), "--classes is given, and imagenet-samples has no folders of classes"),
+        (
+            ("--classes", tmp_path / "classes.txt", "--data", "imagenet-samples"),
+            "--classes is given, and imagenet-samples has no folders of classes",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             command(evaluate_command, *numbered, *options)
@@ -487,11 +502,23 @@ def test_a_file_says_which_class_each_folder_is(numbered, tmp_path, capsys):
 def test_the_images_of_a_package_have_their_names_in_the_table(weights, tmp_path, capsys):
     assert command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, "-o", tmp_path / "a.csv") == 0
     table = pd.read_csv(tmp_path / "a.csv")
-    assert [int(file.removesuffix(".jpg").rpartition("_")[2]) for file in table.file] == table.label.tolist() and len(set(table.file)) == 20
+    assert [int(file.removesuffix(".jpg").rpartition("_")[2]) for file in table.file] == table.label.tolist() and len(
+        set(table.file)
+    ) == 20
 
 
 def test_evaluate_beside_replaced_filters(weights, folder, tmp_path, capsys):
-    arguments = ("mobilenetv3_small_050", "--weights", weights, "--data", folder, "--replace", "random", "--recalibrate", folder)
+    arguments = (
+        "mobilenetv3_small_050",
+        "--weights",
+        weights,
+        "--data",
+        folder,
+        "--replace",
+        "random",
+        "--recalibrate",
+        folder,
+    )
     assert command(evaluate_command, *arguments, "-o", tmp_path / "a.json") == 0
     document, out = json.loads((tmp_path / "a.json").read_text()), capsys.readouterr().out
     assert document["comparison"]["kl_nats"] > 0 and len(document["networks"]) == 2

@@ -12,7 +12,17 @@ from keyfilters.filters import KEYS  # noqa: E402
 from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.cli import main  # noqa: E402
-from keyfilters.networks import TrainConfig, extract, find_depthwise, fold, inspect_file, inspect_model, load_model, match, replace  # noqa: E402
+from keyfilters.networks import (
+    TrainConfig,
+    extract,
+    find_depthwise,
+    fold,
+    inspect_file,
+    inspect_model,
+    load_model,
+    match,
+    replace,
+)  # noqa: E402
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
@@ -31,7 +41,9 @@ class OwnConvolution(nn.Module):
 
 
 def quantised():
-    network = nn.Sequential(torch.ao.quantization.QuantStub(), nn.Conv2d(8, 8, 3, groups=8), torch.ao.quantization.DeQuantStub()).eval()
+    network = nn.Sequential(
+        torch.ao.quantization.QuantStub(), nn.Conv2d(8, 8, 3, groups=8), torch.ao.quantization.DeQuantStub()
+    ).eval()
     network.qconfig = torch.ao.quantization.get_default_qconfig(torch.backends.quantized.engine)
     network = torch.ao.quantization.prepare(network)
     network(torch.randn(1, 8, 8, 8))
@@ -44,11 +56,19 @@ KINDS = {
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(8, 8, 7, groups=8), "a transposed convolution", (7, 7)),
     "ConvTranspose1d": (lambda: nn.ConvTranspose1d(8, 8, 7, groups=8), "a transposed convolution", (1, 7)),
     "TorchScript": (lambda: torch.jit.trace(SMALL, torch.zeros(1, 8, 9, 9)), "a TorchScript module", (3, 3)),
-    "torch.export": (lambda: torch.export.export(SMALL, (torch.zeros(1, 8, 9, 9),)).module(), "no convolution of torch", (3, 3)),
+    "torch.export": (
+        lambda: torch.export.export(SMALL, (torch.zeros(1, 8, 9, 9),)).module(),
+        "no convolution of torch",
+        (3, 3),
+    ),
     "scripted": (lambda: torch.jit.script(SMALL), "a TorchScript module", (3, 3)),
     "quantised": (quantised, "quantised", (3, 3)),
     "own class": (OwnConvolution, "OwnConvolution has weights of the shape", (3, 3)),
-    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, groups=8)), "computed by a parametrisation (WeightNorm)", (3, 3)),
+    "weight norm": (
+        lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, groups=8)),
+        "computed by a parametrisation (WeightNorm)",
+        (3, 3),
+    ),
     "even 1-D": (lambda: nn.Conv1d(8, 8, 4, groups=8), "not square (1x4)", (1, 4)),
 }
 
@@ -73,7 +93,14 @@ def test_a_frozen_script_is_named():
 
 
 def test_what_is_not_depthwise_is_not_listed():
-    network = nn.Sequential(nn.Conv1d(8, 8, 7), nn.Conv3d(8, 8, 3, groups=2), nn.Conv2d(1, 8, 3), nn.Linear(3, 3), nn.BatchNorm2d(3), nn.Embedding(4, 1))
+    network = nn.Sequential(
+        nn.Conv1d(8, 8, 7),
+        nn.Conv3d(8, 8, 3, groups=2),
+        nn.Conv2d(1, 8, 3),
+        nn.Linear(3, 3),
+        nn.BatchNorm2d(3),
+        nn.Embedding(4, 1),
+    )
     assert find_depthwise(network) == []
     with pytest.raises(ValueError, match="has no depthwise convolution"):
         inspect_model(network, nulls="none")
@@ -92,15 +119,25 @@ def test_strips_are_factors_of_the_keys(axis):
             assert not strip.any()
         elif row.number != 7:
             # The factor of the catalogue's row, from the formula, along the axis.
-            sigma_x, sigma_y, _ = key_parameters("B")[row.number - 1] if len(key_parameters("B")) == 8 else key_parameters("B").T[row.number - 1]
-            own = factor(row.x, discrete_gaussian(sigma_x, 4)) if axis == "x" else factor(row.y, discrete_gaussian(sigma_y, 4))[::-1]
+            sigma_x, sigma_y, _ = (
+                key_parameters("B")[row.number - 1] if len(key_parameters("B")) == 8 else key_parameters("B").T[row.number - 1]
+            )
+            own = (
+                factor(row.x, discrete_gaussian(sigma_x, 4))
+                if axis == "x"
+                else factor(row.y, discrete_gaussian(sigma_y, 4))[::-1]
+            )
             flat = strip.ravel()
             assert abs(flat @ own) / np.linalg.norm(flat) / np.linalg.norm(own) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_one_dimensional_filters_are_matched():
     keys = {"x": [2, 4, 5, 7, 8], "y": [1, 3, 6, 7, 8]}
-    networks = {"x": nn.Conv2d(10, 10, (1, 7), stride=(1, 2), groups=10), "y": nn.Conv2d(10, 10, (7, 1), groups=10), "1-D": nn.Conv1d(10, 10, 7, stride=2, padding=3, groups=10)}
+    networks = {
+        "x": nn.Conv2d(10, 10, (1, 7), stride=(1, 2), groups=10),
+        "y": nn.Conv2d(10, 10, (7, 1), groups=10),
+        "1-D": nn.Conv1d(10, 10, 7, stride=2, padding=3, groups=10),
+    }
     for kind, layer in networks.items():
         axis = "y" if kind == "y" else "x"
         bank = key_filters_at("B", AXES[axis][0])
@@ -114,11 +151,17 @@ def test_one_dimensional_filters_are_matched():
         np.testing.assert_allclose(found.gain, gains, rtol=1e-5)
         np.testing.assert_allclose(found.explained, 1.0, atol=1e-6)
         report = inspect_model(nn.Sequential(layer), draws=3)
-        assert report.frame()[["size", "stride"]].values.tolist() == [["7x1" if kind == "y" else "1x7", "1x1" if kind == "y" else "1x2"]]
+        assert report.frame()[["size", "stride"]].values.tolist() == [
+            ["7x1" if kind == "y" else "1x7", "1x1" if kind == "y" else "1x2"]
+        ]
         assert report.frame().explained[0] == pytest.approx(1.0, abs=1e-6) and 0 < report.frame().null_random[0] < 1
         # A stand-alone layer takes no such place: left as it is, and named.
         done = replace(nn.Sequential(layer, nn.Conv2d(10, 10, 3, groups=10)), standalone=True)
-        assert done.report.replaced.tolist() == [0, 10] and "no stand-alone layer" in done.report.note[0] and done.report.layer[0] == "0"
+        assert (
+            done.report.replaced.tolist() == [0, 10]
+            and "no stand-alone layer" in done.report.note[0]
+            and done.report.layer[0] == "0"
+        )
 
 
 STRIPS = {
@@ -144,7 +187,9 @@ def test_one_dimensional_filters_are_replaced(kind, mode):
     if mode in ("affine", "learnable"):
         # Gain times the factor of the key that was matched, plus the offset.
         bank = key_filters_at("B", size)
-        np.testing.assert_allclose(flat, found.gain[:, None, None] * bank[found.key - 1] + found.offset[:, None, None], atol=1e-12)
+        np.testing.assert_allclose(
+            flat, found.gain[:, None, None] * bank[found.key - 1] + found.offset[:, None, None], atol=1e-12
+        )
     elif mode == "own":
         before = model[0].weight.detach().numpy().reshape(8, *size)
         own = fit_scales(before, found.key, *key_parameters("B"))
@@ -214,7 +259,9 @@ def test_a_lazy_convolution_says_that_it_wants_a_batch():
 @each("axis", list(AXES))
 def test_one_dimensional_filters_have_scales_of_their_own(axis):
     size, across = AXES[axis]
-    truth = {row.number: (0.4 + 0.1 * row.number, 0.3 if row.number == 7 else 0.0) for row in KEYS if row.derivative_axis != across}
+    truth = {
+        row.number: (0.4 + 0.1 * row.number, 0.3 if row.number == 7 else 0.0) for row in KEYS if row.derivative_axis != across
+    }
     filters = []
     for number, (sigma, gamma) in truth.items():
         # The row or column through the centre of the filter in the plane; any scale across but for key 7, which has one.
@@ -275,7 +322,9 @@ def test_branches_are_merged_with_their_batch_norms(name):
     assert len(find_depthwise(one)) < len(find_depthwise(model))
     assert merged(one)[1] == []
     report = inspect_model(model, nulls="none")
-    assert report.notes == tuple(notes) and [d.name for d in find_depthwise(one)] == [layer.match.name for layer in report.layers]
+    assert report.notes == tuple(notes) and [d.name for d in find_depthwise(one)] == [
+        layer.match.name for layer in report.layers
+    ]
     assert "merged with their batch norms" in report.text()
 
 
@@ -302,7 +351,19 @@ def test_branches_are_merged_before_surgery_and_extraction(name, tmp_path, capsy
         assert torch.equal(done.model(image), wanted)
         # What the command writes is loaded again, in the merged form.
         write_weights(model.state_dict(), tmp_path / f"{name}-own.safetensors")
-        assert main(["replace", name, "--weights", str(tmp_path / f"{name}-own.safetensors"), "-o", str(tmp_path / f"{name}.safetensors")]) == 0
+        assert (
+            main(
+                [
+                    "replace",
+                    name,
+                    "--weights",
+                    str(tmp_path / f"{name}-own.safetensors"),
+                    "-o",
+                    str(tmp_path / f"{name}.safetensors"),
+                ]
+            )
+            == 0
+        )
         assert "are merged with their batch norms" in capsys.readouterr().out
         loaded = load_model(name, weights=tmp_path / f"{name}.safetensors")
         assert loaded.num_classes == 5 and "with its branches merged for deployment" in loaded.notes[-1]
@@ -321,7 +382,9 @@ def test_a_file_with_branches_says_so(tmp_path):
         for form, state in (("open", model.state_dict()), ("merged", merged(model)[0].state_dict())):
             write_weights(state, tmp_path / f"{name}-{form}.safetensors")
             notes = inspect_file(tmp_path / f"{name}-{form}.safetensors", nulls="none").notes
-            assert bool(notes) == (form == "open" and name in NAMES) and all("branches that are merged for deployment" in n for n in notes), (name, form)
+            assert bool(notes) == (form == "open" and name in NAMES) and all(
+                "branches that are merged for deployment" in n for n in notes
+            ), (name, form)
 
 
 def test_training_with_keys_says_what_was_merged():

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyfilters_book.background import lenet_training
-from keyfilters_book.background.lenet_training import LOSSES, RUBBISH, Images, classified, lenet_images, penalty_loss, train_lenet
+from keyfilters_book.background.lenet_training import (
+    LOSSES,
+    RUBBISH,
+    Images,
+    classified,
+    lenet_images,
+    penalty_loss,
+    train_lenet,
+)
 from keyfilters_book.background.linearisation import alignment, unit_gradients
 from keyfilters_book.background.lenet import (
     AMPLITUDE, C3_TABLE, INITIAL, PUBLISHED, PUBLISHED_TOTAL, SLOPE, LeNet5, ScaledTanh, Subsampling, TableConv2d, layer_table,
@@ -172,7 +180,9 @@ def test_images_are_padded_with_background(monkeypatch):
     background = -lenet_training.FASHION_MEAN / lenet_training.FASHION_STD
     for images, labels in ((data.train, data.train_labels), (data.test, data.test_labels)):
         assert torch.equal(images[:, 0, 16, 16], labels.float())
-        assert torch.allclose(images[:, 0, [0, 1, 30, 31]], torch.tensor(background)) and len(set(labels.tolist())) == len(labels)
+        assert torch.allclose(images[:, 0, [0, 1, 30, 31]], torch.tensor(background)) and len(set(labels.tolist())) == len(
+            labels
+        )
     with pytest.raises(ValueError, match="6 train images were asked for: expected at most 5"):
         lenet_images(6, 1)
 

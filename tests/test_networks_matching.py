@@ -127,7 +127,9 @@ def test_layers_that_cannot_be_matched_are_listed_with_the_reason():
     layers = find_depthwise(network)
     assert [d.name for d in layers] == ["1", "2", "3", "4", "5", "6"]
     assert [d.matchable for d in layers] == [False] * 4 + [True] * 2
-    for layer, reason in zip(layers, ["1x1", "even size", "not square", "computed by a parametrisation (SpectralNorm)"], strict=False):
+    for layer, reason in zip(
+        layers, ["1x1", "even size", "not square", "computed by a parametrisation (SpectralNorm)"], strict=False
+    ):
         assert reason in layer.note
     assert layers[4].channels == 24 and layers[4].stride == (2, 2) and layers[4].padding == (2, 2)
     assert layers[5].dilation == (2, 2) and layers[5].padding == (8, 8)
@@ -177,7 +179,9 @@ def test_sources_of_filters():
 def test_key_filters_are_built_at_the_size_and_arrays_cropped_or_padded(size):
     sigma_x, sigma_y, gamma = key_parameters("C1")
     np.testing.assert_array_equal(key_filters("C1", size)[1], ideal_filter(2, sigma_x[1], sigma_y[1], size=size))
-    np.testing.assert_array_equal(key_filters("C1", size)[6], ideal_filter(7, sigma_x[6], sigma_y[6], gamma=gamma[6], size=size))
+    np.testing.assert_array_equal(
+        key_filters("C1", size)[6], ideal_filter(7, sigma_x[6], sigma_y[6], gamma=gamma[6], size=size)
+    )
     learned = key_filters("learned", size)
     np.testing.assert_array_equal(resized(learned, 3), learned_filters()[:, 2:5, 2:5])
     assert learned.shape == (8, size, size)
@@ -416,8 +420,14 @@ def test_one_large_filter_decides_the_pooled_share_and_not_the_mean_nor_the_medi
     channels, random = null_filters("random", noise, np.random.default_rng([3, 0]), "learned")
     shares = match(channels, random).layers[0].explained
     null = null_distributions(noise, "learned", "random", draws=1, seed=3)
-    assert [float(null[pool].pooled[0]) for pool in ("filters", "median")] == pytest.approx([shares.mean(), np.median(shares)], abs=1e-12)
-    assert null["energy"].pooled[0] == null_distribution(noise, "learned", "random", draws=1, seed=3).pooled[0] != null["filters"].pooled[0]
+    assert [float(null[pool].pooled[0]) for pool in ("filters", "median")] == pytest.approx(
+        [shares.mean(), np.median(shares)], abs=1e-12
+    )
+    assert (
+        null["energy"].pooled[0]
+        == null_distribution(noise, "learned", "random", draws=1, seed=3).pooled[0]
+        != null["filters"].pooled[0]
+    )
 
 
 def test_large_kernels_have_all_their_nulls(monkeypatch):
@@ -428,7 +438,9 @@ def test_large_kernels_have_all_their_nulls(monkeypatch):
         found = null_distribution(filters, "B", kind, draws=3)
         assert ((found.pooled > 0) & (found.pooled <= 1)).all()
     assert sizes and max(sizes) <= 16
-    assert null_distribution(filters, "B", "lines").pooled[0] > null_distribution(filters, "B", "gaussian", draws=3).pooled.max()
+    assert (
+        null_distribution(filters, "B", "lines").pooled[0] > null_distribution(filters, "B", "gaussian", draws=3).pooled.max()
+    )
 
 
 def test_nulls_that_take_long_show_a_bar_on_a_terminal_only(monkeypatch, capfd):

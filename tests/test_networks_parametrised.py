@@ -25,7 +25,15 @@ from keyfilters.fitting.parameters import key_parameters
 from keyfilters.networks.surgery.replacing import MODES
 
 IMAGES = torch.randn(2, 8, 16, 16, generator=torch.Generator().manual_seed(0))
-LEARNABLE = [{}, {"share": "key"}, {"share": "layer"}, {"kind": "sampled"}, {"normalize": "l2"}, {"edge": "exact"}, {"learn_gamma": True, "learn_gain": True}]
+LEARNABLE = [
+    {},
+    {"share": "key"},
+    {"share": "layer"},
+    {"kind": "sampled"},
+    {"normalize": "l2"},
+    {"edge": "exact"},
+    {"learn_gamma": True, "learn_gain": True},
+]
 FORMS = [(mode, {}) for mode in MODES if mode != "learnable"] + [("learnable", options) for options in LEARNABLE]
 
 
@@ -60,7 +68,10 @@ def test_a_state_loads_into_a_network_that_was_replaced_from_other_weights(mode,
     saved, fresh = (replace(network(seed), mode=mode, **options).model for seed in (0, 1))
     if options.get("share"):
         # As many sets of scales, of other keys.
-        saved, fresh = (nn.Sequential(ScaleSpaceConv2d(8, keys=keys, learn_scales=True, **options)) for keys in ([1, 2, 7, 7] * 2, [3, 5, 6, 6] * 2))
+        saved, fresh = (
+            nn.Sequential(ScaleSpaceConv2d(8, keys=keys, learn_scales=True, **options))
+            for keys in ([1, 2, 7, 7] * 2, [3, 5, 6, 6] * 2)
+        )
     assert not torch.equal(saved(IMAGES), fresh(IMAGES))
     fresh.load_state_dict(saved.state_dict())
     assert torch.equal(saved(IMAGES), fresh(IMAGES))
@@ -68,7 +79,12 @@ def test_a_state_loads_into_a_network_that_was_replaced_from_other_weights(mode,
         assert torch.equal(saved(IMAGES), fresh(IMAGES))
 
 
-PAIRS = st.tuples(st.sampled_from(range(len(FORMS))), st.sampled_from(range(len(FORMS))), st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 12.0]))
+PAIRS = st.tuples(
+    st.sampled_from(range(len(FORMS))),
+    st.sampled_from(range(len(FORMS))),
+    st.integers(0, 10**6),
+    st.sampled_from([0.1, 1.0, 12.0]),
+)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -200,7 +216,9 @@ def test_conversions_leave_nothing_behind(dtype):
     model = replace(network()).model
     there = copy.deepcopy(model).to(dtype)
     assert there[0].weight.dtype == dtype
-    np.testing.assert_allclose(there[0].weight[:, 0].double().numpy(), expected(weight_of(there[0])), rtol=0, atol=2 * torch.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        there[0].weight[:, 0].double().numpy(), expected(weight_of(there[0])), rtol=0, atol=2 * torch.finfo(dtype).eps
+    )
     back = there.float()
     with torch.no_grad():
         np.testing.assert_allclose(back[0].weight[:, 0].numpy(), expected(weight_of(back[0])), atol=2e-6)
@@ -455,7 +473,15 @@ def test_hooks_go_on():
 def test_every_geometry_convolves_as_before():
     """More than 800, by a parametrised and a folded convolution, against the plain one with the same weight."""
     x, count = torch.randn(1, 2, 13, 12, generator=torch.Generator().manual_seed(1)), 0
-    axes = ((3, 5, 7), (1, 2, (2, 1)), (0, 2, "same", (1, 3)), (1, 2, (1, 2)), (1, 2), (True, False), ("zeros", "reflect", "circular"))
+    axes = (
+        (3, 5, 7),
+        (1, 2, (2, 1)),
+        (0, 2, "same", (1, 3)),
+        (1, 2, (1, 2)),
+        (1, 2),
+        (True, False),
+        ("zeros", "reflect", "circular"),
+    )
     for size, stride, padding, dilation, multiplier, bias, mode in itertools.product(*axes):
         if padding == "same" and stride != 1:
             padding = 1
@@ -595,7 +621,9 @@ def test_an_optimiser_that_was_there_before_is_told_of():
     gc.collect()
     model = network()
     optimiser = torch.optim.AdamW(model.parameters())
-    with pytest.warns(UserWarning, match=r"1 weights that the network no longer has, such as 0\.weight; the new parameters are 0\.parametriz") as caught:
+    with pytest.warns(
+        UserWarning, match=r"1 weights that the network no longer has, such as 0\.weight; the new parameters are 0\.parametriz"
+    ) as caught:
         done = replace(model, mode="learnable", inplace=True)
     assert caught[0].filename == __file__
     assert done.new_parameters == ("0.parametrizations.weight.0.raw_x", "0.parametrizations.weight.0.raw_y")

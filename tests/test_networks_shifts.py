@@ -96,7 +96,9 @@ def test_shifts_broadcast_and_the_bank_is_the_methods():
     np.testing.assert_array_equal(many[:, 2, 0], shifted_keys("B", -0.5, 1.0, size=5, kind="linear"))
     np.testing.assert_allclose(shifted_keys("B", edge="crop", size=5), key_filters("B", 5), atol=1e-14)
     x, y, gamma = key_parameters("B")[:, 6]
-    np.testing.assert_allclose(shifted_keys("B", size=5, widen=2)[6], ideal_filter(7, 2 * x, 2 * y, gamma=gamma, size=5, edge="exact"))
+    np.testing.assert_allclose(
+        shifted_keys("B", size=5, widen=2)[6], ideal_filter(7, 2 * x, 2 * y, gamma=gamma, size=5, edge="exact")
+    )
 
 
 def test_the_joint_bank_is_its_own_mirror_image():

@@ -120,7 +120,10 @@ def test_a_network_depends_on_its_seed_only():
 
 
 def test_training_twice_gives_the_same_bits(task):
-    runs = [train_single_layers(random_weights([0], 2.0, **SHAPE), "hard-tanh", *task, layers=[0, 2], epochs=2, batch=8) for _ in range(2)]
+    runs = [
+        train_single_layers(random_weights([0], 2.0, **SHAPE), "hard-tanh", *task, layers=[0, 2], epochs=2, batch=8)
+        for _ in range(2)
+    ]
     assert all(torch.equal(runs[0][d], runs[1][d]) for d in (0, 2))
 
 
@@ -128,7 +131,13 @@ def test_a_layer_reports_after_every_epoch(task):
     seen = []
     weights = random_weights([0], 2.0, **SHAPE)
     train_single_layers(
-        weights, "relu", *task, layers=[2], epochs=3, batch=40, on_epoch=lambda e, own: seen.append((e, own[2].detach().clone()))
+        weights,
+        "relu",
+        *task,
+        layers=[2],
+        epochs=3,
+        batch=40,
+        on_epoch=lambda e, own: seen.append((e, own[2].detach().clone())),
     )
     assert [e for e, _ in seen] == [1, 2, 3] and not torch.equal(seen[0][1], seen[2][1])
 
@@ -210,7 +219,11 @@ def test_mean_chi_lies_between_its_bounds(width, share):
 @pytest.mark.parametrize("width, variance, line", [(3, 2.0, True), (10, 3.0, False)])
 def test_the_law_for_relu_is_exact_in_the_mean(width, variance, line):
     weights = random_weights(range(800), variance, depth=3, width=width, inputs=4, dtype=torch.float64)
-    curve = torch.linspace(-1, 1, 150)[:, None] * torch.tensor([[1.0, 2.0, 0.0, 1.0]]) + 0.3 if line else arc([1, 0, 0, 1], [0, 1, 1, 0], 150)
+    curve = (
+        torch.linspace(-1, 1, 150)[:, None] * torch.tensor([[1.0, 2.0, 0.0, 1.0]]) + 0.3
+        if line
+        else arc([1, 0, 0, 1], [0, 1, 1, 0], 150)
+    )
     ratio = layer_lengths(weights, curve.double(), "relu")
     ratio = ratio[:, 1:] / ratio[:, :1]
     law = relu_growth(variance, width) ** np.arange(1, 4)
@@ -273,7 +286,9 @@ def test_only_the_chosen_weights_of_a_block_network_change(rest, learned, free):
 
 def test_block_networks_of_a_seed_differ_in_the_learned_layer_only():
     keys, thawed = key_network(2), key_network(2, learned=[2])
-    differ = {k for (k, a), b in zip(keys.state_dict().items(), thawed.state_dict().values(), strict=True) if not torch.equal(a, b)}
+    differ = {
+        k for (k, a), b in zip(keys.state_dict().items(), thawed.state_dict().values(), strict=True) if not torch.equal(a, b)
+    }
     assert differ == {"stages.0.blocks.1.conv_dw.weight"}
     want = key_filters("B", 7)
     want = SCALE * want / np.sqrt((want**2).sum((1, 2), keepdims=True))
@@ -297,7 +312,10 @@ def test_a_frozen_network_with_all_else_trained_keeps_its_keys():
 def test_lines_with_intervals_and_laws():
     values = np.array([[1.0, 2.0], [3.0, 2.0]])
     fig = layer_lines(
-        {"a": {"run": ([1, 2], values), "law": ([1, 2], [1.0, 4.0])}, "b": {"law": ([1, 2], [2.0, 1.0])}}, xlabel="x", ylabel="y", log=True
+        {"a": {"run": ([1, 2], values), "law": ([1, 2], [1.0, 4.0])}, "b": {"law": ([1, 2], [2.0, 1.0])}},
+        xlabel="x",
+        ylabel="y",
+        log=True,
     )
     lines = fig.axes[0].get_lines()
     assert np.allclose(lines[0].get_ydata(), [2, 2]) and np.allclose(lines[1].get_ydata(), [1, 4])

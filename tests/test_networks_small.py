@@ -61,7 +61,9 @@ def test_every_public_name_is_there():
 
 @pytest.mark.parametrize("package", ["torch", "timm"])
 def test_without_the_extra_one_line_says_what_to_install(package):
-    block = f"import sys, importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == {package!r} else f(n, *a);"
+    block = (
+        f"import sys, importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == {package!r} else f(n, *a);"
+    )
     asked = subprocess.run(
         [sys.executable, "-c", block + "import keyfilters.networks as n\ntry: n.replace\nexcept ImportError as e: print(e)"],
         capture_output=True, text=True,

@@ -124,7 +124,9 @@ def test_nothing_replaced_changes_nothing(family):
     expected = output(model)
     done = replace(model, layers=())
     assert torch.equal(output(done.model), expected) and torch.equal(output(fold(done.model)), expected)
-    assert (done.report.replaced == 0).all() and (done.report.note != "").all() and len(done.report) == len(find_depthwise(model))
+    assert (
+        (done.report.replaced == 0).all() and (done.report.note != "").all() and len(done.report) == len(find_depthwise(model))
+    )
     assert done.matches.layers == []
 
 
@@ -166,7 +168,9 @@ def test_unit_is_the_ideal_filter_with_the_sign_of_the_gain():
     np.testing.assert_allclose(written(done.model), signs[:, None, None] * keys, atol=1e-6)
 
 
-@pytest.mark.parametrize(("mode", "filters"), [("affine", "C2"), ("learnable", "C2"), ("master", "learned"), ("impulse", "impulse")])
+@pytest.mark.parametrize(
+    ("mode", "filters"), [("affine", "C2"), ("learnable", "C2"), ("master", "learned"), ("impulse", "impulse")]
+)
 def test_affine_modes_write_what_the_match_found(sample, mode, filters):
     done = replace(conv(sample), "C2", mode)
     found = match(sample.astype(np.float32), filters).layers[0]
@@ -362,7 +366,10 @@ def spoilt():
         (lambda: replace(network("convnext"), layers="stem"), "no depthwise layer is named 'stem'"),
         (lambda: replace(network("convnext"), layers=[3]), "layers holds 3"),
         (lambda: replace(network("convnext"), seed=-1), "seed is -1"),
-        (lambda: replace(network("convnext"), learned_filters(), "own"), "method is an array: mode 'own' needs idealised filters"),
+        (
+            lambda: replace(network("convnext"), learned_filters(), "own"),
+            "method is an array: mode 'own' needs idealised filters",
+        ),
         (lambda: replace(network("convnext"), "learned", "learnable"), "mode 'learnable' needs idealised filters"),
         (lambda: replace(network("convnext"), np.ones((8, 6, 6))), "method has shape (8, 6, 6)"),
         (lambda: replace(network("convnext"), "B", "affine", share="key"), "share: only mode 'learnable' takes options"),

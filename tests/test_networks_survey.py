@@ -104,7 +104,12 @@ def test_gains_offsets_and_dead_filters_change_nothing():
     rng = np.random.default_rng(0)
     layers = made("keys", rng)
     scaled = [
-        Stack(d.name, np.concatenate([d.filters * rng.uniform(0.5, 3, size=(120, 1, 1)) + rng.normal(size=(120, 1, 1)), np.ones((2, *d.kernel_size))]))
+        Stack(
+            d.name,
+            np.concatenate(
+                [d.filters * rng.uniform(0.5, 3, size=(120, 1, 1)) + rng.normal(size=(120, 1, 1)), np.ones((2, *d.kernel_size))]
+            ),
+        )
         for d in layers
     ]
     one, other = (survey(x, draws=5, bootstrap=50, lines=False) for x in (layers, scaled))

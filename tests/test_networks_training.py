@@ -188,7 +188,9 @@ def test_augmentation_depends_neither_on_workers_nor_on_where_it_starts(tmp_path
 def test_shares_hold_every_image_of_a_batch_once(own, world, passes, rest):
     size = own * world * passes
     plan = Plan(3 * size + rest % size, size, world, passes, 3)
-    steps = [[np.concatenate(list(plan.shares(7, 2, r))[s * passes : (s + 1) * passes]) for r in range(world)] for s in range(3)]
+    steps = [
+        [np.concatenate(list(plan.shares(7, 2, r))[s * passes : (s + 1) * passes]) for r in range(world)] for s in range(3)
+    ]
     expected = order(plan.n, 7, 2)
     for s, shares in enumerate(steps):
         assert len({len(x) for x in shares}) == 1
@@ -302,7 +304,9 @@ def test_rates_decay_from_the_head_down_and_vectors_keep_their_size():
 
 
 def test_a_clipped_gradient_moves_the_weights_no_further():
-    config = dataclasses.replace(BASE, epochs=1, opt="sgd", opt_args={"nesterov": False, "momentum": 0.0}, lr=0.1, weight_decay=0.0, sched="constant")
+    config = dataclasses.replace(
+        BASE, epochs=1, opt="sgd", opt_args={"nesterov": False, "momentum": 0.0}, lr=0.1, weight_decay=0.0, sched="constant"
+    )
     for clip, bound in ((1e-3, True), (None, False)):
         model = tiny()
         before, largest = [weights_of(model)], []
@@ -403,7 +407,14 @@ def test_the_last_two_and_the_best_stay(tmp_path, monkeypatch):
 def test_nothing_that_is_written_names_a_place(tmp_path):
     place = folder(tmp_path / "somewhere" / "pictures")
     config = TrainConfig(
-        model="convnextv2_atto", model_args=SMALL, img_size=32, data=str(place), epochs=1, batch_size=4, device="cpu", ema_decay=0.9
+        model="convnextv2_atto",
+        model_args=SMALL,
+        img_size=32,
+        data=str(place),
+        epochs=1,
+        batch_size=4,
+        device="cpu",
+        ema_decay=0.9,
     )
     train(config, tmp_path / "run")
     for path in (tmp_path / "run").rglob("*"):
@@ -422,7 +433,9 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
         return real(*arguments, **options)
 
     monkeypatch.setattr(checkpointing.torch, "save", full_disk)
-    with pytest.raises(CannotWrite, match="epoch-0002: the checkpoint cannot be written .*No space.*: make room on the disk") as caught:
+    with pytest.raises(
+        CannotWrite, match="epoch-0002: the checkpoint cannot be written .*No space.*: make room on the disk"
+    ) as caught:
         fit(tiny(), images(), images(16), BASE, tmp_path / "run")
     assert "\n" not in str(caught.value) and RunFolder(tmp_path / "run").epochs() == [1]
     # Whoever may read the folder may read all that is in it.
@@ -517,7 +530,7 @@ def test_a_mistake_is_one_line(tmp_path, call, message):
         ({"clip": "x"}, "clip is 'x': expected a finite number, or none"),
         ({"compile": "maybe"}, "compile is 'maybe': expected true or false"),
         ({"compile": "1"}, "compile is 1: expected true or false"),
-        ({"model_args": "depth"}, 'model_args is \'depth\': expected JSON such as {"name": 1}'),
+        ({"model_args": "depth"}, "model_args is 'depth': expected JSON such as {\"name\": 1}"),
         ({"model_args": "[1]"}, r"model_args is \[1\]: expected JSON"),
         ({"model": ""}, "model is '': expected text"),
         ({"sched": "linear"}, "unknown sched 'linear'"),
@@ -558,7 +571,9 @@ def test_every_recipe_resolves():
 
 
 def test_the_recipes_on_the_page_are_those_of_the_table():
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.read_text().splitlines() if line.startswith("| ")
+    ]
     table = {row[0]: row[1:] for row in rows if len(row) == 3}
     for column, name in enumerate(("published-finetune", "published-scratch")):
         config = recipe(name)
@@ -600,7 +615,9 @@ def test_the_published_recipes_run_dry(run, tmp_path):
         ["published-finetune", "--weights", "none", "--replace", "learnable", "--method", "D2"],
         ["published-scratch", "--replace", "unit"],
     ):
-        status, out, _ = run("--recipe", *arguments, *small(place, "--model", "convnextv2_atto"), "-o", tmp_path / "run", "--dry-run")
+        status, out, _ = run(
+            "--recipe", *arguments, *small(place, "--model", "convnextv2_atto"), "-o", tmp_path / "run", "--dry-run"
+        )
         assert status == 0 and "dry run: every phase works" in out
         assert len(re.findall(r"^epoch [12]/2  loss \d", out, re.M)) == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == before
@@ -619,7 +636,10 @@ def test_training_labels_folders_as_evaluation_does(tmp_path, classes):
     for images in (found.train, found.val):
         assert [label for _, label in images] == [int(file.partition("/")[0]) for file in images.files]
     skipped, mapped = found.notes
-    assert "1 files in the folders of classes are no images" in skipped and "the numbers of the 12 folders are those of their classes" in mapped
+    assert (
+        "1 files in the folders of classes are no images" in skipped
+        and "the numbers of the 12 folders are those of their classes" in mapped
+    )
 
 
 @pytest.fixture
@@ -638,7 +658,9 @@ def fashion(monkeypatch):
 def test_the_weights_are_those_of_a_plain_network(run, tmp_path, fashion):
     from keyfilters.networks.zoo.loading import load_model
 
-    config = recipe("fashion-mnist-small", epochs=2, batch_size=32, replace="learnable", device="cpu", warmup_epochs=0.5, ema_decay=0.5)
+    config = recipe(
+        "fashion-mnist-small", epochs=2, batch_size=32, replace="learnable", device="cpu", warmup_epochs=0.5, ema_decay=0.5
+    )
     result = train(config, tmp_path / "run", progress=False)
     plain = load_model("small_convnext", weights=result.weights)
     x = ArrayImages(fashion["test_images"], fashion["test_labels"], plain.mean, plain.std).batch(np.arange(20))[0]
@@ -651,9 +673,24 @@ def test_the_weights_are_those_of_a_plain_network(run, tmp_path, fashion):
 
 def test_the_command_trains_and_goes_on(run, tmp_path, fashion):
     out = tmp_path / "run"
-    arguments = ["--recipe", "fashion-mnist-small", "--set", "batch_size=32", "--set", "device=cpu", "--set", "amp=no", "-o", out]
+    arguments = [
+        "--recipe",
+        "fashion-mnist-small",
+        "--set",
+        "batch_size=32",
+        "--set",
+        "device=cpu",
+        "--set",
+        "amp=no",
+        "-o",
+        out,
+    ]
     status, said, _ = run(*arguments, "--set", "epochs=2")
-    assert status == 0 and len(re.findall(r"^epoch \d/2  loss", said, re.M)) == 2 and "weights.safetensors: weights after epoch 2" in said
+    assert (
+        status == 0
+        and len(re.findall(r"^epoch \d/2  loss", said, re.M)) == 2
+        and "weights.safetensors: weights after epoch 2" in said
+    )
     whole = load_file(out / "weights.safetensors")
     assert run(*arguments, "--set", "epochs=2")[0] == 2
     # The last checkpoint is lost; what is stored is enough to make it again.
@@ -677,8 +714,14 @@ def test_the_command_trains_and_goes_on(run, tmp_path, fashion):
         (["--recipe", "published-scratch", "--data", "DATA", "--model", "convnextv3"], "unknown model 'convnextv3'"),
         (["--recipe", "published-scratch", "--data", "DATA", "--weights", "no.pt"], "no.pt is not there"),
         (["--recipe", "published-scratch", "--data", "DATA", "--replace", "blur"], "unknown mode 'blur'"),
-        (["--recipe", "published-scratch", "--data", "DATA", "--set", "aa=strong"], "aa is 'strong': expected a policy of timm"),
-        (["--recipe", "published-scratch", "--data", "DATA", "--set", "num_classes=1"], "num_classes is 1: expected at least the 2"),
+        (
+            ["--recipe", "published-scratch", "--data", "DATA", "--set", "aa=strong"],
+            "aa is 'strong': expected a policy of timm",
+        ),
+        (
+            ["--recipe", "published-scratch", "--data", "DATA", "--set", "num_classes=1"],
+            "num_classes is 1: expected at least the 2",
+        ),
         (["--recipe", "published-scratch", "--data", "DATA"], "has 4 images: expected at least one batch of 4096"),
         (["--recipe", "published-scratch", "--set", "epochs"], "--set 'epochs': expected KEY=VALUE"),
         (["--resume"], "holds no training to resume"),
@@ -696,7 +739,9 @@ def test_a_wrong_option_is_one_line(run, tmp_path, monkeypatch, arguments, messa
 
 def test_resuming_asks_for_the_places_that_are_not_stored(run, tmp_path):
     place = folder(tmp_path / "pictures")
-    arguments = small(place, "--model", "convnextv2_atto", "--set", "batch_size=4", "--set", "epochs=1", "--set", "warmup_epochs=0")
+    arguments = small(
+        place, "--model", "convnextv2_atto", "--set", "batch_size=4", "--set", "epochs=1", "--set", "warmup_epochs=0"
+    )
     assert run("--recipe", "published-scratch", *arguments, "-o", tmp_path / "run", "--set", "device_batch=none")[0] == 0
     status, _, err = run("--resume", "-o", tmp_path / "run")
     assert status == 2 and "was trained with data pictures; say where it is: --data PATH" in err
@@ -761,7 +806,9 @@ def test_an_unreadable_image_is_one_line(run, tmp_path):
     place = folder(tmp_path / "pictures")
     broken = place / "train" / "n00000000" / "2.png"
     broken.write_bytes(broken.read_bytes()[:40])
-    status, _, err = run("--recipe", "published-scratch", *small(place, "--model", "convnextv2_atto"), "-o", tmp_path / "run", "--dry-run")
+    status, _, err = run(
+        "--recipe", "published-scratch", *small(place, "--model", "convnextv2_atto"), "-o", tmp_path / "run", "--dry-run"
+    )
     assert status == 2 and str(broken) in err and "\n" not in err
 
 

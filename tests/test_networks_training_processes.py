@@ -55,7 +55,9 @@ KILLED = TrainConfig(
     epochs=4, batch_size=8, lr=0.02, device="cpu", mixup=0.8, cutmix=1.0, smoothing=0.1, hflip=0.5, shift=1, ema_decay=0.9, clip=1.0,
     amp="bf16", channels_last=True,
 )  # fmt: skip
-KILLED_SCRIPT = START + """
+KILLED_SCRIPT = (
+    START
+    + """
 import torch; torch.set_num_threads(1)
 from training_samples import images, tiny
 from keyfilters.networks.training.recipes import TrainConfig
@@ -65,6 +67,7 @@ def say(done, loss, model):
     print(done, flush=True); sys.stdin.readline()
 fit(tiny(0.3), images(), images(32, 1), TrainConfig().updated(RECORD), sys.argv[1], on_step=say)
 """
+)
 
 
 def test_a_training_that_is_killed_goes_on_to_the_same_weights(tmp_path):
@@ -73,7 +76,11 @@ def test_a_training_that_is_killed_goes_on_to_the_same_weights(tmp_path):
     step = random.SystemRandom().randrange(7, 24)
     script = KILLED_SCRIPT.replace("RECORD", repr(KILLED.record()))
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "cut")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+        [sys.executable, "-c", script, str(tmp_path / "cut")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
     )
     with process:
         for line in process.stdout:
@@ -97,12 +104,17 @@ def test_a_training_that_is_killed_goes_on_to_the_same_weights(tmp_path):
 COMMON = {"epochs": 2, "batch_size": 16, "device": "cpu"}
 SHARED = {
     # In float64 only rounding separates them; Adam would divide it by itself where a gradient is zero.
-    "sgd": ({"opt": "sgd", "lr": 0.1, "clip": 1.0, "mixup": 0.8, "cutmix": 1.0, "hflip": 0.5, "shift": 1, "ema_decay": 0.9}, 0.0),
+    "sgd": (
+        {"opt": "sgd", "lr": 0.1, "clip": 1.0, "mixup": 0.8, "cutmix": 1.0, "hflip": 0.5, "shift": 1, "ema_decay": 0.9},
+        0.0,
+    ),
     "adamw": ({"opt": "adamw", "lr": 0.01, "opt_args": {"eps": 1e-4}, "smoothing": 0.1, "device_batch": 4}, 0.0),
     # Drop path draws for each part of a batch: two passes of one process are the two processes.
     "drop path": ({"opt": "sgd", "lr": 0.1, "channels_last": True, "sched": "constant"}, 0.4),
 }
-SHARED_SCRIPT = START + """
+SHARED_SCRIPT = (
+    START
+    + """
 import os, torch; torch.set_num_threads(1)
 from training_samples import images, tiny
 from keyfilters.networks.training.recipes import TrainConfig
@@ -143,6 +155,7 @@ except ValueError as error:
     print(f"rank {rank}: {error}", flush=True)
 torch.distributed.destroy_process_group()
 """
+)
 
 
 def test_two_processes_compute_what_one_does(tmp_path):
@@ -153,7 +166,9 @@ def test_two_processes_compute_what_one_does(tmp_path):
     assert done.returncode == 0, done.stderr
     for name, (settings, drop) in cases.items():
         passes = {"device_batch": 8} if name == "drop path" else {}
-        one = fit(tiny(drop, torch.float64), images(), images(33, 1), TrainConfig(**settings | passes), tmp_path / f"one {name}")
+        one = fit(
+            tiny(drop, torch.float64), images(), images(33, 1), TrainConfig(**settings | passes), tmp_path / f"one {name}"
+        )
         two = load_file(tmp_path / name / "weights.safetensors")
         start = tiny(drop, torch.float64).state_dict()
         for key, value in load_file(one.weights).items():
@@ -179,6 +194,9 @@ def test_the_command_under_torchrun_speaks_with_one_voice(tmp_path):
     done = launch(arguments, module="keyfilters.cli")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2", "dry run: every phase works; nothing was kept"], lines
+    assert [line.split("  ")[0] for line in lines] == [
+        "epoch 1/2",
+        "epoch 2/2",
+        "dry run: every phase works; nothing was kept",
+    ], lines
     assert not (tmp_path / "run").exists()
-

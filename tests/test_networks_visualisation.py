@@ -129,7 +129,9 @@ def test_projection_onto_the_bound(seed, limit):
     torch.testing.assert_close(once * before[:, None], x * norms[:, None])  # the hue stays
     torch.testing.assert_close(r.project(once, limit), once)
     other = r.project(images(2, seed + 1), limit)
-    assert ((once - other).norm() <= (x - images(2, seed + 1)).norm() * (1 + 1e-12)).all()  # as any projection onto a convex set
+    assert (
+        (once - other).norm() <= (x - images(2, seed + 1)).norm() * (1 + 1e-12)
+    ).all()  # as any projection onto a convex set
 
 
 @settings(max_examples=30, deadline=None)
@@ -337,10 +339,16 @@ def model_with_a_spare():
         (lambda: fused(Backwards().double().eval(), images()), "does not run its layers in the order"),
         (lambda: maximise(network(), "nine", [0], None, size=SIZE), "unknown layer 'nine'"),
         (lambda: maximise(network(), "3", [6], None, size=SIZE), "unknown unit 6 of layer '3': expected integers from 0 to 5"),
-        (lambda: maximise(network(), "7", [-1], None, size=SIZE), "unknown unit -1 of layer '7': expected integers from 0 to 4"),
+        (
+            lambda: maximise(network(), "7", [-1], None, size=SIZE),
+            "unknown unit -1 of layer '7': expected integers from 0 to 4",
+        ),
         (lambda: maximise(network(), "3", [True], None, size=SIZE), "unknown unit True"),
         (lambda: maximise(network(), "3", [], None, size=SIZE), "there are no units"),
-        (lambda: maximise(network(), "3", [0], None, recipe="some", size=SIZE), "unknown recipe 'some': expected one of nothing"),
+        (
+            lambda: maximise(network(), "3", [0], None, recipe="some", size=SIZE),
+            "unknown recipe 'some': expected one of nothing",
+        ),
         (lambda: maximise(network(), "3", [0], None, size=0), "size is 0: expected an integer of at least 2"),
         (lambda: channels_of(network(), "3", "a", SIZE), "unknown unit 'a'"),
         (lambda: baseline(network(), images(1), "3"), "there are 1 images: expected at least 2"),

@@ -75,7 +75,9 @@ def test_a_file_in_the_networks_own_names(tmp_path, atto, suffix):
     write_weights(atto, path) if suffix == ".safetensors" else torch.save(atto, path)
     loaded = load_model(ATTO, weights=path)
     assert equal(loaded.model.state_dict(), atto)
-    assert not loaded.model.training and loaded.source == f"file: {path}" and not [n for n in loaded.notes if "epsilon" not in n]
+    assert (
+        not loaded.model.training and loaded.source == f"file: {path}" and not [n for n in loaded.notes if "epsilon" not in n]
+    )
     assert loaded.num_classes == 1000 and loaded.input_size == (3, 224, 224)
 
 
@@ -91,7 +93,9 @@ def test_facebooks_names_are_those_of_the_published_files(atto):
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_facebooks_format_as_timm_takes_it(tmp_path, atto, suffix):
     path, theirs = tmp_path / f"fb{suffix}", facebook(atto)
-    write_weights(theirs, path) if suffix == ".safetensors" else torch.save({"model": theirs, "args": argparse.Namespace(lr=1.0)}, path)
+    write_weights(theirs, path) if suffix == ".safetensors" else torch.save(
+        {"model": theirs, "args": argparse.Namespace(lr=1.0)}, path
+    )
     loaded = load_model(ATTO, weights=str(path))
     by_timm = timm.create_model(ATTO, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
     assert equal(loaded.model.state_dict(), atto) and equal(by_timm.state_dict(), atto)
@@ -103,7 +107,10 @@ def test_weights_of_pretraining_have_no_head(tmp_path, atto):
     loaded = load_model(ATTO, weights=path, num_classes=7)
     state = loaded.model.state_dict()
     assert loaded.num_classes == 7 and "no classifier" in loaded.notes[0]
-    assert equal({n: v for n, v in state.items() if not n.startswith("head.")}, {n: v for n, v in atto.items() if not n.startswith("head.")})
+    assert equal(
+        {n: v for n, v in state.items() if not n.startswith("head.")},
+        {n: v for n, v in atto.items() if not n.startswith("head.")},
+    )
     headless = load_model(f"{ATTO}.fcmae", weights=path)
     assert headless.num_classes == 0 and not [n for n in headless.notes if "epsilon" not in n]
 
@@ -112,7 +119,10 @@ def test_a_file_of_another_size_says_which(tmp_path, atto):
     path = tmp_path / "fb.pt"
     torch.save({"model": facebook(atto)}, path)
     text = message(lambda: load_model("convnextv2_femto", weights=path))
-    assert f"{path} does not fit convnextv2_femto (it is of a ConvNeXt V2 with depths (2, 2, 6, 2) and 40 channels behind the stem)" in text
+    assert (
+        f"{path} does not fit convnextv2_femto (it is of a ConvNeXt V2 with depths (2, 2, 6, 2) and 40 channels behind the stem)"
+        in text
+    )
     assert "does not fit resnet18" in message(lambda: load_model("resnet18", weights=path))
 
 
@@ -191,7 +201,11 @@ def test_a_malicious_pickle_is_refused_before_it_runs(tmp_path, way, suffix):
     path, trace = tmp_path / f"weights{suffix}", tmp_path / "it-ran"
     pickled(path, {"model": {"a": torch.zeros(1)}, "extra": Payload(trace)}, way)
     # The file is a working attack: unpickled in another process it does what it says.
-    load = f"torch.load({str(path)!r}, weights_only=False)" if way in ("zip", "legacy") else f"pickle.load(open({str(path)!r}, 'rb'))"
+    load = (
+        f"torch.load({str(path)!r}, weights_only=False)"
+        if way in ("zip", "legacy")
+        else f"pickle.load(open({str(path)!r}, 'rb'))"
+    )
     if suffix == ".pth" and way in ("zip", "4"):
         subprocess.run([sys.executable, "-W", "ignore", "-c", f"import pickle, torch; {load}"], check=True, timeout=WATCHDOG)
         assert trace.exists()
@@ -254,7 +268,14 @@ def test_what_is_no_file_of_weights(tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
 def test_weights_that_are_no_numbers(tmp_path, bad, dtype):
     path = tmp_path / "nan.safetensors"
-    write_weights({"good": torch.ones(3, dtype=dtype), "stem.bias": torch.tensor([0, bad], dtype=dtype), "z": torch.tensor(bad, dtype=dtype)}, path)
+    write_weights(
+        {
+            "good": torch.ones(3, dtype=dtype),
+            "stem.bias": torch.tensor([0, bad], dtype=dtype),
+            "z": torch.tensor(bad, dtype=dtype),
+        },
+        path,
+    )
     assert f"{path} holds NaN or infinity in stem.bias and 1 more" in message(lambda: load_model(ATTO, weights=path))
 
 
@@ -266,7 +287,10 @@ def test_wrong_shapes_names_and_counts_are_told(tmp_path, atto):
     path = tmp_path / "odd.safetensors"
     write_weights(state, path)
     text = message(lambda: load_model(ATTO, weights=path))
-    assert f"{path} does not fit {ATTO}: of its tensors 1 of another shape (stem.0.weight (40, 1, 4, 4) instead of (40, 3, 4, 4))" in text
+    assert (
+        f"{path} does not fit {ATTO}: of its tensors 1 of another shape (stem.0.weight (40, 1, 4, 4) instead of (40, 3, 4, 4))"
+        in text
+    )
     assert "2 missing (stem.0.bias, stages.0.blocks.0.conv_dw.bias)" in text and "1 unexpected (surplus)" in text
 
 
@@ -343,7 +367,9 @@ def hub_process(folder, timeout=5.0, **settings):
     """Ask for hub weights in a process of its own, whose caches are empty; the time limit is the watchdog."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
     environment |= {"HF_HOME": str(folder / "hf"), "TORCH_HOME": str(folder / "torch"), "OMP_NUM_THREADS": "1", **settings}
-    return subprocess.run([sys.executable, "-c", CODE, str(timeout)], env=environment, capture_output=True, text=True, timeout=WATCHDOG)
+    return subprocess.run(
+        [sys.executable, "-c", CODE, str(timeout)], env=environment, capture_output=True, text=True, timeout=WATCHDOG
+    )
 
 
 @pytest.fixture
@@ -470,7 +496,15 @@ def test_a_hub_that_has_no_such_file(tmp_path, small_hub):
 
 def test_what_is_written_is_read_again(tmp_path):
     base = torch.arange(12.0).reshape(3, 4)
-    state = {"tied": base, "again": base, "transposed": base.T, "row": base[1], "scalar": torch.tensor(3), "half": base.half(), "none": base[:0]}
+    state = {
+        "tied": base,
+        "again": base,
+        "transposed": base.T,
+        "row": base[1],
+        "scalar": torch.tensor(3),
+        "half": base.half(),
+        "none": base[:0],
+    }
     write_weights(state, tmp_path / "s.safetensors", {"epoch": 3, "who": "me"})
     assert equal(read_weights(tmp_path / "s.safetensors"), state)
     assert read_metadata(tmp_path / "s.safetensors") == {"format": "pt", "epoch": "3", "who": "me"}
@@ -494,7 +528,9 @@ def test_the_same_weights_are_the_same_bytes_in_every_process(tmp_path):
     # The order of a set follows the seed of the hashes, another one in every process.
     for seed in ("1", "2"):
         path = tmp_path / f"{seed}.safetensors"
-        subprocess.run([sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, timeout=WATCHDOG)
+        subprocess.run(
+            [sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, timeout=WATCHDOG
+        )
         sums.add(hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(sums) == 1
     assert list(read_metadata(path)) and equal(read_weights(path), {n: torch.arange(5.0) for n in "cabd"})

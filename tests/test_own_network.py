@@ -102,7 +102,10 @@ def test_files_are_inspected(place, monkeypatch, capsys):
     for line in blocks("sh")[1].strip().splitlines():
         assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
         answers.append(" ".join(capsys.readouterr().out.split()))
-    explained = [text.split(" % of the 1840 filters in 12 layers of mine.")[0] for text in (answers[0], answers[1], answers[3], answers[4])]
+    explained = [
+        text.split(" % of the 1840 filters in 12 layers of mine.")[0]
+        for text in (answers[0], answers[1], answers[3], answers[4])
+    ]
     assert explained[0].startswith("The 8 keys explain ") and len(set(explained)) == 1
     assert (place / "file.html").is_file()
     assert (place / "both.csv").read_text(encoding="utf-8").count("\n") == 25

@@ -6,14 +6,29 @@ from urllib.parse import urlsplit
 
 import pytest
 from lxml import html as lxml_html
-from pages import DESKTOP, KINDS, KINDS_OF_TEXT, MODES, PAGES, PHONE, ROOT, SHOWN, WIDTHS, Visitor, faults, pages_of_the_contents
+from pages import (
+    DESKTOP,
+    KINDS,
+    KINDS_OF_TEXT,
+    MODES,
+    PAGES,
+    PHONE,
+    ROOT,
+    SHOWN,
+    WIDTHS,
+    Visitor,
+    faults,
+    pages_of_the_contents,
+)
 
 import browser as chromium
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
 each_width = pytest.mark.parametrize("width", WIDTHS, ids=lambda width: f"{width}px")
-long_but_for_kinds = pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in PAGES])
+long_but_for_kinds = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.slow) for name in PAGES]
+)
 
 
 @pytest.fixture(scope="session")

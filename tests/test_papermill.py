@@ -40,7 +40,9 @@ def from_wheel(shared_folder, once):
     def run(folder, *arguments):
         return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
-    where = run(shared_folder, "-c", "import keyfilters, keyfilters_book; print(keyfilters.__file__, keyfilters_book.__file__)").stdout.split()
+    where = run(
+        shared_folder, "-c", "import keyfilters, keyfilters_book; print(keyfilters.__file__, keyfilters_book.__file__)"
+    ).stdout.split()
     assert len(where) == 2 and all(Path(file).is_relative_to(place) for file in where)
     assert {path.name for path in place.iterdir() if not path.name.endswith(".dist-info")} == {"keyfilters", "keyfilters_book"}
     assert not (place / "keyfilters" / "keyfilters_book").exists() and (place / "keyfilters_book" / "LICENSE").is_file()

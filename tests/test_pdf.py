@@ -31,7 +31,9 @@ def small(tmp_path):
     (project.package / "data").mkdir(parents=True)
     (project.book / "print" / "print.css").write_text("body { color: black; }")
     (project.book / "_static" / "eight-filters.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    project.config.write_text("title: A book\nauthor: nobody\ncopyright: '2026'\nrepository:\n  url: https://example.org/book\n")
+    project.config.write_text(
+        "title: A book\nauthor: nobody\ncopyright: '2026'\nrepository:\n  url: https://example.org/book\n"
+    )
     (project.book / "_toc.yml").write_text(
         "root: index\nparts:\n  - caption: Part one\n    chapters:\n      - file: notebooks/one\n      - file: interactive\n"
     )
@@ -42,13 +44,18 @@ def small(tmp_path):
     body = '<p><a href="notebooks/one.html#fig">Figure 1</a> <a href="interactive.html">shape</a> <a href="_downloads/x.csv">CSV</a></p>'
     (project.html / "index.html").write_text(PAGE.format(title="Front", body=body))
     body = '<figure id="fig"><img src="../_images/x.png" alt="x"></figure><details><summary>Show</summary><pre>code</pre></details>'
-    (project.html / "notebooks" / "one.html").write_text(PAGE.format(title="Keys", body=body + '<a href="../index.html">front</a>'))
+    (project.html / "notebooks" / "one.html").write_text(
+        PAGE.format(title="Keys", body=body + '<a href="../index.html">front</a>')
+    )
     (project.html / "interactive.html").write_text(PAGE.format(title="Shape", body=""))
     return project
 
 
 def test_pages_stand_in_the_order_of_the_contents_with_chapter_numbers(small):
-    assert [(p.name, p.part, p.chapter) for p in printed_pages(small)] == [("index", "", None), ("notebooks/one", "Part one", 1)]
+    assert [(p.name, p.part, p.chapter) for p in printed_pages(small)] == [
+        ("index", "", None),
+        ("notebooks/one", "Part one", 1),
+    ]
 
 
 def test_links_lead_to_places_of_the_same_document(small):
@@ -88,10 +95,14 @@ def test_what_is_too_wide_shrinks_and_a_cut_line_is_named(running):
         wide = "<td>" + "</td><td style='white-space: nowrap'>".join(["long long words"] * 12) + "</td>"
         tab.set_content(f"<main><div><table><tr>{wide}</tr></table></div></main>")
         assert fit(tab) == []
-        tab.set_content("<main><section class='page' id='p'><pre style='overflow: hidden'>" + "x" * 400 + "</pre></section></main>")
+        tab.set_content(
+            "<main><section class='page' id='p'><pre style='overflow: hidden'>" + "x" * 400 + "</pre></section></main>"
+        )
         (cut,) = fit(tab)
         assert cut.startswith("pre. in p: xxx")
-        tab.set_content(f"<main><section class='page' id='p'><pre style='white-space: pre-wrap; overflow-wrap: anywhere'>{'x' * 400}</pre></section></main>")
+        tab.set_content(
+            f"<main><section class='page' id='p'><pre style='white-space: pre-wrap; overflow-wrap: anywhere'>{'x' * 400}</pre></section></main>"
+        )
         assert fit(tab) == []
     finally:
         tab.close()

@@ -81,7 +81,11 @@ def test_what_the_book_does_not_have_is_named(source):
 
 def cells():
     figure = v4.new_code_cell("page.figure(fig, 'fig-a', data=x)", execution_count=2)
-    figure.metadata = {"tags": ["hide-input"], "mystnb": {"figure": {"name": "fig-a", "caption": "By {eq}`eq-a`."}}, "papermill": {"x": 1}}
+    figure.metadata = {
+        "tags": ["hide-input"],
+        "mystnb": {"figure": {"name": "fig-a", "caption": "By {eq}`eq-a`."}},
+        "papermill": {"x": 1},
+    }
     figure.outputs = [v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "figure"})]
     table = v4.new_code_cell("page.table(...)", execution_count=3)
     glued = {"application/papermill.record/text/plain": "'1.50'"}
@@ -97,9 +101,13 @@ def cells():
         figure,
         table,
         v4.new_markdown_cell(TEXT),
-        v4.new_code_cell("from keyfilters_book.exercises.a import check_5_1\n\nanswer = ...\ncheck_5_1(answer)", execution_count=4),
+        v4.new_code_cell(
+            "from keyfilters_book.exercises.a import check_5_1\n\nanswer = ...\ncheck_5_1(answer)", execution_count=4
+        ),
         v4.new_markdown_cell(":::{solution-start} ex-a-1\n:class: dropdown\n:::\n\nThe secret is two."),
-        v4.new_code_cell("assert check_5_1(2)", execution_count=5, outputs=[v4.new_output("stream", text="Exercise 5.1: right.\n")]),
+        v4.new_code_cell(
+            "assert check_5_1(2)", execution_count=5, outputs=[v4.new_output("stream", text="Exercise 5.1: right.\n")]
+        ),
         v4.new_markdown_cell(":::{solution-end}\n:::\n\n## Summary\n\nDone."),
     ]
 

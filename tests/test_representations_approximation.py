@@ -60,7 +60,9 @@ def test_pixels_agree_with_counting_points():
 def test_a_disc_has_the_area_of_a_disc():
     disc = Star((0.5, 0.5), 0.25, ())
     assert coverage(disc, 64).mean() == pytest.approx(np.pi / 16, abs=1e-5)
-    assert np.array_equal(coverage(disc, 64), coverage(disc, 64)[::-1]) or np.allclose(coverage(disc, 64), coverage(disc, 64)[::-1], atol=1e-12)
+    assert np.array_equal(coverage(disc, 64), coverage(disc, 64)[::-1]) or np.allclose(
+        coverage(disc, 64), coverage(disc, 64)[::-1], atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -138,7 +140,9 @@ def test_the_theorem_has_a_flatter_local_slope():
     assert np.abs(slopes - (-2 + 3 / np.log(middles))).max() < 0.02
 
 
-@pytest.mark.parametrize(("name", "kind", "coarsest", "tolerance"), [("curvelet", "curvelets", 1, 0.1), ("sym8", "wavelets", 0, 0.1)])
+@pytest.mark.parametrize(
+    ("name", "kind", "coarsest", "tolerance"), [("curvelet", "curvelets", 1, 0.1), ("sym8", "wavelets", 0, 0.1)]
+)
 def test_octaves_have_the_slopes_of_the_theory(name, kind, coarsest, tolerance):
     f = frame(name, 1024)
     slopes = np.mean([octave_slopes(octave_statistics(f, cartoon(1024, seed)), coarsest) for seed in range(3)], axis=0)
@@ -263,7 +267,9 @@ def test_partitions_draw_every_border():
 
 def test_curves_and_guides_are_drawn_on_their_axes():
     x = np.array([1.0, 2.0, 4.0])
-    fig = drawn.log_curves({"p": {"a": (x, 1 / x), "b": (x, 2 / x)}}, xlabel="n", ylabel="e", guides=[("1/n", x, 3 / x)], marked={"p": (1, 2)})
+    fig = drawn.log_curves(
+        {"p": {"a": (x, 1 / x), "b": (x, 2 / x)}}, xlabel="n", ylabel="e", guides=[("1/n", x, 3 / x)], marked={"p": (1, 2)}
+    )
     (ax,) = fig.axes
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert [line.get_ydata()[0] for line in ax.lines] == [1, 2, 3] and ax.texts[0].get_text() == "1/n"

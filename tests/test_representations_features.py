@@ -72,7 +72,12 @@ def test_curvelets_of_the_package():
 
     x = images(1)
     padded = np.pad(x, ((0, 0), (2, 2), (2, 2)))
-    bands = [b for s in UDCT((32, 32), angular_wedges_config=np.array([[3, 3], [6, 6]])).forward(padded[0].astype(float)) for d in s for b in d]
+    bands = [
+        b
+        for s in UDCT((32, 32), angular_wedges_config=np.array([[3, 3], [6, 6]])).forward(padded[0].astype(float))
+        for d in s
+        for b in d
+    ]
     ours = multiscale.curvelet_maps(padded)
     assert len(bands) == len(ours) == 19
     assert all(np.allclose(a, b[0, 0], atol=1e-5) for a, b in zip(bands, ours, strict=True))
@@ -92,7 +97,16 @@ def test_banks_have_unit_norm_and_are_what_they_say():
     for name in banks.BANKS:
         assert np.allclose((banks.bank(name) ** 2).sum(axis=(1, 2)), 1)
     learned, ideal = (banks.bank(name).reshape(8, -1) for name in ("learned", "ideal"))
-    assert np.allclose(np.abs(np.einsum("ij,ij->i", learned, learned_filters().reshape(8, -1) / np.linalg.norm(learned_filters().reshape(8, -1), axis=1)[:, None])), 1)
+    assert np.allclose(
+        np.abs(
+            np.einsum(
+                "ij,ij->i",
+                learned,
+                learned_filters().reshape(8, -1) / np.linalg.norm(learned_filters().reshape(8, -1), axis=1)[:, None],
+            )
+        ),
+        1,
+    )
     assert (np.abs(np.einsum("ij,ij->i", learned, ideal)) > 0.4).all()
     assert not np.allclose(banks.bank("random", seed=0), banks.bank("random", seed=1))
 

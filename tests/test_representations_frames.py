@@ -90,7 +90,9 @@ def test_the_fourier_basis_holds_cosines_and_sines():
         assert np.sum(np.abs(c) > 1e-9) == 1 and np.abs(c).max() == pytest.approx(32 / np.sqrt(2))
 
 
-@pytest.mark.parametrize(("kwargs", "tight"), [({}, True), ({"high_frequency_mode": "wavelet"}, False), ({"window_overlap": 0.15}, False)])
+@pytest.mark.parametrize(
+    ("kwargs", "tight"), [({}, True), ({"high_frequency_mode": "wavelet"}, False), ({"window_overlap": 0.15}, False)]
+)
 def test_the_package_is_tight_with_its_default_windows_only(kwargs, tight):
     from curvelets.numpy import UDCT
 

@@ -39,7 +39,9 @@ def noise_of(dictionary, draws, size, seed=0):
 @pytest.mark.parametrize("dictionaries, active", [([WAVES], 2), (TWO, 1), (SHIFTS, 1), (SHIFTS, 2)])
 def test_every_covered_draw_is_found_with_the_threshold_and_error_of_the_guarantee(kind, dictionaries, active):
     noise = 0.0005
-    codes = random_codes(dictionaries, active, 40, ratio=1.0 if dictionaries is SHIFTS else 0.95, signs="positive" if kind == "relu" else "mixed")
+    codes = random_codes(
+        dictionaries, active, 40, ratio=1.0 if dictionaries is SHIFTS else 0.95, signs="positive" if kind == "relu" else "mixed"
+    )
     y = dictionaries[0].atoms @ codes[0] + noise_of(dictionaries[0], 40, noise)
     sure = thresholding_guarantee(codes, dictionaries, kind, noise)
     estimates = layered_thresholding(y, dictionaries, kind, thresholds=[layer.setting for layer in sure])

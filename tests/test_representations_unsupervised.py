@@ -138,7 +138,12 @@ def drawn_shapes(count, tuned, seed=0):
     """Shapes well inside of an 11 x 11 patch; with about half a cycle within a standard deviation."""
     rng = np.random.default_rng(seed)
     shapes = np.column_stack(
-        [rng.uniform(-1.5, 1.5, (count, 2)), rng.uniform(0, np.pi, count), rng.uniform(1.2, 2, count), rng.uniform(1.3, 2.2, count)]
+        [
+            rng.uniform(-1.5, 1.5, (count, 2)),
+            rng.uniform(0, np.pi, count),
+            rng.uniform(1.2, 2, count),
+            rng.uniform(1.3, 2.2, count),
+        ]
     )
     return np.column_stack([shapes, rng.uniform(0.35, 0.6, count) / shapes[:, 3]]) if tuned else shapes
 
@@ -250,7 +255,9 @@ def test_grey_filters_have_no_chroma_and_opponent_ones_nothing_else():
 
 
 def test_recentred_moves_a_blob_to_the_middle_and_shrunk_keeps_constants():
-    h = gabor.columns("derivative 0", np.array([[1.5, -2.0, 0, 1.2, 1.2], [-1, 0.5, 0, 1.2, 1.2]]), 11)[..., 0].reshape(-1, 11, 11)
+    h = gabor.columns("derivative 0", np.array([[1.5, -2.0, 0, 1.2, 1.2], [-1, 0.5, 0, 1.2, 1.2]]), 11)[..., 0].reshape(
+        -1, 11, 11
+    )
     moved = recentred(h, [(1.5, -2.0), (-1, 0.5)])
     middle = gabor.columns("derivative 0", [0, 0, 0, 1.2, 1.2], 7)[:, 0].reshape(7, 7)
     assert np.allclose(moved, middle, atol=0.02)

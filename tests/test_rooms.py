@@ -30,7 +30,9 @@ for found in pkgutil.walk_packages(keyfilters.__path__, "keyfilters."):
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)
 """
-    done = subprocess.run([sys.executable, "-W", "error::DeprecationWarning:keyfilters", "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:keyfilters", "-c", code], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -65,7 +67,9 @@ assert page.__spec__.name == page.__name__ == "keyfilters_book.page"
 
 
 def test_figures_of_chapters_are_found_under_their_old_names():
-    with pytest.warns(DeprecationWarning, match="^keyfilters.figures.spread_panels is now keyfilters_book.figures.spread_panels"):
+    with pytest.warns(
+        DeprecationWarning, match="^keyfilters.figures.spread_panels is now keyfilters_book.figures.spread_panels"
+    ):
         assert keyfilters.figures.spread_panels is keyfilters_book.figures.spread_panels
     with pytest.raises(AttributeError, match="no attribute 'spread_panel'"):
         keyfilters.figures.spread_panel

@@ -12,7 +12,18 @@ from each import each
 from keyfilters.filters import KEYS
 from keyfilters.fitting.grid import published_windows
 from keyfilters.published import verdicts as room
-from keyfilters.published import DEVIATES, EQUAL, WITHIN, counts, known_deviations, problems, published, rerun, scorecard, verdict
+from keyfilters.published import (
+    DEVIATES,
+    EQUAL,
+    WITHIN,
+    counts,
+    known_deviations,
+    problems,
+    published,
+    rerun,
+    scorecard,
+    verdict,
+)
 from keyfilters.published.reproduce import REPRODUCE, Row, grids_of
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

@@ -29,7 +29,9 @@ def test_every_slide_has_notes_and_no_typed_result(deck):
     for slide in parse_deck((ROOT / "book" / "slides" / f"{deck}.md").read_text(encoding="utf-8")):
         assert slide.notes, slide.name
         # Results come from the run: in what a slide says there is no decimal number but scales that are set.
-        said = re.sub(r"\{glue:text\}`[^`]*`|\$[^$]*\$|\([^)]*#key[^)]*\)|\]\([^)]*\)|CC BY 4\.0|layer 5\.0|in 2\.0", "", slide.body)
+        said = re.sub(
+            r"\{glue:text\}`[^`]*`|\$[^$]*\$|\([^)]*#key[^)]*\)|\]\([^)]*\)|CC BY 4\.0|layer 5\.0|in 2\.0", "", slide.body
+        )
         assert not re.search(r"\d\.\d", said), (slide.name, re.findall(r"\S*\d\.\d\S*", said))
 
 
@@ -105,7 +107,14 @@ LOOK = r"""() => {
     "deck, protocol, mode",
     [
         # Each deck once, and one of them in the other way; the rest are among the long tests.
-        pytest.param(deck, protocol, mode, marks=() if (protocol, mode) == ("http", "light") or (deck, protocol, mode) == (DECKS[0], "file", "dark") else pytest.mark.slow)
+        pytest.param(
+            deck,
+            protocol,
+            mode,
+            marks=()
+            if (protocol, mode) == ("http", "light") or (deck, protocol, mode) == (DECKS[0], "file", "dark")
+            else pytest.mark.slow,
+        )
         for deck in DECKS
         for protocol in ("http", "file")
         for mode in ("light", "dark")

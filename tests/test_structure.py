@@ -92,7 +92,10 @@ def test_permutations_keep_the_values_and_what_they_should(keep):
         (lambda h: structure.odd_share(h, 0, 0.3), "centre is 0.3: expected a multiple of 1/2"),
         (lambda h: structure.mirror_correlation(h, "x"), "axis is 'x': expected 0"),
         (lambda h: structure.permuted_filters(h, 0), "count is 0: expected an integer of at least 1"),
-        (lambda h: structure.permuted_filters(h, 2, keep="all"), "unknown keep 'all': expected one of none, two largest, rings"),
+        (
+            lambda h: structure.permuted_filters(h, 2, keep="all"),
+            "unknown keep 'all': expected one of none, two largest, rings",
+        ),
         (lambda h: structure.rank_one_energy(h[:2]), r"filter has shape \(2, 7\)"),
     ],
 )

@@ -91,8 +91,13 @@ def test_everything_is_in_the_archive(archives, name):
         for address in re.findall(r'(?:src|href)="([^"#?]+)', deck):
             if not address.startswith("https://"):
                 assert address.replace("../", "") in files or f"slides/{address}" in files, address
-        assert ("<aside class=\"notes\">" in deck) == ARCHIVES[name], "the speaker's notes have the answers"
-    assert files["LICENSE"] and files["LICENSE-CC-BY-4.0.md"] and "keyfilters[" in files["requirements.txt"].decode() and "\nkeyfilters-book @ " in files["requirements.txt"].decode()
+        assert ('<aside class="notes">' in deck) == ARCHIVES[name], "the speaker's notes have the answers"
+    assert (
+        files["LICENSE"]
+        and files["LICENSE-CC-BY-4.0.md"]
+        and "keyfilters[" in files["requirements.txt"].decode()
+        and "\nkeyfilters-book @ " in files["requirements.txt"].decode()
+    )
     readme = files["README.md"].decode()
     assert not re.search(r"\{[a-z]+\}", readme)
     for entry in ENTRIES:
@@ -129,7 +134,9 @@ def test_no_solution_is_in_the_students_set(archives, entry):
     assert "Solution" not in texts[0]
     assert not any(cell.get("outputs") for cell in students.cells)
     # An exercise is there with its text in both.
-    count = sum("{exercise}" in line for cell in source.cells for line in cell.source.split("\n") if cell.cell_type == "markdown")
+    count = sum(
+        "{exercise}" in line for cell in source.cells for line in cell.source.split("\n") if cell.cell_type == "markdown"
+    )
     assert texts[0].count("### Exercise ") == texts[1].count("### Exercise ") == count >= 2
 
 

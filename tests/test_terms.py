@@ -56,10 +56,7 @@ NOTATION = r"""# Notation
 :::
 """
 SETTINGS = {
-    "terms": {
-        "depthwise convolution": {"forms": ["depthwise"]},
-        "KL": {"without": ["divergence"], "except": ["other"]},
-    },
+    "terms": {"depthwise convolution": {"forms": ["depthwise"]}, "KL": {"without": ["divergence"], "except": ["other"]}},
     "phrases": ["separable cut"],
     "symbols": {"T(n; s)": {"forms": ["T"]}},
     "index": {"page": ["C3PO"]},
@@ -83,7 +80,17 @@ def build(root, builder="html", settings=SETTINGS, **pages):
         "nitpicky": True,
     }
     with docutils_namespace():
-        Sphinx(source, None, root / "out", root / "trees", builder, confoverrides=settings, status=None, warning=said, freshenv=True).build()
+        Sphinx(
+            source,
+            None,
+            root / "out",
+            root / "trees",
+            builder,
+            confoverrides=settings,
+            status=None,
+            warning=said,
+            freshenv=True,
+        ).build()
     assert not said.getvalue()
     return root / "out"
 

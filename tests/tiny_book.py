@@ -14,9 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def tiny_notebook(slug):
     """A notebook that passes every gate: a figure, a table, a number, an equation, two exercises with solutions."""
-    figure = v4.new_code_cell(
-        f"fig, ax = plt.subplots()\nax.plot(x, x**2)\npage.figure(fig, 'fig-{slug}', data={{'x': x}})"
-    )
+    figure = v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot(x, x**2)\npage.figure(fig, 'fig-{slug}', data={{'x': x}})")
     figure.metadata.mystnb = {
         "figure": {"name": f"fig-{slug}", "caption": "A parabola $x^2$."},
         "image": {"alt": "A parabola through the origin."},
@@ -28,9 +26,7 @@ def tiny_notebook(slug):
         for i, level in ((1, "easy"), (2, "medium"))
     )
     cells = [
-        v4.new_markdown_cell(
-            f"# Page {slug}\n\nWhat it is about.\n\n**Goals**\n\n- one\n\n**Prerequisites**\n\n- none"
-        ),
+        v4.new_markdown_cell(f"# Page {slug}\n\nWhat it is about.\n\n**Goals**\n\n- one\n\n**Prerequisites**\n\n- none"),
         parameters,
         v4.new_code_cell(
             "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"
@@ -93,9 +89,7 @@ def tiny_book(root, *slugs, **fields):
     shutil.copy(ROOT / "_config.yml", project.config)
     shutil.copy(ROOT / "book" / "references.bib", project.book)
     shutil.copytree(ROOT / "book" / "_static", project.book / "_static")
-    (project.book / "index.md").write_text(
-        "# Tiny\n\n```{include} _generated/status.md\n```\n\nSee {numref}`tbl-status`.\n"
-    )
+    (project.book / "index.md").write_text("# Tiny\n\n```{include} _generated/status.md\n```\n\nSee {numref}`tbl-status`.\n")
     (project.book / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters:\n" + "".join(f"  - file: notebooks/{slug}\n" for slug in slugs)
     )

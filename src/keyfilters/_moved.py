@@ -69,7 +69,9 @@ class _OldNames(MetaPathFinder, Loader):
         if now is None:
             return None
         if find_spec(now.partition(".")[0]) is None:
-            raise ModuleNotFoundError(f"{fullname} is now {now}, of the package keyfilters-book, which is not installed", name=fullname)
+            raise ModuleNotFoundError(
+                f"{fullname} is now {now}, of the package keyfilters-book, which is not installed", name=fullname
+            )
         return spec_from_loader(fullname, self) if find_spec(now) else None
 
     def exec_module(self, module):

@@ -147,7 +147,9 @@ def published_counts(resolution: int | None = None):
     return frame.reset_index(drop=True)
 
 
-def layers(network: Variant | str = "tiny", image_size: int = 224, classes: int = 1000, kernel: int = KERNEL) -> tuple[Layer, ...]:
+def layers(
+    network: Variant | str = "tiny", image_size: int = 224, classes: int = 1000, kernel: int = KERNEL
+) -> tuple[Layer, ...]:
     """The layers of a network, in order.
 
     With d channels and a map of N x N positions, a block has k^2 d + d parameters in its depthwise
@@ -217,7 +219,14 @@ def layers(network: Variant | str = "tiny", image_size: int = 224, classes: int 
         inner = EXPANSION * d
         for block in range(1, depth + 1):
             convolve(kernel, 1)
-            add(stage, block, f"{kernel}x{kernel} depthwise convolution", "depthwise", kernel**2 * d + d, kernel**2 * d * size**2)
+            add(
+                stage,
+                block,
+                f"{kernel}x{kernel} depthwise convolution",
+                "depthwise",
+                kernel**2 * d + d,
+                kernel**2 * d * size**2,
+            )
             add(stage, block, "layer normalisation", "normalisation", 2 * d)
             add(stage, block, "1x1 convolution, expanding", "pointwise", d * inner + inner, d * inner * size**2)
             add(stage, block, "global response normalisation", "normalisation", 2 * inner)

@@ -110,7 +110,9 @@ def square_filter(h, what: str = "filter") -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what} is not an array of real numbers: expected a finite square array of odd size") from None
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] % 2 == 0 or array.shape[0] < 3:
-        raise ValueError(f"{what} has shape {array.shape}: expected a square array of odd size, at least 3 (3x3, 5x5, 7x7, ...)")
+        raise ValueError(
+            f"{what} has shape {array.shape}: expected a square array of odd size, at least 3 (3x3, 5x5, 7x7, ...)"
+        )
     if not np.isfinite(array).all():
         raise ValueError(f"{what} holds NaN or infinity: expected finite numbers")
     if not array.any():

@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     fit = command("fit", "Fit idealised filters to the learned filters or to your own.")
-    fit.add_argument("--method", metavar="M", action="append", help=f"one of {', '.join(METHODS)}; may be repeated (default: all)")
+    fit.add_argument(
+        "--method", metavar="M", action="append", help=f"one of {', '.join(METHODS)}; may be repeated (default: all)"
+    )
     fit.add_argument("--key", metavar="K", action="append", help="1 to 8; may be repeated (default: all)")
     fit.add_argument("--filters", metavar="FILE", action=_Once, help=f"raw filters to fit: {FILE_HELP}")
     fit.add_argument("--level", metavar="P", action=_Once, help="level of the intervals, between 0 and 1 (default: 0.95)")
@@ -194,7 +196,9 @@ def _print_fits(records: list[dict], as_json: bool) -> None:
         for name, value in record.items():
             if name.endswith("_low"):
                 high = record[name.removesuffix("_low") + "_high"]
-                row[name.removesuffix("_low").removeprefix("sigma_") + " from to"] = "-" if value is None else f"{value:.4g} {high:.4g}"
+                row[name.removesuffix("_low").removeprefix("sigma_") + " from to"] = (
+                    "-" if value is None else f"{value:.4g} {high:.4g}"
+                )
             elif not name.endswith("_high"):
                 row[name] = value
         shown.append(row)
@@ -214,7 +218,16 @@ def _spreads(arguments) -> list[dict]:
         (xx, xy), (_, yy) = s.covariance.tolist()
         mean_x, mean_y = s.mean.tolist()
         records.append(
-            {"filter": name, "size": len(h), "mean_x": mean_x, "mean_y": mean_y, "xx": xx, "xy": xy, "yy": yy, "l1_norm": s.l1_norm}
+            {
+                "filter": name,
+                "size": len(h),
+                "mean_x": mean_x,
+                "mean_y": mean_y,
+                "xx": xx,
+                "xy": xy,
+                "yy": yy,
+                "l1_norm": s.l1_norm,
+            }
         )
     return records
 
@@ -226,7 +239,18 @@ def _scorecard(arguments) -> int:
     if arguments.json:
         _print(table.to_dict("records"), True)
     else:
-        columns = ["quantity", "key", "component", "method", "published", "reproduced", "difference", "matching_digits", "verdict", "deviation"]
+        columns = [
+            "quantity",
+            "key",
+            "component",
+            "method",
+            "published",
+            "reproduced",
+            "difference",
+            "matching_digits",
+            "verdict",
+            "deviation",
+        ]
         _print(table[columns].to_dict("records"), False, digits=8)
         tally = counts()
         print(f"\n{tally['all']} published numbers: " + ", ".join(f"{tally[v]} {text}" for v, text in VERDICTS.items()))
@@ -267,7 +291,11 @@ def _afterwards(options) -> str:
     # Paths are stored by their last part only: where they are has to be said again.
     said = dict(text.partition("=")[::2] for text in options.settings)
     said |= {name: getattr(options, name) for name in ("data", "weights") if getattr(options, name) is not None}
-    paths = [f" --{name} {shlex.quote(said[name])}" for name in ("data", "weights") if said.get(name) not in (None, "fashion-mnist", "pretrained", "none")]
+    paths = [
+        f" --{name} {shlex.quote(said[name])}"
+        for name in ("data", "weights")
+        if said.get(name) not in (None, "fashion-mnist", "pretrained", "none")
+    ]
     return f"; keyfilters train --resume -o {shlex.quote(options.output)}{''.join(paths)} goes on from the last checkpoint"
 
 

@@ -139,7 +139,5 @@ def molecule(x: str = "identity", y: str = "identity") -> np.ndarray:
            [ 0., -1.,  0.],
            [ 0.,  0.,  0.]])
     """
-    weights = [
-        np.array([OPERATORS[choice(name, OPERATORS, "operator")].get(k, 0.0) for k in (-1, 0, 1)]) for name in (x, y)
-    ]
+    weights = [np.array([OPERATORS[choice(name, OPERATORS, "operator")].get(k, 0.0) for k in (-1, 0, 1)]) for name in (x, y)]
     return np.outer(weights[1][::-1], weights[0]) + 0.0  # no negative zeros

@@ -160,7 +160,9 @@ def _download() -> Path:
             try:
                 # A quick look whether anything answers; requests honours the proxies of the environment.
                 first = url + next(iter(FILES.values())).file + ".gz"
-                within(SECONDS, lambda first=first: requests.head(first, timeout=SECONDS, allow_redirects=True).raise_for_status())
+                within(
+                    SECONDS, lambda first=first: requests.head(first, timeout=SECONDS, allow_redirects=True).raise_for_status()
+                )
                 for row in FILES.values():
                     downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=sys.stderr.isatty())
                     pooch.retrieve(
@@ -169,7 +171,9 @@ def _download() -> Path:
                 return folder
             except (requests.RequestException, OSError, ValueError) as error:
                 host = url.split("/")[2]
-                wrong = "another file than expected" if isinstance(error, ValueError) and "hash" in str(error) else "out of reach"
+                wrong = (
+                    "another file than expected" if isinstance(error, ValueError) and "hash" in str(error) else "out of reach"
+                )
                 reasons.append(f"{host}: {wrong}")
     finally:
         logger.setLevel(level)

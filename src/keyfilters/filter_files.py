@@ -123,7 +123,9 @@ def load_filters(path) -> dict[str, np.ndarray]:
                 arrays = {"": np.lib.format.read_array(stream, allow_pickle=False)}
         elif path.suffix.lower() == ".npz":
             if not zipfile.is_zipfile(path):
-                raise ValueError(f"{path} cannot be read: not an .npz file, or a damaged one; expected arrays saved with numpy.savez")
+                raise ValueError(
+                    f"{path} cannot be read: not an .npz file, or a damaged one; expected arrays saved with numpy.savez"
+                )
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         else:

@@ -78,10 +78,7 @@ KEYS: tuple[Key, ...] = (
 )
 """The catalogue: one row per key, in order; ``KEYS[k - 1]`` is key ``k``."""
 
-GROUPS = {
-    name: tuple(row.number for row in KEYS if row.group == name)
-    for name in ("non-centred", "centred", "sharpening")
-}
+GROUPS = {name: tuple(row.number for row in KEYS if row.group == name) for name in ("non-centred", "centred", "sharpening")}
 """Keys that share one scale in the joint fits."""
 
 

@@ -92,7 +92,9 @@ def shown(image, mode: str = "RGB"):
     elif image.mode == "F":
         values = np.asarray(image)
         if not (values.min() >= 0 and values.max() <= 1):
-            raise Unshown(f"has floats from {values.min():g} to {values.max():g}: expected 0 (black) to 1 (white), or save it with 8 bits")
+            raise Unshown(
+                f"has floats from {values.min():g} to {values.max():g}: expected 0 (black) to 1 (white), or save it with 8 bits"
+            )
         image = Image.fromarray(_bytes(values.astype(np.float64), 1))
     elif "a" in image.mode.lower().removeprefix("lab") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -237,7 +239,9 @@ def crops(photographs, size: int, count: int, seed: int = 0) -> np.ndarray:
         if np.ndim(image) != 3 or np.shape(image)[2] != 3:
             raise ValueError(f"photograph {name} has shape {np.shape(image)}: expected (rows, columns, 3)")
         if min(np.shape(image)[:2]) < size:
-            raise ValueError(f"photograph {name} has {image.shape[0]} x {image.shape[1]} pixels: expected at least {size} x {size}")
+            raise ValueError(
+                f"photograph {name} has {image.shape[0]} x {image.shape[1]} pixels: expected at least {size} x {size}"
+            )
     rng = np.random.default_rng(seed)
     images = list(named.values())
     out = np.empty((count, size, size, 3), np.uint8)

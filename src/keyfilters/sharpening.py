@@ -106,7 +106,9 @@ def compare_models(h, sigma):
         if row.has_scale and len(candidates) > 1:
             i = int(np.searchsorted(candidates, found[1]))
             low, high = candidates[max(i - 1, 0)], candidates[min(i + 1, len(candidates) - 1)]
-            near = minimize_scalar(lambda s: _fitted(row, h, s)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-9})
+            near = minimize_scalar(
+                lambda s: _fitted(row, h, s)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-9}
+            )
             found = min(found, _fitted(row, h, near.x), key=lambda f: f[0])
         error, s, factors, cosine = found
         rows.append((row.name, s if row.has_scale else np.nan, ", ".join(f"{f:.3f}" for f in factors), error, cosine))

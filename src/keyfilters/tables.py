@@ -124,7 +124,14 @@ def spread_table(spreads):
     import pandas as pd
 
     return pd.DataFrame(
-        {"key": key, "x": s.mean[0], "y": s.mean[1], "xx": s.covariance[0, 0], "xy": s.covariance[0, 1], "yy": s.covariance[1, 1]}
+        {
+            "key": key,
+            "x": s.mean[0],
+            "y": s.mean[1],
+            "xx": s.covariance[0, 0],
+            "xy": s.covariance[0, 1],
+            "yy": s.covariance[1, 1],
+        }
         for key, s in enumerate(spreads, start=1)
     )
 

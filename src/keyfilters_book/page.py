@@ -43,7 +43,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["ParameterError", "at_least", "begin", "claim", "figure", "names", "number", "power_of_ten", "results_folder", "table"]
+__all__ = [
+    "ParameterError",
+    "at_least",
+    "begin",
+    "claim",
+    "figure",
+    "names",
+    "number",
+    "power_of_ten",
+    "results_folder",
+    "table",
+]
 
 RESULTS = "KEYFILTERS_RESULTS"
 """The build sets this variable to the folder for results of the notebook that it executes."""
@@ -175,9 +186,7 @@ def results_folder() -> Path:
 
 def _checked(name: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"name is {name!r}; expected lower-case letters, digits and hyphens, such as 'fig-learned-filters'"
-        )
+        raise ValueError(f"name is {name!r}; expected lower-case letters, digits and hyphens, such as 'fig-learned-filters'")
     return name
 
 
@@ -273,11 +282,7 @@ _SIGNED_ZERO = re.compile(r"[+-]?(0(?:\.0*)?)(?:e[+-]?0+)?")
 
 def _text(value: Any, format_: str | Callable[[Any], str] | None) -> str:
     value = _plain(value)
-    if (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or type(value).__name__ in ("NAType", "NaTType")
-    ):
+    if value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType"):
         return _MISSING
     if callable(format_):
         return format_(value)
@@ -361,12 +366,8 @@ def table(
 def _html(titles: list[str], columns: list[list[str]], caption: str) -> str:
     """The same table for readers of the notebook, where MyST is not understood."""
     head = "".join(f"<th>{html.escape(title)}</th>" for title in titles)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in zip(*columns, strict=True)
-    )
-    return (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in zip(*columns, strict=True))
+    return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _bound(value: float, format_: str, bound: str) -> str:

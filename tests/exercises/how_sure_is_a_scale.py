@@ -22,7 +22,13 @@ def _count(errors, share):
 ANSWERS = {
     "31.1": (
         lambda: _half(0.68),
-        [(2 * _half(0.68), "whole"), (_half(0.95), "level"), (_half(0.68, "sigma_y"), "other axis"), (1.0, "difference"), ([1, 2], "one")],
+        [
+            (2 * _half(0.68), "whole"),
+            (_half(0.95), "level"),
+            (_half(0.68, "sigma_y"), "other axis"),
+            (1.0, "difference"),
+            ([1, 2], "one"),
+        ],
     ),
     "31.2": (
         lambda: _factor(0.975, 21),

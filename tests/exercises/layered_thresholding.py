@@ -55,7 +55,5 @@ ANSWERS = {
     ),
 }
 
-ROUNDED = {
-    "23.3": lambda: {"epsilon": 0.019, "nearer": "thresholding"},
-}
+ROUNDED = {"23.3": lambda: {"epsilon": 0.019, "nearer": "thresholding"}}
 """Right answers at the digits that the solution prints."""

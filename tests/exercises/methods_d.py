@@ -14,10 +14,7 @@ def _slope(below, middle, above):
 
 def _amplitudes(rule=lambda m, t: m @ t / (m @ m)):
     g = kf.normalized_filters()
-    return {
-        method: [rule(kf.fit(key, method).model().ravel(), g[key - 1].ravel()) for key in KEYS]
-        for method in ("C1", "D1")
-    }
+    return {method: [rule(kf.fit(key, method).model().ravel(), g[key - 1].ravel()) for key in KEYS] for method in ("C1", "D1")}
 
 
 def _rate(newton=True):
@@ -66,10 +63,5 @@ ANSWERS = {
     ),
 }
 
-ROUNDED = {
-    "8.2": lambda: {
-        "C1": [0.63, 0.90, 1.55, 1.36, 0.86, 0.99, 1.01],
-        "D1": [0.96, 0.98, 1.04, 1.08, 0.92, 0.90, 1.01],
-    },
-}
+ROUNDED = {"8.2": lambda: {"C1": [0.63, 0.90, 1.55, 1.36, 0.86, 0.99, 1.01], "D1": [0.96, 0.98, 1.04, 1.08, 0.92, 0.90, 1.01]}}
 """Right answers at the digits that the solution prints."""

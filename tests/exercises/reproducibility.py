@@ -58,7 +58,5 @@ ANSWERS = {
     ),
 }
 
-ROUNDED = {
-    "13.1": lambda: {"C": 161.33, "D": 121.0},
-}
+ROUNDED = {"13.1": lambda: {"C": 161.33, "D": 121.0}}
 """Right answers at the digits that the solution prints."""

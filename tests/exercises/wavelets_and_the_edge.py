@@ -60,7 +60,5 @@ ANSWERS = {
     ),
 }
 
-ROUNDED = {
-    "27.1": lambda: {"n": 1.1e13, "side": 3.3e6},
-}
+ROUNDED = {"27.1": lambda: {"n": 1.1e13, "side": 3.3e6}}
 """Right answers at the digits that the solution prints."""

@@ -7,10 +7,7 @@ GOOD = {"first": (78_400, 0.82), "layer 2": (10_000, 0.79), "layer 8": (10_000, 
 
 def _built(calm, factor=8**0.5, border=4, last=9):
     wild = [w * factor for w in calm]
-    return {
-        "wild before": [*wild[:border], *calm[border:]],
-        "wild behind": [*calm[:border], *wild[border:last], *calm[last:]],
-    }
+    return {"wild before": [*wild[:border], *calm[border:]], "wild behind": [*calm[:border], *wild[border:last], *calm[last:]]}
 
 
 def _exchanged(calm):

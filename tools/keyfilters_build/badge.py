@@ -31,5 +31,7 @@ def badge(label: str, message: str) -> str:
         '<g fill="#fff" font-family="Verdana, DejaVu Sans, sans-serif" font-size="13">',
     ]
     for start, width, text in ((_MARGIN, widths[0], label), (left + _MARGIN, widths[1], message)):
-        parts.append(f'<text x="{start}" y="19" textLength="{width}" lengthAdjust="spacingAndGlyphs">{html.escape(text)}</text>')
+        parts.append(
+            f'<text x="{start}" y="19" textLength="{width}" lengthAdjust="spacingAndGlyphs">{html.escape(text)}</text>'
+        )
     return "\n".join([*parts, "</g>", "</svg>", ""])

@@ -110,9 +110,7 @@ def _build(
             print(f"brought up to date: {name}")
     built = _build_html(project)
     index = project.html / "index.html"
-    print(
-        f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)"
-    )
+    print(f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)")
     print(closing_line(project, found))
     failed, count = failed_claims(runs)
     if strict:
@@ -136,9 +134,7 @@ def check_runs(project: Project, runs: list[Run]) -> list[str]:
     private = [f"{project.root}{os.sep}", f"{Path.home()}{os.sep}", sys.prefix]
     failures = []
     for run in runs:
-        failures += check_executed(
-            run.entry.slug, page_source(project, run), run.results, private=private
-        )
+        failures += check_executed(run.entry.slug, page_source(project, run), run.results, private=private)
     return failures
 
 
@@ -187,7 +183,11 @@ def _reader(project: Project) -> str:
     """
     shared = (project.book / name for name in ("_toc.yml", "references.bib", "terms.yml"))
     files = [path for path in (project.config, project.lock, *shared) if path.is_file()]
-    return digest_files(files, project.root) + digest_files(sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent) + sys.version
+    return (
+        digest_files(files, project.root)
+        + digest_files(sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parent)
+        + sys.version
+    )
 
 
 def _pages(folder: Path) -> str:

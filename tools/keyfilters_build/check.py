@@ -122,7 +122,9 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
         label, where = exercise["label"], f"{slug}: exercise {exercise['label']}"
         title = _EXERCISE_TITLE.fullmatch(exercise["title"])
         if not title or ":nonumber:" not in exercise["options"]:
-            failures.append(f"{where}: expected a title such as `5.1, easy` (or medium, harder) and `:nonumber:` below the label")
+            failures.append(
+                f"{where}: expected a title such as `5.1, easy` (or medium, harder) and `:nonumber:` below the label"
+            )
         if not solved.get(label):
             failures.append(f"{where}: no executed solution (`:::{{solution-start}} {label}` and code cells)")
         elif title:
@@ -145,9 +147,7 @@ def figures_referenced(slug: str, notebook: NotebookNode) -> list[str]:
         names = [figure_name(cell)] if figure_name(cell) else []
         for name in names + table_names(cell):
             if name not in referred:
-                failures.append(
-                    f"{slug}: cell {position}: {name} is not referred to; expected {{numref}}`{name}` in the text"
-                )
+                failures.append(f"{slug}: cell {position}: {name} is not referred to; expected {{numref}}`{name}` in the text")
     return failures
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["NoBrowser", "chromium", "find_chromium", "find_node", "settle"]
 
 ON_THE_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-ELSEWHERE = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+ELSEWHERE = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
 
 # --no-sandbox: containers have no user namespaces. The rest keeps the browser from calling anybody by itself,
 # because a request to the outside fails the tests.

@@ -22,7 +22,18 @@ from .project import BookError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["CLAIMS", "FailedClaim", "banner", "check_claims", "escaped", "failed_claims", "marked", "read_claims", "report", "stated"]
+__all__ = [
+    "CLAIMS",
+    "FailedClaim",
+    "banner",
+    "check_claims",
+    "escaped",
+    "failed_claims",
+    "marked",
+    "read_claims",
+    "report",
+    "stated",
+]
 
 _MARKER = re.compile(r"[ \t]*<!-- claim: (?P<statement>.*?) -->", re.DOTALL)
 _SOLUTION_START, _SOLUTION_END = ":::{solution-start}", ":::{solution-end}"

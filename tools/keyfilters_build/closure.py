@@ -225,7 +225,9 @@ class Library:
             if "." in text and text in self.modules and module != OLD_NAMES:
                 yield ("whole", text)
             if unit.by_text:
-                named = ((name, n) for name in self.modules for n, other in enumerate(self.source(name).units) if text in other.names)
+                named = (
+                    (name, n) for name in self.modules for n, other in enumerate(self.source(name).units) if text in other.names
+                )
                 yield from (("unit", *place) for place in named)
         if unit.beside:
             yield from (("data", name) for name in self._data_of(unit))

@@ -83,8 +83,15 @@ def _build_options(parser: argparse.ArgumentParser) -> None:
 
 def _reference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", default="quick", metavar="quick|full", help="whose reference (default: quick)")
-    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="take the newest runs of this build folder (default: those of this state of the book)")
-    parser.add_argument("--machine", action="store_true", help="store how the last build compared, for this kind of machine, instead")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="FOLDER",
+        help="take the newest runs of this build folder (default: those of this state of the book)",
+    )
+    parser.add_argument(
+        "--machine", action="store_true", help="store how the last build compared, for this kind of machine, instead"
+    )
 
 
 class Action(NamedTuple):

@@ -86,7 +86,9 @@ def compose(project: Project, *, numbers: dict[str, int] | None = None) -> str:
     contents = _contents(pages, articles, numbers or {})
     body = []
     for page, article in zip(pages, articles, strict=True):
-        body.append(f'<section class="page" id="{page.key}">{etree.tostring(article, encoding="unicode", method="html")}</section>')
+        body.append(
+            f'<section class="page" id="{page.key}">{etree.tostring(article, encoding="unicode", method="html")}</section>'
+        )
     style = (project.book / "print" / "print.css").read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
@@ -171,7 +173,7 @@ def _cover(project: Project, title: str) -> str:
         f'<header class="cover"><p class="cover-title">{html.escape(title)}</p>\n'
         '<p class="cover-subtitle">The executable book on the filters of depthwise-separable networks and their scale-space models</p>\n'
         f'<img src="{html.escape(image)}" alt="The normalised learned filters above the idealised filters of six methods">\n'
-        f'<p>{html.escape(config["author"])}, {html.escape(config["copyright"])}</p>\n'
+        f"<p>{html.escape(config['author'])}, {html.escape(config['copyright'])}</p>\n"
         f'<p class="cover-small">Printed from commit {html.escape(made)}; data sha256 {data_sha256(project)[:12]}. Text and figures: '
         f"CC BY 4.0; code: MIT. The data behind the figures and the notebooks are in the book online and in its repository, "
         f'<a href="{html.escape(config["repository"]["url"])}">{html.escape(config["repository"]["url"])}</a>. '

@@ -189,7 +189,9 @@ def _add(source: Source, node: ast.stmt, base: str, unread: bool) -> None:
         imports=imports,
         decorators=[list(chain) for chain in decorators if not chain or chain[-1] not in _WRAPPING],
         callable=definition,
-        wraps=isinstance(node, _FUNCTION) and {row[1].partition(".")[0] for row in imports} <= sys.stdlib_module_names and not _stores(node),
+        wraps=isinstance(node, _FUNCTION)
+        and {row[1].partition(".")[0] for row in imports} <= sys.stdlib_module_names
+        and not _stores(node),
         texts=sorted(text for text in used.texts if len(text) < 100 and (beside or by_text or "." in text)),
         dynamic=bool(dynamic or "__init_subclass__" in used.methods),
         by_text=by_text,
@@ -258,7 +260,8 @@ def _only_computes(node: ast.stmt) -> bool:
     calls = [part.func for part in ast.walk(node.value) if isinstance(part, ast.Call)]
     effects = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
     return not any(isinstance(part, effects) for part in ast.walk(node.value)) and all(
-        isinstance(call, ast.Attribute | ast.Name) and getattr(call, "attr", getattr(call, "id", "")) in _COMPUTING for call in calls
+        isinstance(call, ast.Attribute | ast.Name) and getattr(call, "attr", getattr(call, "id", "")) in _COMPUTING
+        for call in calls
     )
 
 

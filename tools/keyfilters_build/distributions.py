@@ -68,7 +68,9 @@ def needed(project: Project, imports: Iterable[str]) -> dict[str, list[str | Non
     (True, False, False)
     """
     pins = locked(project)
-    todo = [name for package in set(imports) - sys.stdlib_module_names for name in _of_import().get(package, [_canonical(package)])]
+    todo = [
+        name for package in set(imports) - sys.stdlib_module_names for name in _of_import().get(package, [_canonical(package)])
+    ]
     todo += EXECUTORS
     found: dict[str, list[str | None]] = {}
     while todo:

@@ -205,9 +205,7 @@ def execute_all(
     from tqdm import tqdm
 
     keys = cache_keys(project, entries, profile)
-    found = {
-        entry.slug: cached_run(project, entry, profile, keys[entry.slug]) for entry in entries if entry.slug != only
-    }
+    found = {entry.slug: cached_run(project, entry, profile, keys[entry.slug]) for entry in entries if entry.slug != only}
     runs: dict[str, Run] = {slug: run for slug, run in found.items() if run is not None}
     todo = [entry for entry in entries if entry.slug not in runs]
     failures: list[Failure] = []

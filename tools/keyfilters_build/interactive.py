@@ -21,7 +21,16 @@ __all__ = ["PAGES", "interactive_data", "write_interactive"]
 
 PAGES = {
     "interactive": ("interactive.css", "maths.js", "fit.js", "paint.js", "state.js", "explorer.js", "workbench.js"),
-    "inspect_network": ("interactive.css", "inspect.css", "maths.js", "fit.js", "paint.js", "weights.js", "inspect.js", "inspector.js"),
+    "inspect_network": (
+        "interactive.css",
+        "inspect.css",
+        "maths.js",
+        "fit.js",
+        "paint.js",
+        "weights.js",
+        "inspect.js",
+        "inspector.js",
+    ),
 }
 """Page -> its styles and scripts, in this order: each uses what stands before it."""
 

@@ -58,9 +58,7 @@ def _words(latex: str, column: int) -> str:
     text = _DOUBLE.sub(("||", "‖")[column], _BARS.sub("|", text))
     text = re.sub(r"\\frac\s*(\{[^{}]*\}|\w)\s*(\{[^{}]*\}|\w)", r"\1/\2", text)
     text = re.sub(r"\\,|\\!|\\;|\\left|\\right", "", text)
-    text = re.sub(
-        r"\\([A-Za-z]+)\s?", lambda found: _SIGNS.get(found[1], (found[1] + " ", found[1] + " "))[column], text
-    )
+    text = re.sub(r"\\([A-Za-z]+)\s?", lambda found: _SIGNS.get(found[1], (found[1] + " ", found[1] + " "))[column], text)
     return " ".join(re.sub(r"[{}\\]", "", text).split())
 
 

@@ -31,7 +31,7 @@ SUBDIRECTORY = "src/keyfilters_book"
 
 _TAG = "remove-cell"
 
-_TEXT = '''\
+_TEXT = """\
 # Where the library or the package of the chapters is missing, as in Colab, this cell installs both.
 # It takes the release {tag}, or the branch {branch} as long as that release is not out.
 # Where only packages are missing that the notebook needs beside it, they are added to what is there.
@@ -58,7 +58,7 @@ if missing:
 
 from keyfilters_book import page
 
-page.begin("{slug}")  # its figures and tables are stored in results/{slug}'''
+page.begin("{slug}")  # its figures and tables are stored in results/{slug}"""
 
 _DATA = """\
 # Fashion-MNIST (30 MB) is downloaded by keyfilters.fetch, which checks its hashes, when a cell first asks for it.

@@ -65,11 +65,7 @@ MENDS: tuple[Mend, ...] = (
         re.compile(r'<th class="(head[^"]*)">\s*(?:<p>\s*</p>)?\s*</th>'),
         r'<td class="\1"></td>',
     ),
-    Mend(
-        "headers of columns say what they head",
-        re.compile(r'<th class="(head[^"]*)">'),
-        r'<th class="\1" scope="col">',
-    ),
+    Mend("headers of columns say what they head", re.compile(r'<th class="(head[^"]*)">'), r'<th class="\1" scope="col">'),
     Mend(
         "the parameters of a long signature are set as definitions without a term",
         re.compile(r'<dl>(?=\s*<dd><em class="sig-param">)'),
@@ -85,16 +81,8 @@ MENDS: tuple[Mend, ...] = (
         re.compile(r'title="Toggle primary sidebar"'),
         'title="Contents of the book"',
     ),
-    Mend(
-        "the second drawer, likewise",
-        re.compile(r'title="Toggle secondary sidebar"'),
-        'title="Contents of this page"',
-    ),
-    Mend(
-        "headers of rows say what they head",
-        re.compile(r'<th class="(stub[^"]*)">'),
-        r'<th class="\1" scope="row">',
-    ),
+    Mend("the second drawer, likewise", re.compile(r'title="Toggle secondary sidebar"'), 'title="Contents of this page"'),
+    Mend("headers of rows say what they head", re.compile(r'<th class="(stub[^"]*)">'), r'<th class="\1" scope="row">'),
 )
 
 _FIGURE = re.compile(

@@ -56,8 +56,7 @@ def destinations(path: Path) -> dict[str, int]:
 
     reader = PdfReader(path)
     return {
-        name.lstrip("/"): reader.get_destination_page_number(target) + 1
-        for name, target in reader.named_destinations.items()
+        name.lstrip("/"): reader.get_destination_page_number(target) + 1 for name, target in reader.named_destinations.items()
     }
 
 
@@ -81,7 +80,9 @@ def print_book(project: Project) -> Path:
                 fresh = target.with_suffix(".partial")
                 cut = _print(browser, source, fresh)
                 if cut:
-                    raise BookError(f"{len(cut)} pieces are wider than the paper, the first {cut[0]}; mend the page or book/print/print.css")
+                    raise BookError(
+                        f"{len(cut)} pieces are wider than the paper, the first {cut[0]}; mend the page or book/print/print.css"
+                    )
                 numbers = destinations(fresh)
     except NoBrowser as error:
         raise BookError(str(error)) from None

@@ -41,7 +41,9 @@ class Project:
     @property
     def packages(self) -> tuple[Path, ...]:
         """The library, and the package of the chapters where there is one: what notebooks import."""
-        return tuple(path for path in (self.package, self.root / "src" / "keyfilters_book") if path == self.package or path.is_dir())
+        return tuple(
+            path for path in (self.package, self.root / "src" / "keyfilters_book") if path == self.package or path.is_dir()
+        )
 
     @property
     def lock(self) -> Path:

@@ -13,9 +13,7 @@ __all__ = ["csv_text", "page_link", "prose_table"]
 _BAR = re.compile(r"(?<!\\)\|")
 
 
-def prose_table(
-    caption: str, name: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, narrow: bool = False
-) -> str:
+def prose_table(caption: str, name: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, narrow: bool = False) -> str:
     """A numbered table of words, whose long cells break into lines; with `narrow` words break too, where a phone has no room.
 
     Examples
@@ -31,7 +29,13 @@ def prose_table(
     :::
     <BLANKLINE>
     """
-    lines = [f":::{{table}} {caption}", f":name: {name}", f":class: wrap{' narrow' if narrow else ''}", "", f"| {' | '.join(heads)} |"]
+    lines = [
+        f":::{{table}} {caption}",
+        f":name: {name}",
+        f":class: wrap{' narrow' if narrow else ''}",
+        "",
+        f"| {' | '.join(heads)} |",
+    ]
     lines.append("| --- " * len(heads) + "|")
     lines += [f"| {' | '.join(_BAR.sub(chr(92) + '|', cell) for cell in row)} |" for row in rows]
     return "\n".join([*lines, ":::", ""])

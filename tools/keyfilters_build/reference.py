@@ -42,7 +42,14 @@ PAGES: dict[str, tuple[str, ...]] = {
     "figures": ("keyfilters.figures", "keyfilters_book.figures", "keyfilters.tables"),
     "figures_lecture": _in(
         "keyfilters_book.figures",
-        "lenet", "thresholding", "patches", "visualisation", "single_layer", "approximation", "representations", "transfer",
+        "lenet",
+        "thresholding",
+        "patches",
+        "visualisation",
+        "single_layer",
+        "approximation",
+        "representations",
+        "transfer",
     ),  # fmt: skip
     "layers": ("keyfilters.networks.layers",),
     "surgery": ("keyfilters.networks.surgery",),
@@ -54,11 +61,23 @@ PAGES: dict[str, tuple[str, ...]] = {
     "inspection": _in("keyfilters.networks", "inspection", "survey"),
     "experiments": ("keyfilters_book.experiments", "keyfilters_build.experiments"),
     "background": ("keyfilters_book.background",),
-    "background_units": _in("keyfilters_book.background", "probing", "regularisers", "visualisation", "inversion", "linearisation"),
+    "background_units": _in(
+        "keyfilters_book.background", "probing", "regularisers", "visualisation", "inversion", "linearisation"
+    ),
     "sparsity": _in(
         "keyfilters_book.representations",
-        "thresholding", "dictionaries", "key_dictionary", "layered", "guarantees", "recovery", "parity",
-        "patches", "colour", "sparse_coding", "gabor", "second_layer",
+        "thresholding",
+        "dictionaries",
+        "key_dictionary",
+        "layered",
+        "guarantees",
+        "recovery",
+        "parity",
+        "patches",
+        "colour",
+        "sparse_coding",
+        "gabor",
+        "second_layer",
     ),  # fmt: skip
     "wavelets": _in(
         "keyfilters_book.representations", "approximation", "frames", "contourlets", "multiscale", "edges", "denoising", "sizes"
@@ -198,7 +217,9 @@ def _names(module: str) -> tuple[Name, ...]:
     exported = {facade: set(import_module(facade).__all__) for facade in FACADES}
     found = []
     for name, kind, doc in _defined(module):
-        facade = next((f for f in FACADES if name in exported[f] and getattr(import_module(f), name) is getattr(loaded, name)), None)
+        facade = next(
+            (f for f in FACADES if name in exported[f] and getattr(import_module(f), name) is getattr(loaded, name)), None
+        )
         if facade is None and (internal or (name not in declared if declared is not None else kind == "data" and not doc)):
             continue
         found.append(Name(f"{facade or module}.{name}", module, kind, doc))

@@ -90,7 +90,12 @@ def _section(module: str, names: list[Name]) -> str:
 
 def _entry(name: Name) -> list[str]:
     if name.kind == "data":
-        return [f".. py:data:: {name.name}", f"   :module: {name.place.rpartition('.')[0]}", "", *(f"   {line}".rstrip() for line in name.doc.splitlines())]
+        return [
+            f".. py:data:: {name.name}",
+            f"   :module: {name.place.rpartition('.')[0]}",
+            "",
+            *(f"   {line}".rstrip() for line in name.doc.splitlines()),
+        ]
     members = ["   :members:", "   :member-order: bysource"] if name.kind == "class" else []
     return [f".. {_OBJECTS[name.kind]}:: {name.place}", *members]
 

@@ -18,7 +18,16 @@ from .project import BookError, Project, write_atomic
 from .runs import Run, cache_keys, cached_run, newest_run
 from .summary import summary
 
-__all__ = ["PASSED", "Renewal", "load_reference", "reference_path", "run_facts", "run_outcome", "stored_json", "write_reference"]
+__all__ = [
+    "PASSED",
+    "Renewal",
+    "load_reference",
+    "reference_path",
+    "run_facts",
+    "run_outcome",
+    "stored_json",
+    "write_reference",
+]
 
 PASSED = "passed all gates"
 
@@ -175,7 +184,9 @@ def write_reference(
     """
     entries = list(entries)
     if runs is not None and not (runs / project.cache.name).is_dir():
-        raise BookError(f"{runs} is no build folder: there is no {project.cache.name}/ in it; expected one such as ../other-clone/{project.build.name}")
+        raise BookError(
+            f"{runs} is no build folder: there is no {project.cache.name}/ in it; expected one such as ../other-clone/{project.build.name}"
+        )
     keys = cache_keys(project, entries, profile) if runs is None else {}
     found = {
         entry.slug: cached_run(project, entry, profile, keys[entry.slug])
@@ -187,9 +198,7 @@ def write_reference(
     if missing and (profile == "quick" or len(missing) == len(entries)):
         where = "of this state of the book" if runs is None else f"in {runs}"
         which = "any notebook" if len(missing) == len(entries) else ", ".join(missing)
-        raise BookError(
-            f"no stored run {where} with profile {profile} for {which}; run make book PROFILE={profile} first"
-        )
+        raise BookError(f"no stored run {where} with profile {profile} for {which}; run make book PROFILE={profile} first")
     before = (load_reference(project, profile) or {}) if missing else {}
     rows: dict[str, dict[str, Any]] = {}
     done = Renewal()

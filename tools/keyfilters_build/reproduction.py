@@ -38,7 +38,6 @@ EQUAL, WITHIN, DIFFER = "equal", "within", "differ"
 VERDICTS = (EQUAL, WITHIN, DIFFER)
 
 
-
 def _power(value: float) -> str:
     return f"$10^{{{round(math.log10(value))}}}$"
 
@@ -130,7 +129,9 @@ def _rows(run: Run, reference: Mapping[str, Any]) -> list[dict[str, str]]:
             elif kind == "data":
                 rows.append(_data_row(page, name, one[name], other[name], run.results))
             elif kind == "claims":
-                rows.append(_row(page, name, _holds(one[name]), _holds(other[name]), EQUAL if one[name] == other[name] else DIFFER))
+                rows.append(
+                    _row(page, name, _holds(one[name]), _holds(other[name]), EQUAL if one[name] == other[name] else DIFFER)
+                )
             else:
                 rows.append(_row(page, name, one[name]["text"], other[name]["text"], number_verdict(one[name], other[name])))
     return rows
@@ -318,7 +319,9 @@ def write_machine(project: Project) -> str:
     if found["reference"] is None:
         raise BookError(f"the last build had no reference/{profile}.json to be compared with; make reference writes it")
     if " and " in kind or kind == "unknown":
-        raise BookError(f"the runs of the last build were made on machines of the kinds {kind}; execute all of them on one (make clean book)")
+        raise BookError(
+            f"the runs of the last build were made on machines of the kinds {kind}; execute all of them on one (make clean book)"
+        )
     target = machine_path(project, kind)
     stored = load_machines(project).get(kind, {}) | {profile: {**found, "rows": rows}}
     write_atomic(target, stored_json({name: stored[name] for name in PROFILES if name in stored}))

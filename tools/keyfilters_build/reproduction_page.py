@@ -98,7 +98,9 @@ def _differences(found: Mapping[str, Any], slugs: Collection[str], name: str, wh
         return f"Nothing differs {whose}.\n"
     lines = [[_link(row["page"], slugs), _name(row["name"]), _cell(row["reference"]), _cell(row["here"])] for row in rows]
     caption = f"Every result that differs {whose}: as the reference has it, and as it came out."
-    table = prose_table(caption, name, ("Notebook", "Result", "Reference", "There" if whose != "here" else "Here"), lines, narrow=True)
+    table = prose_table(
+        caption, name, ("Notebook", "Result", "Reference", "There" if whose != "here" else "Here"), lines, narrow=True
+    )
     reasons: dict[str, list[str]] = {}
     for page in dict.fromkeys(row["page"] for row in rows):
         chapter = found["chapters"].get(page)

@@ -81,9 +81,14 @@ def _shared(app: Sphinx) -> dict[str, str]:
     parts |= {f"domain {name}": data for name, data in parts.pop("domaindata").items()}
     # Where on its page a work is cited, and which page was read first, changes nothing elsewhere.
     cited = parts["domain cite"]
-    parts["domain cite"] = {**cited, "citation_refs": {(ref.docname, tuple(target.key for target in ref.targets)) for ref in cited["citation_refs"]}}
+    parts["domain cite"] = {
+        **cited,
+        "citation_refs": {(ref.docname, tuple(target.key for target in ref.targets)) for ref in cited["citation_refs"]},
+    }
     # Which words a page has is its own affair.
-    parts["metadata"] = {name: {field: said for field, said in of.items() if field != "wordcount"} for name, of in parts["metadata"].items()}
+    parts["metadata"] = {
+        name: {field: said for field, said in of.items() if field != "wordcount"} for name, of in parts["metadata"].items()
+    }
     found = {name: _hashed(part) for name, part in parts.items()}
     found["terms"] = _hashed(collect(app))
     # Sources, and what they include or show, are read again when they change.
@@ -111,7 +116,10 @@ class PageBuilder(StandaloneHTMLBuilder):
     def write(self, build_docnames: Iterable[str] | None, updated_docnames: Iterable[str], method: str = "update") -> None:
         """Write what would come out differently, whatever was asked for."""
         self._before = Path(self.outdir).parent / BEFORE
-        read = {name: digest_files([Path(self.doctreedir, f"{name}.doctree")], Path(self.doctreedir)) for name in self.env.found_docs}
+        read = {
+            name: digest_files([Path(self.doctreedir, f"{name}.doctree")], Path(self.doctreedir))
+            for name in self.env.found_docs
+        }
         self._record = {"shared": _shared(self.app), "read": read}
         record = self._before / RECORD
         known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}

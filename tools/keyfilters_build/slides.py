@@ -35,9 +35,7 @@ __all__ = ["Slide", "add_slides", "page_link", "parse_deck", "render_deck", "wri
 
 _NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
-_FIGURE = re.compile(
-    r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE
-)
+_FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE)
 _EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
 _SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
 _ROOT = re.compile(r"<svg [^>]*>", re.DOTALL)
@@ -259,9 +257,7 @@ def page_link(address: str) -> str:
     return f"../{page.removesuffix('.html')}.html{mark}{fragment}"
 
 
-def write_slides(
-    project: Project, names: Names, target: Path, link: Callable[[str], str | None] = page_link
-) -> list[Path]:
+def write_slides(project: Project, names: Names, target: Path, link: Callable[[str], str | None] = page_link) -> list[Path]:
     """Write all decks of the course, and what they load, into the folder `target`; the decks."""
     source = project.book / "slides"
     plans = load_course(project)

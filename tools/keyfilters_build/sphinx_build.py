@@ -30,11 +30,7 @@ def main(book: str, output: str, config: str) -> int:
         Path(output).resolve() / "_build" / "html",
         noconfig=True,
         path_config=config,
-        confoverrides={
-            "external_toc_path": (folder / "_toc.yml").as_posix(),
-            "latex_individualpages": False,
-            "nitpicky": True,
-        },
+        confoverrides={"external_toc_path": (folder / "_toc.yml").as_posix(), "latex_individualpages": False, "nitpicky": True},
         force_all=True,
         warningiserror=True,
         keep_going=True,

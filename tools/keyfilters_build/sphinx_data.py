@@ -36,8 +36,7 @@ PROVENANCE = "<!-- where the book comes from -->"
 def rows_of(table: nodes.table) -> list[list[str]]:
     """The rows of a table, its head included, as text; formulas as LaTeX."""
     return [
-        [re.sub(r"\s+", " ", entry.astext()).strip() for entry in row.findall(nodes.entry)]
-        for row in table.findall(nodes.row)
+        [re.sub(r"\s+", " ", entry.astext()).strip() for entry in row.findall(nodes.entry)] for row in table.findall(nodes.row)
     ]
 
 

@@ -125,7 +125,11 @@ def write_status(
     tables = {
         "status": ("Every notebook of this build", "tbl-status", found["chapters"]),
         "status_full": ("Every notebook with its full parameters", "tbl-status-full", full or {}),
-        "status_gpu": (f"Every notebook with profile {verdict['profile']} on a machine with a GPU", "tbl-status-gpu", verdict["chapters"]),
+        "status_gpu": (
+            f"Every notebook with profile {verdict['profile']} on a machine with a GPU",
+            "tbl-status-gpu",
+            verdict["chapters"],
+        ),
     }
     slugs = list(found["chapters"])
     for file, (what, name, rows) in tables.items():

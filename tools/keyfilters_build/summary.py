@@ -100,14 +100,10 @@ def _worst(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, str
     floor = {"l1": count, "l2": count**0.5, "max": 1, "cos": count}
     scale = {size: max(one[size], other[size]) for size in ("l1", "l2", "max")}
     scale["cos"] = scale["l1"]
-    return max(
-        (abs(one[size] - other[size]) / (RELATIVE * scale[size] + ABSOLUTE * floor[size]), size) for size in _SIZES
-    )
+    return max((abs(one[size] - other[size]) / (RELATIVE * scale[size] + ABSOLUTE * floor[size]), size) for size in _SIZES)
 
 
-def disagreement(
-    one: Mapping[str, Mapping[str, Any]], other: Mapping[str, Mapping[str, Any]]
-) -> tuple[bool, str, str] | None:
+def disagreement(one: Mapping[str, Mapping[str, Any]], other: Mapping[str, Mapping[str, Any]]) -> tuple[bool, str, str] | None:
     """Where two summaries differ most: whether they agree all the same, and each one's words; None where they are equal.
 
     Examples
@@ -127,7 +123,9 @@ def disagreement(
         elif here["shape"] != there["shape"]:
             found.append((np.inf, *(f"{name}: shape {tuple(each['shape'])}" for each in (here, there))))
         elif here.get("rest") != there.get("rest") or ("l1" in here) != ("l1" in there):
-            found.append((np.inf, *(f"{name}: words and whole numbers, hash {each.get('rest', 'none')}" for each in (here, there))))
+            found.append(
+                (np.inf, *(f"{name}: words and whole numbers, hash {each.get('rest', 'none')}" for each in (here, there)))
+            )
         elif "l1" in here:
             times, size = _worst(here, there)
             if times:

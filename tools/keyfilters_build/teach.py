@@ -119,8 +119,7 @@ def _readme(project: Project, names: Names, entries: list[Entry], solutions: boo
     head = (folder / ("README-with-solutions.md" if solutions else "README.md")).read_text(encoding="utf-8")
     common = (folder / "running.md").read_text(encoding="utf-8")
     rows = [
-        f"| {chapter} | [{entry.title}](notebooks/{entry.slug}.ipynb) | {entry.minutes} | "
-        f"{', '.join(entry.needs) or '–'} |"
+        f"| {chapter} | [{entry.title}](notebooks/{entry.slug}.ipynb) | {entry.minutes} | {', '.join(entry.needs) or '–'} |"
         for chapter, entry in enumerate(entries, start=1)
     ]
     text = head.replace("{running}", common)

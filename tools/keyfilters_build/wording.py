@@ -91,11 +91,7 @@ class Page:
             words = form(found[1])
             starts = bool(re.search(r"(^|[.!?:]\s*|[(“\"‘']\s*)$", before + text[: found.start()]))
             entry = next(
-                (
-                    entry
-                    for one, entry in self.meaning.items()
-                    if one.lower() == words.lower() and _meant(words, one, starts)
-                ),
+                (entry for one, entry in self.meaning.items() if one.lower() == words.lower() and _meant(words, one, starts)),
                 None,
             )
             if entry and entry.target not in self.done:

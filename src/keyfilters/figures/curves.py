@@ -70,7 +70,9 @@ def curves(
             y, i = np.asarray(y, dtype=float), labels.index(label)
             if y.shape != u.shape:
                 raise ValueError(f"curve {label!r} of panel {title!r} has shape {y.shape}: expected {u.shape}, that of x")
-            (handles[label],) = ax.plot(u, y, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i] if markers else None, label=label)
+            (handles[label],) = ax.plot(
+                u, y, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i] if markers else None, label=label
+            )
         for label, point in marks.get(title, {}).items():
             i = marked.index(label)
             # Hollow, growing and coloured from the palette's far end: marks that coincide stay visible.
@@ -86,7 +88,9 @@ def curves(
     for ax in axes.flat[len(titles) :]:
         ax.axis("off")
     if len(handles) > 1:
-        fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False)
+        fig.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False
+        )
     return fig
 
 
@@ -126,7 +130,9 @@ def interval_rows(
     y = base + 0.1 * count
     ax.plot(observed, y, linestyle="none", marker="o", markersize=7, color=COLOURS[0], label=observed_label)
     if references is not None:
-        ax.plot(references, y, linestyle="none", marker="x", markersize=9, markeredgewidth=2, color=COLOURS[2], label="expected")
+        ax.plot(
+            references, y, linestyle="none", marker="x", markersize=9, markeredgewidth=2, color=COLOURS[2], label="expected"
+        )
     ax.set_xscale(xscale)
     ax.set(yticks=base, yticklabels=list(rows), xlabel=xlabel, ylim=(-0.5, len(observed) - 0.5))
     ax.grid(axis="x", color="0.9")

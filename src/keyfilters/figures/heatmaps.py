@@ -87,7 +87,9 @@ def filter_rows(rows, panel: float = 1.25) -> mpl.figure.Figure:
     """
     labels = list(rows)
     first = np.asarray(rows[labels[0]])
-    fig, axes = plt.subplots(len(labels), len(first), figsize=(panel * len(first) + 1.0, panel * len(labels) + 0.3), squeeze=False)
+    fig, axes = plt.subplots(
+        len(labels), len(first), figsize=(panel * len(first) + 1.0, panel * len(labels) + 0.3), squeeze=False
+    )
     for i, label in enumerate(labels):
         for k, h in enumerate(np.asarray(rows[label])):
             draw_filter(axes[i, k], h, symmetric_limit(first[k]))

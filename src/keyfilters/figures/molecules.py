@@ -67,7 +67,9 @@ def molecule_panels(molecules, columns: int = 3, panel: float = 2.2) -> mpl.figu
 
 
 @styled
-def kernel_stems(panels, ylabel: str = "weight", columns: int = 2, width: float = 3.3, height: float = 2.7) -> mpl.figure.Figure:
+def kernel_stems(
+    panels, ylabel: str = "weight", columns: int = 2, width: float = 3.3, height: float = 2.7
+) -> mpl.figure.Figure:
     """Return a figure of 1-D kernels as stems over the integers, several kernels side by side per panel.
 
     Parameters

@@ -47,12 +47,26 @@ COMPONENTS: dict[str, Component] = {
         Component("paper", "a f: the key's difference of a Gaussian, times an amplitude"),
         Component("blob", "a f + c T: a shifted blob mixed in", further=("T",)),
         Component("blob and constant", "a f + c T + b", further=("T", "constant")),
-        Component("sub-pixel", "the two one-sided differences, in any mixture: between one-sided and centred", own="both sides"),
+        Component(
+            "sub-pixel", "the two one-sided differences, in any mixture: between one-sided and centred", own="both sides"
+        ),
         Component("Laplacian", "a f + c Lap T: a sharpened or blunted blob mixed in", further=("laplacian",)),
         Component("second scale", "a f at one scale + c f at another, each the same along both axes", own="two scales"),
-        Component("2-jet, one scale", "all derivatives up to the second", own="none", further=("T", "x", "y", "xx", "xy", "yy"), scales=1),
+        Component(
+            "2-jet, one scale",
+            "all derivatives up to the second",
+            own="none",
+            further=("T", "x", "y", "xx", "xy", "yy"),
+            scales=1,
+        ),
         Component("2-jet", "the same with a scale along each axis", own="none", further=("T", "x", "y", "xx", "xy", "yy")),
-        Component("rank one", "the best product of a function of x and one of y: a ceiling for separable models", own="none", scales=0, rank=1),
+        Component(
+            "rank one",
+            "the best product of a function of x and one of y: a ceiling for separable models",
+            own="none",
+            scales=0,
+            rank=1,
+        ),
         Component("rank two", "the best sum of two such products", own="none", scales=0, rank=2),
     )
 }
@@ -112,7 +126,9 @@ def _terms(component: Component, row: Key) -> tuple[tuple[str, ...], int]:
     if component.own == "both sides":
         own = (*own, "x", "y") if row.derivative_axis is None else tuple("xy"[row.derivative_axis] + side for side in "-+")
     elif component.own == "two scales":
-        own = tuple(term if term == "impulse" else f"{term}@{i}" for term in own for i in ((0,) if term == "impulse" else (0, 1)))
+        own = tuple(
+            term if term == "impulse" else f"{term}@{i}" for term in own for i in ((0,) if term == "impulse" else (0, 1))
+        )
     elif component.own == "key" and row.kind == SHARPENING and not component.further:
         # The paper's model of key 7 has one scale and gamma.
         scales = 1
@@ -234,7 +250,17 @@ def fit_components(key, component="blob", *, filter=None, dc="published", edge="
     chi2 = rest / noise.level**2 if noise.level else (np.inf if rest > 1e-24 * energy else 0.0)
     bic = chi2 + count * np.log(h.size)
     return ComponentFit(
-        row.number, strategy.name, coefficients, sigmas, count, model, rest / energy, unseen / energy, float(chi2), float(bic), noise
+        row.number,
+        strategy.name,
+        coefficients,
+        sigmas,
+        count,
+        model,
+        rest / energy,
+        unseen / energy,
+        float(chi2),
+        float(bic),
+        noise,
     )
 
 

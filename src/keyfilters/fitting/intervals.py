@@ -82,7 +82,9 @@ def refit(fit, targets) -> np.ndarray:
     if power == 2:
         found = least_squares(_model(fit), flat, weights, lowest=LOWEST_VARIANCE, starts=STARTS)
         return np.concatenate([found.p, -found.coefficients], 1)
-    return np.stack([_by_l1(fit, target, starts) for target, starts in zip(targets, _l1_starts(fit, flat, weights), strict=True)])
+    return np.stack(
+        [_by_l1(fit, target, starts) for target, starts in zip(targets, _l1_starts(fit, flat, weights), strict=True)]
+    )
 
 
 def _by_variance(fit, targets) -> np.ndarray:
@@ -92,7 +94,9 @@ def _by_variance(fit, targets) -> np.ndarray:
         if fit.method[0] == "A":
             sigmas.append(closed_form_of(variances, row))
         else:
-            sigmas.append(np.stack([match_many(op, v, fit.size, fit.edge) for op, v in zip((row.x, row.y), variances.T, strict=True)], -1))
+            sigmas.append(
+                np.stack([match_many(op, v, fit.size, fit.edge) for op, v in zip((row.x, row.y), variances.T, strict=True)], -1)
+            )
     if len(fit.parameters) == 2:
         return sigmas[0] ** 2
     logs = np.log(np.maximum(np.concatenate(sigmas, 1), 1e-12))
@@ -347,7 +351,9 @@ def profile(fit, parameter: str, samples: int = 81, level: float = 0.95) -> Prof
     """
     level, samples = confidence_level(level), integer(samples, "samples", 5)
     if _power(fit) != 2:
-        raise ValueError(f"method {fit.method} minimises no squares: a profile needs D1, D2, D-joint, or key 7 by one of these, A or B")
+        raise ValueError(
+            f"method {fit.method} minimises no squares: a profile needs D1, D2, D-joint, or key 7 by one of these, A or B"
+        )
     choice(parameter, fit.parameters, "parameter")
     noises = [fit.given.noise(i) for i in range(len(fit.given.keys))]
     degrees = float(sum(noise.degrees for noise in noises))
@@ -361,7 +367,11 @@ def profile(fit, parameter: str, samples: int = 81, level: float = 0.95) -> Prof
         reach = 0.01
         while True:
             end = np.clip(best + side * reach, least, most)
-            if end == bound or reach > 100 or _profiled(fit, parameter, np.array([end]))[0] > fit.objective + 2 * (threshold - fit.objective):
+            if (
+                end == bound
+                or reach > 100
+                or _profiled(fit, parameter, np.array([end]))[0] > fit.objective + 2 * (threshold - fit.objective)
+            ):
                 ends.append(float(end))
                 break
             reach *= 1.5

@@ -160,7 +160,9 @@ def _judge(problem, p, active, bound) -> LocalMinimum | None:
         and curvature > 1e-12 * scale
         and slope_at_bound >= 0
     )
-    return LocalMinimum(p, value, active, tuple(map(float, multiplier)), bound, stationarity, slope_at_bound, curvature, bool(converged))
+    return LocalMinimum(
+        p, value, active, tuple(map(float, multiplier)), bound, stationarity, slope_at_bound, curvature, bool(converged)
+    )
 
 
 def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
@@ -189,7 +191,9 @@ def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
     for _ in range(max_steps):
         if _vanishes(problem, r, value):
             break
-        step, predicted, active = linear_step(r, jacobian, np.maximum(problem.lower - p, -box), np.minimum(problem.upper - p, box))
+        step, predicted, active = linear_step(
+            r, jacobian, np.maximum(problem.lower - p, -box), np.minimum(problem.upper - p, box)
+        )
         bound = tuple(int(i) for i in np.flatnonzero((p + step <= problem.lower) | (p + step >= problem.upper)))
         trial = np.clip(p + step, problem.lower, problem.upper)
         new_r, new_jacobian, _ = problem.evaluate(trial)

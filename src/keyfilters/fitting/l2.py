@@ -66,5 +66,7 @@ def _judge(problem, p) -> LocalMinimum:
     curvature = float(np.linalg.eigvalsh(hessian[np.ix_(free, free)]).min()) if free else np.inf
     slope_at_bound = float(gradient[list(bound)].min()) if bound else np.inf
     scale = max(1.0, float((jacobian**2).sum(0).max()))
-    converged = not (p >= problem.upper).any() and stationarity <= 1e-9 * scale and curvature > 1e-12 * scale and slope_at_bound >= 0
+    converged = (
+        not (p >= problem.upper).any() and stationarity <= 1e-9 * scale and curvature > 1e-12 * scale and slope_at_bound >= 0
+    )
     return LocalMinimum(p, value, (), (), bound, stationarity, slope_at_bound, curvature, bool(converged))

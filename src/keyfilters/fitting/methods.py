@@ -158,9 +158,13 @@ def _tap_sigma(sigma, size: int) -> np.ndarray:
     except (TypeError, ValueError):
         array = np.full((), np.nan)
     if array.shape not in ((), (size, size)):
-        raise ValueError(f"sigma has shape {array.shape}: expected a number or an array of shape {(size, size)}, one for each tap")
+        raise ValueError(
+            f"sigma has shape {array.shape}: expected a number or an array of shape {(size, size)}, one for each tap"
+        )
     if not (array > 0).all():
-        raise ValueError("sigma holds a value that is not positive: expected standard deviations above 0 (infinity leaves a tap out)")
+        raise ValueError(
+            "sigma holds a value that is not positive: expected standard deviations above 0 (infinity leaves a tap out)"
+        )
     array = np.broadcast_to(array, (size, size))
     if np.isfinite(array).sum() < 3:
         raise ValueError(f"sigma leaves {np.isfinite(array).sum()} taps: expected at least 3 that are finite")

@@ -60,7 +60,9 @@ def warnings(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> li
         said.append("the filter is exactly symmetric: no noise is seen, so the intervals have no width (give sigma=)")
     if fit.misfit > MISFIT:
         times = "any noise" if np.isinf(fit.misfit) else f"the noise, {fit.misfit:.1f} times,"
-        said.append(f"the rest is larger than {times} so the model is not all of the filter, and the intervals speak of noise alone")
+        said.append(
+            f"the rest is larger than {times} so the model is not all of the filter, and the intervals speak of noise alone"
+        )
     return said
 
 
@@ -91,9 +93,13 @@ def report(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> str:
     related = correlation(fit, draws, seed)
     if related is not None:
         lines.append(f"  correlation of {' and '.join(fit.parameters)}: {related:.2f}")
-    lines.append(f"  explains {100 * fit.explained:.2f} % of the filter's energy (best amplitude); relative l2 norm of the rest {fit.relative_l2:.3f}")
+    lines.append(
+        f"  explains {100 * fit.explained:.2f} % of the filter's energy (best amplitude); relative l2 norm of the rest {fit.relative_l2:.3f}"
+    )
     if fit.given.sigma is None:
-        lines.append(f"  noise {noise.level:.2g} per tap, estimated from the filter's mirror symmetry ({noise.degrees:g} degrees of freedom)")
+        lines.append(
+            f"  noise {noise.level:.2g} per tap, estimated from the filter's mirror symmetry ({noise.degrees:g} degrees of freedom)"
+        )
     else:
         lines.append("  noise as given, per tap")
     lines += [f"  warning: {text}" for text in warnings(fit, level, draws=draws, seed=seed)]

@@ -312,7 +312,9 @@ def least_squares(model: Model, targets, weights=None, *, lowest: float = 0.0, s
             best = found
             continue
         better = found.energy < best.energy * (1 - 1e-12)
-        best = Projection(*(_where(better, getattr(found, f), getattr(best, f)) for f in ("p", "coefficients", "residual", "energy", "step")))
+        best = Projection(
+            *(_where(better, getattr(found, f), getattr(best, f)) for f in ("p", "coefficients", "residual", "energy", "step"))
+        )
     return best
 
 

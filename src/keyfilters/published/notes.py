@@ -184,6 +184,8 @@ def monomials_table():
             m = spread(h).mean
             for monomial in ("10", "01"):
                 p, q = int(monomial[0]), int(monomial[1])
-                rows.append((row.number, name, monomial, h.sum(), monomial_response(h, p, q, m), monomial_response(h, p, q, -m)))
+                rows.append(
+                    (row.number, name, monomial, h.sum(), monomial_response(h, p, q, m), monomial_response(h, p, q, -m))
+                )
     table = pd.DataFrame(rows, columns=["key", "filter", "monomial", "sum", "shifted", "centred"])
     return table.assign(difference=table.centred - table.shifted)

@@ -17,11 +17,7 @@ WITHIN = "within grid step"
 """Verdict: the difference is no larger than the step of the published search grid allows."""
 DEVIATES = "deviates"
 """Verdict: the difference is larger; `known_deviations` has the reason."""
-VERDICTS = {
-    EQUAL: "equal to its printed digits",
-    WITHIN: "within the published grid step",
-    DEVIATES: "deviates, with a reason",
-}
+VERDICTS = {EQUAL: "equal to its printed digits", WITHIN: "within the published grid step", DEVIATES: "deviates, with a reason"}
 """Verdict -> what it means, in words."""
 
 ROUNDING = 1e-12

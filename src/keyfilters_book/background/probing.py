@@ -183,5 +183,7 @@ def fused(model: nn.Module, image: torch.Tensor) -> nn.Module:
     with torch.no_grad():
         before, now = model(image), result(image)
     if not torch.allclose(before, now, rtol=1e-3, atol=1e-3 * float(before.abs().max())):
-        raise ValueError("the network does not run its layers in the order in which they are registered: expected one that does")
+        raise ValueError(
+            "the network does not run its layers in the order in which they are registered: expected one that does"
+        )
     return result.requires_grad_(False)

@@ -15,7 +15,11 @@ from torch.nn import functional as F
 
 from keyfilters.checks import choice, finite, integer
 
-ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"relu": torch.relu, "hard-tanh": F.hardtanh, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "relu": torch.relu,
+    "hard-tanh": F.hardtanh,
+    "tanh": torch.tanh,
+}
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,9 @@ def _rates(rate, networks: int, count: int) -> torch.Tensor:
     try:
         return torch.tensor(np.broadcast_to(array, (networks, count)).copy(), dtype=torch.float32)
     except ValueError:
-        raise ValueError(f"rate has shape {array.shape}: expected a number, or ({networks}, {count}) for networks and layers") from None
+        raise ValueError(
+            f"rate has shape {array.shape}: expected a number, or ({networks}, {count}) for networks and layers"
+        ) from None
 
 
 def train_single_layers(

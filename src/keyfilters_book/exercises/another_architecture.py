@@ -25,12 +25,8 @@ def check_20_1(answer):
     if near(found, [right[0], -right[1]]) or near(found, [-right[0], right[1]]):
         raise Hint("Both axes have the same padding, but rows are counted downwards and y points up.")
     if near(found, 0):
-        raise Hint(
-            "With stride 2 and an odd kernel no padding gives that. Which part of the formula is not an integer?"
-        )
-    raise Hint(
-        "Put stride 2, size 5 and the number of zeros in front into the formula, for one axis; then see to signs."
-    )
+        raise Hint("With stride 2 and an odd kernel no padding gives that. Which part of the formula is not an integer?")
+    raise Hint("Put stride 2, size 5 and the number of zeros in front into the formula, for one axis; then see to signs.")
 
 
 @exercise(
@@ -54,9 +50,7 @@ def check_20_2(answer):
     if near(mean, whole, rtol=0, atol=0.04):
         raise Hint("That is the mean of |w|. From each filter its offset b has to be subtracted first.")
     if not near(mean, right, rtol=0, atol=0.025):
-        raise Hint(
-            "The mean is off. Match each filter with the centred keys as fitted, and take |w - b| over the window."
-        )
+        raise Hint("The mean is off. Match each filter with the centred keys as fitted, and take |w - b| over the window.")
 
 
 def _means_of_shifted() -> tuple[np.ndarray, np.ndarray]:
@@ -73,9 +67,7 @@ def _means_of_shifted() -> tuple[np.ndarray, np.ndarray]:
     return np.mean(less, axis=0), np.mean(whole, axis=0)
 
 
-@exercise(
-    "a function of a dictionary of shifts along x, by the names of the four layers, that returns pixels of the image"
-)
+@exercise("a function of a dictionary of shifts along x, by the names of the four layers, that returns pixels of the image")
 def check_20_3(answer):
     """How far the last grid is off after four strided layers."""
     wide = dict(zip(_STRIDED, np.cumprod([2.0] * 4), strict=True))

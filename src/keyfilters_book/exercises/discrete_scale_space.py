@@ -46,9 +46,7 @@ def check_2_2(answer):
     if not off:
         return
     if near(values, [_cascade(kind, 1.0) for kind in KINDS], rtol=1e-3):
-        raise Hint(
-            "Which scale do two steps of the same scale make together: do standard deviations add, or variances?"
-        )
+        raise Hint("Which scale do two steps of the same scale make together: do standard deviations add, or variances?")
     largest = [_cascade(kind, np.sqrt(0.5), lambda d: np.abs(d).max()) for kind in KINDS]
     if near(values, largest, rtol=1e-3, atol=1e-12):
         raise Hint("That is the largest difference of a tap; the l1 norm is the sum over all taps.")
@@ -72,8 +70,7 @@ def check_2_3(answer):
             raise Hint("That is the second moment about the origin. Where is the mean of the absolute value?")
         if near(found, 2 * sigma**2) or near(found, 2 * sigma**2 + 0.25):
             raise Hint(
-                "That is the continuum with or without a correction; on the grid a ratio of Bessel functions takes "
-                "part."
+                "That is the continuum with or without a correction; on the grid a ratio of Bessel functions takes part."
             )
         if near(found, one_sided_variance(np.sqrt(sigma))):
             raise Hint("The function takes the scale sigma; the formula is written in the variance s.")
@@ -81,6 +78,5 @@ def check_2_3(answer):
             raise Hint("Let the scale go to 0: what is the variance of the two taps that are left?")
         if not near(found, right):
             raise Hint(
-                "Check the norm first: T rises to its centre and falls again, so what do the absolute differences add "
-                "up to?"
+                "Check the norm first: T rises to its centre and falls again, so what do the absolute differences add up to?"
             )

@@ -89,14 +89,9 @@ def check_28_3(answer):
     if not np.isin(plain, labels).all():
         raise Hint("Classes are expected, with the names that the labels have.")
     if (plain == 1).mean() < 0.15:
-        raise Hint(
-            "Of three classes in a row the middle one is hardly ever chosen: that is a regression on indicators."
-        )
+        raise Hint("Of three classes in a row the middle one is hardly ever chosen: that is a regression on indicators.")
     if (plain == truth).mean() < 0.9:
-        raise Hint(
-            "It does not classify an easy case: are mean and unit of the other features those of the "
-            "training features?"
-        )
+        raise Hint("It does not classify an easy case: are mean and unit of the other features those of the training features?")
     tolerance = 2 / len(truth)
     if (predicted(lambda f: f @ turn, "for turned features the result") != plain).mean() > tolerance:
         raise Hint("It changes if the features are turned: features divided by a number each are another penalty.")

@@ -21,8 +21,7 @@ def check_9_1(answer):
     for name, h in filters.items():
         if near(found[name], h.sum() ** 2, rtol=1e-3):
             raise Hint(
-                "That is the square of the sum, or the noise of the filter before it is normalised; neither is asked "
-                "for."
+                "That is the square of the sum, or the noise of the filter before it is normalised; neither is asked for."
             )
         if near(found[name], np.sqrt((h**2).sum()), rtol=1e-3):
             raise Hint("That is the standard deviation; the variance is asked for.")
@@ -58,9 +57,7 @@ def relative_changes(factor: float, *, divided: bool = True) -> np.ndarray:
     return np.array([found.sigma_x / best.sigma_x - 1, found.gamma / best.gamma - 1])
 
 
-@exercise(
-    'a dictionary with the relative changes under "sigma" and "gamma", for a constant that is 10 % larger in size'
-)
+@exercise('a dictionary with the relative changes under "sigma" and "gamma", for a constant that is 10 % larger in size')
 def check_9_3(answer):
     """Which parameter of key 7 follows the constant of the DC compensation."""
     parts = mapping(answer, ["sigma", "gamma"])
@@ -80,6 +77,4 @@ def check_9_3(answer):
         raise Hint("That is the constant made smaller in size.")
     if near(found, relative_changes(1.1, divided=False), rtol=0.02):
         raise Hint("The sum has changed with the constant: divide by the new one.")
-    raise Hint(
-        "Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1."
-    )
+    raise Hint("Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1.")

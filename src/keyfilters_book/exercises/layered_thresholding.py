@@ -47,9 +47,7 @@ def check_23_2(answer):
     (n, m1), m2 = layers[0].atoms.shape, layers[1].atoms.shape[1]
     first = array(weights[0], [None, None], "W1")
     if first.shape == (n, m1):
-        raise Hint(
-            "With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?"
-        )
+        raise Hint("With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?")
     first = array(first, [n, 2 * m1], "W1")
     second = array(weights[1], [None, None], "W2")
     if second.shape[0] == m1:
@@ -62,9 +60,7 @@ def check_23_2(answer):
         if not near(u - v, right):
             if near(v - u, right):
                 raise Hint(f"The halves of the {name} layer are exchanged: positive parts come first.")
-            raise Hint(
-                f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?"
-            )
+            raise Hint(f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?")
 
 
 @exercise('a dictionary: "epsilon", a number, and "nearer", "thresholding" or "basis pursuit"')

@@ -34,8 +34,7 @@ def check_29_1(answer):
             raise Hint(hint)
     if not near(found, high - low):
         raise Hint(
-            "For each class take the images whose true class it is, and average right or wrong over them "
-            "and over draws."
+            "For each class take the images whose true class it is, and average right or wrong over them and over draws."
         )
 
 
@@ -60,10 +59,7 @@ def check_29_2(answer):
         raise Hint("In this test the first stage tells half of the difference; the second is not made use of.")
     if (found % 2 == truth % 2).mean() > 0.97:
         raise Hint("In this test the second stage tells half of the difference; the first is not made use of.")
-    raise Hint(
-        "Each stage tells something here, but together they should tell all. "
-        "Are images in rows, features side by side?"
-    )
+    raise Hint("Each stage tells something here, but together they should tell all. Are images in rows, features side by side?")
 
 
 @exercise("a function of features (n, d), of a target (n) and of the penalty a that returns n residuals")
@@ -98,6 +94,4 @@ def check_29_3(answer):
     ):
         if near(found, mistake):
             raise Hint(hint)
-    raise Hint(
-        "It does not agree with really leaving out each image in turn, with its own means. Try it for a small n."
-    )
+    raise Hint("It does not agree with really leaving out each image in turn, with its own means. Try it for a small n.")

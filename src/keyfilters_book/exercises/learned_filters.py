@@ -17,7 +17,9 @@ def check_1_1(answer):
     found, h = number(answer), learned_filters()
     right = monomial_response(h[1], 1, 0)
     if near(abs(found), 1, rtol=1e-3):
-        raise Hint("The value for the filter as published is asked for: neither its sign alone, nor that of the normalised one.")
+        raise Hint(
+            "The value for the filter as published is asked for: neither its sign alone, nor that of the normalised one."
+        )
     if near(found, -right, rtol=1e-3):
         raise Hint("That is a correlation. In a convolution the weight at u meets the image at -u.")
     if near(found, monomial_response(h[1], 0, 1), rtol=1e-3):
@@ -42,9 +44,7 @@ def check_1_2(answer):
         if near((found**2).mean(), 1):
             raise Hint("A standard deviation divides by the number of pixels, a norm does not.")
         if not near((found**2).sum(), 1):
-            raise Hint(
-                "The sum is right, the l2 norm is not. Whose norm is divided by: that of the kernel before or after?"
-            )
+            raise Hint("The sum is right, the l2 norm is not. Whose norm is divided by: that of the kernel before or after?")
         right = (kernel - kernel.mean()) / np.linalg.norm(kernel - kernel.mean())
         if not (near(found, right) or near(found, -right)):
             raise Hint("Sum and norm are right, but this is another kernel. Only a factor and a constant may change.")
@@ -69,11 +69,9 @@ def check_1_3(answer):
             raise Hint("An energy is a sum of squares; this is the ratio of two norms.")
         if near(found, (a - 1) ** 2 / (1 + a**2)):
             raise Hint(
-                "This pair still has its sum. The constant that is taken away stands in all seven places of a "
-                "projection."
+                "This pair still has its sum. The constant that is taken away stands in all seven places of a projection."
             )
         if not near(found, right):
             raise Hint(
-                "Begin with the 7 x 7 array: two pixels, minus the mean of all pixels; then sum its rows and its "
-                "columns."
+                "Begin with the 7 x 7 array: two pixels, minus the mean of all pixels; then sum its rows and its columns."
             )

@@ -49,9 +49,7 @@ def check_22_2(answer):
         if near(found, dropped - j):
             continue
         if near(found, -j):
-            raise Hint(
-                "-j goes with the scores -y. What is the same for all ten classes must be taken from -j as well."
-            )
+            raise Hint("-j goes with the scores -y. What is the same for all ten classes must be taken from -j as well.")
         if near(found, dropped):
             raise Hint("Where has j gone? The penalty of the rubbish class is j, whatever the state.")
         if near(found, x @ x):
@@ -63,9 +61,7 @@ def check_22_2(answer):
         raise Hint("Expand the square in y, find what all ten classes share, and add it to -y and to -j.")
 
 
-@exercise(
-    "a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1"
-)
+@exercise("a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1")
 def check_22_3(answer):
     """The share of the sum of squares in the span of a bank."""
     from ..background.factorisation import span_share
@@ -88,6 +84,4 @@ def check_22_3(answer):
         if near(found, mistake):
             raise Hint(hint)
     if not near(found, right):
-        raise Hint(
-            "Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels."
-        )
+        raise Hint("Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels.")

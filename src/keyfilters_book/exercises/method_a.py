@@ -22,7 +22,9 @@ def check_5_1(answer):
         if near(derivative, plain):
             raise Hint("A derivative moves the weight outwards, so one variance belongs to two different scales.")
         if not near(plain, np.sqrt(2 * v)):
-            raise Hint("The plain axis is wrong. Template and filter have equal scales, so the product has half of the variance of the filter, and v is that of the product.")
+            raise Hint(
+                "The plain axis is wrong. Template and filter have equal scales, so the product has half of the variance of the filter, and v is that of the product."
+            )
         if not near(derivative, np.sqrt(2 * v / 3)):
             raise Hint("The derivative axis is wrong. By which factor does x squared widen a Gaussian?")
 

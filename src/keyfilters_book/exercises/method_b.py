@@ -33,14 +33,10 @@ def check_6_1(answer):
             if near(found, truth[::-1], rtol=0, atol=1e-9):
                 raise Hint("The two scales are exchanged: x comes first.")
             if near(found, closed_form(h, row, "crop")):
-                raise Hint(
-                    "That is the closed form of method A; method B compares with the variances of discrete filters."
-                )
+                raise Hint("That is the closed form of method A; method B compares with the variances of discrete filters.")
             if reference != 1:
                 raise Hint("It works for the reference scale 1 only: the same template has to stand on both sides.")
-            raise Hint(
-                f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?"
-            )
+            raise Hint(f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?")
     row, h = KEYS[3], normalized_filters()[3]
     if not near(array(call(answer, h.copy(), row, 1.4), [2], "what the function returns"), matched(h, row, 1.4)):
         raise Hint("Idealised filters are recovered, a learned one is not: is the reference scale used at all?")
@@ -87,9 +83,7 @@ def check_6_3(answer):
         if abs(found[name]) > 0.1:
             raise Hint(f"{name} is a scale; its error is asked for.")
         if not rounded(found[name], right, digits=2):
-            raise Hint(
-                f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?"
-            )
+            raise Hint(f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?")
         if rounded(found["inverse"], right, digits=2):
             raise Hint(f"The error of inverse is that of {name}; three samples are used, and none is squared.")
         if abs(found["inverse"]) > 1e-3 * abs(right):

@@ -42,9 +42,7 @@ def check_7_2(answer):
     nonzero = np.flatnonzero(np.abs(fits["C1"].model().ravel() - corrupt) > 1e-9)
     taps = np.unique(array(parts["taps"], [None], "taps"))
     if len(taps) > 2 * len(nonzero):
-        raise Hint(
-            "Too many taps: rounding leaves residuals of the order of 1e-16, and least squares moves all of them."
-        )
+        raise Hint("Too many taps: rounding leaves residuals of the order of 1e-16, and least squares moves all of them.")
     if not np.array_equal(taps, nonzero):
         raise Hint("The taps are not right. They count from 0 along the rows of the filter, flattened.")
     changes = np.array([fits["D1"].sigma_x - optimum.sigma_x, fits["D1"].sigma_y - optimum.sigma_y])
@@ -52,9 +50,7 @@ def check_7_2(answer):
     if abs(moved) < 1e-9:
         raise Hint("That is how far the l1 fit moves; the l2 fit is asked for.")
     if near(moved, np.linalg.norm(changes), rtol=1e-3):
-        raise Hint(
-            "That is the length of the shift in the plane of the scales; the larger of the two changes is asked for."
-        )
+        raise Hint("That is the length of the shift in the plane of the scales; the larger of the two changes is asked for.")
     right = np.abs(changes).max()
     if not (rounded(moved, right, digits=2) or near(moved, float(f"{right:.0e}"))):  # one digit as it is printed
         raise Hint("moved is not right: compare the scales of the D1 fit with those that the model was made with.")
@@ -72,9 +68,7 @@ def check_7_3(answer):
     if near(found, right[::-1], rtol=1e-4):
         raise Hint("The two are exchanged: the certificate names the taps in another order.")
     if near(np.abs(found - right), 1, rtol=1e-4) or near(np.abs(found + right), 1, rtol=1e-4):
-        raise Hint(
-            "A residual that vanishes has the sign of a rounding error: leave both out of the sum over the others."
-        )
+        raise Hint("A residual that vanishes has the sign of a rounding error: leave both out of the sum over the others.")
     residual, jacobian, _ = two_scale_problem(1).evaluate(np.square([optimum.sigma_x, optimum.sigma_y]))
     mirrored = [(y + 3) * 7 + x + 3 for x, y in optimum.certificate.active]
     slopes = np.sign(residual)
@@ -84,6 +78,5 @@ def check_7_3(answer):
     if (np.abs(found) > 1).any():
         raise Hint("At a minimum no multiplier exceeds 1 in size. Do the indices name the taps of the certificate?")
     raise Hint(
-        "Two equations, one for each scale: the slopes of the other residuals on one side, those of the two taps on "
-        "the other."
+        "Two equations, one for each scale: the slopes of the other residuals on one side, those of the two taps on the other."
     )

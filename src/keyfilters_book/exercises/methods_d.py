@@ -26,9 +26,7 @@ def check_8_1(answer):
     for rows in ((0.1, 1.3, 0.2), (0.2, 1.05, 0.3), (0.1, 0.7, 0.05)):
         found, right = number(call(answer, *rows), "what the function returns"), boundary_slope(*rows)
         if near(found, 0):
-            raise Hint(
-                "That is the slope in the scale, which always vanishes at 0; the slope in the variance is asked for."
-            )
+            raise Hint("That is the slope in the scale, which always vanishes at 0; the slope in the variance is asked for.")
         if near(found, -right):
             raise Hint("The sign is wrong: the residual is model minus filter.")
         if near(found, right / 2) or near(found, 2 * right):
@@ -56,9 +54,7 @@ def check_8_2(answer):
             raise Hint("That is the cosine; by whose square is the inner product to be divided?")
         wrong = [at for at, (a, b) in enumerate(zip(found, right, strict=True)) if not rounded(a, b, decimals=2)]
         if wrong:
-            raise Hint(
-                f"{method}, key {keys[wrong[0]]}, is not right. Set the derivative of the squared norm in a to zero."
-            )
+            raise Hint(f"{method}, key {keys[wrong[0]]}, is not right. Set the derivative of the squared norm in a to zero.")
 
 
 def tap_rate(*, second_derivatives: bool = True) -> np.ndarray:

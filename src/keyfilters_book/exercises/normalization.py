@@ -20,9 +20,7 @@ def check_4_1(answer):
     if near(found, h, rtol=1e-4):
         raise Hint("That is the learned filter, before the division.")
     if near(found, -right, rtol=1e-4):
-        raise Hint(
-            "The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u."
-        )
+        raise Hint("The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u.")
     if near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4):
         raise Hint("That is the response to x. Along which axis does key 3 differentiate?")
     if near(found, h / np.abs(h).sum(), rtol=1e-4):
@@ -57,8 +55,7 @@ def check_4_2(answer):
         raise Hint("A centred difference averages the two sides; take one difference for each.")
     if not near(found, right, rtol=0.01):
         raise Hint(
-            "Are the differences divided by the step, and is the step smaller than the distance to the next pixel "
-            "value?"
+            "Are the differences divided by the step, and is the step smaller than the distance to the next pixel value?"
         )
 
 

@@ -30,7 +30,9 @@ def check_21_1(answer):
         raise Hint("Surely ahead is not yet ahead by an amount that matters: where does the margin enter?")
     if found == ["for" if low >= 0.05 else "undecided" if high >= 0.05 else "against" for low, high in _CASES]:
         raise Hint("Ahead by less than the margin is no evidence against the keys: what has to be below 0 for that?")
-    if found == ["for" if (low + high) / 2 >= 0.05 else "against" if (low + high) / 2 < 0 else "undecided" for low, high in _CASES]:
+    if found == [
+        "for" if (low + high) / 2 >= 0.05 else "against" if (low + high) / 2 < 0 else "undecided" for low, high in _CASES
+    ]:
         raise Hint("The middle of an interval says nothing of its width. Go by its ends.")
     raise Hint("Try intervals that end exactly at the margin and exactly at 0: to which side do they count?")
 
@@ -92,4 +94,6 @@ def check_21_3(answer):
                 corner[0:5:2, 0:5:2] += small
                 if near(found, corner):
                     raise Hint("The spacing is right, but the two kernels have the same centre.")
-        raise Hint(f"Not with dilation {dilation}. Apply both kernels to an impulse: where do the nine taps of the small one land?")
+        raise Hint(
+            f"Not with dilation {dilation}. Apply both kernels to an impulse: where do the nine taps of the small one land?"
+        )

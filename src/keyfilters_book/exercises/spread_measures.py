@@ -36,9 +36,7 @@ def check_3_1(answer):
     if near(found["unweighted"], added, rtol=1e-4):
         raise Hint("The centre pixel has the weight 1 in all; the background covers the other 48 pixels.")
     if not near(found["unweighted"], right["unweighted"], rtol=1e-3):
-        raise Hint(
-            "The unweighted value is not right: which of the 49 pixels contribute how much to the second moment in x?"
-        )
+        raise Hint("The unweighted value is not right: which of the 49 pixels contribute how much to the second moment in x?")
     if near(found["weighted"], found["unweighted"], rtol=1e-3):
         raise Hint("Both values are the same. The weight is the idealised filter of key 8 at scale 1.")
     if not rounded(found["weighted"], right["weighted"], decimals=3):
@@ -104,8 +102,7 @@ def check_3_3(answer):
             raise Hint("The even share is taken about the first pixel; the second one is meant.")
         if not near(even, right_even):
             raise Hint(
-                "The even share is not right: which part of the energy does the weight off the centre of reflection "
-                "have?"
+                "The even share is not right: which part of the energy does the weight off the centre of reflection have?"
             )
     limit = brentq(lambda a: 1 - odd_share(pair(a), 0, 1.0) - odd_share(pair(a), 0, 0.5), 0.1, 10)
     if not near(number(parts["a"], "a"), limit, rtol=1e-3):

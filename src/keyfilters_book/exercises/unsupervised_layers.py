@@ -35,9 +35,7 @@ def check_24_1(answer):
         if near(found, np.trace(change @ change.T)):
             raise Hint("That is the norm of W - I. The data are not white before: weight it by their covariance.")
         if not near(found, right):
-            raise Hint(
-                "Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed."
-            )
+            raise Hint("Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.")
 
 
 @exercise("a function of C that returns by how much the bias changes, negative if it is lowered")
@@ -60,14 +58,10 @@ def check_24_2(answer):
             with torch.no_grad():
                 off = block.hidden(torch.zeros(1, 1, c + 2, c + 2))[1].item()
             if abs(off - 1 / (1 + np.exp(bias))) > 1e-5:
-                raise Hint(
-                    "With this bias a block is not off as often as a single unit. Write down both probabilities."
-                )
+                raise Hint("With this bias a block is not off as often as a single unit. Write down both probabilities.")
 
 
-@exercise(
-    "a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end"
-)
+@exercise("a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end")
 def check_24_3(answer):
     """A mean paired difference with its interval of 95 per cent."""
     from keyfilters.statistics import bootstrap_interval

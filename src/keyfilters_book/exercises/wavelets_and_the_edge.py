@@ -82,13 +82,10 @@ def check_27_3(answer):
         if near(row, right[::-1], atol=0.01):
             raise Hint(f"{name}: the two are exchanged, the slope of the count comes first.")
         if name == "doubled" and (near(row[1], -0.5, atol=0.01) or near(row[0], 0, atol=0.01)):
-            raise Hint(
-                "doubled: the edge is curved. Over which length does it stay within an atom's width of its tangent?"
-            )
+            raise Hint("doubled: the edge is curved. Over which length does it stay within an atom's width of its tangent?")
         if near(row[0], right[0], atol=0.01):
             raise Hint(
-                f"{name}: the count is right. The size is the sup norm of the atom times the area in which it "
-                "meets the edge."
+                f"{name}: the count is right. The size is the sup norm of the atom times the area in which it meets the edge."
             )
         raise Hint(f"{name}: how long and how wide are the atoms of octave j, and how many meet the edge?")
 

@@ -9,9 +9,7 @@ from .verdict import Hint, array, call, exercise, mapping, near
 __all__ = ["check_25_1", "check_25_2", "check_25_3"]
 
 
-@exercise(
-    'a function of a mask (colours x rows x columns) and of the bound that returns a dictionary: "norm", "pixel"'
-)
+@exercise('a function of a mask (colours x rows x columns) and of the bound that returns a dictionary: "norm", "pixel"')
 def check_25_1(answer):
     """The images that drive a linear unit most, under a bound of the whole and of each pixel."""
     mask, bound = np.random.default_rng(0).normal(size=(3, 4, 5)), 1.7
@@ -95,7 +93,5 @@ def check_25_3(answer):
     if near(found, factor * np.fft.ifft2(np.fft.fft2(g) / waves).real):
         raise Hint("A Fourier transform joins opposite borders, whose differences do not count here.")
     if near(found / np.linalg.norm(found), g / np.linalg.norm(g)):
-        raise Hint(
-            "That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve."
-        )
+        raise Hint("That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve.")
     raise Hint("The gradient is not zero there. Which linear operator is the gradient of the total variation?")

@@ -19,9 +19,7 @@ def check_26_1(answer):
     if near(variance, 2):
         raise Hint("That is the limit of wide layers. How much of a curve's length is left at width 5?")
     if near(variance, 1 / growth, rtol=1e-3):
-        raise Hint(
-            "That is the standard deviation of the weights (times the root of the width); the variance is asked for."
-        )
+        raise Hint("That is the standard deviation of the weights (times the root of the width); the variance is asked for.")
     if near(variance, growth**2, rtol=1e-3) or near(variance, growth, rtol=1e-3):
         raise Hint("That is what variance 1 does to a curve. What must the factor be multiplied by to become 1?")
     if not near(variance * growth**2, 1, rtol=5e-3):
@@ -49,15 +47,11 @@ def check_26_2(answer):
     if max(share.values()) > 1:
         raise Hint("The accuracies should be shares between 0 and 1, not per cent.")
     if min(share.values()) < 0.2:
-        raise Hint(
-            "Guessing gives 0.1, and each of the four learns more than that. Was the layer trained that you evaluate?"
-        )
+        raise Hint("Guessing gives 0.1, and each of the four learns more than that. Was the layer trained that you evaluate?")
     if near(list(share.values()), share["first"]):
         raise Hint("Four equal accuracies: has each network been evaluated with its own trained layer?")
     if share["readout"] != min(share.values()):
-        raise Hint(
-            "The readout should not be ahead of the others: matrices are counted from 0, and it is the last of nine."
-        )
+        raise Hint("The readout should not be ahead of the others: matrices are counted from 0, and it is the last of nine.")
     if share["layer 2"] <= share["layer 8"] or share["first"] <= share["layer 8"]:
         raise Hint("Compare with the figure of single layers above: in which order are hidden layers 2 and 8 there?")
 
@@ -84,14 +78,10 @@ def check_26_3(answer):
     for name, row in expected.items():
         largest, least = max(stretched[name]), min(stretched[name])
         if near(largest, 8, rtol=0.1):
-            raise Hint(
-                f"{name}: by that factor the variance grows if it multiplies the variance; here it multiplies weights."
-            )
+            raise Hint(f"{name}: by that factor the variance grows if it multiplies the variance; here it multiplies weights.")
         if not near(largest, right, rtol=0.1) or not near(least, 1, rtol=0.1):
             raise Hint(f"{name}: some matrices should have variance 16, the others variance 2 as given.")
         if near(stretched[name][8], 1, rtol=0.1) and row[8] > 1:
             raise Hint(f"{name}: the readout lies behind the trained layer, too.")
         if not near(stretched[name], row, rtol=0.1):
-            raise Hint(
-                f"{name}: the border is in the wrong place. Hidden layer 1 is matrix 0; which is hidden layer 4?"
-            )
+            raise Hint(f"{name}: the border is in the wrong place. Hidden layer 1 is matrix 0; which is hidden layer 4?")

@@ -125,7 +125,9 @@ def matched_random(filters, seed: int) -> np.ndarray:
                 found.append(_windowed(noise, square, np.array([spread]), wanted)[0])
                 break
         else:
-            raise ValueError(f"filters: no random filter of width {width:.3g} was found; expected widths from about 0.5 to {size / 3:.1f}")
+            raise ValueError(
+                f"filters: no random filter of width {width:.3g} was found; expected widths from about 0.5 to {size / 3:.1f}"
+            )
     return np.stack(found)
 
 

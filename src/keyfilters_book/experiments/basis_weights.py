@@ -50,10 +50,20 @@ class BasisConv2d(DepthwiseKernelConv2d):
         self, fixed, basis, coefficients, *, channels, multiplier=1, stride=1, padding="same", dilation=1, bias=True, gain=1.0,
         padding_mode="zeros", device=None, dtype=None,
     ):  # fmt: skip
-        fixed, basis, coefficients = (finite(v, n) for v, n in ((fixed, "fixed"), (basis, "basis"), (coefficients, "coefficients")))
+        fixed, basis, coefficients = (
+            finite(v, n) for v, n in ((fixed, "fixed"), (basis, "basis"), (coefficients, "coefficients"))
+        )
         count = int(channels * multiplier)
-        if fixed.ndim != 3 or len(fixed) != count or basis.ndim != 4 or basis.shape[::2] != fixed.shape[:2] or basis.shape[3] != fixed.shape[2]:
-            raise ValueError(f"fixed has shape {fixed.shape} and basis {basis.shape}: expected ({count}, n, n) and ({count}, K, n, n)")
+        if (
+            fixed.ndim != 3
+            or len(fixed) != count
+            or basis.ndim != 4
+            or basis.shape[::2] != fixed.shape[:2]
+            or basis.shape[3] != fixed.shape[2]
+        ):
+            raise ValueError(
+                f"fixed has shape {fixed.shape} and basis {basis.shape}: expected ({count}, n, n) and ({count}, K, n, n)"
+            )
         if coefficients.shape != basis.shape[:2]:
             raise ValueError(f"coefficients has shape {coefficients.shape}: expected {basis.shape[:2]}, one per basis filter")
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}

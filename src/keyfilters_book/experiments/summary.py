@@ -158,7 +158,8 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
         found["p"], found["p_equal"] = holm(found.p), holm(found.p_equal)
         whole = len(design.seeds_of(KEYS))
         found["reading"] = [
-            reading(r.mean, r.p, r.p_equal) if r.n >= whole else f"undecided until there are {whole} seeds" for r in found.itertuples()
+            reading(r.mean, r.p, r.p_equal) if r.n >= whole else f"undecided until there are {whole} seeds"
+            for r in found.itertuples()
         ]
     return found
 

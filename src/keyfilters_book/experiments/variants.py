@@ -112,7 +112,9 @@ def variant(name) -> Variant:
     return ALL_VARIANTS[choice(name, ALL_VARIANTS, "variant")]
 
 
-def bank(source: str, size: int = 7, seed: int = 0, extracted=None, *, count: int = BANK_SIZE, depth: float = 0.5) -> np.ndarray:
+def bank(
+    source: str, size: int = 7, seed: int = 0, extracted=None, *, count: int = BANK_SIZE, depth: float = 0.5
+) -> np.ndarray:
     """Filters of unit l2 norm that a frozen variant uses, shape (K, size, size).
 
     Parameters

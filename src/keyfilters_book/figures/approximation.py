@@ -135,7 +135,9 @@ def log_curves(
         ax.set_yscale(yscale)
         ax.set(title=title, xlabel=xlabel, xlim=xlim, ylim=ylim)
     axes[0, 0].set_ylabel(ylabel)
-    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False)
+    fig.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False
+    )
     return fig
 
 
@@ -161,8 +163,26 @@ def octave_panels(statistics: Mapping, guides: Mapping, *, left_out: int = 1, pa
         for part, (ax, title) in enumerate(zip(axes, titles, strict=True)):
             logs = np.log2(values[part])
             mean, fitted = logs.mean(axis=0), slice(0, len(octaves) - left_out)
-            ax.plot(octaves, mean, color=COLOURS[i], marker=MARKERS[i], linestyle="none", markersize=8, markerfacecolor="none", zorder=4)
-            ax.plot(octaves[fitted], mean[fitted], color=COLOURS[i], marker=MARKERS[i], linestyle="none", markersize=8, label=label, zorder=5)
+            ax.plot(
+                octaves,
+                mean,
+                color=COLOURS[i],
+                marker=MARKERS[i],
+                linestyle="none",
+                markersize=8,
+                markerfacecolor="none",
+                zorder=4,
+            )
+            ax.plot(
+                octaves[fitted],
+                mean[fitted],
+                color=COLOURS[i],
+                marker=MARKERS[i],
+                linestyle="none",
+                markersize=8,
+                label=label,
+                zorder=5,
+            )
             ax.vlines(octaves, logs.min(axis=0), logs.max(axis=0), color=COLOURS[i], linewidth=1.5)
             if label in guides:
                 slope = guides[label][part]

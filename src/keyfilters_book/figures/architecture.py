@@ -16,13 +16,26 @@ DEPTHWISE_TINT, POINTWISE_TINT = "#FFE9A8", "#E8E8E8"
 
 def _box(ax, x, y, width, height, text, fill, **options):
     ax.add_patch(
-        mpl.patches.FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.08", facecolor=fill, edgecolor="0.25", linewidth=1.2)
+        mpl.patches.FancyBboxPatch(
+            (x - width / 2, y - height / 2),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=fill,
+            edgecolor="0.25",
+            linewidth=1.2,
+        )
     )
     ax.text(x, y, text, ha="center", va="center", fontsize=12, linespacing=1.25, **options)
 
 
 def _arrow(ax, start, end, **options):
-    ax.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "color": "0.25", "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0, **options})
+    ax.annotate(
+        "",
+        xy=end,
+        xytext=start,
+        arrowprops={"arrowstyle": "-|>", "color": "0.25", "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0, **options},
+    )
 
 
 @styled

@@ -92,7 +92,13 @@ def null_dots(
                 markeredgewidth=1.6, color=colour, label=label,
             )  # fmt: skip
         (handles[observed_label],) = ax.plot(
-            [row["observed"] for row in rows], y, linestyle="none", marker="o", markersize=6.5, color=COLOURS[0], label=observed_label
+            [row["observed"] for row in rows],
+            y,
+            linestyle="none",
+            marker="o",
+            markersize=6.5,
+            color=COLOURS[0],
+            label=observed_label,
         )
         ax.set(yticks=y, yticklabels=[row["label"] for row in rows], ylim=(-0.6, len(rows) - 0.4), title=title)
         ax.tick_params(axis="y", length=0)
@@ -140,9 +146,17 @@ def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.fi
             ax.add_patch(Rectangle(mark["low"], *size, fill=False, edgecolor="white", linewidth=1.6))
         # White below black: seen on both ends of the colours.
         ax.plot(*mark["expected"], linestyle="none", marker="x", markersize=11, markeredgewidth=4.2, color="white")
-        (handles["expected"],) = ax.plot(*mark["expected"], linestyle="none", marker="x", markersize=10, markeredgewidth=2.2, color=COLOURS[2])
+        (handles["expected"],) = ax.plot(
+            *mark["expected"], linestyle="none", marker="x", markersize=10, markeredgewidth=2.2, color=COLOURS[2]
+        )
         (handles["best"],) = ax.plot(
-            *mark["best"], linestyle="none", marker="o", markersize=7, markerfacecolor=COLOURS[0], markeredgecolor="white", markeredgewidth=1.5
+            *mark["best"],
+            linestyle="none",
+            marker="o",
+            markersize=7,
+            markerfacecolor=COLOURS[0],
+            markeredgecolor="white",
+            markeredgewidth=1.5,
         )
         ax.set(title=title, xlabel="shift x", ylabel="shift y", xlim=extent[:2], ylim=extent[2:])
         ax.locator_params(nbins=5)
@@ -153,7 +167,9 @@ def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.fi
 
 
 @styled
-def offset_rows(rows, panels, *, xlabel: str, labels, limits=None, width: float = 3.4, row_height: float = 0.34) -> mpl.figure.Figure:
+def offset_rows(
+    rows, panels, *, xlabel: str, labels, limits=None, width: float = 3.4, row_height: float = 0.34
+) -> mpl.figure.Figure:
     """Return panels of offsets with intervals, one row per item, and the expected offset as a cross.
 
     Parameters
@@ -170,7 +186,9 @@ def offset_rows(rows, panels, *, xlabel: str, labels, limits=None, width: float 
     width, row_height : float
         Inches.
     """
-    fig, axes = plt.subplots(1, len(panels), figsize=(width * len(panels), row_height * len(rows) + 1.4), squeeze=False, sharey=True)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(width * len(panels), row_height * len(rows) + 1.4), squeeze=False, sharey=True
+    )
     handles = {}
     base = np.arange(len(rows))[::-1].astype(float)
     shown = [label for label in labels if label != "expected"]

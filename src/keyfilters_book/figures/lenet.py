@@ -83,7 +83,9 @@ def connection_maps(weights, *, width: float = 7.0) -> mpl.figure.Figure:
     limit = symmetric_limit(np.concatenate([w.ravel() for w in arrays.values()]))
     outputs, inputs, side, _ = next(iter(arrays.values())).shape
     step = side + 1
-    fig, axes = plt.subplots(len(arrays), 1, figsize=(width, len(arrays) * (width * inputs / outputs * 0.92 + 0.3)), squeeze=False)
+    fig, axes = plt.subplots(
+        len(arrays), 1, figsize=(width, len(arrays) * (width * inputs / outputs * 0.92 + 0.3)), squeeze=False
+    )
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad="0.85")
     image = None
     for ax, (title, w) in zip(axes[:, 0], arrays.items(), strict=True):

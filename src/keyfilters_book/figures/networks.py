@@ -68,7 +68,9 @@ def interval_dots(
             estimate, low, high = _triples(values, len(rows), f"series {label!r} of panel {title!r}").T
             y = base + 0.3 * (i - (len(labels) - 1) / 2)
             ax.hlines(y, low, high, color=COLOURS[1 + i], linewidth=3, alpha=0.45)
-            (handles[label],) = ax.plot(estimate, y, linestyle="none", marker=MARKERS[i], markersize=6, color=COLOURS[1 + i], label=label)
+            (handles[label],) = ax.plot(
+                estimate, y, linestyle="none", marker=MARKERS[i], markersize=6, color=COLOURS[1 + i], label=label
+            )
         if title in references:
             ax.axvline(references[title], color="0.4", linewidth=1.4, linestyle="--")
         for group in groups:
@@ -139,7 +141,9 @@ def layer_curves(
             height_of, text = references[title]
             ax.axhline(height_of, color="0.4", linewidth=1.4, linestyle="--")
             ax.text(x.max(), height_of, text, ha="right", va="bottom", fontsize=11)
-        ax.set(title=title if len(titles) > 1 else "", xlabel=xlabel, ylabel=ylabels[title] or "", yscale=scales[title] or "linear")
+        ax.set(
+            title=title if len(titles) > 1 else "", xlabel=xlabel, ylabel=ylabels[title] or "", yscale=scales[title] or "linear"
+        )
         ax.set_xticks(x, labels=ticks if ticks is not None else [f"{v:g}" for v in x], rotation=90 if ticks is not None else 0)
         ax.grid(axis="y", color="0.9")
         ax.set_axisbelow(True)

@@ -99,7 +99,9 @@ def paired_shares(panels, *, xlabel: str, ylabel: str, columns: int = 2, panel: 
     """
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(panel * columns, (panel + 0.2) * rows), squeeze=False, sharex=True, sharey=True)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(panel * columns, (panel + 0.2) * rows), squeeze=False, sharex=True, sharey=True
+    )
     for ax, (title, (x, y)) in zip(axes.flat, panels.items(), strict=False):
         ax.plot([0, 1], [0, 1], color="0.6", linewidth=1.2)
         ax.plot(x, y, linestyle="none", marker="o", markersize=5, color=COLOURS[1], alpha=0.6)
@@ -125,7 +127,13 @@ def step_curves(panels, *, xlabel: str = "step", width: float = 6.6, height: flo
     for ax, (ylabel, lines) in zip(axes[0], panels.items(), strict=True):
         for i, (label, (steps, values)) in enumerate(lines.items()):
             (handles[label],) = ax.plot(
-                steps, values, color=COLOURS[i], marker=MARKERS[i], markersize=5, linestyle=("-", "--", ":", "-.")[i % 4], label=label
+                steps,
+                values,
+                color=COLOURS[i],
+                marker=MARKERS[i],
+                markersize=5,
+                linestyle=("-", "--", ":", "-.")[i % 4],
+                label=label,
             )
         ax.set_xscale("symlog", linthresh=10, linscale=0.5)
         ax.set_xticks([0, 10, 100, 1000, 10000][: 3 + int(np.log10(max(max(s) for s, _ in lines.values())) - 1)])

@@ -55,7 +55,9 @@ def _label_points(ax, points) -> None:
             continue
         u = where[members, 0]
         # Equal spacing about the common centre, moved as a whole into the axes.
-        spread = u if len(u) == 1 or np.diff(u).min() >= spacing else u.mean() + spacing * (np.arange(len(u)) - (len(u) - 1) / 2)
+        spread = (
+            u if len(u) == 1 or np.diff(u).min() >= spacing else u.mean() + spacing * (np.arange(len(u)) - (len(u) - 1) / 2)
+        )
         spread = spread + max(0.0, 0.06 - spread.min()) - max(0.0, spread.max() - 0.94)
         level = where[members, 1].max() + reach if side == 0 else where[members, 1].min() - reach
         level = min(max(level, 0.1), 0.9)
@@ -151,5 +153,7 @@ def profile_panels(
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     if len(handles) > 1:
-        fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False)
+        fig.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False
+        )
     return fig

@@ -37,7 +37,9 @@ def map_rows(rows, *, panel: float = 1.3) -> mpl.figure.Figure:
 
 
 @styled
-def moving_panels(panels, rows, *, xlabel: str, rest: float = 0.0, width: float = 3.4, height: float = 4.2) -> mpl.figure.Figure:
+def moving_panels(
+    panels, rows, *, xlabel: str, rest: float = 0.0, width: float = 3.4, height: float = 4.2
+) -> mpl.figure.Figure:
     """Return panels of curves over the amount of a movement, one for each quantity, with one legend.
 
     Parameters
@@ -62,7 +64,15 @@ def moving_panels(panels, rows, *, xlabel: str, rest: float = 0.0, width: float 
     fig, axes = plt.subplots(1, len(panels), figsize=(width * len(panels), height), squeeze=False)
     for ax, (title, column) in zip(axes[0], panels.items(), strict=True):
         for i, (label, table) in enumerate(rows.items()):
-            ax.plot(table["amount"], table[column], color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i], markersize=6, label=label)
+            ax.plot(
+                table["amount"],
+                table[column],
+                color=COLOURS[i],
+                linestyle=DASHES[i],
+                marker=MARKERS[i],
+                markersize=6,
+                label=label,
+            )
         ax.axvline(rest, color="0.6", linewidth=1, zorder=0)
         ax.grid(axis="y", color="0.9")
         ax.set(title=title, xlabel=xlabel, ylim=(0, None))

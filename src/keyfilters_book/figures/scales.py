@@ -44,7 +44,13 @@ def method_heatmaps(panels, *, formats="{:.2f}", columns: int = 1, cell=(0.62, 0
         for i, j in np.argwhere(np.isfinite(values)):
             colour = ink(image.cmap(image.norm(values[i, j])))
             ax.text(j, i, fmt.format(values[i, j]), ha="center", va="center", fontsize=11, color=colour)
-        ax.set(title=title, xticks=range(frame.shape[1]), xticklabels=frame.columns, yticks=range(len(frame)), yticklabels=frame.index)
+        ax.set(
+            title=title,
+            xticks=range(frame.shape[1]),
+            xticklabels=frame.columns,
+            yticks=range(len(frame)),
+            yticklabels=frame.index,
+        )
         ax.set_xlabel(str(frame.columns.name or ""))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
@@ -77,13 +83,24 @@ def scales_by_method(table) -> mpl.figure.Figure:
             rows = table[table.method == method]
             # Side by side, in the order of the methods, so that equal scales do not hide each other.
             position = np.array([keys.index(k) for k in rows.key]) + 0.12 * (i - (len(methods) - 1) / 2)
-            ax.plot(position, rows[f"sigma_{axis}"], linestyle="none", marker=MARKERS[i], markersize=7, color=COLOURS[i % len(COLOURS)], label=method, clip_on=False)
+            ax.plot(
+                position,
+                rows[f"sigma_{axis}"],
+                linestyle="none",
+                marker=MARKERS[i],
+                markersize=7,
+                color=COLOURS[i % len(COLOURS)],
+                label=method,
+                clip_on=False,
+            )
         for edge in np.arange(len(keys) - 1) + 0.5:
             ax.axvline(edge, color="0.85", linewidth=1)
         ax.set(ylabel=f"$\\sigma_{axis}$ (grid units)", ylim=(0, None))
     axes[1].set(xticks=range(len(keys)), xticklabels=keys, xlabel="key")
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(methods), frameon=False, handletextpad=0.1, columnspacing=1.2)
+    fig.legend(
+        handles, labels, loc="outside lower center", ncols=len(methods), frameon=False, handletextpad=0.1, columnspacing=1.2
+    )
     return fig
 
 
@@ -120,7 +137,9 @@ def pooled_objectives(sigma, panels, *, columns: int = 2, width: float = 3.5, he
         for key, values in curves.items():
             y = np.asarray(values, dtype=float)
             if y.shape != u.shape:
-                raise ValueError(f"curve of key {key} in panel {title!r} has shape {y.shape}: expected {u.shape}, that of sigma")
+                raise ValueError(
+                    f"curve of key {key} in panel {title!r} has shape {y.shape}: expected {u.shape}, that of sigma"
+                )
             total += y
             colour, marker = look[key]
             ax.plot(u, y, color=colour, linewidth=1.5)

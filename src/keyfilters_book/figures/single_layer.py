@@ -17,7 +17,11 @@ def _log_axis(ax) -> None:
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     narrow = high < 3 * low
-    ax.yaxis.set_major_locator(mpl.ticker.MaxNLocator(4) if narrow else mpl.ticker.LogLocator(subs=(1, 2, 3, 5) if high < 8 * low else (1, 2, 5) if high < 30 * low else (1,)))
+    ax.yaxis.set_major_locator(
+        mpl.ticker.MaxNLocator(4)
+        if narrow
+        else mpl.ticker.LogLocator(subs=(1, 2, 3, 5) if high < 8 * low else (1, 2, 5) if high < 30 * low else (1,))
+    )
     ax.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
 

@@ -149,7 +149,9 @@ def trajectories(
             i = labels.index(label)
             x, y = np.asarray(epochs, dtype=float), np.atleast_2d(np.asarray(values, dtype=float))
             if y.ndim != 2 or y.shape[1:] != x.shape:
-                raise ValueError(f"{label!r} of panel {title!r} has values of shape {np.shape(values)}: expected {x.shape} for each run")
+                raise ValueError(
+                    f"{label!r} of panel {title!r} has values of shape {np.shape(values)}: expected {x.shape} for each run"
+                )
             colour = COLOURS[i + 1]
             dashes = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))[i % 4]
             ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0)
@@ -184,13 +186,17 @@ def scale_ends(panels, marks, *, columns: int = 4, panel: float = 1.75) -> mpl.f
     labels = list(dict.fromkeys(label for points in marks.values() for label in points))
     columns = min(columns, len(panels))
     lines = -(-len(panels) // columns)
-    fig, axes = plt.subplots(lines, columns, figsize=(panel * columns, panel * lines + 0.75), squeeze=False, sharex=True, sharey=True)
+    fig, axes = plt.subplots(
+        lines, columns, figsize=(panel * columns, panel * lines + 0.75), squeeze=False, sharex=True, sharey=True
+    )
     handles, reach = {}, 0.0
     for ax, (title, points) in zip(axes.flat, panels.items(), strict=False):
         points = np.asarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != 2:
             raise ValueError(f"panel {title!r} has points of shape {points.shape}: expected (m, 2)")
-        (handles["channels at the end"],) = ax.plot(*points.T, linestyle="none", marker="o", markersize=3.5, color=COLOURS[1], alpha=0.5)
+        (handles["channels at the end"],) = ax.plot(
+            *points.T, linestyle="none", marker="o", markersize=3.5, color=COLOURS[1], alpha=0.5
+        )
         for label, point in marks.get(title, {}).items():
             i = labels.index(label)
             (handles[label],) = ax.plot(

@@ -84,7 +84,9 @@ def image_grid(
     size = (panel * sum(widths) + label_width, panel * len(rows) + head + heading)
     fig = plt.figure(figsize=size, layout="none")
     left, top = label_width / size[0], 1 - (head + heading) / size[1]
-    grid = fig.add_gridspec(len(rows), len(widths), width_ratios=widths, wspace=0.05, hspace=0.05, left=left, right=0.995, top=top, bottom=0.005)
+    grid = fig.add_gridspec(
+        len(rows), len(widths), width_ratios=widths, wspace=0.05, hspace=0.05, left=left, right=0.995, top=top, bottom=0.005
+    )
     for i, (label, images) in enumerate(rows.items()):
         for j, image in enumerate(images):
             ax = fig.add_subplot(grid[i, owner[j]])
@@ -99,7 +101,9 @@ def image_grid(
                 ax.set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
     for name, (first, last) in place.items():
         boxes = [grid[0, k].get_position(fig) for k in (first, last)]
-        fig.text((boxes[0].x0 + boxes[1].x1) / 2, 1 - 0.02 / size[1], name, ha="center", va="top", fontsize=12, fontweight="bold")
+        fig.text(
+            (boxes[0].x0 + boxes[1].x1) / 2, 1 - 0.02 / size[1], name, ha="center", va="top", fontsize=12, fontweight="bold"
+        )
     return fig
 
 
@@ -128,7 +132,9 @@ def range_rows(series, rows, *, xlabel: str, width: float = 6.4, row_height: flo
     for i, (label, values) in enumerate(series.items()):
         array = np.asarray(values, dtype=float)
         if array.shape != (len(rows), 3):
-            raise ValueError(f"series {label!r} has shape {array.shape}: expected ({len(rows)}, 3), middle, lower and upper end of each row")
+            raise ValueError(
+                f"series {label!r} has shape {array.shape}: expected ({len(rows)}, 3), middle, lower and upper end of each row"
+            )
         y = np.arange(len(rows)) + step * (i - (len(series) - 1) / 2)
         ax.hlines(y, array[:, 1], array[:, 2], color=COLOURS[i], linewidth=3.5, alpha=0.45)
         ax.plot(array[:, 0], y, linestyle="none", marker=MARKERS[i], markersize=7, color=COLOURS[i], label=label)

@@ -155,8 +155,7 @@ def octave_statistics(frame: Frame, image) -> Octaves:
     if not squares or min(part.sum() for part in squares) == 0:
         raise ValueError(f"{frame.name} has an octave without energy here: expected an image with an edge, and octaves")
     return Octaves(
-        np.array([part.sum() ** 2 / (part**2).sum() for part in squares]),
-        np.array([np.sqrt(part.max()) for part in squares]),
+        np.array([part.sum() ** 2 / (part**2).sum() for part in squares]), np.array([np.sqrt(part.max()) for part in squares])
     )
 
 

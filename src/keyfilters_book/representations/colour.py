@@ -81,7 +81,9 @@ def colour_parts(filters) -> ColourParts:
     signs = np.sign(colour[np.arange(len(colour)), np.abs(colour).argmax(axis=1)])[:, None]
     share = energy[:, 1:].sum(axis=1) / energy.sum(axis=1)
     separability = singular[:, 0] ** 2 / (singular**2).sum(axis=1)
-    return ColourParts(parts[:, 0], parts[:, 1:], share, separability, colour * signs, (mask * signs).reshape(-1, *filters.shape[2:]))
+    return ColourParts(
+        parts[:, 0], parts[:, 1:], share, separability, colour * signs, (mask * signs).reshape(-1, *filters.shape[2:])
+    )
 
 
 def colour_axes(filters) -> tuple[np.ndarray, np.ndarray]:

@@ -168,7 +168,9 @@ def best_threshold_elsewhere(scores, groups=None, score: str = "psnr"):
     mean["group"] = mean.image if groups is None else mean.image.map(groups)
     names = list(dict.fromkeys(mean.group))
     if len(names) < 2:
-        raise ValueError(f"scores holds {len(names)} group of images: expected at least 2, one to judge and others to choose on")
+        raise ValueError(
+            f"scores holds {len(names)} group of images: expected at least 2, one to judge and others to choose on"
+        )
     rows = []
     for name in names:
         others = mean[mean.group != name].groupby(["frame", "kind", "k"])[score].mean().reset_index()

@@ -82,7 +82,11 @@ def _orthonormal(kind, t):
         return _row(low, banks.rectified(details, kind, t))
 
     # Along rows and columns, four taps, half as many samples after each; the next scale sees a quarter.
-    return lambda x: multiscale.orthonormal_wavelets(_pad(x)), rest, sum(4 * 4 * PADDED**2 // 4**level // 2 for level in range(multiscale.LEVELS))
+    return (
+        lambda x: multiscale.orthonormal_wavelets(_pad(x)),
+        rest,
+        sum(4 * 4 * PADDED**2 // 4**level // 2 for level in range(multiscale.LEVELS)),
+    )
 
 
 def _wavelets(kind, t, grid):
@@ -223,7 +227,9 @@ def features_of_kinds(name: str, kinds, images, batch: int = 250, **changes) -> 
     {'modulus': (2, 512), 'halves': (2, 1024)}
     """
     kinds = list(kinds)
-    return dict(zip(kinds, _features([representation(name, kind=kind, **changes) for kind in kinds], images, batch), strict=True))
+    return dict(
+        zip(kinds, _features([representation(name, kind=kind, **changes) for kind in kinds], images, batch), strict=True)
+    )
 
 
 def feature_seconds(names, images, repeats: int = 3) -> dict[str, float]:

@@ -114,7 +114,9 @@ def columns(model, shape, size: int) -> np.ndarray:
     m = MODELS[choice(model, MODELS, "model")]
     shape = np.asarray(shape, dtype=np.float64)
     if shape.shape[-1] != len(m.shape_parameters):
-        raise ValueError(f"shape has {shape.shape[-1]} numbers: expected {len(m.shape_parameters)}, {', '.join(m.shape_parameters)}")
+        raise ValueError(
+            f"shape has {shape.shape[-1]} numbers: expected {len(m.shape_parameters)}, {', '.join(m.shape_parameters)}"
+        )
     x, y = (axis.ravel() for axis in _grid(size))
     x0, y0, angle, su, sv = (shape[..., i, None] for i in range(5))
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -223,7 +225,9 @@ def _refined(m: Model, w: np.ndarray, first: np.ndarray, size: int, evaluations:
         slopes, downhill = np.where(held[..., None], 0.0, slopes), np.where(held, 0.0, downhill)
         normal = slopes @ slopes.transpose(0, 2, 1)
         diagonal = np.einsum("pnn->pn", normal)
-        normal = normal + np.eye(z.shape[1]) * (damping[open_, None] * diagonal + np.where(diagonal == 0, 1.0, 1e-14))[..., None]
+        normal = (
+            normal + np.eye(z.shape[1]) * (damping[open_, None] * diagonal + np.where(diagonal == 0, 1.0, 1e-14))[..., None]
+        )
         trial = np.clip(here + np.linalg.solve(normal, downhill[..., None])[..., 0], low, high)
         there = _state(trial, m, w[open_], size)
         now = np.einsum("pd,pd->p", there["left"], there["left"])

@@ -15,13 +15,8 @@ import numpy as np
 
 from keyfilters.checks import choice, finite
 
-MOVES = {
-    "shift": (0.5, 1.0, 2.0, 3.0, 4.0),
-    "rotation": (5.0, 10.0, 20.0, 30.0, 45.0),
-    "scale": (0.7, 0.8, 0.9, 1.1, 1.2),
-}
+MOVES = {"shift": (0.5, 1.0, 2.0, 3.0, 4.0), "rotation": (5.0, 10.0, 20.0, 30.0, 45.0), "scale": (0.7, 0.8, 0.9, 1.1, 1.2)}
 """Amounts that are tried: pixels, degrees, factors of magnification."""
-
 
 
 def _matrix(kind: str, amount: float, angle: float) -> tuple[np.ndarray, np.ndarray]:

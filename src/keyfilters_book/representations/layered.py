@@ -195,9 +195,7 @@ def basis_pursuit(
     return codes
 
 
-def layered_basis_pursuit(
-    y, dictionaries: Sequence[Dictionary], penalties, *, nonnegative: bool = False
-) -> list[np.ndarray]:
+def layered_basis_pursuit(y, dictionaries: Sequence[Dictionary], penalties, *, nonnegative: bool = False) -> list[np.ndarray]:
     r"""Return the lasso solutions of every layer, each from the estimate of the layer below.
 
     Parameters

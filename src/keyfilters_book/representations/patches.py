@@ -35,7 +35,9 @@ class Patches:
         """The patches of the photographs of these names."""
         chosen = np.isin(self.groups, list(names))
         if not chosen.any():
-            raise ValueError(f"no patch is of {', '.join(map(str, names))}: expected names among {', '.join(np.unique(self.groups))}")
+            raise ValueError(
+                f"no patch is of {', '.join(map(str, names))}: expected names among {', '.join(np.unique(self.groups))}"
+            )
         return Patches(self.values[chosen], self.groups[chosen])
 
 
@@ -69,7 +71,9 @@ def luminance(image, reduce: int = 1) -> np.ndarray:
     reduce = integer(reduce, "reduce")
     rows, columns = (side // reduce for side in image.shape[:2])
     if not rows or not columns:
-        raise ValueError(f"reduce is {reduce} for an image of {image.shape[0]} x {image.shape[1]} pixels: expected at most its sides")
+        raise ValueError(
+            f"reduce is {reduce} for an image of {image.shape[0]} x {image.shape[1]} pixels: expected at most its sides"
+        )
     grey = image.mean(axis=2)[: rows * reduce, : columns * reduce]
     grey = grey.reshape(rows, reduce, columns, reduce).mean(axis=(1, 3))
     spread = grey.std()
@@ -248,7 +252,9 @@ def whitened_images(images, whitening: Whitening) -> dict[str, np.ndarray]:
 
     side = int(round(np.sqrt(len(whitening.mean))))
     if whitening.kind != "zca" or side**2 != len(whitening.mean) or side % 2 == 0:
-        raise ValueError(f"whitening is {whitening.kind} of {len(whitening.mean)} numbers: expected zca of patches with an odd side")
+        raise ValueError(
+            f"whitening is {whitening.kind} of {len(whitening.mean)} numbers: expected zca of patches with an odd side"
+        )
     kernel = whitening.forward[len(whitening.mean) // 2].reshape(side, side)
     out = {}
     for name, image in images.items():

@@ -89,9 +89,7 @@ def supports(estimates: Sequence, codes: Sequence) -> np.ndarray:
     return right
 
 
-def pursue(
-    signals, codes: Sequence, dictionaries: Sequence[Dictionary], method: str, penalties: Sequence
-) -> list[np.ndarray]:
+def pursue(signals, codes: Sequence, dictionaries: Sequence[Dictionary], method: str, penalties: Sequence) -> list[np.ndarray]:
     """Return a method's estimates of all layers, told how many entries each code has.
 
     Thresholding uses the number for its threshold (:func:`~.layered.leave`); basis pursuit runs without it, and

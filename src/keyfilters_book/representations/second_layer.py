@@ -156,7 +156,9 @@ def second_layer(patches, filters, block: int, units: int, kind: str = "modulus"
     flat = Patches(features.reshape(len(features), 1, -1), np.zeros(len(features), str))
     found = independent_components(flat, units, seed=seed)
     shape = (units, *features.shape[1:])
-    return SecondLayer(kind, np.asarray(filters), block, found.filters.reshape(shape), found.atoms.reshape(shape), found.converged)
+    return SecondLayer(
+        kind, np.asarray(filters), block, found.filters.reshape(shape), found.atoms.reshape(shape), found.converged
+    )
 
 
 def correlations(a, b) -> np.ndarray:

@@ -77,7 +77,9 @@ def random_rotation(patches: Patches, components: int, seed: int = 0) -> Basis:
     return _basis("random rotation", turn @ w.forward, (w.backward @ turn.T).T, patches, True, 0)
 
 
-def independent_components(patches: Patches, components: int, seed: int = 0, iterations: int = 300, tolerance: float = 1e-3) -> Basis:
+def independent_components(
+    patches: Patches, components: int, seed: int = 0, iterations: int = 300, tolerance: float = 1e-3
+) -> Basis:
     r"""Independent component analysis of patches, by scikit-learn's FastICA.
 
     The patches are whitened by their first principal components, :math:`z = \Lambda^{-1/2} E^\top x`. Sought
@@ -118,7 +120,9 @@ def independent_components(patches: Patches, components: int, seed: int = 0, ite
     return _basis("ICA", turn @ w.forward, (w.backward @ turn.T).T, patches, converged, model.n_iter_)
 
 
-def sparse_dictionary(patches: Patches, components: int, atoms: int, penalty: float = 4.0, seed: int = 0, passes: int = 5) -> Basis:
+def sparse_dictionary(
+    patches: Patches, components: int, atoms: int, penalty: float = 4.0, seed: int = 0, passes: int = 5
+) -> Basis:
     r"""A sparse dictionary of whitened patches, by scikit-learn's MiniBatchDictionaryLearning.
 
     .. math:: \min_{D, A} \; \tfrac12 \| Z - A D \|_F^2 + \alpha \| A \|_1, \qquad \| d_k \|_2 \le 1,

@@ -21,13 +21,19 @@ CHECKED = (("learned", "ideal-B", "random"), (0, 1), "small")
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m keyfilters_build.experiments", description=__doc__.splitlines()[0])
-    parser.add_argument("--campaign", default="eight_filters", choices=list(DESIGNS), help="which set of runs (default %(default)s)")
+    parser.add_argument(
+        "--campaign", default="eight_filters", choices=list(DESIGNS), help="which set of runs (default %(default)s)"
+    )
     parser.add_argument("--settings", nargs="+", metavar="S", help="default: all, one after the other")
     parser.add_argument("--variants", nargs="+", metavar="V", help="default: all")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once, one thread each (default 1)")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda; results of another device than cpu go to a folder of their own")
+    parser.add_argument(
+        "--device", default="cpu", help="cpu (default) or cuda; results of another device than cpu go to a folder of their own"
+    )
     parser.add_argument("--amp", default="bf16", choices=("no", "bf16"))
-    parser.add_argument("--eager", dest="compiled", action="store_false", help="do not compile the network (no C++ compiler needed)")
+    parser.add_argument(
+        "--eager", dest="compiled", action="store_false", help="do not compile the network (no C++ compiler needed)"
+    )
     parser.add_argument("--check", action="store_true", help="make six stored runs again, and say what differs")
     options = parser.parse_args(arguments)
     design = DESIGNS[options.campaign]

@@ -50,7 +50,9 @@ def _filter_rows(result: dict) -> list[dict]:
     for layer, h in zip(result["layers"], result["filters"], strict=True):
         channel = counted[layer] = counted.get(layer, -1) + 1
         values = {f"w{i}{j}": float(f"{v:.6g}") for (i, j), v in _entries(h)}
-        rows.append({"setting": result["row"]["setting"], "seed": result["row"]["seed"], "layer": layer, "channel": channel} | values)
+        rows.append(
+            {"setting": result["row"]["setting"], "seed": result["row"]["seed"], "layer": layer, "channel": channel} | values
+        )
     return rows
 
 
@@ -100,7 +102,11 @@ class Campaign:
         for done, future in enumerate(as_completed(futures), start=1):
             result = future.result()
             row = result["row"]
-            words = " ".join(f"{k} {row[k]}" for k in ("variant", "method", "setting", "images", "seed", "rate", "scale", "penalty") if k in row)
+            words = " ".join(
+                f"{k} {row[k]}"
+                for k in ("variant", "method", "setting", "images", "seed", "rate", "scale", "penalty")
+                if k in row
+            )
             judged = row.get("judged_on", "test")
             print(f"{done}/{len(futures)} {words}: {row['accuracy']:.4f} on {judged}, {row['seconds']:.0f} s", flush=True)
             yield result
@@ -204,7 +210,9 @@ class Campaign:
                 row = stored.loc[(name, setting, seed)]
                 for column in ("device", "torch", "compiled", "amp"):
                     if row[column] != self.origin[column]:
-                        raise ValueError(f"{column} is {self.origin[column]} here, and the stored runs have {row[column]}: expected the same")
+                        raise ValueError(
+                            f"{column} is {self.origin[column]} here, and the stored runs have {row[column]}: expected the same"
+                        )
                 tasks.append(self.task(name, self.design.settings[setting], seed, float(row.rate), float(row.scale), "test"))
         different = []
         for result in self.results(tasks):
@@ -212,5 +220,7 @@ class Campaign:
             there = stored.loc[(row["variant"], setting, row["seed"])]
             for column in ("accuracy", "loss", "train_loss"):
                 if row[column] != there[column]:
-                    different.append(f"{row['variant']}, seed {row['seed']}: {column} {row[column]!r}, stored {float(there[column])!r}")
+                    different.append(
+                        f"{row['variant']}, seed {row['seed']}: {column} {row[column]!r}, stored {float(there[column])!r}"
+                    )
         return different

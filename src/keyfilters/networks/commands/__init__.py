@@ -6,7 +6,9 @@ WORDS = ("pretrained", "none")
 """What ``--weights`` knows beside files."""
 METHODS_HELP = "A to D2, A-joint to D-joint, or learned"
 REPLACING_HELP = f"{METHODS_HELP} (not in the modes own and learnable)"
-WEIGHTS_HELP = "a file (.safetensors, .pth, ...), pretrained (timm's hub or a package), or none, that is random ones (default: pretrained)"
+WEIGHTS_HELP = (
+    "a file (.safetensors, .pth, ...), pretrained (timm's hub or a package), or none, that is random ones (default: pretrained)"
+)
 
 
 def check_weights(weights) -> None:

@@ -28,9 +28,7 @@ def add_arguments(parser) -> None:
         help="imagenet-samples (20 images, the default), fashion-mnist, a folder with one folder of images per class, or "
         "imagenet:FOLDER, which has to hold train and val with such folders",
     )  # fmt: skip
-    parser.add_argument(
-        "--split", metavar="SPLIT", help="train, val or test, only where the data have them (default: val)"
-    )
+    parser.add_argument("--split", metavar="SPLIT", help="train, val or test, only where the data have them (default: val)")
     parser.add_argument(
         "--classes", metavar="FILE",
         help="which class each folder is: the names of the folders, one a line, that of class 0 first; or JSON, names with numbers",
@@ -41,9 +39,7 @@ def add_arguments(parser) -> None:
         "--replace", metavar="MODE",
         help="replace the depthwise filters and compare with the network as it was; modes as in keyfilters replace",
     )  # fmt: skip
-    parser.add_argument(
-        "--method", metavar="M", help=f"of the replacement: {REPLACING_HELP} (default: B)"
-    )
+    parser.add_argument("--method", metavar="M", help=f"of the replacement: {REPLACING_HELP} (default: B)")
     parser.add_argument("--seed", metavar="N", help="of the replacement modes that draw (default: 0)")
     parser.add_argument(
         "--recalibrate", metavar="DATA",
@@ -84,7 +80,9 @@ def _first_images(spec: str, loaded, count: int):
     data = dataset(spec, "train", _transform(spec, loaded))
     # Spread over the whole, and mixed: a folder holds its classes one after the other, and a batch should not hold one of them.
     places = torch.linspace(0, len(data) - 1, min(count, len(data))).long()
-    return torch.utils.data.Subset(data, places[torch.randperm(len(places), generator=torch.Generator().manual_seed(0))].tolist())
+    return torch.utils.data.Subset(
+        data, places[torch.randperm(len(places), generator=torch.Generator().manual_seed(0))].tolist()
+    )
 
 
 def _check_classes(spec: str, loaded) -> None:

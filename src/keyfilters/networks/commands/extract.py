@@ -20,11 +20,19 @@ def add_arguments(parser) -> None:
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--size", metavar="N", help="kernel size (default: the size of the most filters)")
     parser.add_argument("--keys", metavar="K", default="8", help="number of keys (default: 8)")
-    parser.add_argument("--algorithm", metavar="A", default="k-lines", help="k-lines, k-means or autoencoder (default: k-lines)")
-    parser.add_argument("--normalize", metavar="HOW", default="l2 mean-free", help="'l2 mean-free' (default), mean-free, l2 or none")
-    parser.add_argument("--reduce", metavar="N", help="leave out keys greedily by explained variance down to N, or to the 'elbow'")
+    parser.add_argument(
+        "--algorithm", metavar="A", default="k-lines", help="k-lines, k-means or autoencoder (default: k-lines)"
+    )
+    parser.add_argument(
+        "--normalize", metavar="HOW", default="l2 mean-free", help="'l2 mean-free' (default), mean-free, l2 or none"
+    )
+    parser.add_argument(
+        "--reduce", metavar="N", help="leave out keys greedily by explained variance down to N, or to the 'elbow'"
+    )
     parser.add_argument("--method", metavar="M", default="B", help=f"compare with these: {METHODS_HELP} (default: B)")
-    parser.add_argument("--null", metavar="NULL", default="gaussian", help="what chance is: gaussian or random (default: gaussian)")
+    parser.add_argument(
+        "--null", metavar="NULL", default="gaussian", help="what chance is: gaussian or random (default: gaussian)"
+    )
     parser.add_argument("--draws", metavar="N", help="of the null (default: 20 gaussian, 200 random)")
     parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the keys here, a name that ends in .npy or .csv")
@@ -118,12 +126,18 @@ def run(options) -> int:
     width = terminal_width()
     sizes = ", ".join(f"{c} of {n}x{n}" for n, c in sorted(found.sizes.items()))
     print(f"{loaded.name} ({loaded.source}): filters {sizes}")
-    print(f"{len(found.keys)} keys of {found.size}x{found.size} by {found.algorithm} ({found.normalize}): filters of each {found.counts.tolist()}, dead {found.dead}")
+    print(
+        f"{len(found.keys)} keys of {found.size}x{found.size} by {found.algorithm} ({found.normalize}): filters of each {found.counts.tolist()}, dead {found.dead}"
+    )
     if path is not None:
         print(f"reduced from {count} keys; the elbow is at {path.elbow}\n" + table(path.frame(), width))
-    print(f"explained {found.explained:.3f}; by the filters {options.method} {compared.explained_reference:.3f}; null {options.null} {chance['explained_chance']:.3f}")
+    print(
+        f"explained {found.explained:.3f}; by the filters {options.method} {compared.explained_reference:.3f}; null {options.null} {chance['explained_chance']:.3f}"
+    )
     print(table(compared.frame(), width))
-    print(f"mean correlation {compared.mean:.3f}; null {options.null} {compared.chance_mean:.3f} in {chance['draws']} draws, p = {compared.p_value:.3g}")
+    print(
+        f"mean correlation {compared.mean:.3f}; null {options.null} {compared.chance_mean:.3f} in {chance['draws']} draws, p = {compared.p_value:.3g}"
+    )
     for note in (*loaded.notes, *found.notes):
         print(f"note: {note}")
     if options.output is not None:

@@ -29,9 +29,7 @@ def add_arguments(parser) -> None:
         help="files (.safetensors, .pth, .onnx, .npz, ...), or efficientnet_lite0, small_convnext or a name of timm",
     )  # fmt: skip
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
-    parser.add_argument(
-        "--method", metavar="M", default="B", help=f"key filters: {METHODS_HELP} (default: B)"
-    )
+    parser.add_argument("--method", metavar="M", default="B", help=f"key filters: {METHODS_HELP} (default: B)")
     parser.add_argument(
         "--nulls", metavar="NULLS", default="all",
         help="all, none, or some of random, permuted, gaussian, impulse, lines with commas between (default: all)",
@@ -40,9 +38,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--seed", metavar="N", default="0", help="default: 0")
     parser.add_argument("--html", metavar="FILE", help="write a page with maps, which needs no other file")
     parser.add_argument("--csv", metavar="FILE", help="write one row a layer")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="write all (.json), one row a layer (.csv) or the page (.html)"
-    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write all (.json), one row a layer (.csv) or the page (.html)")
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
@@ -57,7 +53,11 @@ def _targets(options) -> list[str]:
         raise ValueError(f"{options.csv}: expected a name that ends in .csv")
     if options.output is not None:
         report_kind(options.output)
-    targets = {flag: path for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output)) if path is not None}
+    targets = {
+        flag: path
+        for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output))
+        if path is not None
+    }
     seen: dict[Path, str] = {}
     for flag, path in targets.items():
         if first := seen.get(Path(path).absolute()):
@@ -119,7 +119,9 @@ def run(options) -> int:
     files = [name for name in options.model if _is_file(name)]
     for name in files:
         if not Path(name).exists():
-            raise ValueError(f"{name} is not there: expected a file of weights ({', '.join(SUFFIXES)}, .onnx), or a network by name")
+            raise ValueError(
+                f"{name} is not there: expected a file of weights ({', '.join(SUFFIXES)}, .onnx), or a network by name"
+            )
     check_weights(options.weights)
     targets = _targets(options)
     from ..surgery.depthwise import key_filters

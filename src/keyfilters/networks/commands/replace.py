@@ -8,11 +8,15 @@ from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
 from ..surgery.ideas import IDEAS
 
 DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
-EXAMPLES = "modes, what each filter becomes:\n" + "".join(f"  {name:<10} {idea}\n" for name, idea in IDEAS.items()) + """
+EXAMPLES = (
+    "modes, what each filter becomes:\n"
+    + "".join(f"  {name:<10} {idea}\n" for name, idea in IDEAS.items())
+    + """
 examples:
   keyfilters replace efficientnet_lite0 -o ideal.safetensors
   keyfilters replace convnextv2_tiny --weights mine.pth --method D2 --mode own -o own.safetensors
   keyfilters replace convnextv2_atto --layers 'stages.0.*' --mode unit -o first.safetensors --json"""
+)
 
 
 def add_arguments(parser) -> None:
@@ -26,7 +30,9 @@ def add_arguments(parser) -> None:
         "--mode", metavar="MODE", default="affine",
         help=f"{', '.join(IDEAS)} (default: affine); see below",
     )  # fmt: skip
-    parser.add_argument("--layers", metavar="PATTERN", action="append", help="only layers of such names, repeatable (default: all)")
+    parser.add_argument(
+        "--layers", metavar="PATTERN", action="append", help="only layers of such names, repeatable (default: all)"
+    )
     parser.add_argument("--seed", metavar="N", default="0", help="of the modes random and gaussian (default: 0)")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 

@@ -22,15 +22,25 @@ def add_arguments(parser) -> None:
     recipes = "; ".join(f"{name}: {text}" for name, text in DESCRIPTIONS.items())
     parser.add_argument("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)}. {recipes}")
     parser.add_argument("--model", metavar="MODEL", help="network, as in keyfilters inspect (default: the recipe's)")
-    parser.add_argument("--data", metavar="DATA", help="fashion-mnist, or a folder that holds train and val, one folder of images a class")
+    parser.add_argument(
+        "--data", metavar="DATA", help="fashion-mnist, or a folder that holds train and val, one folder of images a class"
+    )
     parser.add_argument("--weights", metavar="FILE", help="weights to start from: a file, pretrained (timm's hub), "
                         "or none, that is random ones (default: the recipe's)")  # fmt: skip
-    parser.add_argument("--replace", metavar="MODE", help="replace the depthwise filters first, as keyfilters replace --mode does; none: keep them")
+    parser.add_argument(
+        "--replace",
+        metavar="MODE",
+        help="replace the depthwise filters first, as keyfilters replace --mode does; none: keep them",
+    )
     parser.add_argument("--method", metavar="M", help=f"whose scales the filters have: {REPLACING_HELP} (default: B)")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="settings",
                         help="any other setting, repeatable: " + ", ".join(f.name for f in dataclasses.fields(TrainConfig)))  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="checkpoints, history and weights are written here")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint; without --recipe with the settings stored there")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", required=True, help="checkpoints, history and weights are written here"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint; without --recipe with the settings stored there"
+    )
     parser.add_argument("--force", action="store_true", help="delete the training that the folder holds")
     parser.add_argument("--dry-run", action="store_true", help="a few steps of every phase, nothing stays")
 
@@ -109,7 +119,12 @@ def _run(options, first: bool) -> int:
         for note in result.notes:
             print(f"note: {note}")
     if options.json:
-        summary = {"notes": list(result.notes), "best_epoch": result.best_epoch, "dry_run": options.dry_run, "history": result.history}
+        summary = {
+            "notes": list(result.notes),
+            "best_epoch": result.best_epoch,
+            "dry_run": options.dry_run,
+            "history": result.history,
+        }
         print(json.dumps(summary, indent=1, allow_nan=False))
     elif options.dry_run:
         print("dry run: every phase works; nothing was kept")

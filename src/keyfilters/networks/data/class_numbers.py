@@ -10,7 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-IMAGENETS = {1000: "imagenet-1k", 11221: "imagenet-21k-miil", 11821: "imagenet-12k", 21841: "imagenet-22k", 21843: "imagenet-21k-goog"}
+IMAGENETS = {
+    1000: "imagenet-1k",
+    11221: "imagenet-21k-miil",
+    11821: "imagenet-12k",
+    21841: "imagenet-22k",
+    21843: "imagenet-21k-goog",
+}
 """Number of classes: which of timm's lists of ImageNet's identifiers has as many."""
 HINT = "or name the classes in a file (--classes FILE)"
 
@@ -66,7 +72,9 @@ def classes_of_file(path) -> dict[str, int]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: is no text: expected the name of a folder a line, the first that of class 0, or JSON") from None
+        raise ValueError(
+            f"{path}: is no text: expected the name of a folder a line, the first that of class 0, or JSON"
+        ) from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
     if Path(path).suffix.lower() != ".json":
@@ -80,7 +88,9 @@ def classes_of_file(path) -> dict[str, int]:
             if all(type(number) is int and number >= 0 for number in names.values()):
                 return names
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f'{path}: expected a list of names of folders, or names with numbers of classes ({{"cat": 0, "dog": 1}})')
+            raise ValueError(
+                f'{path}: expected a list of names of folders, or names with numbers of classes ({{"cat": 0, "dog": 1}})'
+            )
     twice = _twice(names)
     if twice is not None:
         raise ValueError(f"{path}: names {twice!r} twice: expected the name of each folder once")
@@ -139,9 +149,15 @@ def class_map(folders, classes: int, file=None) -> ClassMap:
     if len(folders) == classes:
         place = {name: i for i, name in enumerate(in_order(folders))}
         rule = "letters" if numbers is None else "numbers"
-        return _made([place[name] for name in folders], folders, f"the {len(folders)} folders are taken in the order of their {rule}")
-    named = "name the folders by ImageNet's identifiers (n01440764, ...) or by the numbers of classes, " if classes == 1000 else ""
-    raise ValueError(f"there are {len(folders)} class folders and the network knows {classes} classes: {named}give as many folders as classes, {HINT}")
+        return _made(
+            [place[name] for name in folders], folders, f"the {len(folders)} folders are taken in the order of their {rule}"
+        )
+    named = (
+        "name the folders by ImageNet's identifiers (n01440764, ...) or by the numbers of classes, " if classes == 1000 else ""
+    )
+    raise ValueError(
+        f"there are {len(folders)} class folders and the network knows {classes} classes: {named}give as many folders as classes, {HINT}"
+    )
 
 
 def _by_file(folders, classes: int, file) -> ClassMap:

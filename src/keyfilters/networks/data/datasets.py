@@ -27,7 +27,11 @@ __all__ = [
 
 FASHION_MEAN, FASHION_STD = 0.2860, 0.3530
 """Of all pixels of the training images, values from 0 to 1."""
-SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation", "test"), "test": ("test", "val", "valid", "validation")}
+SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "test"),
+    "test": ("test", "val", "valid", "validation"),
+}
 """Names that the folder of a split may have, first choice first."""
 IMAGENET = {"input_size": (3, 224, 224), "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
@@ -48,7 +52,13 @@ class _Transform:
             raise ValueError(f"the network takes images of {input_size[0]} channels: expected 3 (colours) or 1 (grey)")
         self.mode = "L" if input_size[0] == 1 else "RGB"
         self.steps = create_transform(
-            input_size, is_training=False, mean=mean, std=std, interpolation=interpolation, crop_pct=crop_pct, crop_mode=crop_mode
+            input_size,
+            is_training=False,
+            mean=mean,
+            std=std,
+            interpolation=interpolation,
+            crop_pct=crop_pct,
+            crop_mode=crop_mode,
         )
         if not resize:
             self.steps = Compose(self.steps.transforms[-2:])  # to a tensor, normalised
@@ -117,7 +127,9 @@ def preprocess(images, loaded, resize: bool | None = None) -> torch.Tensor:
         raise ValueError("images is empty: expected at least one image")
     for i, array in enumerate(arrays):
         if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.ndim == 3 and array.shape[2] != 3:
-            raise ValueError(f"image {i} has dtype {array.dtype} and shape {array.shape}: expected uint8 and (rows, columns, 3) or (rows, columns)")
+            raise ValueError(
+                f"image {i} has dtype {array.dtype} and shape {array.shape}: expected uint8 and (rows, columns, 3) or (rows, columns)"
+            )
     size = tuple(loaded.input_size[-2:])
     if resize is None:
         resize = any(array.shape[:2] != size for array in arrays)
@@ -160,7 +172,9 @@ def _split_folder(folder: Path, split: str, needed: bool) -> Path:
     there = [folder / name for name in SPLITS[split] if (folder / name).is_dir()]
     others = [name for names in SPLITS.values() for name in names if (folder / name).is_dir()]
     if not there and (needed or others):
-        raise ValueError(f"{folder} has no folder {SPLITS[split][0]}: expected {folder / SPLITS[split][0]} with one folder of images per class")
+        raise ValueError(
+            f"{folder} has no folder {SPLITS[split][0]}: expected {folder / SPLITS[split][0]} with one folder of images per class"
+        )
     return there[0] if there else folder
 
 
@@ -199,8 +213,12 @@ class ClassFolders(ImageFolder):
         beside = sum(1 for entry in place.iterdir() if entry.is_file() and not entry.name.startswith("."))
         self.notes = []
         if self.skipped:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.skipped.items(), key=lambda pair: (-pair[1], pair[0])))
-            self.notes.append(f"{place}: {self.skipped.total()} files in the folders of classes are no images and were skipped ({kinds})")
+            kinds = ", ".join(
+                f"{count} {kind}" for kind, count in sorted(self.skipped.items(), key=lambda pair: (-pair[1], pair[0]))
+            )
+            self.notes.append(
+                f"{place}: {self.skipped.total()} files in the folders of classes are no images and were skipped ({kinds})"
+            )
         if beside:
             self.notes.append(f"{place}: {beside} files beside the folders of classes were skipped")
 
@@ -214,7 +232,9 @@ class ClassFolders(ImageFolder):
 
     def find_classes(self, directory):
         """The folders and their labels, as torchvision asks for them."""
-        folders = in_order(entry.name for entry in Path(directory).iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        folders = in_order(
+            entry.name for entry in Path(directory).iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        )
         return folders, {name: label for label, name in enumerate(folders)}
 
     def take_classes(self, classes: int, file=None) -> None:
@@ -240,10 +260,14 @@ def _image_folder(folder: Path, split: str, transform, needed: bool) -> ClassFol
     except OSError as error:
         raise ValueError(f"{place} cannot be read: {error.strerror or error}") from None
     if not len(data):
-        raise ValueError(f"{place} has no images: expected images ({', '.join(IMG_EXTENSIONS[:4])}, ...) in one folder per class")
+        raise ValueError(
+            f"{place} has no images: expected images ({', '.join(IMG_EXTENSIONS[:4])}, ...) in one folder per class"
+        )
     empty = sorted(set(range(len(data.classes))) - set(data.targets))
     if empty:
-        raise ValueError(f"{place / data.classes[empty[0]]} has no images: expected images in each class ({len(empty)} without)")
+        raise ValueError(
+            f"{place / data.classes[empty[0]]} has no images: expected images in each class ({len(empty)} without)"
+        )
     return data
 
 
@@ -299,7 +323,9 @@ def dataset(spec, split: str = "train", transform=None, download: bool = True):
         arrays, which = fashion_mnist(download=download), "train" if split == "train" else "test"
         return ArrayDataset(arrays[f"{which}_images"], arrays[f"{which}_labels"], transform)
     if text == "imagenet-samples":
-        return ArrayDataset(*imagenet_samples(None), transform or evaluation_transform(), [file.name for file in sample_files()])
+        return ArrayDataset(
+            *imagenet_samples(None), transform or evaluation_transform(), [file.name for file in sample_files()]
+        )
     kind, _, rest = text.partition(":")
     needed = kind == "imagenet" and bool(rest)
     folder = Path(rest if kind in ("imagenet", "imagefolder") and rest else text)

@@ -125,7 +125,9 @@ def distill(
     model.to(device)
     parameters = trainable_parameters(model, trainable)
     if not parameters:
-        raise ValueError(f"trainable is {trainable!r}, and the network has no such parameters: choose another of {', '.join(TRAINABLE)}")
+        raise ValueError(
+            f"trainable is {trainable!r}, and the network has no such parameters: choose another of {', '.join(TRAINABLE)}"
+        )
     batches = [images for images, _ in batches_of(data, batch_size) if len(images)]
     if not batches:
         raise ValueError("there are no images: expected at least one")

@@ -104,7 +104,9 @@ def recalibrate(model, data, device=None, *, batch_size: int = 64) -> int:
                     run(model, images, device)
                 except ValueError as error:
                     if "more than 1 value per channel" in str(error):
-                        raise ValueError(f"a batch of {len(images)} image has no variance: take batches of at least 2") from None
+                        raise ValueError(
+                            f"a batch of {len(images)} image has no variance: take batches of at least 2"
+                        ) from None
                     raise
                 seen += len(images)
         if not seen:
@@ -237,7 +239,9 @@ def match_statistics(model, reference, data, device=None, *, batch_size: int = 6
         gain = torch.where(flat, torch.ones_like(spread), target / torch.where(flat, torch.ones_like(spread), spread))
         shift = wanted[name].mean - gain * found.mean
         biased = _fold_affine(model.get_submodule(name), gain, shift)
-        rows.append((name, len(gain), float(gain.median()), float(gain.min()), float(gain.max()), float(shift.abs().max()), biased))
+        rows.append(
+            (name, len(gain), float(gain.median()), float(gain.min()), float(gain.max()), float(shift.abs().max()), biased)
+        )
     columns = ["layer", "channels", "gain_median", "gain_low", "gain_high", "shift_largest", "bias"]
     return pd.DataFrame(rows, columns=columns)
 

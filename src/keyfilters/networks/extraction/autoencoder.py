@@ -91,7 +91,9 @@ class CodeLine:
         return self.decode(np.linspace(low, high, check_count(count, count, name="count")))
 
 
-def fit_autoencoder(vectors, *, seed: int = 0, steps: int = 1000, rate: float = 0.01, widths=WIDTHS, affine: bool = True) -> CodeLine:
+def fit_autoencoder(
+    vectors, *, seed: int = 0, steps: int = 1000, rate: float = 0.01, widths=WIDTHS, affine: bool = True
+) -> CodeLine:
     r"""Train an autoencoder whose code is one number in (0, 1).
 
     .. math::

@@ -38,7 +38,7 @@ def _k_means(v: np.ndarray, k: int, seed: int, affine: bool, quick: bool) -> np.
             warnings.simplefilter("ignore", ConvergenceWarning)
             found = KMeans(2 * k, init=np.concatenate([first, -first]), n_init=1, random_state=0).fit(doubled)
         if best is None or found.inertia_ < best[0]:
-            best = found.inertia_, found.labels_[:len(v)], first
+            best = found.inertia_, found.labels_[: len(v)], first
     _, labels, first = best
     side = np.where(labels < k, 1.0, -1.0)
     lines = np.zeros((k, v.shape[1]))

@@ -214,7 +214,10 @@ def compare_keys(extraction, filters="B", null: str = "gaussian", draws: int | N
 
     assigned, correlation = assign(extraction.keys.reshape(len(extraction.keys), -1), reference)
     rng = np.random.default_rng(seed)
-    nulls = [draw(extraction, rng, share) for _ in tqdm(range(draws), desc=f"null {null}", unit="draw", disable=None, leave=False, delay=1)]
+    nulls = [
+        draw(extraction, rng, share)
+        for _ in tqdm(range(draws), desc=f"null {null}", unit="draw", disable=None, leave=False, delay=1)
+    ]
     return Comparison(
         np.abs(correlation), assigned, np.nan_to_num(np.sign(correlation)), extraction.explained, share(reference), null,
         np.stack([np.abs(assign(lines, reference)[1]) for lines, _ in nulls]), np.array([e for _, e in nulls]),

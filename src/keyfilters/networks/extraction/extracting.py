@@ -193,7 +193,9 @@ def _extraction(lines, vectors, **rest) -> Extraction:
     return Extraction(lines[order].reshape(k, size, size), labels, explained, vectors=vectors, **rest)
 
 
-def extract(source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size=None, normalize="l2 mean-free", seed=0) -> Extraction:
+def extract(
+    source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size=None, normalize="l2 mean-free", seed=0
+) -> Extraction:
     """Extract k master keys from the depthwise filters of a network.
 
     The filters of one size are normalised, then clustered:

@@ -38,7 +38,7 @@ class Reduction:
         """Candidates left at a size, in increasing order; ValueError for a size that is not on the path."""
         if size not in self.sizes:
             raise ValueError(f"size is {size!r}: expected one from {self.sizes[-1]} to {self.sizes[0]}")
-        return np.setdiff1d(np.arange(len(self.candidates)), self.removed[:len(self.candidates) - size])
+        return np.setdiff1d(np.arange(len(self.candidates)), self.removed[: len(self.candidates) - size])
 
     def filters(self, size: int) -> np.ndarray:
         """Filters left at a size, shape (size, n, n)."""
@@ -85,7 +85,9 @@ class ExplainedVariance:
         candidates = np.asarray(candidates)
         lines = checked_vectors(candidates.reshape(len(candidates), -1), self.affine)
         if lines.shape[1] != self.vectors.shape[1]:
-            raise ValueError(f"candidates have {lines.shape[1]} entries each: expected {self.vectors.shape[1]} as in the filters")
+            raise ValueError(
+                f"candidates have {lines.shape[1]} entries each: expected {self.vectors.shape[1]} as in the filters"
+            )
         norm = np.linalg.norm(lines, axis=1, keepdims=True)
         lines = np.divide(lines, norm, out=np.zeros_like(lines), where=norm > 0)
         return (lines @ self.vectors.T) ** 2
@@ -178,7 +180,7 @@ def greedy_reduction(candidates, score, down_to: int = 1) -> Reduction:
     down_to = check_count(down_to, len(candidates), "candidates", "down_to")
 
     def one_by_one(indices) -> list[float]:
-        return [score(candidates[indices[:i] + indices[i + 1:]]) for i in range(len(indices))]
+        return [score(candidates[indices[:i] + indices[i + 1 :]]) for i in range(len(indices))]
 
     without_each = score.removals(candidates) if hasattr(score, "removals") else one_by_one
 

@@ -55,7 +55,9 @@ def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
     ]  # fmt: skip
     notes = [f"the weights are those under {tree.entry!r}"] if tree.entry else []
     if branch := next((n for n, v in names.items() if BRANCHES.search(n) and v.ndim in (3, 4) and v.shape[1] == 1), None):
-        notes.append(f"there are branches that are merged for deployment ({branch}, ...), each looked at on its own: inspect the network itself, or its merged form")
+        notes.append(
+            f"there are branches that are merged for deployment ({branch}, ...), each looked at on its own: inspect the network itself, or its merged form"
+        )
     return [f for f in found if f is not None], notes
 
 
@@ -64,7 +66,9 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         import onnx
         from onnx import numpy_helper
     except ImportError:
-        raise ValueError(f"{path} is read with the package onnx, which is not installed: pip install 'keyfilters[onnx]'") from None
+        raise ValueError(
+            f"{path} is read with the package onnx, which is not installed: pip install 'keyfilters[onnx]'"
+        ) from None
     try:
         graph = onnx.load(str(path)).graph
     except Exception as error:
@@ -101,7 +105,9 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         found.append(_stack(name, np.asarray(array), stride=stride, dilation=dilation, padding=padding))
     layers, notes = [f for f in found if f is not None], []
     if beside := next((names for names in readers.values() if len(names) > 1), None):
-        notes.append(f"there are convolutions side by side ({', '.join(beside[:3])}): where their outputs are added they are branches of one filter, each looked at on its own")
+        notes.append(
+            f"there are convolutions side by side ({', '.join(beside[:3])}): where their outputs are added they are branches of one filter, each looked at on its own"
+        )
     for layer in layers:
         if not np.isfinite(layer.filters).all():
             raise ValueError(f"{path} holds NaN or infinity in {layer.name}: expected finite weights")
@@ -129,7 +135,9 @@ def filters_of_file(path) -> tuple[list[Stack], list[str]]:
     path = check_file(path)
     layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
     if not layers:
-        raise ValueError(f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1")
+        raise ValueError(
+            f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1"
+        )
     return layers, notes
 
 

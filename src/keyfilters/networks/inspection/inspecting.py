@@ -13,7 +13,19 @@ import numpy as np
 
 from ...checks import choice, integer
 from ..surgery.depthwise import key_filters, key_filters_at
-from .rows import LayerReport, by_key_of, clean, grid_shift, key_names, place_records, rank_of, row_of, scales_of, size_records, spreads_of  # noqa: F401 (key_names had its place here)
+from .rows import (
+    LayerReport,
+    by_key_of,
+    clean,
+    grid_shift,
+    key_names,
+    place_records,
+    rank_of,
+    row_of,
+    scales_of,
+    size_records,
+    spreads_of,
+)  # noqa: F401 (key_names had its place here)
 from ..surgery.matching import LayerMatch, layers_and_notes, match
 from ..surgery.nulls import NULLS, null_distributions
 from ..surgery.printing import WIDTH, broken, table
@@ -23,7 +35,11 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 """Filters shown per key."""
-ANSWERS = {"random": "as many random filters", "gaussian": "the keys on noise of the same covariance", "lines": "the best possible lines"}
+ANSWERS = {
+    "random": "as many random filters",
+    "gaussian": "the keys on noise of the same covariance",
+    "lines": "the best possible lines",
+}
 """Nulls that are named in the sentence on top, as words."""
 REPORTS = (".json", ".csv", ".html")
 """Endings of the files that a report can be written to."""
@@ -96,9 +112,15 @@ class Inspection:
             return f"{100 * float(np.average(values, weights=energy)):.0f} %"
 
         explained = share([layer.match.pooled() for layer in matched])
-        beside = [f"{words} {share([layer.nulls[kind]['energy'].mean() for layer in matched])}" for kind, words in ANSWERS.items() if kind in self.nulls]
+        beside = [
+            f"{words} {share([layer.nulls[kind]['energy'].mean() for layer in matched])}"
+            for kind, words in ANSWERS.items()
+            if kind in self.nulls
+        ]
         tail = f"; {', '.join(beside)}" if beside else ""
-        return f"The {self.keys} keys explain {explained} of the {filters} filters in {len(matched)} layers of {self.name}{tail}."
+        return (
+            f"The {self.keys} keys explain {explained} of the {filters} filters in {len(matched)} layers of {self.name}{tail}."
+        )
 
     @property
     def warning(self) -> str:
@@ -147,8 +169,12 @@ class Inspection:
         lines += [f"note: {note}" for note in (*self.notes, *notes)]
         name = f"{self.name} ({source})" if source else self.name
         lines += [f"{name}: explained variance by the keys {self.method!r}; {self.draws} draws of each null"]
-        lines += ["explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median, and those of the nulls: over filters, each alike"]
-        lines += ["fitted: with scales fitted to each filter; sigma: their medians, in pixels; rank: directions that hold 99 % of the layer's energy"]
+        lines += [
+            "explained, low, high and nulls: pooled by energy, a filter counts by its size; mean, median, and those of the nulls: over filters, each alike"
+        ]
+        lines += [
+            "fitted: with scales fitted to each filter; sigma: their medians, in pixels; rank: directions that hold 99 % of the layer's energy"
+        ]
         # What was found once more, where a terminal ends.
         return "\n\n".join([*parts, "\n".join(broken(line, width) for line in lines), said])
 

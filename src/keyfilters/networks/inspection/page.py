@@ -179,7 +179,9 @@ def _summary(found) -> str:
         rows.append((r["size"], r["layers"], r["channels"], r["dead"], *shares, bar, *nulls.values(), *over))
     columns = ["size", "layers", "filters", "dead", "explained", "95 % interval", "mean", "median", "from 0 to 1", *found.nulls]
     columns += [f"{kind}, {over}" for over in ("mean", "median") for kind in found.nulls]
-    caption = "Explained variance by kernel size, pooled by energy, with the interval of a bootstrap over layers, then filters; its "
+    caption = (
+        "Explained variance by kernel size, pooled by energy, with the interval of a bootstrap over layers, then filters; its "
+    )
     caption += "mean and median over filters; nulls pooled in the same three ways, as means of draws."
     return _table(caption, columns, rows, "Explained variance by kernel size")
 
@@ -370,5 +372,7 @@ def render_comparison(found) -> str:
     parts = [_said(f) + _origin(f, {"file": f.name}) for f in found]
     for f in found:
         if f.sizes:
-            parts.append(f"<section><h2>{escape(f.name)}</h2>\n{_legend(f)}{_summary(f)}<p></p>{_histogram(f, f.records())}</section>")
+            parts.append(
+                f"<section><h2>{escape(f.name)}</h2>\n{_legend(f)}{_summary(f)}<p></p>{_histogram(f, f.records())}</section>"
+            )
     return _page(f"Depthwise filters of {len(found)} files", "\n".join(parts))

@@ -109,7 +109,9 @@ class DepthwiseKernelConv2d(ComputedWeight):
             raise ValueError(f"kernel_size is {rows}x{columns}: expected an odd square of at least 3x3")
         dynamic = has_dynamic_padding(conv)
         if isinstance(conv, nn.Conv2d) and not dynamic and (overridden(conv) or conv._forward_hooks or conv._forward_pre_hooks):
-            raise ValueError(f"{type(conv).__name__} does more than nn.Conv2d: no layer can take its place; see keyfilters.networks.replace")
+            raise ValueError(
+                f"{type(conv).__name__} does more than nn.Conv2d: no layer can take its place; see keyfilters.networks.replace"
+            )
         return {
             "channels": conv.in_channels, "multiplier": conv.out_channels // conv.in_channels, "stride": conv.stride,
             "padding": DYNAMIC if dynamic else conv.padding, "dilation": conv.dilation, "bias": conv.bias is not None,
@@ -130,12 +132,13 @@ class DepthwiseKernelConv2d(ComputedWeight):
         )
 
 
-
 def has_dynamic_padding(module) -> bool:
     """True for timm's Conv2dSame and a layer of ours that pads as it does."""
     # Where a module of that class is, its module was imported.
     same = sys.modules.get("timm.layers.conv2d_same")
-    return getattr(module, "padding", None) == DYNAMIC or (same is not None and getattr(type(module), "forward", None) is same.Conv2dSame.forward)
+    return getattr(module, "padding", None) == DYNAMIC or (
+        same is not None and getattr(type(module), "forward", None) is same.Conv2dSame.forward
+    )
 
 
 def overridden(module: nn.Conv2d) -> bool:

@@ -19,7 +19,9 @@ class FilterBankWeight(ComputedWeight):
     def __init__(self, filters, channels, *, index=None, gain=1.0, offset=0.0, learn_gain=False, device=None, dtype=None):
         bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
         if bank.ndim != 3 or (bank.shape[1] != bank.shape[2] and min(bank.shape[1:]) != 1) or not len(bank):
-            raise ValueError(f"filters has shape {bank.shape}: expected (K, n, n) with n odd, or (K, 1, n) or (K, n, 1) of 1-D filters")
+            raise ValueError(
+                f"filters has shape {bank.shape}: expected (K, n, n) with n odd, or (K, 1, n) or (K, n, 1) of 1-D filters"
+            )
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         super().__init__(channels, gain, offset, learn_gain, factory)
         index = np.arange(channels) % len(bank) if index is None else np.asarray(index)

@@ -168,7 +168,9 @@ def reach_of(widest: float) -> float:
     return WIDEST * 2.0 ** max(0, int(np.ceil(np.log2(max(widest, WIDEST) / WIDEST))))
 
 
-def ideal_kernels(keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str = "crop", kind: str = "discrete") -> torch.Tensor:
+def ideal_kernels(
+    keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str = "crop", kind: str = "discrete"
+) -> torch.Tensor:
     r"""Idealised filters of many channels at once; the torch twin of :func:`keyfilters.ideal_filter`.
 
     Parameters

@@ -64,7 +64,9 @@ class ScaleSpaceWeight(ComputedWeight):
             raise ValueError(f"keys has {len(keys)} entries: expected {channels}, one per output channel")
         if across := self._across(keys):
             raise ValueError(across)
-        if given := [f"sigma_{a}" for a, v in (("x", sigma_x), ("y", sigma_y)) if self.axis and a != self.axis and v is not None]:
+        if given := [
+            f"sigma_{a}" for a, v in (("x", sigma_x), ("y", sigma_y)) if self.axis and a != self.axis and v is not None
+        ]:
             raise ValueError(f"{given[0]} is given: filters along {self.axis} have no scale across")
         self.register_buffer("keys", torch.tensor(keys, **factory))
         form = (SHARES.index(share), KERNEL_KINDS.index(kind), MODEL_EDGES.index(edge), list(NORMS).index(normalize))
@@ -83,7 +85,9 @@ class ScaleSpaceWeight(ComputedWeight):
         self._rows = len(start[0])
         if share == "layer":
             start[:2] = [v.mean(keepdims=True) for v in start[:2]]
-        for name, value, learned in zip(("raw_x", "raw_y", "raw_gamma"), start, (learn_scales, learn_scales, learn_gamma), strict=True):
+        for name, value, learned in zip(
+            ("raw_x", "raw_y", "raw_gamma"), start, (learn_scales, learn_scales, learn_gamma), strict=True
+        ):
             if name not in ("raw_x", "raw_y") or not self.axis or name == f"raw_{self.axis}":
                 self._register(name, torch.tensor(value, **factory), learned)
         self._table = self._new_table(reach_of(max(v.max() for v in start[:2])))
@@ -170,8 +174,14 @@ class ScaleSpaceWeight(ComputedWeight):
             errors.append(f"{prefix}keys holds other numbers than those of keys, 1 to {len(KEYS)}")
         elif "keys" in known and (across := self._across(known["keys"].float().cpu().numpy())):
             errors.append(f"{prefix}keys: {across}")
-        elif "form" in known and known["form"].shape == self.form.shape and known["form"].round().tolist() != self.form.round().tolist():
-            errors.append(f"{prefix}form: the scales were stored for {_form_text(known['form'])}, these weights are made with {_form_text(self.form)}")
+        elif (
+            "form" in known
+            and known["form"].shape == self.form.shape
+            and known["form"].round().tolist() != self.form.round().tolist()
+        ):
+            errors.append(
+                f"{prefix}form: the scales were stored for {_form_text(known['form'])}, these weights are made with {_form_text(self.form)}"
+            )
         else:
             super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
 
@@ -189,7 +199,9 @@ class ScaleSpaceWeight(ComputedWeight):
         except RuntimeError:  # no values of their own, inside vmap for example
             return
         if off > 0.1:
-            raise ValueError("keys are no whole numbers: a mean over networks with different keys has no key filters; load the state of one of them")
+            raise ValueError(
+                "keys are no whole numbers: a mean over networks with different keys has no key filters; load the state of one of them"
+            )
 
     def _set_of_key(self, keys) -> torch.Tensor:
         """Row of each key among the keys that occur, shape (8,)."""
@@ -280,7 +292,10 @@ def _form_text(form) -> str:
     names = (SHARES, KERNEL_KINDS, MODEL_EDGES, list(NORMS))
     *chosen, rows, columns = (int(i) for i in form.round().tolist())
     values = [known[i] for known, i in zip(names, chosen, strict=True)]
-    return ", ".join(f"{name}={value}" for name, value in zip(("share", "kind", "edge", "normalize"), values, strict=True)) + f", {rows}x{columns}"
+    return (
+        ", ".join(f"{name}={value}" for name, value in zip(("share", "kind", "edge", "normalize"), values, strict=True))
+        + f", {rows}x{columns}"
+    )
 
 
 class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
@@ -384,7 +399,14 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         """
         given = cls._geometry(conv) | options
         layer = cls(
-            kernel_size=conv.kernel_size[0], keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma, gain=gain, offset=offset, **given
+            kernel_size=conv.kernel_size[0],
+            keys=keys,
+            sigma_x=sigma_x,
+            sigma_y=sigma_y,
+            gamma=gamma,
+            gain=gain,
+            offset=offset,
+            **given,
         )
         return layer._take_over(conv)
 
@@ -400,7 +422,9 @@ def _start(keys, sigma_x, sigma_y, gamma, method) -> list[np.ndarray]:
             # One per key. (Eight channels with the keys 1 to 8 in turn mean the same.)
             return value[keys - 1] if len(keys) != 8 else value
         if value.shape not in ((), (len(keys),)):
-            raise ValueError(f"{name} has shape {value.shape}: expected one number, 8 (one per key) or {len(keys)}, one per output channel")
+            raise ValueError(
+                f"{name} has shape {value.shape}: expected one number, 8 (one per key) or {len(keys)}, one per output channel"
+            )
         return np.broadcast_to(value, keys.shape)
 
     given = [spread(sigma_x, "sigma_x", scales), spread(sigma_y, "sigma_y", scales), spread(gamma, "gamma", finite)]

@@ -73,5 +73,7 @@ class ComputedWeight(nn.Module):
             In the second case.
         """
         if not self.taking_over:
-            raise ValueError("the weight is computed and cannot be set: set gain, offset or what the filters are made of, or fold first")
+            raise ValueError(
+                "the weight is computed and cannot be set: set gain, offset or what the filters are made of, or fold first"
+            )
         return ()

@@ -40,7 +40,11 @@ def why_not(module: nn.Module) -> str:
             made = ", ".join(type(m).__name__.lstrip("_") for m in module.parametrizations.weight)
             return f"its weight is computed by a parametrisation ({made})"
         names = {*module._parameters, *module._buffers}
-        for parts, what in (({"weight_g", "weight_v"}, "weight norm"), ({"weight_orig", "weight_mask"}, "pruning"), ({"weight_orig", "weight_u"}, "spectral norm")):
+        for parts, what in (
+            ({"weight_g", "weight_v"}, "weight norm"),
+            ({"weight_orig", "weight_mask"}, "pruning"),
+            ({"weight_orig", "weight_u"}, "spectral norm"),
+        ):
             if parts <= names:
                 return f"its weight is computed by {what}; remove that first"
         if "weight" not in module._parameters:

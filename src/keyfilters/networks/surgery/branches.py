@@ -30,7 +30,10 @@ def _open(module: nn.Module) -> bool:
 def _mergeable(module: nn.Module) -> bool:
     # timm's ``fuse`` returns what takes the module's place; that of other libraries may not.
     own_fuse = type(module).__module__.startswith("timm.") and _has(module, ("fuse",))
-    branches = own_fuse and sum(isinstance(p, nn.Conv2d) for p in module.children()) + sum(_has(p, ("fuse",)) for p in module.children()) > 1
+    branches = (
+        own_fuse
+        and sum(isinstance(p, nn.Conv2d) for p in module.children()) + sum(_has(p, ("fuse",)) for p in module.children()) > 1
+    )
     return _has(module, METHODS) or branches
 
 
@@ -53,7 +56,11 @@ def merged(model, inplace: bool = False) -> tuple[nn.Module, list[str]]:
     """
     if not isinstance(model, nn.Module):
         return model, []
-    branched = [(name or "the network itself", m) for name, m in model.named_modules() if _branched(m) and any(map(is_depthwise, m.modules()))]
+    branched = [
+        (name or "the network itself", m)
+        for name, m in model.named_modules()
+        if _branched(m) and any(map(is_depthwise, m.modules()))
+    ]
     able = [name for name, m in branched if _mergeable(m)]
     left = [name for name, m in branched if not _mergeable(m)]
     if able:
@@ -63,12 +70,18 @@ def merged(model, inplace: bool = False) -> tuple[nn.Module, list[str]]:
             done = reparameterize_model(nn.ModuleList([model]), inplace)[0]
             if any(part is None and before is not None for before, part in _pairs(model, done)):
                 raise ValueError("a module is gone")
-            return done, [f"the branches of {len(able)} modules ({able[0]}, ...) are merged with their batch norms, as for deployment"]
+            return done, [
+                f"the branches of {len(able)} modules ({able[0]}, ...) are merged with their batch norms, as for deployment"
+            ]
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            return model, [f"the branches of {len(able)} modules ({able[0]}, ...) could not be merged ({reason}): each is looked at on its own"]
+            return model, [
+                f"the branches of {len(able)} modules ({able[0]}, ...) could not be merged ({reason}): each is looked at on its own"
+            ]
     if left:
-        return model, [f"{len(left)} modules ({left[0]}, ...) have branches that are merged for deployment: merge them first; here each is looked at on its own"]
+        return model, [
+            f"{len(left)} modules ({left[0]}, ...) have branches that are merged for deployment: merge them first; here each is looked at on its own"
+        ]
     return model, []
 
 
@@ -77,4 +90,6 @@ def _pairs(model: nn.Module, done: nn.Module):
     after = dict(done.named_modules())
     for name, module in model.named_modules():
         if name in after:
-            yield from ((child, after[name]._modules[key]) for key, child in module._modules.items() if key in after[name]._modules)
+            yield from (
+                (child, after[name]._modules[key]) for key, child in module._modules.items() if key in after[name]._modules
+            )

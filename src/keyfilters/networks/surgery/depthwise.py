@@ -122,7 +122,12 @@ def is_depthwise(module) -> bool:
     if isinstance(groups, int) and isinstance(channels, int) and hasattr(module, "kernel_size"):
         return groups == channels > 1
     weight = getattr(module, "weight", None)
-    return isinstance(weight, torch.Tensor) and weight.ndim >= 3 and weight.shape[1] == 1 < weight.shape[0] and max(weight.shape[2:]) > 1
+    return (
+        isinstance(weight, torch.Tensor)
+        and weight.ndim >= 3
+        and weight.shape[1] == 1 < weight.shape[0]
+        and max(weight.shape[2:]) > 1
+    )
 
 
 def _layer(name: str, module: nn.Module) -> DepthwiseLayer:
@@ -193,7 +198,10 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model is a {type(model).__name__}: expected a torch.nn.Module")
-    found, weights = [], {id(m._parameters.get("weight")) for m in model.modules() if isinstance(m, torch.nn.modules.conv._ConvNd)}
+    found, weights = (
+        [],
+        {id(m._parameters.get("weight")) for m in model.modules() if isinstance(m, torch.nn.modules.conv._ConvNd)},
+    )
     for name, module in model.named_modules():
         found += [_layer(name, module)] if is_depthwise(module) else _by_shape(name, module, weights)
     return found
@@ -203,7 +211,9 @@ def depthwise_or_error(model) -> list[DepthwiseLayer]:
     """As :func:`find_depthwise`, but ValueError if there is none."""
     layers = find_depthwise(model)
     if not layers and any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
-        raise ValueError(f"{type(model).__name__} is TorchScript without its convolutions as modules: give the network that it was made from")
+        raise ValueError(
+            f"{type(model).__name__} is TorchScript without its convolutions as modules: give the network that it was made from"
+        )
     if not layers:
         raise ValueError(f"{type(model).__name__} has no depthwise convolution (groups equal to in_channels): nothing to match")
     return layers
@@ -242,7 +252,7 @@ def resized(filters, size: int) -> np.ndarray:
     grow = (odd_size(size) - filters.shape[-1]) // 2
     if grow > 0:
         return np.pad(filters, [(0, 0), (grow, grow), (grow, grow)])
-    return np.array(filters[:, -grow:filters.shape[-1] + grow, -grow:filters.shape[-1] + grow])
+    return np.array(filters[:, -grow : filters.shape[-1] + grow, -grow : filters.shape[-1] + grow])
 
 
 def key_filters(filters="B", size: int = 7) -> np.ndarray:
@@ -295,7 +305,9 @@ def key_filters_at(filters, kernel_size) -> np.ndarray:
     if rows == columns:
         return key_filters(filters, size)
     idealised = isinstance(filters, str) and filters not in ("learned", "impulse")
-    bank = _without_across(choice(filters, FILTER_SETS, "filters"), size, rows == 1) if idealised else key_filters(filters, size)
+    bank = (
+        _without_across(choice(filters, FILTER_SETS, "filters"), size, rows == 1) if idealised else key_filters(filters, size)
+    )
     middle = size // 2
     strips = np.array(bank[:, middle : middle + 1] if rows == 1 else bank[:, :, middle : middle + 1])
     if len(bank) == len(KEYS) and isinstance(filters, str):
@@ -312,7 +324,9 @@ def _without_across(method: str, size: int, along_x: bool) -> np.ndarray:
         sharpens = row.kind == SHARPENING
         along = x if along_x else y
         across = along if sharpens else 0.0
-        planes.append(ideal_filter(row, *((along, across) if along_x else (across, along)), gamma=gamma if sharpens else None, size=size))
+        planes.append(
+            ideal_filter(row, *((along, across) if along_x else (across, along)), gamma=gamma if sharpens else None, size=size)
+        )
     return np.stack(planes)
 
 

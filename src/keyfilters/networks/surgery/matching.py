@@ -96,7 +96,9 @@ class Matches:
         filters, dead = (sum(getattr(m, name) for m in self.layers if m.matched) for name in ("channels", "dead"))
         found = f"{filters} filters matched, {dead} of them dead; explained variance {self.pooled():.3f} (pooled by energy)"
         found += f"; over the filters mean {self.pooled('filters'):.3f}, median {self.pooled('median'):.3f}"
-        return layer_table(self.frame(), found, f"k1 to k{self.keys}: how many filters of the layer are nearest to each key", *self.notes)
+        return layer_table(
+            self.frame(), found, f"k1 to k{self.keys}: how many filters of the layer are nearest to each key", *self.notes
+        )
 
     def select(self, size: int | None = None, stride: int | None = None) -> Matches:
         """The matched layers of one kernel size or stride (both axes)."""

@@ -56,7 +56,14 @@ class Job:
             sigma_x, sigma_y = (None, sigma_y) if columns == 1 else (sigma_x, None)
         build = ScaleSpaceConv2d.from_conv if self.standalone else ScaleSpaceWeight.of
         return build(
-            self.conv, keys, sigma_x, sigma_y, gamma, gain=gain, offset=self.found.offset if offset is None else offset, **options
+            self.conv,
+            keys,
+            sigma_x,
+            sigma_y,
+            gamma,
+            gain=gain,
+            offset=self.found.offset if offset is None else offset,
+            **options,
         )
 
     def bank(self, filters, gain, offset=None):

@@ -69,10 +69,16 @@ NULLS: dict[str, Null] = {
     n.name: n
     for n in (
         Null("random", "as many filters of independent normal pixels in the place of the keys", True, _random),
-        Null("permuted", "the keys with their pixels permuted, all in the same way, so that their angles stay", True, _permuted),
-        Null("gaussian", "normal filters with the covariance of the layer's in their place, matched by the keys", True, _gaussian),
+        Null(
+            "permuted", "the keys with their pixels permuted, all in the same way, so that their angles stay", True, _permuted
+        ),
+        Null(
+            "gaussian", "normal filters with the covariance of the layer's in their place, matched by the keys", True, _gaussian
+        ),
         Null("impulse", "the unit impulse as the only key", False, _impulse),
-        Null("lines", "the best lines (k-lines) of the layer itself, as many as keys: the most that is possible", False, _lines),
+        Null(
+            "lines", "the best lines (k-lines) of the layer itself, as many as keys: the most that is possible", False, _lines
+        ),
     )
 }
 """What the explained variance of the keys is compared with; all use mean-free filters."""

@@ -123,7 +123,9 @@ def _checked(model, method, mode, options) -> tuple[list[DepthwiseLayer], Mode, 
         raise ValueError(f"{', '.join(options)}: only mode 'learnable' takes options of its layers")
     if isinstance(method, str):
         if mode in _SCALED and method in ("learned", "impulse"):
-            raise ValueError(f"method is {method!r}: mode {mode!r} needs idealised filters, 'A' to 'D2' or 'A-joint' to 'D-joint'")
+            raise ValueError(
+                f"method is {method!r}: mode {mode!r} needs idealised filters, 'A' to 'D2' or 'A-joint' to 'D-joint'"
+            )
         key_filters(method)
     elif mode in _SCALED:
         raise ValueError(f"method is an array: mode {mode!r} needs idealised filters, 'A' to 'D2' or 'A-joint' to 'D-joint'")
@@ -218,7 +220,9 @@ def replace(
     built: dict[str, ComputedWeight] = {}
     first_of: dict[int, tuple[int, ComputedWeight]] = {}
     matches, rows = [], []
-    tied = _tied_elsewhere(source, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable])
+    tied = _tied_elsewhere(
+        source, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable]
+    )
     for place, (layer, take) in enumerate(zip(found, wanted, strict=True)):
         elsewhere = tied.get(id(layer.module))
         no_layer = standalone and is_strip(layer.kernel_size)
@@ -296,7 +300,9 @@ def _copied(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model)
     except Exception as error:  # whatever parts of a network raise that cannot be copied
         reason = str(error).split("\n")[0].split(". ")[0]
-        raise ValueError(f"{type(model).__name__} cannot be copied ({reason}): pass inplace=True to change the network itself") from None
+        raise ValueError(
+            f"{type(model).__name__} cannot be copied ({reason}): pass inplace=True to change the network itself"
+        ) from None
 
 
 def _warn(before: dict, after: dict, new_names) -> None:

@@ -136,7 +136,7 @@ def summit(x, y, values) -> Shift:
     place = []
     for axis, at, line in ((np.asarray(x), j, values[i]), (np.asarray(y), i, values[:, j])):
         inside = 0 < at < len(axis) - 1
-        place.append(float(axis[at] + (_vertex(*line[at - 1:at + 2]) * (axis[at + 1] - axis[at]) if inside else 0.0)))
+        place.append(float(axis[at] + (_vertex(*line[at - 1 : at + 2]) * (axis[at + 1] - axis[at]) if inside else 0.0)))
     return Shift(*place, float(values[i, j]))
 
 

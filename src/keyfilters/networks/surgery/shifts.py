@@ -83,7 +83,16 @@ def shifted_gaussian(sigma: float, shift=0.0, radius: int = 3, kind: str = "four
 
 
 def shifted_filter(
-    key, sigma_x, sigma_y=None, shift_x=0.0, shift_y=0.0, *, gamma=None, size: int = 7, edge: str = "exact", kind: str = "fourier"
+    key,
+    sigma_x,
+    sigma_y=None,
+    shift_x=0.0,
+    shift_y=0.0,
+    *,
+    gamma=None,
+    size: int = 7,
+    edge: str = "exact",
+    kind: str = "fourier",
 ) -> np.ndarray:
     r"""Return the idealised filter of a key moved by (d_x, d_y), x to the right and y up.
 
@@ -143,7 +152,9 @@ def shifted_filter(
     return y[..., ::-1, None] * x[..., None, :] - float(finite(gamma, "gamma")) * curvature
 
 
-def shifted_keys(method: str = "B", shift_x=0.0, shift_y=0.0, *, size: int = 7, edge="exact", kind="fourier", widen=1.0) -> np.ndarray:
+def shifted_keys(
+    method: str = "B", shift_x=0.0, shift_y=0.0, *, size: int = 7, edge="exact", kind="fourier", widen=1.0
+) -> np.ndarray:
     """Return the eight idealised filters of a method, all moved by the same shift, shape (8, ..., size, size).
 
     Parameters

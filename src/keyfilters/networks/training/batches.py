@@ -227,7 +227,9 @@ class Feed:
         self.arrays = isinstance(images, ArrayImages)
         if self.arrays:
             if config.aa or config.reprob or config.color_jitter:
-                raise ValueError("aa, reprob or color_jitter is set: expected none for images in memory; they take hflip and shift")
+                raise ValueError(
+                    "aa, reprob or color_jitter is set: expected none for images in memory; they take hflip and shift"
+                )
             self.images = images.to(device)
             return
         if config.shift:

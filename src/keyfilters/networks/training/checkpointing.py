@@ -57,7 +57,9 @@ class CannotWrite(ValueError):
 
     def __init__(self, path, error):
         reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0][:120]
-        super().__init__(f"{path}: the checkpoint cannot be written ({reason}): make room on the disk, then go on from the one before with resume=True")
+        super().__init__(
+            f"{path}: the checkpoint cannot be written ({reason}): make room on the disk, then go on from the one before with resume=True"
+        )
 
 
 class RunFolder:
@@ -166,7 +168,9 @@ class RunFolder:
         except (OSError, SafetensorError):
             raise ValueError(f"{path}: is not a whole checkpoint; delete it to resume from the one before") from None
         except Exception:  # torch.load raises what zip, pickle and its own checks raise; all mean the same here
-            raise ValueError(f"{path / STATE}: is not the state of a training; delete {path.name} to resume before it") from None
+            raise ValueError(
+                f"{path / STATE}: is not the state of a training; delete {path.name} to resume before it"
+            ) from None
         return Checkpoint(epoch, model, ema, state)
 
     def check_record(self, saved: dict, record: dict) -> None:
@@ -197,7 +201,9 @@ class RunFolder:
                 raise ValueError
             return found
         except (OSError, ValueError):
-            raise ValueError(f"{self.path}: holds no training to resume ({CONFIG} is not there or damaged); name a recipe") from None
+            raise ValueError(
+                f"{self.path}: holds no training to resume ({CONFIG} is not there or damaged); name a recipe"
+            ) from None
 
 
 def _flush(path: Path) -> None:

@@ -138,7 +138,9 @@ def fit(
             "processes": run.world,
         }  # fmt: skip
         if not math.isfinite(row.get("val_loss", 0.0)):
-            raise Diverged(f"the loss on the images to judge by is {row['val_loss']} after epoch {epoch}; lower lr, or set clip or amp=no")
+            raise Diverged(
+                f"the loss on the images to judge by is {row['val_loss']} after epoch {epoch}; lower lr, or set clip or amp=no"
+            )
         run.history = [*run.history, row]
         best = _best(run.history)
         if main and target is not None:
@@ -175,7 +177,9 @@ def _agree(accelerator, first: int, folder: RunFolder) -> None:
     """Refuse processes that do not see the same checkpoints."""
     seen = accelerator.gather(torch.tensor([first], device=accelerator.device))
     if int(seen.min()) != int(seen.max()):
-        raise ValueError(f"{folder.path}: the processes see different checkpoints; name a folder on a disk that all machines share")
+        raise ValueError(
+            f"{folder.path}: the processes see different checkpoints; name a folder on a disk that all machines share"
+        )
 
 
 def _best(history: list[dict]) -> int:

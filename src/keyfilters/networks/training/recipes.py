@@ -154,7 +154,9 @@ _NOT_NEGATIVE = (lambda v: v >= 0, "a number >= 0")
 _FRACTION = (lambda v: 0 <= v <= 1, "a number from 0 to 1")
 _BELOW_ONE = (lambda v: 0 <= v < 1, "a number from 0 to below 1")
 LIMITS = {
-    **dict.fromkeys(("epochs", "batch_size", "device_batch", "lr", "scale_lr", "clip", "num_classes", "img_size", "limit_steps"), _POSITIVE),
+    **dict.fromkeys(
+        ("epochs", "batch_size", "device_batch", "lr", "scale_lr", "clip", "num_classes", "img_size", "limit_steps"), _POSITIVE
+    ),
     **dict.fromkeys(("weight_decay", "warmup_epochs", "warmup_lr", "min_lr", "mixup", "cutmix"), _NOT_NEGATIVE),
     **dict.fromkeys(("color_jitter", "shift", "seed", "workers"), _NOT_NEGATIVE),
     **dict.fromkeys(("reprob", "hflip", "ema_decay"), _FRACTION),

@@ -87,7 +87,10 @@ class Run:
         self.optimizer = optimizer_of(model, config)
         self.scheduler = schedule_of(self.optimizer, config, self.plan.steps)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.amp == "fp16")
-        self.mixup, self.loss = None, LabelSmoothingCrossEntropy(config.smoothing) if config.smoothing else nn.CrossEntropyLoss()
+        self.mixup, self.loss = (
+            None,
+            LabelSmoothingCrossEntropy(config.smoothing) if config.smoothing else nn.CrossEntropyLoss(),
+        )
         if config.mixup or config.cutmix:
             self.mixup = Mixup(
                 mixup_alpha=config.mixup, cutmix_alpha=config.cutmix, label_smoothing=config.smoothing, num_classes=num_classes
@@ -170,7 +173,9 @@ class Run:
         for _ in batches:
             pass  # let the workers come to their end
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
-            raise Diverged(f"a weight is not finite after epoch {epoch}, step {self.plan.steps}; lower lr, or set clip or amp=no")
+            raise Diverged(
+                f"a weight is not finite after epoch {epoch}, step {self.plan.steps}; lower lr, or set clip or amp=no"
+            )
         return mean
 
     @torch.no_grad()

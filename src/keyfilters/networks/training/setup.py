@@ -111,7 +111,9 @@ class Sets:
                 re_prob=config.reprob, re_mode="pixel",
             )  # fmt: skip
         except (AssertionError, KeyError, ValueError) as error:
-            raise ValueError(f"aa is {config.aa!r}: expected a policy of timm, such as rand-m9-mstd0.5-inc1 ({error})") from None
+            raise ValueError(
+                f"aa is {config.aa!r}: expected a policy of timm, such as rand-m9-mstd0.5-inc1 ({error})"
+            ) from None
         plain = create_transform(**common, is_training=False, crop_pct=config.crop_pct)
         pairs = zip((self.train, self.val), (augmented, plain), strict=True)
         return tuple(Transformed(images, transform, network.channels) for images, transform in pairs)
@@ -131,7 +133,9 @@ def sets_of(config: TrainConfig) -> Sets:
     from ..data.datasets import dataset
 
     if config.data == "imagenet":
-        raise ValueError("data is 'imagenet': expected the folder that holds train and val, one folder of images a class (--data PATH)")
+        raise ValueError(
+            "data is 'imagenet': expected the folder that holds train and val, one folder of images a class (--data PATH)"
+        )
     path = config.data.partition(":")[2] if config.data.startswith(("imagenet:", "imagefolder:")) else config.data
     train, val = (dataset(f"imagenet:{path}", split, _as_it_is) for split in ("train", "val"))
     if train.classes != val.classes:
@@ -150,7 +154,9 @@ def _labelled(train, val, classes: int) -> tuple[str, ...]:
         try:
             data.take_classes(classes)
         except ValueError:
-            data.notes.append(f"classes: {data.place}: the {len(data.classes)} folders are the first of {classes} classes, in order")
+            data.notes.append(
+                f"classes: {data.place}: the {len(data.classes)} folders are the first of {classes} classes, in order"
+            )
     return tuple(dict.fromkeys((*train.notes, *val.notes)))
 
 

@@ -67,4 +67,6 @@ def contradiction(said: str | None, name: str, model: nn.Module, build) -> list[
     other = next(((a.strip(), b.strip()) for a, b in lines if a != b and not a.endswith("(")), None)
     if other is None:
         return []
-    return [f"the file is of {said}, which computes something else than {name} with the same weights: {other[0]} there, {other[1]} here"]
+    return [
+        f"the file is of {said}, which computes something else than {name} with the same weights: {other[0]} there, {other[1]} here"
+    ]

@@ -40,7 +40,9 @@ def check_sound(state: dict[str, torch.Tensor], path) -> None:
 
 def no_weights(content, path) -> ValueError:
     """The error for a file in which there are no tensors by name."""
-    return ValueError(f"{path} holds no weights: expected tensors by name (a state_dict, alone or under an entry), found {contents(content)}")
+    return ValueError(
+        f"{path} holds no weights: expected tensors by name (a state_dict, alone or under an entry), found {contents(content)}"
+    )
 
 
 def read_weights(path) -> dict[str, torch.Tensor]:

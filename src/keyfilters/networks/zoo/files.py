@@ -99,18 +99,24 @@ def _read_shards(path: Path):
         index = json.loads(path.read_text(encoding="utf-8"))
         shards = dict(index["weight_map"])
     except Exception:
-        raise ValueError(f"{path} is no index of weights: expected JSON with a weight_map, as model.safetensors.index.json") from None
+        raise ValueError(
+            f"{path} is no index of weights: expected JSON with a weight_map, as model.safetensors.index.json"
+        ) from None
     state = {}
     for shard in dict.fromkeys(shards.values()):
         # An index is foreign: it names files of its own folder, and no others.
         if not isinstance(shard, str) or Path(shard).name != shard:
             raise ValueError(f"{path} names {shard!r}: expected files in its own folder")
         if not (path.parent / shard).is_file():
-            raise ValueError(f"{path} names {shard}, which is not there: copy all {len(set(shards.values()))} files of the model beside it")
+            raise ValueError(
+                f"{path} names {shard}, which is not there: copy all {len(set(shards.values()))} files of the model beside it"
+            )
         part = read_content(path.parent / shard)
         state |= {name: part[name] for name, home in shards.items() if home == shard and name in part}
     if missing := [name for name in shards if name not in state]:
-        raise ValueError(f"{path} names {missing[0]}, which is not in {shards[missing[0]]}: copy the files of one and the same model")
+        raise ValueError(
+            f"{path} names {missing[0]}, which is not in {shards[missing[0]]}: copy the files of one and the same model"
+        )
     return state
 
 
@@ -142,7 +148,9 @@ def _exported_tensor(archive, head: str, folder: str, entry: dict) -> torch.Tens
 
     dtype = EXPORTED_DTYPES[meta["dtype"]]
     numbers = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
-    return torch.as_strided(numbers, [whole(n) for n in meta["sizes"]], [whole(n) for n in meta["strides"]], whole(meta["storage_offset"]))
+    return torch.as_strided(
+        numbers, [whole(n) for n in meta["sizes"]], [whole(n) for n in meta["strides"]], whole(meta["storage_offset"])
+    )
 
 
 def _read_exported(path: Path, names: list[str]):

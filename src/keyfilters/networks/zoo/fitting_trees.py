@@ -51,7 +51,11 @@ class Fitting:
             notes.append(f"the weights are those under {self.tree.entry!r}{also}")
         if self.prefix:
             out = [n for n in self.tree.tensors if not n.startswith(self.prefix)]
-            more = f", {len(out)} tensors without it left out ({', '.join(out[:3])}{', ...' if len(out) > 3 else ''})" if out else ""
+            more = (
+                f", {len(out)} tensors without it left out ({', '.join(out[:3])}{', ...' if len(out) > 3 else ''})"
+                if out
+                else ""
+            )
             notes.append(f"the prefix {self.prefix!r} was removed from the names{more}")
         if self.inserted:
             notes.append("what wrappers for several devices or compilation insert was removed from the names")
@@ -101,5 +105,7 @@ def fitting(content, model: nn.Module) -> Fitting | None:
         key=lambda f: (f.fits, f.tree.averaged, not f.tree.parts, f.tree.weights if not top else 0, -len(f.tree.tensors)),
     )
     others = tuple(t for t in found if t is not chosen.tree and t.weights > 1 and not t.parts)
-    equal = tuple(f.tree.entry for f in best.values() if top and f.fits == top and not f.tree.parts and f.tree is not chosen.tree)
+    equal = tuple(
+        f.tree.entry for f in best.values() if top and f.fits == top and not f.tree.parts and f.tree is not chosen.tree
+    )
     return Fitting(**{**chosen.__dict__, "others": others, "equal": equal})

@@ -74,7 +74,9 @@ def _from_url(name: str, url: str, timeout: float) -> Path:
     try:
         within(timeout, lambda: urlopen(Request(url, method="HEAD"), timeout=timeout).close())
     except Exception:
-        raise ValueError(f"{missing} and {host} is out of reach: connect to the network, or name a file (--weights FILE)") from None
+        raise ValueError(
+            f"{missing} and {host} is out of reach: connect to the network, or name a file (--weights FILE)"
+        ) from None
     path = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(url.split("?")[0])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

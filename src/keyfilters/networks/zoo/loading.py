@@ -78,7 +78,9 @@ def _unknown(name: str) -> ValueError:
     import timm
 
     if name.endswith(SUFFIXES) or os.sep in name or ":" in name:
-        return ValueError(f"model is {name!r}: expected the name of a network, as in timm; a file of weights is given beside it (--weights FILE)")
+        return ValueError(
+            f"model is {name!r}: expected the name of a network, as in timm; a file of weights is given beside it (--weights FILE)"
+        )
     known = [*OWN, *timm.list_models()]
     close = difflib.get_close_matches(name.partition(".")[0], known, n=4, cutoff=0.6)
     hint = f"did you mean {', '.join(close)}?" if close else f"expected {', '.join(OWN)} or a name of timm.list_models()"
@@ -138,7 +140,9 @@ def _heads(model: nn.Module, config) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num_classes: int | None, rebuild, published: bool = False):
+def _fill(
+    model: nn.Module, content, heads: list[str], what: str, name: str, num_classes: int | None, rebuild, published: bool = False
+):
     """Return the network with the weights in it, and notes; ``rebuild`` makes it with other classes."""
     notes = []
     found = fitting(content, model)
@@ -165,7 +169,9 @@ def _fill(model: nn.Module, content, heads: list[str], what: str, name: str, num
     if problem and (deployed := merged(model)[0]) is not model:
         try:
             # Merging may take a normalisation into the classifier, and change its name.
-            heads = [n for n, m in deployed.named_modules() if isinstance(m, nn.Linear) and m.out_features == deployed.num_classes]
+            heads = [
+                n for n, m in deployed.named_modules() if isinstance(m, nn.Linear) and m.out_features == deployed.num_classes
+            ]
             model, notes = _fill(deployed, content, heads, what, name, num_classes, lambda n: merged(rebuild(n))[0], published)
             return model, [*notes, f"{what} is of {name} with its branches merged for deployment"]
         except ValueError:
@@ -197,10 +203,15 @@ def _take_epsilons(model: nn.Module, style, path: str, published: bool) -> list[
     beside = _configuration(path).get("layer_norm_eps")
     if style.norm_eps is not None or beside is not None:
         norm.eps = style.norm_eps if beside is None else float(beside)
-        return [f"the epsilon of head.norm is {norm.eps:g}, as in " + (f"{style.what}: the file does not hold it" if beside is None else "the config.json beside the file")]
+        return [
+            f"the epsilon of head.norm is {norm.eps:g}, as in "
+            + (f"{style.what}: the file does not hold it" if beside is None else "the config.json beside the file")
+        ]
     if published or style.signs:
         return []
-    return [f"the epsilon of head.norm is taken for {norm.eps:g}: the file does not hold it, and that of Hugging Face's ConvNeXt is 1e-12"]
+    return [
+        f"the epsilon of head.norm is taken for {norm.eps:g}: the file does not hold it, and that of Hugging Face's ConvNeXt is 1e-12"
+    ]
 
 
 def _metadata(path: str) -> dict:
@@ -230,7 +241,13 @@ def _check(name, weights, pretrained, num_classes) -> None:
 
 
 def load_model(
-    name: str, *, weights=None, pretrained: bool = False, num_classes: int | None = None, timeout: float = 3.0, model_args: dict | None = None
+    name: str,
+    *,
+    weights=None,
+    pretrained: bool = False,
+    num_classes: int | None = None,
+    timeout: float = 3.0,
+    model_args: dict | None = None,
 ) -> LoadedModel:
     """Return a network by name, in evaluation mode; without ``weights`` or ``pretrained=True`` its weights are random.
 
@@ -283,7 +300,9 @@ def load_model(
     _check(name, weights, pretrained, num_classes)
     config = None if name == SMALL else _config(LITE0_IN_TIMM if name == LITE0 else name)
     if name == SMALL and pretrained:
-        raise ValueError(f"{SMALL} has no published weights: train it (keyfilters train), or name a file of weights (--weights FILE)")
+        raise ValueError(
+            f"{SMALL} has no published weights: train it (keyfilters train), or name a file of weights (--weights FILE)"
+        )
     path, source = None, "random"
     if weights is not None:
         path, source = Path(weights) if isinstance(weights, str) else weights, f"file: {weights}"
@@ -300,7 +319,9 @@ def load_model(
     model, notes = _build(name, num_classes, args), []
     if content is not None:
         heads = _heads(model, config)
-        model, notes = _fill(model, content, heads, str(path), name, num_classes, lambda n: _build(name, n, args), weights is None)
+        model, notes = _fill(
+            model, content, heads, str(path), name, num_classes, lambda n: _build(name, n, args), weights is None
+        )
     if weights is not None:
         said = named_architecture(content, path)
         notes += contradiction(said, name, model, lambda n: _build(n, model.num_classes, {}))
@@ -309,7 +330,9 @@ def load_model(
     return loaded
 
 
-def _described(model: nn.Module, name: str, source: str, config, notes: list[str], args: Mapping = MappingProxyType({})) -> LoadedModel:
+def _described(
+    model: nn.Module, name: str, source: str, config, notes: list[str], args: Mapping = MappingProxyType({})
+) -> LoadedModel:
     if config is None:
         from ..data.datasets import FASHION_MEAN, FASHION_STD
 

@@ -46,7 +46,11 @@ class Tree:
 
 
 def _named(node: Mapping) -> State:
-    return {n: v for n, v in node.items() if isinstance(n, str) and isinstance(v, torch.Tensor) and n.rpartition(".")[2] not in BESIDE}
+    return {
+        n: v
+        for n, v in node.items()
+        if isinstance(n, str) and isinstance(v, torch.Tensor) and n.rpartition(".")[2] not in BESIDE
+    }
 
 
 def _flat(node: Mapping, head: str = "", depth: int = DEPTH) -> State:
@@ -105,7 +109,7 @@ def prefixes(state: State, most: int = 24) -> list[str]:
 
 def without(state: State, prefix: str) -> State:
     """The tensors behind a prefix, without it."""
-    return {name[len(prefix):]: value for name, value in state.items() if name.startswith(prefix)}
+    return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
 
 
 def largest(content) -> Tree | None:

@@ -18,7 +18,9 @@ State = dict[str, torch.Tensor]
 
 def _numbered_blocks(model: nn.Module) -> list[str]:
     """``blocks.s.i`` of timm in the order of the network: the packaged files number blocks throughout."""
-    places = {tuple(map(int, found.groups())) for name in model.state_dict() if (found := re.match(r"blocks\.(\d+)\.(\d+)\.", name))}
+    places = {
+        tuple(map(int, found.groups())) for name in model.state_dict() if (found := re.match(r"blocks\.(\d+)\.(\d+)\.", name))
+    }
     return [f"blocks.{s}.{i}" for s, i in sorted(places)]
 
 
