@@ -249,6 +249,8 @@ def test_what_cannot_be_compared_says_so(project):
     runs = [made(project, slug) for slug in ("one", "two")]
     found = compared(project, runs)
     assert found["chapters"]["one"]["not_compared"] == "its parameters are not those of the reference"
+    assert closing_line(project, found).startswith("reproduction: nothing in this build could be compared with the reference (")
+    assert answer(found) == "**Nobody knows yet.** Nothing in this build could be compared with the reference."
     write_reproduction_page(project, found, load_stored(project))
     why = "Not compared, because its parameters are not those of the reference: {doc}`/notebooks/one`, {doc}`/notebooks/two`."
     assert why in fragment(project, "chapters")
@@ -381,6 +383,8 @@ WHOLE = {
 @pytest.mark.parametrize("name, text, message", [
     ("quick.json", "{", "reference/quick.json: not a reference (JSONDecodeError: "),
     ("quick.json", "[]", "reference/quick.json: not a reference (TypeError: "),
+    *(("quick.json", json.dumps({"notebooks": empty}), "reference/quick.json: the reference is empty, it has no notebook; "
+                                                       "make reference PROFILE=quick writes it anew") for empty in ([], {})),
     ("full.json", '{"notebooks": {"one": {}}}', "reference/full.json: one: parameters is missing or of the wrong kind; "
                                                 "make reference PROFILE=full writes it anew"),
     *(("quick.json", json.dumps({"notebooks": {"one": WHOLE | {field: {"x": entry}}}}), f"reference/quick.json: one: x among {field} is broken; ")

@@ -140,6 +140,8 @@ def load_reference(project: Project, profile: str) -> dict[str, dict[str, Any]] 
     except (ValueError, KeyError, TypeError) as error:
         problem = " ".join(str(error).split())
         raise BookError(f"{name}: not a reference ({type(error).__name__}: {problem}); {mend}") from None
+    if not notebooks:
+        raise BookError(f"{name}: the reference is empty, it has no notebook; {mend}")
     for slug, row in notebooks.items():
         for field, types in _FIELDS.items():
             if not isinstance(row, dict) or field not in row or not isinstance(row[field], types):

@@ -239,6 +239,8 @@ def closing_line(project: Project, found: Mapping[str, Any]) -> str:
         kinds += f"; here {kind_text(found['kind'])}"
     page = project.html / "reproduction.html"
     see = project.short(page if page.is_file() else _path(project))
+    if not total:
+        return f"reproduction: nothing in this build could be compared with the reference ({kinds}): see {see}"
     return (
         f"reproduction: {found[EQUAL]:,} of {total:,} equal, {found[WITHIN]:,} within, {found[DIFFER]:,} differ "
         f"from the reference ({kinds}): see {see}"

@@ -37,8 +37,8 @@ def answer(found: Mapping[str, Any]) -> str:
         return "**Nobody knows yet.** There is no reference for this set of parameters, so nothing was compared."
     total, differ = _total(found), found[DIFFER]
     if not total:
-        verdict = "**Nothing could be compared.**"
-    elif differ:
+        return "**Nobody knows yet.** Nothing in this build could be compared with the reference."
+    if differ:
         verdict = f"**Not all of it: {differ:,} of {total:,} results differ.**"
     elif found[WITHIN]:
         verdict = "**Yes, to the printed digits and their rounding.**"
