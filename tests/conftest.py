@@ -63,7 +63,7 @@ def node(nodejs):
 
     def ask(what, **request):
         done = subprocess.run(
-            [nodejs, str(ROOT / "tests" / "interactive_numbers.js")],
+            [nodejs, str(ROOT / "tests" / "helpers" / "interactive_numbers.js")],
             input=json.dumps({"what": what, **request}), capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

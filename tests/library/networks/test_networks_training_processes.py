@@ -22,8 +22,8 @@ from keyfilters.networks.training.loop import fit  # noqa: E402
 pytestmark = pytest.mark.slow
 
 WATCHDOG = 240
-HERE = Path(__file__).parent
-START = f"import sys, warnings; warnings.simplefilter('error'); sys.path.insert(0, {str(HERE)!r})\n"
+HELPERS = Path(__file__).parents[2] / "helpers"
+START = f"import sys, warnings; warnings.simplefilter('error'); sys.path.insert(0, {str(HELPERS)!r})\n"
 
 
 def environment():

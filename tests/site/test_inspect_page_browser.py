@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from small_pages import PROTOCOLS, WIDTHS, fixtures  # noqa: E402
-from test_inspect_page import bad_files, network, weights  # noqa: E402
 from safetensors.torch import save  # noqa: E402
+from weight_files import bad_files, network, weights  # noqa: E402
 
 from keyfilters.networks import inspect_file  # noqa: E402
 

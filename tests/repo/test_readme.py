@@ -19,7 +19,7 @@ from keyfilters_build.project import BookError, Project
 from keyfilters_build.readme import BEGIN, END, PICTURE, refresh, with_counts
 from keyfilters.cli import main
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOME = pd.DataFrame({"verdict": ["equal", "equal", "deviates"]})
 

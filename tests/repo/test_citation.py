@@ -13,7 +13,7 @@ from pybtex.database import parse_file
 
 from keyfilters_build.bibliography import authors, label
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 // Reads one request from the standard input and answers on the standard output: the page's own formulas, run by node.
 "use strict";
 const {join} = require("path");
-const folder = join(__dirname, "..", "book", "interactive");
+const folder = join(__dirname, "..", "..", "book", "interactive");
 const maths = require(join(folder, "maths.js")), fit = require(join(folder, "fit.js"));
 const weights = require(join(folder, "weights.js")), inspect = require(join(folder, "inspect.js"));
 const {readFileSync} = require("fs"), {basename} = require("path");

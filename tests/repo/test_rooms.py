@@ -11,7 +11,7 @@ import keyfilters
 import keyfilters_book.figures
 from keyfilters._moved import MOVED
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_import_goes_the_way_of_the_contract():

@@ -14,7 +14,7 @@ from keyfilters_build.badge import badge
 from keyfilters_build.fragments import scorecard_badge
 from keyfilters.published import scorecard
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
 PARTS = ["The paper", "Networks", "Background", "Beyond the paper", "Using and reference"]
 

@@ -14,7 +14,7 @@ from keyfilters_build.launch import SUBDIRECTORY
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import Project
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = {entry.slug: entry for entry in load_manifest(Project(ROOT))}
 CHEAP = ("convnext_architecture",)
 

@@ -26,7 +26,7 @@ from keyfilters.published import (
 )
 from keyfilters.published.reproduce import REPRODUCE, Row, grids_of
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
 
 def card():

@@ -15,7 +15,7 @@ from each import each
 from keyfilters_book.exercises import EXERCISES, Verdict, exercise
 from keyfilters_book.exercises.verdict import Hint, array, call, choice, mapping, number
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SLUGS = [row["slug"] for row in yaml.safe_load((ROOT / "notebooks/manifest.yml").read_text(encoding="utf-8"))["notebooks"]]
 DIRECTIVE = re.compile(r"^:::\{exercise\} (?P<chapter>\d+)\.(?P<number>\d+), (?P<level>easy|medium|harder)\n", re.MULTILINE)
 

@@ -17,7 +17,7 @@ from sphinx.util.docutils import docutils_namespace
 from keyfilters_build.latex import canonical, identifier, spellings
 from keyfilters_build.wording import Finder, sentence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FORMS = yaml.safe_load((ROOT / "book" / "terms.yml").read_text(encoding="utf-8"))
 
 GLOSSARY = """# Glossary

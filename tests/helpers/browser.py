@@ -1,7 +1,7 @@
 """A Chromium for the tests of the built pages, and screenshots for people.
 
-python tests/browser.py shots OUTDIR [--only method]     a picture of every page, 1280 and 375 px, light and dark
-python tests/browser.py find                             prints which Chromium the tests take
+python tests/helpers/browser.py shots OUTDIR [--only method]     a picture of every page, 1280 and 375 px, light and dark
+python tests/helpers/browser.py find                             prints which Chromium the tests take
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threading import Thread
 
 from keyfilters_build.chromium import NoBrowser, chromium, find_chromium, settle
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from keyfilters_book.legible import FLOOR, size, texts
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "book" / "_generated" / "data"
 DESKTOP, PHONE = WIDTHS = (1280, 375)
 MODES = ("light", "dark")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # Answers like Python to the questions of the Makefile; `-m venv DIR` puts a copy of itself into DIR/bin.
 STAND_IN = """#!/bin/sh

@@ -10,7 +10,7 @@ from each import each
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import Project
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "book" / "concordance.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]

@@ -12,7 +12,7 @@ import browser as chromium
 from keyfilters_build.interactive import write_interactive
 from keyfilters_build.project import Project
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROTOCOLS = ("http", "file")
 WIDTHS = (1280, 375)
 

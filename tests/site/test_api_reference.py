@@ -19,7 +19,7 @@ from keyfilters_build.messages import MISTAKES
 from keyfilters_build.project import BookError
 from keyfilters_build.reference_pages import filled
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache

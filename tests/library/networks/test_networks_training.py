@@ -37,7 +37,7 @@ from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
 from keyfilters.networks.training.setup import Transformed  # noqa: E402
 
-PAGE = Path(__file__).parents[1] / "book" / "imagenet_training.md"
+PAGE = Path(__file__).parents[3] / "book" / "imagenet_training.md"
 BASE = TrainConfig(epochs=3, batch_size=16, lr=0.02, device="cpu")
 SMALL = {"depths": [1, 1, 1, 1], "dims": [8, 12, 16, 24]}
 """Arguments that make a ConvNeXt V2 of timm tiny."""

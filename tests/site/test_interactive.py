@@ -21,7 +21,7 @@ from keyfilters.gaussian import discrete_gaussian, scale_derivative
 from keyfilters.models import factor
 from keyfilters.networks.surgery import scale_fits
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "book" / "interactive"
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.iterdir())}
 EDGES = ("crop", "exact")

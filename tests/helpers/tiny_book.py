@@ -9,7 +9,7 @@ from nbformat import v4
 from keyfilters_build.project import Project
 from keyfilters_build.runs import partial_folder
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def tiny_notebook(slug):

@@ -11,7 +11,7 @@ import yaml
 from keyfilters_build.project import Project
 from keyfilters_build.reproduction import GPU, machine_path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 pytestmark = pytest.mark.filterwarnings("error")
