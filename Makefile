@@ -27,7 +27,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book teach test test-all unit bench experiments reference serve pdf lock clean distclean
+.PHONY: help setup book teach check test test-all unit count bench experiments reference serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -53,6 +53,9 @@ test-all: book ## all tests, the long ones included
 
 unit: $(READY) ## the tests that need neither the built book nor a browser, without the long ones
 	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) -m 'not book and not browser and not slow' $(ARGS)
+
+count: $(READY) ## how large code and notebooks are, beside what they should be
+	@$(BIN)/python tools/count.py
 
 bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands for
 	@$(ONE_THREAD) $(BIN)/python -m pytest bench --benchmark-only $(ARGS)

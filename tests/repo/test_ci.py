@@ -38,6 +38,7 @@ def test_without_a_bare_machine_the_two_commands_run_here(checkout):
         "On this machine as it is: make book, then make test. The line above says why not on a bare machine.",
         "made: book CI=true",
         "made: test CI=true",
+        "made: count CI=true",
         "The book was built and the tests passed.",
     ]
 
@@ -48,7 +49,7 @@ def test_a_failure_is_the_end_of_it(checkout, goal):
     assert done.returncode == 1 and done.stdout.splitlines()[-1] == f"made: {goal} CI=true"
 
 
-@pytest.mark.parametrize("where, said, commands", [(0, "On a bare machine", ["--prepare", "sh -c make book && make test"]),
+@pytest.mark.parametrize("where, said, commands", [(0, "On a bare machine", ["--prepare", "sh -c make book && make test && make count"]),
                                                    (1, "On this machine as it is", ["--prepare"])])  # fmt: skip
 def test_a_bare_machine_is_taken_where_there_is_one(checkout, where, said, commands):
     """With a stand-in for it."""

@@ -125,7 +125,7 @@ def test_every_push_and_pull_request_runs_tests_and_book():
     workflow = load(ROOT / ".github" / "workflows" / "tests.yml")
     assert workflow["on"] == {"push": {"branches": ["**"]}, "pull_request": None}
     (job,) = workflow["jobs"].values()
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["make book", "make test"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make book", "make test", "make count"]
 
 
 def test_the_long_tests_run_by_a_clock():
