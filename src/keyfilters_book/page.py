@@ -1,9 +1,9 @@
 """What a notebook shows: figures, tables and numbers, with the data behind them.
 
-Each function writes the data into the results folder (`KEYFILTERS_RESULTS`, or `results/<notebook>` in the folder where
-the notebook runs) and then shows the object as the book needs it. The files hold nothing that changes from run to run, so two
-runs write the same bytes. In plain Jupyter or Colab the same cells run and show the same figures and tables, and the
-numbers, which only the book puts into its text, are printed.
+In a build, which names a folder for results in `KEYFILTERS_RESULTS`, each function writes the data there and then shows the
+object as the book needs it. The files hold nothing that changes from run to run, so two runs write the same bytes. In plain
+Jupyter or Colab the same cells run and show the same figures and tables, the numbers, which only the book puts into its
+text, are printed, and nothing is written.
 
 >>> import os, tempfile
 >>> import pandas as pd
@@ -23,12 +23,12 @@ import html
 import io
 import json
 import math
-import numbers
 import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +37,6 @@ import numpy as np
 from keyfilters.output import written
 
 from .claims import CLAIMS, read_claims
-from .legible import check_legible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,11 +45,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ParameterError",
     "at_least",
-    "begin",
     "claim",
     "figure",
     "names",
     "number",
+    "numbers",
     "power_of_ten",
     "results_folder",
     "table",
@@ -101,7 +100,7 @@ def at_least(least: float, /, *, most: float | None = None, entries: int | None 
     whole = isinstance(least, int)
 
     def fits(value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
+        if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
             return False
         return math.isfinite(value) and least <= value and (most is None or value <= most)
 
@@ -157,31 +156,10 @@ def power_of_ten(value: float) -> float:
     return float(f"1e{exponent if exact == Decimal(1).scaleb(exponent) else exponent + 1}")
 
 
-_notebook = ""
-
-
-def begin(notebook: str) -> None:
-    """Name the notebook that begins here; outside of the build its data go to ``results/<notebook>``.
-
-    Neither Jupyter nor papermill tells a notebook its name: the first code cell, which the command
-    ``python -m keyfilters_build launch`` writes, calls this. Raises `ValueError` for what is no name of a notebook.
-
-    >>> begin("Method A")
-    Traceback (most recent call last):
-    ...
-    ValueError: notebook is 'Method A'; expected its file name without .ipynb, such as 'method_a'
-    """
-    global _notebook
-    if not isinstance(notebook, str) or not _NOTEBOOK.fullmatch(notebook):
-        raise ValueError(f"notebook is {notebook!r}; expected its file name without .ipynb, such as 'method_a'")
-    _notebook = notebook
-
-
-def results_folder() -> Path:
-    """The folder that takes the data of this notebook; made when it is not there."""
-    folder = Path(os.environ.get(RESULTS) or Path("results", _notebook))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def results_folder() -> Path | None:
+    """The folder that a build gives to the data of this notebook; None outside of a build, where nothing is written."""
+    folder = os.environ.get(RESULTS)
+    return Path(folder) if folder else None
 
 
 def _checked(name: str) -> str:
@@ -206,9 +184,13 @@ def _show(bundle: dict[str, Any]) -> None:
         display(bundle, raw=True)
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    """A reader sees the whole file or the one before."""
-    with written(path, force=True) as temporary:
+def _write(name: str, content: str | bytes) -> None:
+    """Into the folder of the build, where there is one; a reader sees the whole file or the one before."""
+    folder = results_folder()
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with written(folder / name, force=True) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
@@ -244,8 +226,7 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     data : what is drawn: a DataFrame (stored as ``<name>.csv``), or an array or a mapping from names to arrays
         (stored as ``<name>.npz``)
 
-    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label, for data that are
-    neither, and for text too small to read in the column of a page.
+    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label and for data that are neither.
     """
     import matplotlib
     from matplotlib import pyplot
@@ -259,14 +240,12 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
         fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
         fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
     pyplot.close(fig)
-    check_legible(svg.getvalue(), name)
-    folder = results_folder()
     if _is_frame(data):
-        _write(folder / f"{name}.csv", _csv(data))
+        _write(f"{name}.csv", _csv(data))
     else:
         arrays = data if isinstance(data, Mapping) else {"data": data}
-        _write(folder / f"{name}.npz", _npz(arrays))
-    _write(folder / f"{name}.svg", svg.getvalue())
+        _write(f"{name}.npz", _npz(arrays))
+    _write(f"{name}.svg", svg.getvalue())
     from base64 import b64encode
 
     _show({"image/png": b64encode(png.getvalue()).decode("ascii"), "text/plain": f"figure {name}"})
@@ -298,7 +277,7 @@ def table(
     frame: pd.DataFrame,
     name: str,
     *,
-    caption: str,
+    caption: str = "",
     formats: Mapping[str, str | Callable[[Any], str]] | None = None,
     headers: Mapping[str, str] | None = None,
     link: Mapping[str, str | Callable[[Any], str | None]] | None = None,
@@ -310,7 +289,8 @@ def table(
     ----------
     frame : DataFrame; a named or non-counting index becomes the first column
     name : the table's name, such as ``"tbl-method-a"``, referred to by the role ``numref``
-    caption : one line of MyST Markdown
+    caption : one line of MyST Markdown; without it the build takes the one in the metadata of the cell, where captions
+        of figures stand too: ``"tables": {"tbl-method-a": "..."}``
     formats : column -> format string such as ``"{:.4f}"``, or a function from the value to its text
     headers : column -> heading in MyST Markdown, such as ``r"$\\sigma_x$"``
     link : column -> target of the link that a cell's text becomes, as a format string of the value
@@ -318,14 +298,12 @@ def table(
         value stay plain
     wrap : let long cells break into lines; for tables of words
 
-    Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table
-    or caption, and for columns that are not there.
+    Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table,
+    and for columns that are not there.
     """
     import pandas as pd
 
     name = _checked(name)
-    if not caption or not caption.strip():
-        raise ValueError(f"{name}: the caption is empty; expected a sentence")
     formats, headers, link = dict(formats or {}), dict(headers or {}), dict(link or {})
     stored = _csv(frame)
     if not isinstance(frame.index, pd.RangeIndex):
@@ -349,11 +327,11 @@ def table(
         return f"[{text}]({address})" if address else text
 
     rows = [[linked(column, row) for column in frame.columns] for row in range(len(frame))]
-    lines = [f":::{{table}} {' '.join(caption.split())}", f":name: {name}", *([":class: wrap"] if wrap else []), ""]
+    lines = [f":::{{table}} {' '.join(caption.split())}".rstrip(), f":name: {name}", *([":class: wrap"] if wrap else []), ""]
     lines += [f"| {' | '.join(titles)} |", f"| {' | '.join('---:' if right else ':---' for right in numeric)} |"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += [":::"]
-    _write(results_folder() / f"{name}.csv", stored)
+    _write(f"{name}.csv", stored)
     _show(
         {
             "text/markdown": "\n".join(lines),
@@ -420,18 +398,18 @@ def claim(statement: str, *, holds: bool, shown: str) -> None:
         raise ValueError(f"{statement}: holds is {holds!r}; expected True or False")
     if not isinstance(shown, str) or not shown.strip():
         raise ValueError(f"{statement}: shown is {shown!r}; expected the numbers that decided, as text")
-    folder = results_folder()
-    claims = read_claims(folder)
     made = {"holds": bool(holds), "shown": " ".join(shown.split())}
-    _write(folder / CLAIMS, json.dumps(claims | {statement: made}, indent=1, ensure_ascii=False) + "\n")
-    if not holds and RESULTS not in os.environ:
+    folder = results_folder()
+    if folder is not None:
+        _write(CLAIMS, json.dumps(read_claims(folder) | {statement: made}, indent=1, ensure_ascii=False) + "\n")
+    elif not holds:
         print(f"not so in this run: {statement} ({made['shown']})")
 
 
 def number(
     name: str, value: float | int | str, format_: str | None = None, *, bound: Literal["up", "down"] | None = None
 ) -> None:
-    """Store a computed number and make it available to the text of the notebook.
+    """Store one number under a name that is computed; a name that is written out goes to :func:`numbers`.
 
     Parameters
     ----------
@@ -440,23 +418,55 @@ def number(
     format_ : format string such as ``"{:.2f}"``; without it the value's own text
     bound : round up for "at most", down for "at least"; without it, to the nearest
 
-    Adds to ``numbers.json``; in a notebook outside of the build it prints name and number. Raises `ValueError` for a
-    name that is no label and for a number that is not finite.
+    As :func:`numbers`.
     """
-    name = _checked(name)
-    value = _plain(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} is {value}; expected a finite number")
-    text = _MINUS.sub("−", _bound(value, format_, bound) if bound and format_ else _text(value, format_))
-    path = results_folder() / "numbers.json"
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    stored[name] = {"value": value, "text": text}
-    _write(path, json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    _store({name: (value, format_, bound)})
+
+
+def numbers(**named: Any) -> None:
+    """Store the numbers of a paragraph and make them available to the text of the notebook.
+
+    Each is a value (a number, or a word that the run decided on), or a tuple of a value, a format such as ``".2f"`` and, for
+    "at most" and "at least", ``"up"`` or ``"down"``: the text is then rounded so that it bounds the value. The text has
+    ``numbers(least_ratio=...)`` as ``{glue:text}`least-ratio```.
+
+    Adds to ``numbers.json`` in one write; in a notebook outside of the build it prints names and numbers. Raises
+    `ValueError` for a name that is no label and for a number that is not finite; nothing is stored then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> os.environ["KEYFILTERS_RESULTS"] = tempfile.mkdtemp()
+    >>> numbers(right=18, low=(45.26, ".1f"), most=(0.0413, ".2f", "up"))
+    >>> {name: stored["text"] for name, stored in json.loads((results_folder() / "numbers.json").read_text()).items()}
+    {'low': '45.3', 'most': '0.05', 'right': '18'}
+    >>> del os.environ["KEYFILTERS_RESULTS"]
+    """
+    _store({name.replace("_", "-"): each if isinstance(each, tuple) else (each,) for name, each in named.items()})
+
+
+def _store(named: Mapping[str, tuple]) -> None:
+    made = {}
+    for name, (value, *rest) in named.items():
+        format_, bound = [*rest, None, None][:2]
+        name, value = _checked(name), _plain(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}; expected a finite number")
+        if format_ and "{" not in format_:
+            format_ = f"{{:{format_}}}"
+        text = _bound(value, format_, bound) if bound and format_ else _text(value, format_)
+        made[name] = {"value": value, "text": _MINUS.sub("−", text)}
+    folder = results_folder()
+    if folder is not None:
+        path = folder / "numbers.json"
+        stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        _write(path.name, json.dumps(stored | made, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     if _shell() is None:
         return
-    if RESULTS not in os.environ:
-        print(f"{name}: {text}")
+    if folder is None:
+        print("\n".join(f"{name}: {each['text']}" for name, each in made.items()))
         return
     from myst_nb import glue
 
-    glue(name, text, display=False)
+    for name, each in made.items():
+        glue(name, each["text"], display=False)

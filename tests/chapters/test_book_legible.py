@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 import matplotlib as mpl
 import pytest
@@ -9,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from keyfilters_book import page
-from keyfilters_book.legible import COLUMN, FLOOR, check_legible, legible_width, size, texts
+from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
 from keyfilters_build.mend import MENDS, mend_page
 
 
@@ -40,25 +40,13 @@ def test_a_figure_without_text_may_have_any_width():
     stored = io.BytesIO()
     Figure(figsize=(3, 3)).savefig(stored, format="svg")
     assert legible_width(stored.getvalue()) == 0
-    check_legible(stored.getvalue(), "fig-a")
+    assert too_small(stored.getvalue()) == ""
 
 
 def test_text_too_small_for_the_page_is_named():
     narrowest = FLOOR * 6 * 96 / COLUMN
-    check_legible(drawn(6, math.ceil(narrowest * 10) / 10), "fig-a")
-    with pytest.raises(ValueError, match="^fig-a: the text 'scale' of 6 pt would be shown with 7.0 pt.*larger text$"):
-        check_legible(drawn(6, 6), "fig-a")
-
-
-def test_a_page_stores_no_figure_with_text_too_small(tmp_path, monkeypatch):
-    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path))
-    from matplotlib import pyplot
-
-    fig, ax = pyplot.subplots(figsize=(6, 3))
-    ax.set_title("tiny", fontsize=5)
-    with pytest.raises(ValueError, match="fig-a: the text 'tiny' of 5 pt"):
-        page.figure(fig, "fig-a", data=[1.0])
-    assert not list(tmp_path.iterdir()) and not pyplot.fignum_exists(fig.number)
+    assert too_small(drawn(6, math.ceil(narrowest * 10) / 10)) == ""
+    assert re.fullmatch("the text 'scale' of 6 pt would be shown with 7.0 pt.*larger text", too_small(drawn(6, 6)))
 
 
 FIGURE = '<figure class="align-default" id="fig-a">\n<img alt="A line." src="../_images/a.png"/>\n<figcaption>C.</figcaption>\n</figure>'

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from keyfilters_book.legible import FLOOR, size, texts
+from keyfilters_build.text_size import FLOOR, size, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "book" / "_generated" / "data"

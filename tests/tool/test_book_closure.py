@@ -110,7 +110,7 @@ def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing
     replaced(package / "gaussian.py", "import numpy as np\n", "import numpy as np  # numbers\n\n")
     prefixed(package / "cli.py", "import json as unused\n")
     replaced(package / "__init__.py", '"published": (', '"networks": (),\n    "published": (')
-    prefixed(chapters / "legible.py", "# Another comment.\n\n")
+    prefixed(chapters / "claims.py", "# Another comment.\n\n")
     (package / "networks" / "new_room.py").write_text("x = 1\n")
     prefixed(package / "data" / "README.md", "Another word.\n\n")
     # Markdown, captions, alternative texts and tags that concern the page.

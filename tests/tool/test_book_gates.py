@@ -1,15 +1,19 @@
 """The gates: each lets a good notebook pass and names notebook and cell of a bad one."""
 
+import io
+
 import nbformat
 import pandas as pd
 import pytest
 from each import each
+from matplotlib.figure import Figure
 from nbformat import v4
 from tiny_book import tiny_notebook
 
 from keyfilters_build.check import check_executed, check_source
 from keyfilters_build.fragments import scorecard_counts
 from keyfilters_build.html import check_html
+from keyfilters_build.runs import caption_tables
 from keyfilters.published import DEVIATES, EQUAL
 
 FIGURE, TABLE = 4, 5
@@ -30,7 +34,36 @@ def executed():
 def results(tmp_path):
     for name in ("fig-one.svg", "fig-one.npz", "tbl-one.csv"):
         (tmp_path / name).write_text("")
+    (tmp_path / "fig-one.svg").write_bytes(drawn(8))
     return tmp_path
+
+
+def drawn(points):
+    fig = Figure(figsize=(6, 3))
+    fig.text(0.5, 0.5, "scale", fontsize=points)
+    stored = io.BytesIO()
+    fig.savefig(stored, format="svg")
+    return stored.getvalue()
+
+
+def test_a_figure_whose_text_is_too_small_for_the_page_is_named(results):
+    (results / "fig-one.svg").write_bytes(drawn(6))
+    [failure] = check_executed("one", executed(), results)
+    assert failure.startswith("one: cell 5: fig-one: the text 'scale' of 6 pt would be shown with 7.0 pt")
+
+
+def test_a_caption_may_stand_in_the_metadata_of_the_cell(results):
+    """As the build goes: the stored run has none, the page that is checked and staged has it."""
+    notebook = executed()
+    data = notebook.cells[TABLE].outputs[0].data
+    data["text/markdown"] = data["text/markdown"].replace(" Scales.", "")
+    data["text/html"] = "<table><caption></caption></table>"
+    assert "tbl-one has no caption" in check_executed("one", notebook, results)[0]
+    notebook.cells[TABLE].metadata["tables"] = {"tbl-one": "Scales of $a < b$."}
+    caption_tables(notebook.cells[TABLE])
+    assert check_executed("one", notebook, results) == []
+    assert data["text/markdown"].startswith(":::{table} Scales of $a < b$.\n:name: tbl-one\n")
+    assert data["text/html"] == "<table><caption>Scales of $a &lt; b$.</caption></table>"
 
 
 def test_a_good_notebook_passes(results):

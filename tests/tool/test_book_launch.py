@@ -8,24 +8,21 @@ import subprocess
 import sys
 import tomllib
 from contextlib import redirect_stdout
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import lxml.html
 import nbformat
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from tiny_book import ROOT, tiny_book, tiny_notebook
-
-from keyfilters_book import page
-from keyfilters_build.command import main
 from keyfilters_build.check import check_source
+from keyfilters_build.command import main
 from keyfilters_build.launch import CELL, expected_cells, install_cell, write_install_cells
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.needs import MODULES
 from keyfilters_build.project import Project
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tiny_book import ROOT, tiny_book, tiny_notebook
 
 BOOK = Project(ROOT)
 ENTRIES = load_manifest(BOOK)
@@ -41,12 +38,6 @@ def in_git():
 
 
 # --- the cell --------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def no_notebook(monkeypatch):
-    """The cell names its notebook for the whole process."""
-    monkeypatch.setattr(page, "_notebook", "")
 
 
 @each_notebook
@@ -97,9 +88,7 @@ def run_cell(text, monkeypatch, outcomes, missing=("keyfilters", "torch")):
     return calls, printed.getvalue()
 
 
-CELL_TEXT = install_cell(
-    "method_a", ["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "1.2.0"
-)
+CELL_TEXT = install_cell(["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "1.2.0")
 
 
 def test_the_cell_takes_the_release(monkeypatch):
@@ -141,7 +130,7 @@ def test_the_cell_adds_a_missing_extra_to_the_library_that_is_there(monkeypatch,
 
 
 def test_a_notebook_that_needs_no_extra_looks_for_none(monkeypatch):
-    text = install_cell("method_a", [], "https://example.org/book", "1.2.0")
+    text = install_cell([], "https://example.org/book", "1.2.0")
     assert run_cell(text, monkeypatch, [], missing=("torch", "pywt")) == ([], "")
     assert run_cell(text, monkeypatch, [0])[0][0][-2] == "keyfilters @ git+https://example.org/book@v1.2.0"
 
@@ -159,15 +148,10 @@ def test_every_package_of_an_extra_is_looked_for():
         assert all(any(module in imported[package] for package in wanted) for module in modules), extra
 
 
-def test_the_cell_names_the_notebook_and_says_nothing_where_the_library_is(monkeypatch, capsys, tmp_path):
+def test_the_cell_says_nothing_where_the_library_is(monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it called pip"))
     exec(compile(CELL_TEXT, "cell", "exec"), {})
     assert capsys.readouterr() == ("", "")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("KEYFILTERS_RESULTS", raising=False)
-    assert page.results_folder() == Path("results", "method_a")
-    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path / "of the build"))
-    assert page.results_folder() == tmp_path / "of the build"
 
 
 @pytest.fixture

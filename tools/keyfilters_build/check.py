@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 
 from .claims import check_claims
 from .launch import is_install_cell
+from .text_size import too_small
 
 __all__ = ["check_executed", "check_source", "figure_name", "figures_referenced", "table_names"]
 
@@ -170,7 +171,11 @@ def check_executed(slug: str, notebook: NotebookNode, results: Path, *, private:
         name = figure_name(cell)
         if name:
             names.append(name)
-            if not (results / f"{name}.svg").is_file():
+            drawing = results / f"{name}.svg"
+            if drawing.is_file():
+                small = too_small(drawing.read_bytes())
+                failures += [f"{where}: {name}: {small}"] if small else []
+            else:
                 failures.append(
                     f'{where}: the metadata name the figure {name}, but the cell stored no {name}.svg; expected page.figure(fig, "{name}", ...)'
                 )
@@ -208,7 +213,7 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
             yield "shows a table without number and caption; expected page.table(...)"
         for match in _TABLE.finditer(markdown):
             if not match["caption"].strip():
-                yield f"the table {match['name']} has no caption"
+                yield f"the table {match['name']} has no caption; expected `tables: {{{match['name']}: ...}}` in the cell's metadata"
     metadata = cell.metadata.get("mystnb", {})
     shown = metadata.get("figure", {})
     if images:

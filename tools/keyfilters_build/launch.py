@@ -1,5 +1,5 @@
 """The first code cell of every notebook in git: it installs the library and the package of the chapters where one
-is missing, as in Colab, adds the packages of an extra that are missing beside them, and says which notebook it is.
+is missing, as in Colab, and adds the packages of an extra that are missing beside them.
 
 One function makes the text of the cell and one command (`python -m keyfilters_build launch`) writes it into all
 notebooks; the build refuses a notebook whose cell is another.
@@ -54,23 +54,18 @@ if missing:
             break
     else:
         raise RuntimeError(f"{{', '.join(missing)}}: missing; pip could not install {{packages[0]}}: {{pip.stderr.strip()[-500:]}}")
-    importlib.invalidate_caches()
-
-from keyfilters_book import page
-
-page.begin("{slug}")  # its figures and tables are stored in results/{slug}"""
+    importlib.invalidate_caches()"""
 
 _DATA = """\
 # Fashion-MNIST (30 MB) is downloaded by keyfilters.fetch, which checks its hashes, when a cell first asks for it.
 """
 
 
-def install_cell(slug: str, needs: Iterable[str], url: str, version: str, branch: str = "main") -> str:
+def install_cell(needs: Iterable[str], url: str, version: str, branch: str = "main") -> str:
     """Source of the cell that installs the library with the extras that these `needs` of a notebook ask for.
 
     Parameters
     ----------
-    slug : name of the notebook, as in the manifest
     needs : needs of the notebook, as in the manifest
     url : address of the repository
     version : version of the package, whose release has the tag ``v<version>``
@@ -78,11 +73,11 @@ def install_cell(slug: str, needs: Iterable[str], url: str, version: str, branch
 
     Examples
     --------
-    >>> cell = install_cell("joint_scales", ["networks", "fashion-mnist"], "https://example.org/book", "1.2.0")
+    >>> cell = install_cell(["networks", "fashion-mnist"], "https://example.org/book", "1.2.0")
     >>> print(next(line.strip() for line in cell.splitlines() if "@" in line))
     library, chapters = "keyfilters[networks] @ git+https://example.org/book@", "keyfilters-book @ git+https://example.org/book@"
-    >>> 'for version in ("v1.2.0", "main")]' in cell, "Fashion-MNIST" in cell, 'page.begin("joint_scales")' in cell
-    (True, True, True)
+    >>> 'for version in ("v1.2.0", "main")]' in cell, "Fashion-MNIST" in cell
+    (True, True)
     """
     wanted = set(needs)
     chosen = list(dict.fromkeys(EXTRAS[need] for need in EXTRAS if need in wanted))
@@ -90,7 +85,6 @@ def install_cell(slug: str, needs: Iterable[str], url: str, version: str, branch
     extras = ",".join(chosen)
     return _TEXT.format(
         needed=" ".join(["keyfilters", "keyfilters_book", *modules]),
-        slug=slug,
         tag=f"v{version}",
         branch=branch,
         subdirectory=SUBDIRECTORY,
@@ -130,8 +124,7 @@ def expected_cells(project: Project, entries: Iterable[Entry]) -> dict[str, str]
         return {}
     repository = _repository(project)
     return {
-        entry.slug: install_cell(entry.slug, entry.needs, repository["url"].rstrip("/"), version, repository["branch"])
-        for entry in entries
+        entry.slug: install_cell(entry.needs, repository["url"].rstrip("/"), version, repository["branch"]) for entry in entries
     }
 
 

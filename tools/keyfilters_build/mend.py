@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from keyfilters_book.legible import legible_width
+from .text_size import legible_width
 from .project import write_atomic
 from .sphinx_data import PROVENANCE
 

@@ -91,7 +91,6 @@ INTERNAL: dict[str, str] = {
     "keyfilters_build": "makes the book; only the runs of `keyfilters_build.experiments` are explained",
     "keyfilters_build.experiments.__main__": "a command of the Makefile",
     "keyfilters_book.claims": "what `page.claim` keeps, for the build",
-    "keyfilters_book.legible": "a check of `page.figure`",
     "keyfilters.cli": "the page on the command line shows what it does",
     "keyfilters.networks.commands": "the page on the command line shows what they do",
     "keyfilters.checks": "checks what users hand in; its messages are what they see",

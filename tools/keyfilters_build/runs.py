@@ -7,6 +7,7 @@ A run lies in `_build/cache/<profile>/<notebook>/<key>/` with the executed noteb
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 from collections.abc import Iterable
@@ -24,8 +25,17 @@ from .manifest import Entry
 from .project import Project, remove_tree, write_atomic
 
 __all__ = [
-    "Run", "cache_key", "cache_keys", "cached_run", "clear_partials", "newest_run", "page_source", "partial_folder", "store_run",
-]  # fmt: skip
+    "Run",
+    "cache_key",
+    "cache_keys",
+    "cached_run",
+    "caption_tables",
+    "clear_partials",
+    "newest_run",
+    "page_source",
+    "partial_folder",
+    "store_run",
+]
 
 # Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
 _KEPT_RUNS = 4
@@ -101,10 +111,26 @@ def page_source(project: Project, run: Run) -> NotebookNode:
     notebook = nbformat.read(project.notebooks / f"{run.entry.slug}.ipynb", as_version=4)
     code, done = ([cell for cell in cells if cell.cell_type == "code"] for cells in (notebook.cells, executed.cells))
     if [cell.source for cell in code] != [cell.source for cell in done]:
-        return executed
-    for cell, run_cell in zip(code, done, strict=True):
-        cell.outputs, cell.execution_count = run_cell.outputs, run_cell.execution_count
+        notebook = executed
+    else:
+        for cell, run_cell in zip(code, done, strict=True):
+            cell.outputs, cell.execution_count = run_cell.outputs, run_cell.execution_count
+    for cell in notebook.cells:
+        caption_tables(cell)
     return notebook
+
+
+def caption_tables(cell: NotebookNode) -> None:
+    """Put the captions of the metadata, ``"tables": {name: caption}``, into the tables that the cell showed without one."""
+    for name, caption in cell.metadata.get("tables", {}).items():
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            bare = f":::{{table}}\n:name: {name}\n"
+            if data.get("text/markdown", "").startswith(bare):
+                data["text/markdown"] = data["text/markdown"].replace(bare, f":::{{table}} {caption}\n:name: {name}\n", 1)
+                data["text/html"] = data["text/html"].replace(
+                    "<caption></caption>", f"<caption>{html.escape(caption)}</caption>", 1
+                )
 
 
 def _content(folder: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from .course import Part, Plan, load_course
 from .labels import Names, read_names
-from keyfilters_book.legible import legible_width
+from .text_size import legible_width
 from .manifest import load_manifest
 from .plain import Converter
 from .project import BookError, Project, write_atomic

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-__all__ = ["COLUMN", "FLOOR", "check_legible", "legible_width", "size", "texts"]
+__all__ = ["COLUMN", "FLOOR", "legible_width", "size", "texts", "too_small"]
 
 FLOOR = 9.0
 """The smallest text that a page shows, in points."""
@@ -83,15 +83,15 @@ def legible_width(svg: bytes) -> int:
     return math.ceil(size(svg)[0] * _PX_PER_POINT * FLOOR / smallest)
 
 
-def check_legible(svg: bytes, name: str) -> None:
-    """Raise `ValueError` where a text of the figure is smaller than `FLOOR` in the column of a page."""
+def too_small(svg: bytes) -> str:
+    """One line on the smallest text of the figure if it is smaller than `FLOOR` in the column of a page, else nothing."""
     width = size(svg)[0] * _PX_PER_POINT
     for points, label in sorted(texts(svg)):
         shown = points * COLUMN / width
         if shown < FLOOR:
-            raise ValueError(
-                f"{name}: the text {label!r} of {points:g} pt would be shown with {shown:.1f} pt, because the figure is "
+            return (
+                f"the text {label!r} of {points:g} pt would be shown with {shown:.1f} pt, because the figure is "
                 f"{width / 96:.2f} in wide and a page shows it {COLUMN / 96:.2f} in wide; expected {FLOOR:g} pt or more: "
                 f"draw it narrower or with larger text"
             )
-        return
+    return ""
