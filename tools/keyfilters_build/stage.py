@@ -45,15 +45,16 @@ def stage(project: Project, runs: list[Run]) -> None:
     for chapter, run in enumerate(runs, start=1):
         slug = run.entry.slug
         replace_tree(run.results, data / slug)
-        notebook = page(page_source(project, run), run, url, chapter)
+        parts = f"src/keyfilters_book/chapters/{slug}_parts.py"
+        notebook = page(page_source(project, run), run, url, chapter, parts if (project.root / parts).is_file() else None)
         text = nbformat.writes(notebook) + "\n"
         target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             write_atomic(target, text)
 
 
-def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNode:
-    """The page of an executed notebook, which is the chapter with this number."""
+def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | None = None) -> NotebookNode:
+    """The page of an executed notebook, which is the chapter with this number; `parts` has its tables and figures."""
     cells: list[NotebookNode] = []
     claims = read_claims(run.results)
     answered, refusals = marked(notebook.cells, claims)
@@ -65,7 +66,7 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int) -> NotebookNo
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
             cells.append(_markdown("page-title", title))
-            cells.append(_markdown("page-card", page_card(run, url, chapter)))
+            cells.append(_markdown("page-card", page_card(run, url, chapter, parts)))
             if refusals:
                 cells.append(_markdown("page-claims", banner(refusals, len(claims))))
             cell.source = rest.strip()
@@ -139,7 +140,7 @@ def needs_text(run: Run) -> str:
     return text + (", on a GPU" if entry.device == "gpu" else ", no GPU")
 
 
-def page_card(run: Run, url: str, chapter: int) -> str:
+def page_card(run: Run, url: str, chapter: int, parts: str | None = None) -> str:
     """The compact card below the title: number of the chapter, reading time, parameters, provenance and sources."""
     entry, record = run.entry, run.record
     libraries = versions_text(record["versions"], " · ")
@@ -157,6 +158,8 @@ def page_card(run: Run, url: str, chapter: int) -> str:
         f"Executed from {commit_text(record['commit'])} on {record['device']} · {libraries} · "
         f"data sha256 `{record['data_sha256'][:12]}`\\\n"
         f"Source: {{download}}`this notebook <../../notebooks/{entry.slug}.ipynb>` · "
-        f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · [the library]({url}/tree/main/src/keyfilters) · [the package of the chapters]({url}/tree/main/src/keyfilters_book)\n"
+        f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · "
+        + (f"{{download}}`its tables and figures <../../{parts}>` · " if parts else "")
+        + f"[the library]({url}/tree/main/src/keyfilters) · [the package of the chapters]({url}/tree/main/src/keyfilters_book)\n"
         ":::"
     )
