@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
-from keyfilters_build.mend import MENDS, mend_page
+from keyfilters_build.accessible import MENDS, mend_page
 
 
 def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):

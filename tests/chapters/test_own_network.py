@@ -11,7 +11,7 @@ from PIL import Image
 
 from keyfilters import cli
 from keyfilters.networks.zoo.checkpoints import write_weights
-from keyfilters_build.messages import MISTAKES, messages
+from keyfilters_build.api_pages import MISTAKES, messages
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "book" / "own_network.md").read_text(encoding="utf-8")

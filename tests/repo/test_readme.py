@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keyfilters_build.fragments import scorecard_counts
-from keyfilters_build.needs import provide
+from keyfilters_build.prerequisites import provide
 from keyfilters_build.project import BookError, Project
-from keyfilters_build.readme import BEGIN, END, PICTURE, refresh, with_counts
+from keyfilters_build.readme import BEGIN, END, PICTURE, refresh, scorecard_counts, with_counts
 from keyfilters.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from lxml import html as lxml_html
 from pages import DATA, DESKTOP, KNOWN, PAGES, PHONE, ROOT, WIDTHS, pages_of_the_contents, ready, selectors
 
 import browser as chromium
-from keyfilters_build.mend import MENDS, mend_page
+from keyfilters_build.accessible import MENDS, mend_page
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 

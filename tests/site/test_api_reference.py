@@ -14,10 +14,9 @@ from bs4 import BeautifulSoup
 import browser as chromium
 import keyfilters
 import keyfilters_book
-from keyfilters_build import reference
-from keyfilters_build.messages import MISTAKES
+from keyfilters_build import api_names as reference
+from keyfilters_build.api_pages import MISTAKES, filled
 from keyfilters_build.project import BookError
-from keyfilters_build.reference_pages import filled
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +42,7 @@ def declared(path):
 
 def test_every_public_module_is_on_a_page():
     lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
-    assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in tools/keyfilters_build/reference.py"
+    assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in tools/keyfilters_build/api_names.py"
 
 
 def test_a_new_module_must_be_listed(monkeypatch):

@@ -10,8 +10,7 @@ from lxml import etree
 from pybtex.database import parse_string
 
 import browser as chromium
-from keyfilters_build.badge import badge
-from keyfilters_build.fragments import scorecard_badge
+from keyfilters_build.readme import badge, scorecard_badge
 from keyfilters.published import scorecard
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -284,7 +284,7 @@ def mistakes():
     yield "unknown notebook", ["--only", "three"], None, "unknown notebook 'three'; the notebooks are one, two"
     yield "no jobs", ["--jobs", "0"], None, "jobs is 0"
     yield "broken manifest", [], lambda p: p.manifest.write_text("notebooks: [\n"), "manifest.yml: not valid YAML"
-    yield "empty manifest", [], lambda p: p.manifest.write_text(""), "expected a list of notebooks"
+    yield "empty manifest", [], lambda p: p.manifest.write_text(""), "manifest.yml: $: None is not of type 'object'"
     yield (
         "no manifest",
         [],
@@ -294,8 +294,8 @@ def mistakes():
     yield "unreadable manifest", [], lambda p: p.manifest.write_bytes(b"\xff"), "manifest.yml: not valid YAML"
     yield "missing notebook", [], lambda p: (p.notebooks / "two.ipynb").unlink(), "there is no two.ipynb"
     yield ("broken notebook", [], lambda p: (p.notebooks / "two.ipynb").write_text("{"), "two.ipynb: not a valid notebook")
-    yield "unknown field", [], lambda p: write_manifest(p, ["one"], tempo="1"), "unknown field 'tempo'"
-    yield "wrong type", [], lambda p: write_manifest(p, ["one"], quick="3"), "quick is 3; expected dict"
+    yield "unknown field", [], lambda p: write_manifest(p, ["one"], tempo="1"), "$.notebooks[0]: Additional properties are not allowed ('tempo' was unexpected)"
+    yield "wrong type", [], lambda p: write_manifest(p, ["one"], quick="3"), "$.notebooks[0].quick: 3 is not of type 'object'"
     yield "twice", [], lambda p: write_manifest(p, ["one", "one"]), "one is listed twice"
     yield (
         "unknown parameter",

@@ -11,8 +11,8 @@ from nbformat import v4
 from tiny_book import tiny_notebook
 
 from keyfilters_build.check import check_executed, check_source
-from keyfilters_build.fragments import scorecard_counts
-from keyfilters_build.html import check_html
+from keyfilters_build.links import check_html
+from keyfilters_build.readme import scorecard_counts
 from keyfilters_build.runs import caption_tables
 from keyfilters.published import DEVIATES, EQUAL
 

@@ -18,7 +18,7 @@ from keyfilters_build.check import check_source
 from keyfilters_build.command import main
 from keyfilters_build.launch import CELL, expected_cells, install_cell, write_install_cells
 from keyfilters_build.manifest import load_manifest
-from keyfilters_build.needs import MODULES
+from keyfilters_build.prerequisites import MODULES
 from keyfilters_build.project import Project
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

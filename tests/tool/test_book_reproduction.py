@@ -15,7 +15,7 @@ from keyfilters_build.command import main
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.reference_run import load_reference, reference_path
 from keyfilters_build.reproduction import closing_line, load_stored, number_verdict, reproduce, write_reproduction
-from keyfilters_build.reproduction_page import answer, write_reproduction_page
+from keyfilters_build.run_pages import answer, write_reproduction_page
 from keyfilters_build.runs import cache_key, partial_folder, store_run
 from keyfilters_build.summary import RELATIVE, disagreement, summary
 

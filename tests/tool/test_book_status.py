@@ -12,15 +12,15 @@ import nbformat
 import pytest
 from tiny_book import ROOT, tiny_book, tiny_notebook, write_notebook
 
-from keyfilters_build import fragments, memory, provenance
+from keyfilters_build import provenance, run_pages
 from keyfilters_build.command import main
 from keyfilters_build.execute import execute_all
-from keyfilters_build.fragments import provenance_line
 from keyfilters_build.manifest import load_manifest
+from keyfilters_build.page_texts import memory_text
 from keyfilters_build.reproduction import load_stored, machine_path, reproduce, write_reproduction
+from keyfilters_build.run_pages import provenance_line, write_status
 from keyfilters_build.runs import Run, cache_key, cached_run, partial_folder, store_run
 from keyfilters_build.stage import needs_text, page_card
-from keyfilters_build.status import write_status
 
 VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}
 FACTS = {
@@ -160,7 +160,7 @@ def test_the_memory_of_a_notebook_is_measured(tmp_path):
 
 
 def test_memory_is_rounded_up():
-    assert [memory.memory_text(mb) for mb in (1, 230, 231, 990, 991, 1000, 2001)] == [
+    assert [memory_text(mb) for mb in (1, 230, 231, 990, 991, 1000, 2001)] == [
         "10 MB", "230 MB", "240 MB", "990 MB", "1.0 GB", "1.0 GB", "2.1 GB",
     ]  # fmt: skip
 
@@ -195,7 +195,7 @@ def test_equal_files_give_an_equal_line(project, monkeypatch):
     (project.package / "data" / "numbers.csv").write_text("a\n2\n")
     assert provenance_line(project, "quick") != line
     facts = FACTS | {"commit": "0123456789 with local changes"}
-    monkeypatch.setattr(fragments, "provenance", lambda project: facts)
+    monkeypatch.setattr(run_pages, "provenance", lambda project: facts)
     expected = "Built from commit `0123456789` with local changes, profile quick"
     assert provenance_line(project, "quick").startswith(expected)
 

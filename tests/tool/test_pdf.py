@@ -35,7 +35,7 @@ def small(tmp_path):
         "title: A book\nauthor: nobody\ncopyright: '2026'\nrepository:\n  url: https://example.org/book\n"
     )
     (project.book / "_toc.yml").write_text(
-        "root: index\nparts:\n  - caption: Part one\n    chapters:\n      - file: notebooks/one\n      - file: interactive\n"
+        "format: jb-book\nroot: index\nparts:\n  - caption: Part one\n    chapters:\n      - file: notebooks/one\n      - file: interactive\n"
     )
     (project.notebooks / "one.ipynb").write_text("{}")
     project.manifest.write_text(

@@ -14,8 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from keyfilters_build.latex import canonical, identifier, spellings
-from keyfilters_build.wording import Finder, sentence
+from keyfilters_build.first_uses import Finder, sentence
+from keyfilters_build.formulas import canonical, identifier, spellings
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMS = yaml.safe_load((ROOT / "book" / "terms.yml").read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def build(root, builder="html", settings=SETTINGS, **pages):
     (source / "terms.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     said = StringIO()
     settings = {
-        "extensions": ["myst_parser", "keyfilters_build.terms"],
+        "extensions": ["myst_parser", "keyfilters_build.first_uses"],
         "myst_enable_extensions": ["dollarmath", "colon_fence"],
         "nitpicky": True,
     }

@@ -16,8 +16,6 @@ from pybtex.style.formatting.unsrt import Style as Unsorted
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
 
-__all__ = ["STYLE", "authors", "label", "setup"]
-
 STYLE = "author_year"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -19,33 +18,26 @@ import nbformat
 from .check import check_executed, check_source
 from .claims import failed_claims, report
 from .execute import check_parameters, execute_all, read_source
-from .fragments import write_fragments
-from .html import check_html
 from .interactive import write_interactive
 from .launch import expected_cells
+from .links import check_html
 from .manifest import PROFILES, Entry, load_manifest, select
-from .mend import mend_pages
-from .project import BookError, Project, digest_code, digest_files, remove_tree, write_atomic
+from .accessible import mend_pages
+from .project import BookError, GateError, Project, digest_code, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
+from .run_pages import write_run_pages
 from .runs import Run, page_source
 from .slides import add_slides
-from .sphinx_build import BEFORE, RECORD
 from .stage import stage
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GateError", "alone", "build", "check_runs"]
-
 # MyST-NB counts the lines of the third cell from 30000 on.
 _PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
 _LINES_PER_CELL = 10000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class GateError(Exception):
-    """Something that was built does not pass; exit code 1."""
 
 
 def build(
@@ -96,7 +88,7 @@ def _build(
     scorecard = _scorecard(project)
     found = reproduce(runs, stored.references[profile])
     write_reproduction(project, found)
-    write_fragments(project, runs, scorecard, found, stored)
+    write_run_pages(project, runs, scorecard, found, stored)
     if _own(project):
         write_interactive(project)
     # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
@@ -220,17 +212,12 @@ def _build_html(project: Project) -> bool:
         _gate("scorecard", unjudged)
         return False
     output = project.build / "sphinx"
-    written, before, fresh = output / "_build" / "html", output / "_build" / BEFORE, output / "html"
-    read = output / "_build" / ".doctrees"
-    if (written / RECORD).is_file():
-        remove_tree(before)
-        os.replace(written, before)
-    remove_tree(written)
+    fresh, read = output / "_build" / "html", output / "_build" / ".doctrees"
+    remove_tree(fresh)
     output.mkdir(parents=True, exist_ok=True)
     reader = output / "reader.sha256"
     if not reader.is_file() or reader.read_text() != _reader(project):
         remove_tree(read)
-        remove_tree(before)
         write_atomic(reader, _reader(project))
     log = output / "build.log"
     command = [sys.executable, "-m", "keyfilters_build.sphinx_build", str(project.book), str(output), str(project.config)]
@@ -240,18 +227,14 @@ def _build_html(project: Project) -> bool:
     write_atomic(log, said + stderr)
     warnings = [line for line in stderr.splitlines() if "WARNING" in line or "ERROR" in line]
     if run.returncode or warnings:
-        # A page that is not read and written again would not be warned of again.
+        # A page that is not read again would not be warned of again.
         remove_tree(read)
-        remove_tree(before)
-        remove_tree(written)
         lines = warnings or stderr.strip().splitlines()[-15:]
         shown = [_located(project, line.replace(f"{project.root}{os.sep}", "")) for line in lines]
         _gate(f"jupyter-book (all of its output: {project.short(log)})", shown or ["no message"])
-    remove_tree(fresh)
-    shutil.copytree(written, fresh, ignore=shutil.ignore_patterns(RECORD))
     add_slides(project, fresh)
     rejected = f" (the pages, not put in their place: {project.short(fresh)})"
-    mend_pages(fresh, project.generated / "data", (project.generated / "provenance.txt").read_text(encoding="utf-8"))
+    mend_pages(fresh, project.generated / "data")
     _gate(f"HTML{rejected}", check_html(fresh))
     _gate(f"scorecard{rejected}", unjudged)
     stamp.unlink(missing_ok=True)

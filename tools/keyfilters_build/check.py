@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from .claims import check_claims
 from .launch import is_install_cell
 from .text_size import too_small
-
-__all__ = ["check_executed", "check_source", "figure_name", "figures_referenced", "table_names"]
 
 _TABLE = re.compile(r"^:::\{table\}[ \t]*(?P<caption>.*)\n:name: (?P<name>\S+)", re.MULTILINE)
 _ROWS = re.compile(r"^\|.*\n\|[ :|-]+\|", re.MULTILINE)
@@ -40,14 +39,17 @@ def table_names(cell: NotebookNode) -> list[str]:
     return [match["name"] for text in _markdown_outputs(cell) for match in _TABLE.finditer(text)]
 
 
-def _text(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else "".join(value)
+def markdown_cell(identifier: str, source: str) -> NotebookNode:
+    """A cell with text."""
+    cell = new_markdown_cell(source)
+    cell["id"] = identifier
+    return cell
 
 
 def _markdown_outputs(cell: NotebookNode) -> Iterable[str]:
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
-            yield _text(output["data"]["text/markdown"])
+            yield output["data"]["text/markdown"]
 
 
 def _prose(notebook: NotebookNode) -> str:
@@ -195,20 +197,18 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         if kind == "error":
             yield f"raised {output.ename}: {output.evalue}"
         if kind == "stream" and output.name == "stderr":
-            yield f"wrote to stderr: {_text(output.text).strip().splitlines()[0] if _text(output.text).strip() else '(blank)'}"
+            yield f"wrote to stderr: {(output.text.strip() or '(blank)').splitlines()[0]}"
         data = output.get("data", {})
         for text in private:
-            if text in _text(output.get("text", "")) or any(
-                text in _text(value)
-                for mime, value in data.items()
-                if isinstance(value, str | list) and not mime.startswith("image/png")
+            if text in output.get("text", "") or any(
+                text in value for mime, value in data.items() if isinstance(value, str) and not mime.startswith("image/png")
             ):
                 yield "shows a path of the machine that ran it"
                 break
         if any(mime.startswith("image/") for mime in data):
             images += 1
-        markdown = _text(data.get("text/markdown", ""))
-        bare = "<table" in _text(data.get("text/html", "")) or _ROWS.search(markdown)
+        markdown = data.get("text/markdown", "")
+        bare = "<table" in data.get("text/html", "") or _ROWS.search(markdown)
         if bare and not _TABLE.search(markdown):
             yield "shows a table without number and caption; expected page.table(...)"
         for match in _TABLE.finditer(markdown):

@@ -15,30 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyfilters_book import claims as stored
-from keyfilters_book.claims import CLAIMS
 
+from .page_texts import escaped
 from .project import BookError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = [
-    "CLAIMS",
-    "FailedClaim",
-    "banner",
-    "check_claims",
-    "escaped",
-    "failed_claims",
-    "marked",
-    "read_claims",
-    "report",
-    "stated",
-]
-
 _MARKER = re.compile(r"[ \t]*<!-- claim: (?P<statement>.*?) -->", re.DOTALL)
 _SOLUTION_START, _SOLUTION_END = ":::{solution-start}", ":::{solution-end}"
-# What Markdown would read as more than the character itself.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>$|#])")
 
 
 @dataclass(frozen=True)
@@ -125,17 +110,6 @@ def read_claims(results: Path) -> dict[str, dict[str, Any]]:
         return stored.read_claims(results)
     except ValueError as error:
         raise BookError(str(error)) from None
-
-
-def escaped(text: str) -> str:
-    """Text of a run so that Markdown shows it as it is.
-
-    Examples
-    --------
-    >>> print(escaped("2*3 of a_1"))
-    2\\*3 of a\\_1
-    """
-    return _SPECIAL.sub(r"\\\1", text)
 
 
 def _words(statement: str, shown: str) -> str:

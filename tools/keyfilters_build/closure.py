@@ -18,8 +18,6 @@ from typing import Any
 from .definitions import Source, Unit, read_cells, read_module
 from .project import Project, write_atomic
 
-__all__ = ["Closure", "Library"]
-
 OLD_NAMES = "keyfilters._moved"
 """The table of old names of modules: it leads to a module only where somebody uses its old name, and no notebook does."""
 Node = tuple[Any, ...]

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keyfilters.cli import _Parser
-from .project import BookError, Project
-
-__all__ = ["ACTIONS", "main"]
+from .project import BookError, GateError, Project
 
 PROGRAM = "python -m keyfilters_build"
 DEFAULT = "build"
@@ -70,36 +68,15 @@ def _reference(project: Project, options: argparse.Namespace) -> None:
     print(f"{project.short(reference_path(project, options.profile))}: {done}")
 
 
-def _build_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", default="quick", metavar="quick|full", help="parameter set (default: quick)")
-    parser.add_argument(
-        "--only",
-        metavar="NOTEBOOK",
-        help="execute this notebook anew; the others come from the cache, or are executed if they never were",
-    )
-    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks executed at once (default: one per core)")
-    parser.add_argument("--strict", action="store_true", help="exit 1 where a claim does not hold in this run")
-
-
-def _reference_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", default="quick", metavar="quick|full", help="whose reference (default: quick)")
-    parser.add_argument(
-        "--runs",
-        type=Path,
-        metavar="FOLDER",
-        help="take the newest runs of this build folder (default: those of this state of the book)",
-    )
-    parser.add_argument(
-        "--machine", action="store_true", help="store how the last build compared, for this kind of machine, instead"
-    )
+_PROFILE = {"default": "quick", "metavar": "quick|full", "help": "parameter set (default: quick)"}
 
 
 class Action(NamedTuple):
-    """What the command line can do: a line on what it means, its function, and what adds its options."""
+    """What the command line can do: a line on what it means, its function, its options as argparse takes them."""
 
     text: str
     run: Callable[[Project, argparse.Namespace], None]
-    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    options: Mapping[str, Mapping[str, Any]] = {}
     epilog: str | None = None
 
 
@@ -107,14 +84,35 @@ ACTIONS: dict[str, Action] = {
     "build": Action(
         "execute the notebooks, check them and build the book at _build/html/index.html (the default)",
         _build,
-        _build_options,
+        {
+            "--profile": _PROFILE,
+            "--only": {
+                "metavar": "NOTEBOOK",
+                "help": "execute this notebook anew; the others come from the cache, or are executed if they never were",
+            },
+            "--jobs": {"type": int, "metavar": "N", "help": "notebooks executed at once (default: one per core)"},
+            "--strict": {"action": "store_true", "help": "exit 1 where a claim does not hold in this run"},
+        },
         f"example: {PROGRAM} build --profile quick --only learned_filters",
     ),
     "teach": Action("write the archives of a course from the book as it was built", _teach),
     "pdf": Action("print the built book to one PDF", _pdf),
     "launch": Action("write the cell that installs the library into every notebook", _launch),
     "reference": Action(
-        "write what the stored runs found as the reference that builds compare themselves with", _reference, _reference_options
+        "write what the stored runs found as the reference that builds compare themselves with",
+        _reference,
+        {
+            "--profile": _PROFILE | {"help": "whose reference (default: quick)"},
+            "--runs": {
+                "type": Path,
+                "metavar": "FOLDER",
+                "help": "take the newest runs of this build folder (default: those of this state of the book)",
+            },
+            "--machine": {
+                "action": "store_true",
+                "help": "store how the last build compared, for this kind of machine, instead",
+            },
+        },
     ),
 }
 """Each action by its name."""
@@ -132,7 +130,8 @@ def _parser() -> argparse.ArgumentParser:
         said = f"{action.text[0].upper()}{action.text[1:]}."
         sub = actions.add_parser(name, help=action.text, description=said, epilog=action.epilog, allow_abbrev=False)
         sub.set_defaults(parser=sub)
-        action.add_options(sub)
+        for option, how in action.options.items():
+            sub.add_argument(option, **how)
     return parser
 
 
@@ -145,12 +144,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         options.parser.error(f"{options.action} takes no {' '.join(unknown)}")
     return options
-
-
-def _gate_error() -> type[Exception]:
-    from .build import GateError
-
-    return GateError
 
 
 def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> int:
@@ -178,7 +171,7 @@ def main(arguments: Sequence[str] | None = None, root: Path | None = None) -> in
     except KeyboardInterrupt:
         print("interrupted; the notebooks that were finished are kept", file=sys.stderr)
         return 130
-    except _gate_error() as error:
+    except GateError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

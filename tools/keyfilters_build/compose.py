@@ -5,20 +5,16 @@ from __future__ import annotations
 import html
 import os
 import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import yaml
 from lxml import etree
 from lxml import html as lxml_html
 
-from .manifest import load_manifest
+from .manifest import contents, load_manifest
 from .project import BookError, Project
 from .provenance import commit, data_sha256
-
-__all__ = ["NOT_PRINTED", "PrintedPage", "compose", "printed_pages"]
 
 NOT_PRINTED: dict[str, str] = {
     "interactive": "needs a browser",
@@ -48,25 +44,14 @@ class PrintedPage:
         return self.name.replace("/", "-")
 
 
-def _documents(node: object) -> Iterable[str]:
-    if isinstance(node, dict):
-        if "file" in node:
-            yield str(node["file"]).removesuffix(".md").removesuffix(".ipynb")
-        for key in ("sections", "chapters"):
-            for child in node.get(key, []):
-                yield from _documents(child)
-
-
 def printed_pages(project: Project) -> list[PrintedPage]:
     """The pages of the table of contents, in its order, without what is not printed."""
-    contents = yaml.safe_load((project.book / "_toc.yml").read_text(encoding="utf-8"))
     numbers = {f"notebooks/{entry.slug}": number for number, entry in enumerate(load_manifest(project), start=1)}
-    pages = [PrintedPage(contents["root"], "", None)]
-    for part in contents.get("parts", []):
-        for name in _documents(part):
-            if not any(name == left or (left.endswith("/") and name.startswith(left)) for left in NOT_PRINTED):
-                pages.append(PrintedPage(name, part["caption"], numbers.get(name)))
-    return pages
+    return [
+        PrintedPage(name, part, numbers.get(name))
+        for part, name in contents(project)
+        if not any(name == left or (left.endswith("/") and name.startswith(left)) for left in NOT_PRINTED)
+    ]
 
 
 def compose(project: Project, *, numbers: dict[str, int] | None = None) -> str:
@@ -82,8 +67,7 @@ def compose(project: Project, *, numbers: dict[str, int] | None = None) -> str:
     pages = printed_pages(project)
     known = {page.name: page for page in pages}
     articles = [_article(project, page, known) for page in pages]
-    title, heads = _title(project), _heads(project)
-    contents = _contents(pages, articles, numbers or {})
+    title, heads = project.settings["title"], _heads(project)
     body = []
     for page, article in zip(pages, articles, strict=True):
         body.append(
@@ -92,14 +76,10 @@ def compose(project: Project, *, numbers: dict[str, int] | None = None) -> str:
     style = (project.book / "print" / "print.css").read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
-        f"{heads}\n<style>\n{style}</style></head>\n<body>\n{_cover(project, title)}\n{contents}\n<main>\n"
+        f"{heads}\n<style>\n{style}</style></head>\n<body>\n{_cover(project, title)}\n{_contents(pages, articles, numbers or {})}\n<main>\n"
         + "\n".join(body)
         + "\n</main></body></html>\n"
     )
-
-
-def _title(project: Project) -> str:
-    return yaml.safe_load(project.config.read_text(encoding="utf-8"))["title"]
 
 
 def _tree(project: Project, name: str) -> lxml_html.HtmlElement:
@@ -164,7 +144,7 @@ def _relink(link: lxml_html.HtmlElement, page: PrintedPage, folder: str, known: 
 
 
 def _cover(project: Project, title: str) -> str:
-    config = yaml.safe_load(project.config.read_text(encoding="utf-8"))
+    config = project.settings
     picture = project.book / "_static" / "eight-filters.svg"
     image = os.path.relpath(picture, project.build / "pdf")
     made = commit(project.root)

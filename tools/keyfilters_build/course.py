@@ -13,15 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import nbformat
-import yaml
 
 from .check import figure_name
-from .html import setting_problem
 from .labels import exercises_of
-from .manifest import Entry, load_manifest
-from .project import BookError, Project, write_atomic
-
-__all__ = ["MINUTES", "Part", "Plan", "goals_of", "load_course", "write_course"]
+from .links import setting_problem
+from .manifest import Entry, contents, load_manifest
+from .project import BookError, Project, checked, read_yaml, write_atomic
 
 MINUTES = 90
 """Length of a plan."""
@@ -30,10 +27,24 @@ _GOALS = re.compile(r"^\*\*Goals\*\*\s*$(?P<list>.*?)(?=^\*\*|\Z)", re.MULTILINE
 _DOC = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`<>/]+)>?`")
 _SLIDE = re.compile(r"^\((?P<id>[a-z0-9-]+)\)=$", re.MULTILINE)
 _FIGURE = re.compile(r"^!\[[^\]]*\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#[^)]*)?\)$", re.MULTILINE)
-_FIELDS = {
-    "minutes": int, "title": str, "do": str, "slides": list, "takes": dict, "pages": list, "settings": list,
-    "exercises": list,
-}  # fmt: skip
+_TEXT, _MINUTES = {"type": "string", "minLength": 1}, {"type": "integer", "exclusiveMinimum": 0}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+
+def _object(*optional: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with these fields and no others."""
+    required = [name for name in fields if name not in optional]
+    return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
+
+
+_PART = _object(
+    "takes", "pages", "settings", "exercises",
+    minutes=_MINUTES, title=_TEXT, do=_TEXT, slides=_TEXTS | {"minItems": 1},
+    takes={"type": "object", "additionalProperties": _MINUTES}, pages=_TEXTS,
+    settings={"type": "array", "items": _object(address=_TEXT, words=_TEXT)}, exercises=_TEXTS,
+)  # fmt: skip
+_PLAN = _object(slug=_TEXT, title=_TEXT, parts={"type": "array", "items": _PART}, home=_TEXTS)
+_SCHEMA = _object(plans={"type": "array", "items": _PLAN, "minItems": 1})
 
 
 @dataclass(frozen=True)
@@ -87,15 +98,9 @@ def load_course(project: Project) -> list[Plan]:
     """
     path = project.book / "course.yml"
     name = project.short(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError) as error:
-        raise BookError(f"{name}: cannot be read: {' '.join(str(error).split())}") from None
-    rows = content.get("plans") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise BookError(f"{name}: expected a list of plans under `plans:`")
     known = _Known(project)
-    return [_plan(row, f"{name}: plan {position}", known) for position, row in enumerate(rows, start=1)]
+    rows = checked(read_yaml(path, name), _SCHEMA, name)["plans"]
+    return [_plan(row, f"{name}: {row['slug']}", known) for row in rows]
 
 
 class _Known:
@@ -115,9 +120,6 @@ class _Known:
 
 
 def _plan(row: Any, where: str, known: _Known) -> Plan:
-    if not isinstance(row, dict) or set(row) != {"slug", "title", "parts", "home"}:
-        raise BookError(f"{where}: expected the fields slug, title, parts and home")
-    where = f"{where} ({row['slug']})"
     deck = known.project.book / "slides" / f"{row['slug']}.md"
     if not deck.is_file():
         raise BookError(f"{where}: there is no {known.project.short(deck)}")
@@ -158,35 +160,18 @@ def _all_known(names: list[str], known: set[str], kind: str, where: str) -> None
 
 
 def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) -> Part:
-    if not isinstance(row, dict):
-        raise BookError(f"{where}: expected fields such as `minutes:` and `title:`")
-    for field, value in row.items():
-        if field not in _FIELDS:
-            raise BookError(f"{where}: unknown field {field!r}; the fields are {', '.join(_FIELDS)}")
-        if not isinstance(value, _FIELDS[field]):
-            raise BookError(f"{where}: {field} is {value!r}; expected {_FIELDS[field].__name__}")
-    for field in ("minutes", "title", "do", "slides"):
-        if not row.get(field):
-            raise BookError(f"{where}: the field {field!r} is missing")
-    if row["minutes"] < 1:
-        raise BookError(f"{where}: minutes is {row['minutes']}; expected a positive number")
     _all_known(row["slides"], set(figures), "slide", where)
     takes = row.get("takes", {})
     _all_known(list(takes), set(row["slides"]), "slide of this part", where)
-    if not all(isinstance(minutes, int) and minutes > 0 for minutes in takes.values()):
-        raise BookError(f"{where}: takes is {takes}; expected minutes above 0")
     left, others = row["minutes"] - sum(takes.values()), len(row["slides"]) - len(takes)
     if left < others if others else left:
         raise BookError(f"{where}: takes leaves {left} minutes of {row['minutes']} for {others} slides")
     _all_known(row.get("pages", []), known.pages, "page", where)
     _all_known(row.get("exercises", []), known.exercises, "exercise", where)
-    settings = []
-    for setting in row.get("settings", []):
-        address, words = setting.get("address", ""), setting.get("words", "")
-        problem = setting_problem(address)
-        if problem or not words:
-            raise BookError(f"{where}: the setting {address!r}: {problem or 'it lacks its words'}")
-        settings.append((address, words))
+    settings = [(setting["address"], setting["words"]) for setting in row.get("settings", [])]
+    for address, _ in settings:
+        if problem := setting_problem(address):
+            raise BookError(f"{where}: the setting {address!r}: {problem}")
     return Part(
         row["minutes"], row["title"], row["do"].strip(), tuple(row["slides"]), tuple(row.get("pages", [])),
         tuple(settings), tuple(row.get("exercises", [])),
@@ -214,19 +199,15 @@ def goals_of(source: str) -> list[str]:
 
 def _goals(project: Project, entries: list[Entry]) -> str:
     """All pages with their goals, under the parts of the contents."""
-    contents = yaml.safe_load((project.book / "_toc.yml").read_text(encoding="utf-8"))
-    by_slug = {entry.slug: entry for entry in entries}
-    lines = []
-    for part in contents.get("parts", []):
-        slugs = [chapter["file"].removeprefix("notebooks/") for chapter in part["chapters"]]
-        if not any(slug in by_slug for slug in slugs):
-            continue
-        lines += [f"### {part['caption']}", ""]
-        for slug in slugs:
-            if slug in by_slug:
-                notebook = nbformat.read(project.notebooks / f"{slug}.ipynb", as_version=4)
-                lines += [f"{{doc}}`/notebooks/{slug}`, {by_slug[slug].minutes} minutes to read", ""]
-                lines += [f"- {goal}" for goal in goals_of(notebook.cells[0].source)] + [""]
+    minutes = {f"notebooks/{entry.slug}": entry.minutes for entry in entries}
+    lines, under = [], None
+    for part, page in contents(project):
+        if page in minutes:
+            lines += [f"### {part}", ""] if part != under else []
+            under = part
+            notebook = nbformat.read(project.root / f"{page}.ipynb", as_version=4)
+            lines += [f"{{doc}}`/{page}`, {minutes[page]} minutes to read", ""]
+            lines += [f"- {goal}" for goal in goals_of(notebook.cells[0].source)] + [""]
     return "\n".join(lines)
 
 

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Source", "Unit", "read_cells", "read_module"]
-
 Row = tuple[str, str, str | None]
 """An import: the name that it binds ("" for none), the module, and the name in the module (None: the module itself)."""
 

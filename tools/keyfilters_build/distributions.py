@@ -10,8 +10,6 @@ from importlib import metadata
 
 from .project import Project
 
-__all__ = ["EXECUTORS", "locked", "needed"]
-
 EXECUTORS = ("papermill", "nbclient", "ipykernel", "ipython", "myst-nb")
 """What executes a notebook and takes its outputs, whatever it imports; what these need themselves computes nothing."""
 

@@ -8,8 +8,6 @@ import platform
 from .processor import FLOOR, common_kernels, processor_flags
 from .project import Project
 
-__all__ = ["computes_as", "kernel_environment"]
-
 # One thread: sums in a fixed order, and notebooks running at once do not compete for the cores.
 _FIXED = {
     "OMP_NUM_THREADS": "1",

@@ -18,15 +18,12 @@ import nbformat
 
 from .environment import kernel_environment
 from .manifest import Entry
-from .memory import PeakMemory
-from .needs import provide
+from .prerequisites import provide
 from .processor import processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
 from .runs import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
-from .watchdog import GENEROUS, PATIENCE, Watchdog
-
-__all__ = ["Failure", "check_parameters", "execute_all", "read_source"]
+from .watchdog import GENEROUS, PATIENCE, PeakMemory, Watchdog
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,6 @@ from keyfilters.models import MODEL_EDGES, ideal_filter
 from keyfilters.normalization import normalized_filters
 from .project import Project, write_atomic
 
-__all__ = ["PAGES", "interactive_data", "write_interactive"]
-
 PAGES = {
     "interactive": ("interactive.css", "maths.js", "fit.js", "paint.js", "state.js", "explorer.js", "workbench.js"),
     "inspect_network": (

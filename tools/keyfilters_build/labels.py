@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 from lxml import html as lxml_html
 from nbformat import NotebookNode
 
 from .manifest import Entry
 from .project import BookError, Project
-
-__all__ = ["Citation", "Exercise", "Names", "citations", "exercises_of", "read_names"]
 
 _EXERCISE = re.compile(
     r"^(?P<colons>:{3,})\{exercise\}[ \t]*(?P<title>[^\n]*)\n(?P<options>(?::[^\n]*\n)*)"
@@ -161,5 +158,5 @@ def read_names(project: Project, entries: list[Entry], html: Path) -> Names:
         citations=citations(bibliography) if bibliography.is_file() else {},
         exercises=exercises,
         figures=figures,
-        repository=yaml.safe_load(project.config.read_text(encoding="utf-8"))["repository"],
+        repository=project.settings["repository"],
     )

@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from .manifest import Entry
-from .needs import EXTRAS, MODULES
+from .prerequisites import FASHION_MNIST, MODULES
 from .project import BookError, Project, write_atomic
-
-__all__ = ["CELL", "expected_cells", "install_cell", "is_install_cell", "package_version", "write_install_cells"]
 
 CELL = "install-keyfilters"
 """Identifier of the cell, the same in all notebooks."""
@@ -80,7 +77,7 @@ def install_cell(needs: Iterable[str], url: str, version: str, branch: str = "ma
     (True, True)
     """
     wanted = set(needs)
-    chosen = list(dict.fromkeys(EXTRAS[need] for need in EXTRAS if need in wanted))
+    chosen = [extra for extra in MODULES if extra in wanted]
     modules = dict.fromkeys(module for extra in chosen for module in MODULES[extra])
     extras = ",".join(chosen)
     return _TEXT.format(
@@ -88,7 +85,7 @@ def install_cell(needs: Iterable[str], url: str, version: str, branch: str = "ma
         tag=f"v{version}",
         branch=branch,
         subdirectory=SUBDIRECTORY,
-        data=_DATA if "fashion-mnist" in wanted else "",
+        data=_DATA if FASHION_MNIST in wanted else "",
         extras=f"[{extras}]" if extras else "",
         url=url,
     )
@@ -122,16 +119,8 @@ def expected_cells(project: Project, entries: Iterable[Entry]) -> dict[str, str]
     version = package_version(project)
     if version is None:
         return {}
-    repository = _repository(project)
-    return {
-        entry.slug: install_cell(entry.needs, repository["url"].rstrip("/"), version, repository["branch"]) for entry in entries
-    }
-
-
-def _repository(project: Project) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load(project.config.read_text(encoding="utf-8"))["repository"]
+    branch = project.settings["repository"]["branch"]
+    return {entry.slug: install_cell(entry.needs, project.repository, version, branch) for entry in entries}
 
 
 def write_install_cells(project: Project, entries: Iterable[Entry]) -> list[str]:

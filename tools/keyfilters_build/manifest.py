@@ -5,28 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from .needs import NEEDS
-from .project import BookError, Project
-
-__all__ = ["PROFILES", "Entry", "load_manifest", "select"]
+from .prerequisites import FASHION_MNIST, MODULES
+from .project import BookError, Project, checked, read_yaml
 
 PROFILES = ("quick", "full")
 
-# field -> (types, default); a field without default must be given.
-_REQUIRED = object()
-_FIELDS: dict[str, tuple[tuple[type, ...], Any]] = {
-    "slug": ((str,), _REQUIRED),
-    "title": ((str,), _REQUIRED),
-    "section": ((str, int), _REQUIRED),
-    "minutes": ((int,), _REQUIRED),
-    "budget_seconds": ((int,), _REQUIRED),
-    "device": ((str,), "cpu"),
-    "needs": ((list,), []),
-    "timed": ((bool,), False),
-    "quick": ((dict,), {}),
-    "full": ((dict,), {}),
+_ROW = {
+    "type": "object",
+    "properties": {
+        "slug": {"type": "string"}, "title": {"type": "string"}, "section": {"type": ["string", "integer"]},
+        "minutes": {"type": "integer", "exclusiveMinimum": 0}, "budget_seconds": {"type": "integer", "exclusiveMinimum": 0},
+        "device": {"enum": ["cpu", "gpu"]}, "needs": {"type": "array", "items": {"enum": [*MODULES, FASHION_MNIST]}},
+        "timed": {"type": "boolean"}, "quick": {"type": "object"}, "full": {"type": "object"},
+    },
+    "required": ["slug", "title", "section", "minutes", "budget_seconds"],
+    "additionalProperties": False,
+}  # fmt: skip
+_SCHEMA = {
+    "type": "object",
+    "properties": {"notebooks": {"type": "array", "items": _ROW, "minItems": 1}},
+    "required": ["notebooks"],
 }
 
 
@@ -45,67 +43,40 @@ class Entry:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def _entry(row: Any, position: int, name: str) -> Entry:
-    if not isinstance(row, dict):
-        raise BookError(f"{name}: row {position} is {row!r}; expected fields such as `slug:` and `title:`")
-    where = f"{name}: row {position} ({row.get('slug', 'no slug')})"
-    unknown = sorted(set(row) - set(_FIELDS))
-    if unknown:
-        raise BookError(f"{where}: unknown field {unknown[0]!r}; the fields are {', '.join(_FIELDS)}")
-    values = {}
-    for key, (types, default) in _FIELDS.items():
-        value = row.get(key, default)
-        if value is _REQUIRED:
-            raise BookError(f"{where}: the field {key!r} is missing")
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise BookError(f"{where}: {key} is {value!r}; expected {types[0].__name__}")
-        values[key] = value
-    for key in ("minutes", "budget_seconds"):
-        if values[key] <= 0:
-            raise BookError(f"{where}: {key} is {values[key]}; expected a positive number")
-    if values["device"] not in ("cpu", "gpu"):
-        raise BookError(f"{where}: device is {values['device']!r}; expected cpu or gpu")
-    unknown = [need for need in values["needs"] if need not in NEEDS]
-    if unknown:
-        raise BookError(f"{where}: needs {unknown[0]!r}; expected {', '.join(NEEDS)}")
-    return Entry(
-        slug=values["slug"],
-        title=values["title"],
-        section=str(values["section"]),
-        minutes=values["minutes"],
-        budget_seconds=values["budget_seconds"],
-        device=values["device"],
-        needs=tuple(values["needs"]),
-        timed=values["timed"],
-        parameters={profile: dict(values[profile]) for profile in PROFILES},
-    )
+def _entry(row: dict[str, Any]) -> Entry:
+    parameters = {profile: row.pop(profile, {}) for profile in PROFILES}
+    return Entry(**row | {"section": str(row["section"]), "needs": tuple(row.get("needs", ())), "parameters": parameters})
 
 
 def load_manifest(project: Project) -> list[Entry]:
     """Read and check the manifest; every notebook in it must be there.
 
-    Raises `BookError`, naming the row and what is expected, for anything that is not a valid manifest.
+    Raises `BookError`, naming the place and what is expected, for anything that is not a valid manifest.
     """
     name = project.short(project.manifest)
-    try:
-        content = yaml.safe_load(project.manifest.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BookError(f"{name}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise BookError(f"{name}: not valid YAML: {problem}") from None
-    rows = content.get("notebooks") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise BookError(f"{name}: expected a list of notebooks under `notebooks:`")
-    entries = [_entry(row, position, name) for position, row in enumerate(rows, start=1)]
-    seen = set()
-    for entry in entries:
-        if entry.slug in seen:
-            raise BookError(f"{name}: {entry.slug} is listed twice")
-        seen.add(entry.slug)
-        if not (project.notebooks / f"{entry.slug}.ipynb").is_file():
-            raise BookError(f"{name}: {entry.slug} is listed, but there is no {entry.slug}.ipynb beside it")
+    entries = [_entry(row) for row in checked(read_yaml(project.manifest, name), _SCHEMA, name)["notebooks"]]
+    slugs = [entry.slug for entry in entries]
+    for slug in slugs:
+        if slugs.count(slug) > 1:
+            raise BookError(f"{name}: {slug} is listed twice")
+        if not (project.notebooks / f"{slug}.ipynb").is_file():
+            raise BookError(f"{name}: {slug} is listed, but there is no {slug}.ipynb beside it")
     return entries
+
+
+def contents(project: Project) -> list[tuple[str, str]]:
+    """The pages of the table of contents in its order, each with the caption of its part ("" for the first page)."""
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
+    site = parse_toc_yaml(project.book / "_toc.yml")
+
+    def below(page: str) -> list[str]:
+        return [name for tree in site[page].subtrees for child in tree.items for name in (str(child), *below(child))]
+
+    pages = [
+        (tree.caption or "", name) for tree in site.root.subtrees for item in tree.items for name in (str(item), *below(item))
+    ]
+    return [("", site.root.docname), *pages]
 
 
 def select(entries: list[Entry], only: str | None) -> str | None:

@@ -13,8 +13,6 @@ from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 
-__all__ = ["NumberedDomain", "setup"]
-
 
 class _Read:
     """An environment whose pages are loaded once; they may be looked at and not changed."""

@@ -13,11 +13,9 @@ from collections.abc import Callable
 import nbformat
 from nbformat import NotebookNode
 
-from .check import figure_name
+from .check import figure_name, markdown_cell
 from .labels import Names
 from .project import BookError
-
-__all__ = ["Converter", "plain_notebook", "without_solutions"]
 
 # A role, or a piece of code that may look like one. Backticks in any number, closed by as many.
 _ROLE = re.compile(
@@ -243,7 +241,7 @@ def plain_notebook(
         if cell.cell_type == "markdown":
             text = convert.markdown(cell.source)
             if text.strip():
-                cells.append(_markdown(cell["id"], text))
+                cells.append(markdown_cell(cell["id"], text))
             continue
         name = figure_name(cell)
         caption = cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "")
@@ -254,18 +252,12 @@ def plain_notebook(
             cell.execution_count = None
         cells.append(cell)
         if name:
-            cells.append(_markdown(f"caption-{name}"[:64], f"**{names.label(name)[0]}.** {convert.inline(caption)}"))
-    cells.insert(1, _markdown("about", heading))
+            cells.append(markdown_cell(f"caption-{name}"[:64], f"**{names.label(name)[0]}.** {convert.inline(caption)}"))
+    cells.insert(1, markdown_cell("about", heading))
     if convert.cited:
-        cells.append(_markdown("references", convert.references()))
+        cells.append(markdown_cell("references", convert.references()))
     notebook.cells = cells
     return notebook
-
-
-def _markdown(identifier: str, source: str) -> NotebookNode:
-    cell = nbformat.v4.new_markdown_cell(source)
-    cell["id"] = identifier
-    return cell
 
 
 _TABLE_NAME = re.compile(r"^:name: (\S+)", re.MULTILINE)

@@ -13,8 +13,6 @@ from .project import BookError, Project, write_atomic
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["destinations", "fit", "print_book"]
-
 _MARGIN_MM = {"left": 18, "right": 18, "top": 20, "bottom": 20}
 _WIDTH_PX = round((210 - 36) / 25.4 * 96)
 
@@ -117,10 +115,9 @@ def _print(browser: Browser, source: Path, target: Path) -> list[str]:
 
 def _describe(project: Project, source: Path, target: Path) -> None:
     """Copy the print with title and author, and without the time at which it was made."""
-    import yaml
     from pypdf import PdfWriter
 
-    config = yaml.safe_load(project.config.read_text(encoding="utf-8"))
+    config = project.settings
     writer = PdfWriter(clone_from=source)
     writer.metadata = {"/Title": config["title"], "/Author": config["author"], "/Producer": "Chromium, pypdf"}
     writer.write(target)

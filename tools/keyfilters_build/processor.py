@@ -14,8 +14,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FLOOR", "KINDS", "common_kernels", "kind_text", "processor", "processor_flags", "shortfall"]
-
 KINDS = {"sse": "x86-64 without AVX2", "avx2": "x86-64 with AVX2", "avx512": "x86-64 with AVX-512"}
 """Kinds of x86 processor that the libraries have kernels of their own for, from the least to the most; in words."""
 

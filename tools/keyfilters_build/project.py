@@ -8,12 +8,15 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-__all__ = ["BookError", "Project", "digest_code", "digest_files", "remove_tree", "replace_tree", "write_atomic"]
+from typing import Any
 
 
 class BookError(Exception):
     """A mistake that the reader of the message can mend; shown in one line, exit code 2."""
+
+
+class GateError(Exception):
+    """Something that was built does not pass; exit code 1."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,16 @@ class Project:
     @property
     def config(self) -> Path:
         return self.root / "_config.yml"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `_config.yml` says."""
+        return read_yaml(self.config, self.short(self.config))
+
+    @property
+    def repository(self) -> str:
+        """The address of the repository, from the one place that has it."""
+        return self.settings["repository"]["url"].rstrip("/")
 
     @property
     def book(self) -> Path:
@@ -95,6 +108,36 @@ class Project:
             return path.relative_to(self.root).as_posix()
         except ValueError:
             return path.name
+
+
+def checked(content: Any, schema: dict[str, Any], name: str, mend: str = "") -> Any:
+    """`content`, which was read from the file `name`, if it is as its JSON schema says.
+
+    Raises `BookError` in one line otherwise, which names the place in the file; `mend` is what to do about it.
+
+    >>> checked({"minutes": "90"}, {"properties": {"minutes": {"type": "integer"}}}, "course.yml")
+    Traceback (most recent call last):
+    keyfilters_build.project.BookError: course.yml: $.minutes: '90' is not of type 'integer'
+    """
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(schema).iter_errors(content))
+    if error is not None:
+        raise BookError(f"{name}: {error.json_path}: {' '.join(error.message.split())}{mend and f'; {mend}'}")
+    return content
+
+
+def read_yaml(path: Path, name: str) -> Any:
+    """The content of a YAML file that is called `name`; `BookError` in one line where it cannot be read."""
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BookError(f"{name}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BookError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def digest_files(paths: Iterable[Path], *bases: Path) -> str:

@@ -14,8 +14,6 @@ from typing import Any
 from .processor import processor
 from .project import Project, digest_files
 
-__all__ = ["commit", "cores", "data_sha256", "device", "gpus", "provenance", "versions"]
-
 _REPORTED = ("numpy", "scipy", "matplotlib")
 _OF_NEED = {"networks": ("torch", "timm"), "representations": ("scikit-learn", "pywavelets", "curvelets")}
 

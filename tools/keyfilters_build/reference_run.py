@@ -18,17 +18,6 @@ from .project import BookError, Project, write_atomic
 from .runs import Run, cache_keys, cached_run, newest_run
 from .summary import summary
 
-__all__ = [
-    "PASSED",
-    "Renewal",
-    "load_reference",
-    "reference_path",
-    "run_facts",
-    "run_outcome",
-    "stored_json",
-    "write_reference",
-]
-
 PASSED = "passed all gates"
 
 # field of a notebook -> the types that it may have

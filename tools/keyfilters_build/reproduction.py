@@ -27,12 +27,7 @@ from .project import BookError, Project, write_atomic
 from .reference_run import digest, load_reference, reference_path, run_facts, run_outcome, stored_json
 from .runs import Run
 from .summary import ABSOLUTE, RELATIVE, disagreement, summary
-from .words import LIBRARIES, commit_text
-
-__all__ = [
-    "DIFFER", "EQUAL", "GPU", "MEANING", "VERDICTS", "WITHIN", "Stored", "closing_line", "load_stored", "machine_path",
-    "number_verdict", "reproduce", "write_machine", "write_reproduction",
-]  # fmt: skip
+from .page_texts import LIBRARIES, commit_text
 
 EQUAL, WITHIN, DIFFER = "equal", "within", "differ"
 VERDICTS = (EQUAL, WITHIN, DIFFER)

@@ -24,19 +24,6 @@ from .environment import computes_as
 from .manifest import Entry
 from .project import Project, remove_tree, write_atomic
 
-__all__ = [
-    "Run",
-    "cache_key",
-    "cache_keys",
-    "cached_run",
-    "caption_tables",
-    "clear_partials",
-    "newest_run",
-    "page_source",
-    "partial_folder",
-    "store_run",
-]
-
 # Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
 _KEPT_RUNS = 4
 

@@ -24,14 +24,12 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from .course import Part, Plan, load_course
+from .course import Plan, load_course
 from .labels import Names, read_names
 from .text_size import legible_width
 from .manifest import load_manifest
 from .plain import Converter
 from .project import BookError, Project, write_atomic
-
-__all__ = ["Slide", "add_slides", "page_link", "parse_deck", "render_deck", "write_slides"]
 
 _NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)

@@ -1,23 +1,13 @@
 """Makes the pages with Sphinx, as `jupyter-book build` does: `python -m keyfilters_build.sphinx_build BOOK OUTPUT CONFIG`.
 
-What Sphinx read is kept in `OUTPUT/_build/.doctrees`, and only sources that changed since are read again. Which pages are
-written `rewriting` decides, for numbers, titles and links of a page come from others: `jupyter-book build` writes all or
-the changed ones. They are written by as many processes as there are cores, beside the one that resolves them.
+What Sphinx read is kept in `OUTPUT/_build/.doctrees`, and only sources that changed since are read again. All pages are
+written: numbers, titles and links of a page come from others.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-
-__all__ = ["BEFORE", "RECORD", "main"]
-
-BEFORE = "before"
-"""The folder beside that of the pages where those of the build before lie."""
-
-RECORD = ".written.json"
-"""What the pages of a folder were made from: a file in it, written last, so that a build that broke off has none."""
 
 
 def main(book: str, output: str, config: str) -> int:
@@ -34,7 +24,6 @@ def main(book: str, output: str, config: str) -> int:
         force_all=True,
         warningiserror=True,
         keep_going=True,
-        jobs=(os.cpu_count() or 1) + 1,
     )
     return result if isinstance(result, int) else 1
 

@@ -5,16 +5,18 @@ The pages made from notebooks bring their own links and their card (see `stage`)
 - writes what a numbered table shows to a CSV file, or takes the file of its name from `_generated/tables`, which holds
   it in full, and links to it below the table,
 - links to the SVG and the data of a numbered figure that shows a picture of `_generated/data`,
-- ends the page with the place of the line that says where the book comes from; `mend` puts it there, so that another
-  commit does not make Sphinx write every page.
+- ends the page with the line that says where the book comes from.
 
-It acts on the HTML of the book only, not on other builders.
+It acts on the HTML of the book only, not on other builders. Pages are written by as many processes as there are cores,
+beside the one that resolves them; they are read by one, since not every extension can share that.
 """
 
 from __future__ import annotations
 
 import csv
+import html
 import io
+import os
 import posixpath
 import re
 import shutil
@@ -24,13 +26,21 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-
-__all__ = ["PROVENANCE", "rows_of", "setup"]
+from sphinx.environment import BuildEnvironment
 
 FOLDER = "_downloads/data"
 KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 TABLES = "_generated/tables"
-PROVENANCE = "<!-- where the book comes from -->"
+
+
+def provenance(line: str) -> str:
+    """The last line of a page: where the book comes from, with what stands in backticks as code.
+
+    >>> provenance("Built from commit `1a2b`")
+    '<div class="provenance"><p>Built from commit <code class="docutils literal">1a2b</code></p></div>'
+    """
+    said = re.sub(r"`([^`]*)`", r'<code class="docutils literal">\1</code>', html.escape(line.strip(), quote=False))
+    return f'<div class="provenance"><p>{said}</p></div>'
 
 
 def rows_of(table: nodes.table) -> list[list[str]]:
@@ -102,7 +112,8 @@ def _add_provenance(app: Sphinx, doctree: nodes.document) -> None:
     if any("page-card" in part["classes"] for part in doctree.findall(nodes.container)):
         return
     last = next((child for child in reversed(doctree.children) if isinstance(child, nodes.section)), doctree)
-    last += nodes.raw("", PROVENANCE, format="html")
+    line = (Path(app.srcdir) / "_generated" / "provenance.txt").read_text(encoding="utf-8")
+    last += nodes.raw("", provenance(line), format="html")
 
 
 def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -113,7 +124,12 @@ def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     _add_provenance(app, doctree)
 
 
+def _write_together(app: Sphinx, environment: BuildEnvironment) -> None:
+    app.parallel = (os.cpu_count() or 1) + 1
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point for Sphinx."""
+    app.connect("env-updated", _write_together)
     app.connect("doctree-resolved", _resolved)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

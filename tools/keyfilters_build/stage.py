@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import re
+
 import nbformat
 from nbformat import NotebookNode
 
-from .check import figure_name, table_names
+from .check import figure_name, markdown_cell, table_names
 from .claims import banner, marked, read_claims
-from .memory import memory_text
+from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
 from .runs import Run, page_source
-from .words import commit_text, parameters_text, seconds_text, versions_text
-
-__all__ = ["page_card", "repository_url", "stage"]
 
 _KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
-
-
-def repository_url(project: Project) -> str:
-    """The address of the repository, from the one place that has it: `_config.yml`."""
-    import yaml
-
-    config = yaml.safe_load(project.config.read_text(encoding="utf-8"))
-    return config["repository"]["url"].rstrip("/")
 
 
 def stage(project: Project, runs: list[Run]) -> None:
@@ -31,7 +21,6 @@ def stage(project: Project, runs: list[Run]) -> None:
 
     Pages and data of notebooks that are no longer there go.
     """
-    url = repository_url(project)
     project.staged.mkdir(parents=True, exist_ok=True)
     data = project.generated / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -46,7 +35,7 @@ def stage(project: Project, runs: list[Run]) -> None:
         slug = run.entry.slug
         replace_tree(run.results, data / slug)
         parts = f"src/keyfilters_book/chapters/{slug}_parts.py"
-        notebook = page(page_source(project, run), run, url, chapter, parts if (project.root / parts).is_file() else None)
+        notebook = page(page_source(project, run), run, project.repository, chapter, parts if (project.root / parts).is_file() else None)
         text = nbformat.writes(notebook) + "\n"
         target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
@@ -60,15 +49,15 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | 
     answered, refusals = marked(notebook.cells, claims)
     for position, cell in enumerate(answered):
         if isinstance(cell, str):
-            cells.append(_markdown(f"claim-{position}", cell))
+            cells.append(markdown_cell(f"claim-{position}", cell))
             continue
         cell = _stripped(cell)
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
-            cells.append(_markdown("page-title", title))
-            cells.append(_markdown("page-card", page_card(run, url, chapter, parts)))
+            cells.append(markdown_cell("page-title", title))
+            cells.append(markdown_cell("page-card", page_card(run, url, chapter, parts)))
             if refusals:
-                cells.append(_markdown("page-claims", banner(refusals, len(claims))))
+                cells.append(markdown_cell("page-claims", banner(refusals, len(claims))))
             cell.source = rest.strip()
             if not cell.source:
                 continue
@@ -76,7 +65,7 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | 
         if cell.cell_type == "code":
             line = data_line(cell, run)
             if line:
-                cells.append(_markdown(f"data-{position}", line))
+                cells.append(markdown_cell(f"data-{position}", line))
     notebook.cells = cells
     notebook.metadata = nbformat.from_dict(
         {
@@ -85,12 +74,6 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | 
         }
     )
     return notebook
-
-
-def _markdown(identifier: str, source: str) -> NotebookNode:
-    cell = nbformat.v4.new_markdown_cell(source)
-    cell["id"] = identifier
-    return cell
 
 
 def _stripped(cell: NotebookNode) -> NotebookNode:

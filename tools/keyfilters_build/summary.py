@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ABSOLUTE", "RELATIVE", "disagreement", "summary"]
-
 RELATIVE = 1e-6
 """Two files agree where each size differs by no more than this part of itself, the projection by this part of ``sum |x|``."""
 

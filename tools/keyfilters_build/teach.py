@@ -18,12 +18,10 @@ import nbformat
 from .labels import Names, read_names
 from .launch import SUBDIRECTORY
 from .manifest import Entry, load_manifest
-from .needs import EXTRAS
+from .prerequisites import MODULES
 from .plain import plain_notebook
 from .project import BookError, Project, write_atomic
 from .slides import write_slides
-
-__all__ = ["ARCHIVES", "write_archives"]
 
 # name of the archive -> whether it has the solutions
 ARCHIVES = {"keyfilters-notebooks": False, "keyfilters-notebooks-with-solutions": True}
@@ -104,7 +102,7 @@ def _files(folder: Path, name: str) -> dict[str, bytes]:
 
 def _extras(entries: list[Entry]) -> str:
     """The extras of the package that these notebooks ask for, as pip reads them."""
-    extras = sorted({EXTRAS[need] for entry in entries for need in entry.needs if need in EXTRAS})
+    extras = sorted({need for entry in entries for need in entry.needs if need in MODULES})
     return f"[{','.join(extras)}]" if extras else ""
 
 

@@ -14,8 +14,6 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-__all__ = ["COLUMN", "FLOOR", "legible_width", "size", "texts", "too_small"]
-
 FLOOR = 9.0
 """The smallest text that a page shows, in points."""
 COLUMN = 672

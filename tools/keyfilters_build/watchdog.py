@@ -1,11 +1,11 @@
-"""Whether the processes that this one started still get on, judged by the processor time that they take."""
+"""Watches the processes that this one started: the memory that they take, and whether they still get on."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-
-__all__ = ["GENEROUS", "IDLE", "PATIENCE", "Watchdog"]
+from types import SimpleNamespace
 
 GENEROUS = 10
 """How many times its planned processor time a notebook may take before it counts as an endless loop."""
@@ -17,7 +17,61 @@ IDLE = 0.01
 """Share of one processor below which there is no progress. A kernel that waits takes less than a thousandth."""
 
 
-class Watchdog:
+class _Watcher:
+    """Context manager with a thread that looks every `seconds` until the end."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self):
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._watcher.join()
+
+
+class PeakMemory(_Watcher):
+    """Context manager that watches the resident memory of all descendants of this process.
+
+    The peak is the largest sum seen, with one look every `seconds`; a shorter peak can be missed. Memory that two
+    processes share counts for both.
+
+    Attributes
+    ----------
+    megabytes : int
+        The peak in units of 10^6 bytes, rounded up; 0 before anything was seen.
+
+    Examples
+    --------
+    >>> import subprocess, sys
+    >>> with PeakMemory(seconds=0.01) as peak:
+    ...     _ = subprocess.run([sys.executable, "-c", "x = b'x' * 50_000_000; import time; time.sleep(1)"])
+    >>> peak.megabytes > 50
+    True
+    """
+
+    def __init__(self, seconds: float = 0.25):
+        super().__init__(seconds)
+        self._bytes = 0
+
+    @property
+    def megabytes(self) -> int:
+        return math.ceil(self._bytes / 1e6)
+
+    def _watch(self) -> None:
+        import psutil
+
+        here = psutil.Process()
+        while not self._ended.wait(self._seconds):
+            processes = here.children(recursive=True)
+            self._bytes = max(self._bytes, sum(_asked(process, "memory_info", rss=0).rss for process in processes))
+
+
+class Watchdog(_Watcher):
     """Context manager that ends what this process starts within it when that hangs or never comes to an end.
 
     Children that were there before, and theirs, are neither counted nor ended.
@@ -51,22 +105,16 @@ class Watchdog:
     """
 
     def __init__(self, ceiling: float, patience: float, seconds: float = 1.0):
+        super().__init__(seconds)
         self.processor_seconds = 0.0
         self.verdict = ""
-        self._ceiling, self._patience, self._seconds = ceiling, patience, seconds
-        self._ended = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._ceiling, self._patience = ceiling, patience
 
-    def __enter__(self) -> Watchdog:
+    def __enter__(self):
         import psutil
 
         self._earlier = set(psutil.Process().children())
-        self._watcher.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._watcher.join()
+        return super().__enter__()
 
     def _watch(self) -> None:
         import psutil
@@ -89,8 +137,18 @@ class Watchdog:
                 self.verdict = f"hung: its processes took no processor time for {self._patience:g} s"
             if self.verdict:
                 for process in processes:
-                    _end(process)
+                    _asked(process, "kill")
                 return
+
+
+def _asked(process, what: str, **otherwise: float):
+    """What psutil answers to `what`; `otherwise`, as attributes, for a process that is gone."""
+    import psutil
+
+    try:
+        return getattr(process, what)()
+    except psutil.Error:
+        return SimpleNamespace(**otherwise)
 
 
 def _descendants(process) -> list:
@@ -105,20 +163,6 @@ def _descendants(process) -> list:
 
 def _processor_seconds(process) -> float:
     """Of a process and of those of its children that have ended; 0 for one that is gone."""
-    import psutil
-
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
+    times = _asked(process, "cpu_times")
     # The last two are missing outside of Unix.
     return sum(getattr(times, name, 0.0) for name in ("user", "system", "children_user", "children_system"))
-
-
-def _end(process) -> None:
-    import psutil
-
-    try:
-        process.kill()
-    except psutil.Error:
-        pass

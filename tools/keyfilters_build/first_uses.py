@@ -3,12 +3,16 @@
 The terms are those of the glossary, the symbols those of the first column of the table ``tbl-notation``. Further
 forms, and pages on which a word means something else, stand in ``terms.yml`` beside the pages. Links are made last,
 when all other references are resolved, and only in running text.
+
+Sphinx's own role ``{term}`` links where somebody writes it. It would have to stand at every first use in the notebooks, which
+moves when somebody edits a page, and it knows no symbols.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.nodes import make_refnode
 
-from .latex import identifier, spellings
-from .wording import Entry, Finder, Page, form, sentence
-
-__all__ = ["collect", "link_first_uses", "setup"]
+from .formulas import canonical, identifier, spellings
 
 TABLE = "tbl-notation"
 FORMS = "terms.yml"
@@ -56,6 +57,103 @@ _SKIPPED = (
 _SKIPPED_CLASSES = {"page-card", "data-links", "cell", "sd-card", "sd-btn", "no-terms"}
 
 
+@dataclass(frozen=True)
+class Entry:
+    """Where a term or a symbol is explained, and what of a page leads there."""
+
+    name: str
+    docname: str
+    target: str
+    hint: str
+    forms: tuple[str, ...]
+    only: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+
+    def on(self, docname: str) -> bool:
+        """Whether it may be linked on a page."""
+        page = docname.rsplit("/", 1)[-1]
+        return docname != self.docname and page not in self.without and (not self.only or page in self.only)
+
+
+@dataclass
+class Finder:
+    """All terms and symbols of the book."""
+
+    terms: list[Entry] = field(default_factory=list)
+    symbols: list[Entry] = field(default_factory=list)
+    phrases: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> set[str]:
+        """The pages that explain: nothing on them is linked."""
+        return {entry.docname for entry in [*self.terms, *self.symbols]}
+
+    def words(self, docname: str) -> tuple[re.Pattern[str], dict[str, Entry | None]]:
+        """A pattern for all forms on a page, the longest first, and what each form stands for (None: nothing)."""
+        meaning: dict[str, Entry | None] = {form(phrase): None for phrase in self.phrases}
+        for entry in self.terms:
+            if entry.on(docname):
+                meaning.update({form(one): entry for one in entry.forms})
+        forms = sorted(meaning, key=lambda one: (-len(one), one))
+        gap, apostrophe = r"[\s\-\u2010\u2011]+", "['’]"
+        alternatives = "|".join(re.escape(one).replace(r"\ ", gap).replace("'", apostrophe) for one in forms)
+        return re.compile(rf"(?<![\w\-])(?:({alternatives})s?)(?![\w\-]|['’]\w)", re.IGNORECASE), meaning
+
+    def formulas(self, docname: str) -> dict[str, Entry]:
+        """Formula -> symbol, for a page."""
+        return {canonical(one): entry for entry in self.symbols if entry.on(docname) for one in entry.forms}
+
+
+def form(text: str, hyphens: bool = False) -> str:
+    """A form as it is compared: one kind of apostrophe, and spaces for line ends and (unless kept) hyphens."""
+    return re.sub(r"\s+" if hyphens else r"[\s\-\u2010\u2011]+", " ", text).replace("’", "'")
+
+
+def _meant(found: str, wanted: str, starts: bool) -> bool:
+    """Whether the case of what was found is that of the form; at the start of a sentence a capital may stand first."""
+    return found == wanted or (starts and found[0] == wanted[0].upper() and found[1:] == wanted[1:])
+
+
+def sentence(text: str) -> str:
+    """The first sentence, or what stands before a semicolon and a pointer to a page."""
+    text = " ".join(text.split())
+    found = re.match(r"(.+?)(?:; see\b|[.:]$|\.\s+(?=[A-Z]))", text + " ")
+    return (found[1] if found else text).strip().rstrip(".") + "."
+
+
+class Page:
+    """One page while its first uses are looked for."""
+
+    def __init__(self, finder: Finder, docname: str) -> None:
+        self.docname = docname
+        self.pattern, self.meaning = finder.words(docname)
+        self.formulas = finder.formulas(docname)
+        self.active = docname not in finder.sources
+        self.done: set[str] = set()
+
+    def term(self, text: str, before: str) -> Iterator[tuple[int, int, Entry]]:
+        """Where in `text`, which stands behind `before`, terms are used for the first time."""
+        for found in self.pattern.finditer(text) if self.active and self.meaning else ():
+            words = form(found[1])
+            starts = bool(re.search(r"(^|[.!?:]\s*|[(“\"‘']\s*)$", before + text[: found.start()]))
+            entry = next(
+                (entry for one, entry in self.meaning.items() if one.lower() == words.lower() and _meant(words, one, starts)),
+                None,
+            )
+            if entry and entry.target not in self.done:
+                self.done.add(entry.target)
+                yield found.start(), found.end(), entry
+
+    def symbol(self, latex: str) -> Entry | None:
+        """The symbol that a formula is, if it stands on the page for the first time."""
+        # A number may follow in the text: $\sigma =$ 0.5.
+        entry = self.formulas.get(canonical(latex).removesuffix("=")) if self.active else None
+        if entry is None or entry.target in self.done:
+            return None
+        self.done.add(entry.target)
+        return entry
+
+
 def _plain(node: nodes.Node) -> str:
     """The text of a node with formulas as one would type them."""
     if isinstance(node, nodes.math):
@@ -65,30 +163,17 @@ def _plain(node: nodes.Node) -> str:
     return "".join(_plain(child) for child in node.children)
 
 
-def _pages(options: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    return {"only": frozenset(options.get("only", ())), "without": frozenset(options.get("except", ()))}
-
-
 def _settings(folder: Path) -> dict[str, Any]:
     path = folder / FORMS
     return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
 
 
-def _terms(doctree: nodes.document, docname: str, settings: Mapping[str, Any]) -> Iterator[Entry]:
-    known = set()
+def _terms(doctree: nodes.document) -> Iterator[tuple[list[str], str, nodes.Node]]:
+    """The names of each entry of a glossary, its anchor, and the node that explains it."""
     for item in doctree.findall(nodes.definition_list_item):
-        if not isinstance(item.parent.parent, addnodes.glossary):
-            continue
-        headings = [child for child in item.children if isinstance(child, nodes.term)]
-        names = [form(heading.astext(), hyphens=True) for heading in headings]
-        options = settings.get(names[0]) or {}
-        known.add(names[0])
-        forms = [name for name in names if name not in options.get("without", ())] + list(options.get("forms", ()))
-        hint = sentence(_plain(item.children[-1]))
-        yield Entry(names[0], docname, headings[0]["ids"][0], hint, tuple(forms), **_pages(options))
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise ValueError(f"{FORMS}: the glossary has no entry {unknown[0]!r}")
+        if isinstance(item.parent.parent, addnodes.glossary):
+            headings = [child for child in item.children if isinstance(child, nodes.term)]
+            yield [form(heading.astext(), hyphens=True) for heading in headings], headings[0]["ids"][0], item.children[-1]
 
 
 def _rows(doctree: nodes.document) -> Iterator[tuple[nodes.row, list[str]]]:
@@ -99,17 +184,23 @@ def _rows(doctree: nodes.document) -> Iterator[tuple[nodes.row, list[str]]]:
                 yield row, [node.astext().split(" = ")[0].strip() for node in row.children[0].findall(nodes.math)]
 
 
-def _symbols(doctree: nodes.document, docname: str, settings: Mapping[str, Any]) -> Iterator[Entry]:
-    known = set()
-    for row, formulas in _rows(doctree):
-        options = settings.get(formulas[0]) or {}
-        known.add(formulas[0])
-        forms = [form for form in formulas if form not in options.get("without", ())] + list(options.get("forms", ()))
-        hint = sentence(_plain(row.children[1]))
-        yield Entry(formulas[0], docname, row["ids"][0], hint, tuple(forms), **_pages(options))
-    unknown = sorted(set(settings) - known)
-    if unknown:
-        raise ValueError(f"{FORMS}: no row of the notation table begins with {unknown[0]!r}")
+def _symbols(doctree: nodes.document) -> Iterator[tuple[list[str], str, nodes.Node]]:
+    """The same for the symbols of the notation table."""
+    return ((formulas, row["ids"][0], row.children[1]) for row, formulas in _rows(doctree))
+
+
+def _entries(app: Sphinx, docname: str, found: Callable, settings: Mapping[str, Any], unknown: str) -> list[Entry]:
+    """The entries of a page that explains, with the forms and pages that the settings add or leave out."""
+    entries = []
+    for names, target, explained in found(app.env.get_doctree(docname)):
+        options = settings.get(names[0]) or {}
+        forms = [name for name in names if name not in options.get("without", ())] + list(options.get("forms", ()))
+        only, without = (frozenset(options.get(which, ())) for which in ("only", "except"))
+        entries.append(Entry(names[0], docname, target, sentence(_plain(explained)), tuple(forms), only, without))
+    left = sorted(set(settings) - {entry.name for entry in entries})
+    if left:
+        raise ValueError(f"{FORMS}: {unknown} {left[0]!r}")
+    return entries
 
 
 def collect(app: Sphinx) -> Finder:
@@ -119,11 +210,10 @@ def collect(app: Sphinx) -> Finder:
     glossaries = sorted({place for _, _, kind, place, _, _ in objects if kind == "term"})
     finder = Finder(phrases=tuple(settings.get("phrases", ())))
     for docname in glossaries:
-        finder.terms += _terms(app.env.get_doctree(docname), docname, settings.get("terms") or {})
-    tables = app.env.get_domain("std").anonlabels
-    if TABLE in tables:
-        docname = tables[TABLE][0]
-        finder.symbols += _symbols(app.env.get_doctree(docname), docname, settings.get("symbols") or {})
+        finder.terms += _entries(app, docname, _terms, settings.get("terms") or {}, "the glossary has no entry")
+    if TABLE in (tables := app.env.get_domain("std").anonlabels):
+        unknown = "no row of the notation table begins with"
+        finder.symbols += _entries(app, tables[TABLE][0], _symbols, settings.get("symbols") or {}, unknown)
     return finder
 
 
@@ -140,7 +230,8 @@ def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: Page, home: st
     for child in list(node.children):
         # A link that the page writes as HTML: what stands between its two tags is in a link already.
         if isinstance(child, nodes.raw):
-            written = _opens_link(child.astext(), written)
+            tags = re.findall(r"<(/?)a\b", child.astext())
+            written = tags[-1] == "" if tags else written
         elif written:
             pass
         elif isinstance(child, addnodes.start_of_file):
@@ -155,12 +246,6 @@ def _walk(app: Sphinx, finder: Finder, node: nodes.Element, page: Page, home: st
         elif isinstance(child, nodes.Element) and not _skipped(child):
             _walk(app, finder, child, page, home)
         before += child.astext() or "\N{OBJECT REPLACEMENT CHARACTER}"
-
-
-def _opens_link(html: str, before: bool) -> bool:
-    """Whether a link is open after this piece of HTML."""
-    tags = re.findall(r"<(/?)a\b", html)
-    return tags[-1] == "" if tags else before
 
 
 def _join(node: nodes.Element) -> None:

@@ -1,5 +1,4 @@
-"""Mend in the built pages what the theme leaves inaccessible, put each figure into a box that scrolls, and say where
-the book comes from.
+"""Mend in the built pages what the theme leaves inaccessible, and put each figure into a box that scrolls.
 
 The theme's templates change from version to version; what is mended here is small and each row says why. A row that
 no longer matches anything is found by a test.
@@ -7,7 +6,6 @@ no longer matches anything is found by a test.
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,6 @@ from urllib.parse import unquote
 
 from .text_size import legible_width
 from .project import write_atomic
-from .sphinx_data import PROVENANCE
-
-__all__ = ["MENDS", "Mend", "mend_page", "mend_pages", "provenance"]
 
 
 @dataclass(frozen=True)
@@ -111,23 +106,12 @@ def mend_page(text: str, page: Path, data: Path) -> str:
     return _FIGURE.sub(lambda match: _boxed(match, page, data), text)
 
 
-def provenance(line: str) -> str:
-    """The last line of a page: where the book comes from, with what stands in backticks as code.
-
-    >>> provenance("Built from commit `1a2b`")
-    '<div class="provenance"><p>Built from commit <code class="docutils literal">1a2b</code></p></div>'
-    """
-    said = re.sub(r"`([^`]*)`", r'<code class="docutils literal">\1</code>', html.escape(line.strip(), quote=False))
-    return f'<div class="provenance"><p>{said}</p></div>'
-
-
-def mend_pages(folder: Path, data: Path, line: str) -> None:
-    """Mend every page of the book in `folder` in place; `line` says where the book comes from."""
-    said = provenance(line)
+def mend_pages(folder: Path, data: Path) -> None:
+    """Mend every page of the book in `folder` in place."""
     for page in sorted(folder.rglob("*.html")):
         if "_static" in page.relative_to(folder).parts:
             continue
         text = page.read_text(encoding="utf-8")
-        mended = mend_page(text, page, data).replace(PROVENANCE, said)
+        mended = mend_page(text, page, data)
         if mended != text:
             write_atomic(page, mended)

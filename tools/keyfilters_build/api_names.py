@@ -9,18 +9,14 @@ True
 
 from __future__ import annotations
 
-import ast
 import inspect
 import pkgutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 
 from keyfilters._moved import MOVED
-
-__all__ = ["INTERNAL", "PACKAGES", "PAGES", "Name", "former", "modules_of", "names_of", "page_of", "public_modules"]
 
 PACKAGES = ("keyfilters", "keyfilters_book", "keyfilters_build")
 """The library, the package of the chapters, and the tool."""
@@ -197,43 +193,24 @@ def names_of(page: str) -> list[Name]:
 
 
 @cache
-def _constants(module: str) -> dict[str, str]:
-    """The constants of a module with the strings that follow them ("" where there is none)."""
-    body = ast.parse(inspect.getsource(import_module(module))).body
-    found = {}
-    for node, after in zip(body, [*body[1:], None], strict=True):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-        found |= {t.id: inspect.cleandoc(text) if isinstance(text, str) else "" for t in targets if isinstance(t, ast.Name)}
-    return found
-
-
-@cache
 def _names(module: str) -> tuple[Name, ...]:
     """The public names that a module defines, by the order of their definition."""
-    loaded = import_module(module)
-    declared = getattr(loaded, "__all__", None)
-    internal = not _public(module)
-    exported = {facade: set(import_module(facade).__all__) for facade in FACADES}
+    from sphinx.pycode import ModuleAnalyzer
+
+    loaded, analyzer = import_module(module), ModuleAnalyzer.for_module(module)
+    analyzer.analyze()
+    constants = {name: "\n".join(lines).strip() for (scope, name), lines in analyzer.attr_docs.items() if not scope}
+    declared, internal = getattr(loaded, "__all__", analyzer.tagorder), not _public(module)
+    exported = {facade: import_module(facade) for facade in FACADES}
     found = []
-    for name, kind, doc in _defined(module):
-        facade = next(
-            (f for f in FACADES if name in exported[f] and getattr(import_module(f), name) is getattr(loaded, name)), None
-        )
-        if facade is None and (internal or (name not in declared if declared is not None else kind == "data" and not doc)):
+    for name in analyzer.tagorder:
+        thing = getattr(loaded, name, None)
+        own = callable(thing) and getattr(thing, "__module__", None) == module
+        if name.startswith("_") or not (own or name in constants):
             continue
-        found.append(Name(f"{facade or module}.{name}", module, kind, doc))
+        facade = next((f for f, room in exported.items() if name in room.__all__ and getattr(room, name) is thing), None)
+        if facade or (name in declared and not internal):
+            kind = "data" if name in constants else "class" if isinstance(thing, type) else "function"
+            doc = constants.get(name) or inspect.cleandoc(thing.__doc__ or "")
+            found.append(Name(f"{facade or module}.{name}", module, kind, doc))
     return tuple(found)
-
-
-def _defined(module: str) -> Iterator[tuple[str, str, str]]:
-    """Name, kind and docstring of what a module itself defines without a leading underscore."""
-    loaded, constants = import_module(module), _constants(module)
-    for node in ast.parse(inspect.getsource(loaded)).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            entries = [(node.name, "class" if isinstance(node, ast.ClassDef) else "function", ast.get_docstring(node) or "")]
-        else:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-            names = [e.id for t in targets for e in ast.walk(t) if isinstance(e, ast.Name)]
-            entries = [(name, "data", constants.get(name, "")) for name in names]
-        yield from (entry for entry in entries if not entry[0].startswith("_"))

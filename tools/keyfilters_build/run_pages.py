@@ -1,19 +1,148 @@
-"""What the page *Does it reproduce here?* has from the build: the answer, the counts, what differs, and other machines."""
+"""What pages have from the runs: the status of all notebooks, whether they reproduce here, and where the book comes from."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .claims import escaped
+from .course import write_course
+from .page_texts import commit_text, csv_text, escaped, memory_text, page_link, parameters_text, prose_table, versions_text
 from .processor import KINDS, kind_text
 from .project import Project, write_atomic
-from .prose_tables import csv_text, page_link, prose_table
+from .provenance import provenance
+from .readme import scorecard_badge, scorecard_counts
 from .reference_run import digest
 from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored
-from .words import commit_text, versions_text
+from .runs import Run
 
-__all__ = ["answer", "chapters_table", "write_reproduction_page"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOT_RUN = "not run"
+NONE_STORED = "No run is stored yet, so there is no table.\n"
+
+_HEADS = (
+    "Notebook", "Verdict", "Equal", "Seconds", "Memory", "Parameters", "Device", "Further versions", "Commit",
+)  # fmt: skip
+_COLUMNS = (
+    "slug", "verdict", "device", "processor", "seconds", "memory_mb", *VERDICTS, "parameters", "versions", "commit",
+    "data_sha256",
+)  # fmt: skip
+
+
+def _shared_versions(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The versions that all rows have in common."""
+    versions = [row["versions"] for row in rows]
+    first = versions[0] if versions else {}
+    return {name: found for name, found in first.items() if all(each.get(name) == found for each in versions)}
+
+
+def _device(row: Mapping[str, Any]) -> str:
+    return f"{row['device']} ({kind_text(row['processor']['kind'])})" if row["processor"] else row["device"]
+
+
+def _equal(row: Mapping[str, Any]) -> str:
+    return "not compared" if row["not_compared"] else f"{row[EQUAL]} of {sum(row[verdict] for verdict in VERDICTS)}"
+
+
+def _cells(slug: str, row: Mapping[str, Any], common: Mapping[str, str]) -> dict[str, str]:
+    memory = row["memory_mb"]
+    own = {name: version for name, version in row["versions"].items() if name not in common}
+    compared = {"Equal": _equal(row)} if EQUAL in row else {}
+    return {
+        "Notebook": page_link(slug),
+        "Verdict": row["verdict"],
+        **compared,
+        "Seconds": f"{row['seconds']:.1f}",
+        "Memory": memory_text(memory) if memory else "–",
+        "Parameters": parameters_text(row["parameters"]),
+        "Device": _device(row),
+        "Further versions": versions_text(own) or "–",
+        "Commit": commit_text(row["commit"]).removeprefix("commit "),
+    }
+
+
+def runs_table(what: str, name: str, slugs: Iterable[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row for each of `slugs`, in their order; one without a run in `rows` says so. Without any run, one sentence.
+
+    Versions that all rows have in common stand in the caption, and so do device and commit, where it is one.
+
+    Examples
+    --------
+    >>> print(runs_table("Runs", "tbl-runs", ["one"], {}), end="")
+    No run is stored yet, so there is no table.
+    """
+    if not rows:
+        return NONE_STORED
+    common = _shared_versions(rows.values())
+    devices, commits = {_device(row) for row in rows.values()}, {commit_text(row["commit"]) for row in rows.values()}
+    where = f", {next(iter(devices))}" if len(devices) == 1 else ""
+    shared = [*([versions_text(common)] if common else []), *(commits if len(commits) == 1 else [])]
+    caption = f"{what}{where}, with {' and '.join(shared)}." if shared else f"{what}{where}."
+    compared = any(EQUAL in row for row in rows.values())
+    shown = {"Equal": compared, "Device": len(devices) > 1, "Commit": len(commits) > 1}
+    heads = [head for head in _HEADS if shown.get(head, True)]
+
+    def line(slug: str) -> list[str]:
+        if slug not in rows:
+            return [page_link(slug), NOT_RUN, *["–"] * (len(heads) - 2)]
+        cells = _cells(slug, rows[slug], common)
+        return [cells[head] for head in heads]
+
+    return prose_table(caption, name, heads, map(line, slugs))
+
+
+def runs_csv(slugs: Iterable[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same rows in full, with parameters and versions as JSON.
+
+    Examples
+    --------
+    >>> print(runs_csv(["one"], {}).splitlines()[-1])
+    one,not run,,,,,,,,,,,
+    """
+
+    def line(slug: str) -> dict[str, Any]:
+        row = {"slug": slug, **rows.get(slug, {"verdict": NOT_RUN})}
+        return {key: json.dumps(value) if isinstance(value, dict) else value for key, value in row.items()}
+
+    return csv_text(_COLUMNS, map(line, slugs))
+
+
+def write_status(
+    project: Project,
+    found: Mapping[str, Any],
+    full: Mapping[str, Mapping[str, Any]] | None,
+    machines: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write the tables of this build, of the full parameters and of the run on a GPU to `book/_generated`, also as CSV.
+
+    Parameters
+    ----------
+    found : what `reproduce` returned for this build
+    full : the reference of the full profile, or None
+    machines : what `load_machines` returned
+    """
+    gpu = machines.get(GPU, {})
+    # The larger parameters where they were run.
+    verdict = gpu.get("full") or gpu.get("quick") or {"chapters": {}, "profile": "full"}
+    tables = {
+        "status": ("Every notebook of this build", "tbl-status", found["chapters"]),
+        "status_full": ("Every notebook with its full parameters", "tbl-status-full", full or {}),
+        "status_gpu": (
+            f"Every notebook with profile {verdict['profile']} on a machine with a GPU",
+            "tbl-status-gpu",
+            verdict["chapters"],
+        ),
+    }
+    slugs = list(found["chapters"])
+    for file, (what, name, rows) in tables.items():
+        write_atomic(project.generated / f"{file}.md", runs_table(what, name, slugs, rows))
+        if rows:
+            write_atomic(project.generated / "tables" / f"{name}.csv", runs_csv(slugs, rows))
+
+
+# Does it reproduce here?
 
 _EXPECTED = (*KINDS, GPU)
 """Kinds of machine that the page names even where none has run."""
@@ -131,26 +260,22 @@ def _verdict_cell(verdict: Mapping[str, Any], slug: str) -> str:
     return f"{chapter[EQUAL]} of {total} ({rest})"
 
 
-def _common(facts: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
+def _different(facts: Iterable[Mapping[str, Any]], key: str) -> list[Any]:
     """The different values of a field, in the order in which they come."""
-    values: list[Any] = []
-    for each in facts:
-        if each[key] not in values:
-            values.append(each[key])
-    return values
+    return list({str(each[key]): each[key] for each in facts}.values())
 
 
 def _provenance(kind: str, verdict: Mapping[str, Any], current: str | None) -> str:
     facts = list(verdict["chapters"].values())
-    machines = [kind_text(p["machine"]) for p in _common(facts, "processor") if p]
+    machines = [kind_text(p["machine"]) for p in _different(facts, "processor") if p]
     versions = {name: version for each in facts for name, version in each["versions"].items()}
-    commits = ", ".join(commit_text(commit) for commit in _common(facts, "commit"))
+    commits = ", ".join(commit_text(commit) for commit in _different(facts, "commit"))
     stale = "" if verdict["reference"]["digest"] == current else " It was compared with an earlier reference."
     failed = len(verdict["claims_failed"])
     return (
         f"- **{kind_text(kind)}**: {verdict[EQUAL]:,} of {_total(verdict):,} equal, {verdict[WITHIN]:,} within, "
         f"{verdict[DIFFER]:,} differ; claims that fail: {failed}. Run on a machine that is {' and '.join(machines) or 'not described'} "
-        f"({'; '.join(_common(facts, 'device'))}), computed as {kind_text(verdict['kind'])}, from {commits}, with {versions_text(versions)}.{stale}\n"
+        f"({'; '.join(_different(facts, 'device'))}), computed as {kind_text(verdict['kind'])}, from {commits}, with {versions_text(versions)}.{stale}\n"
     )
 
 
@@ -202,3 +327,35 @@ def write_reproduction_page(project: Project, found: Mapping[str, Any], stored: 
     }
     for name, text in files.items():
         write_atomic(project.generated / name, text)
+
+
+# All of it
+
+
+def provenance_line(project: Project, profile: str) -> str:
+    """Where a page of prose comes from: one line of text, with hashes between backticks.
+
+    Equal files, profile and versions give equal text.
+    """
+    facts = provenance(project)
+    return (
+        f"Built from {commit_text(facts['commit'])}, profile {profile} · data sha256 `{facts['data_sha256'][:12]}` · "
+        f"{versions_text(facts['versions'], ' · ')}\n"
+    )
+
+
+def write_run_pages(
+    project: Project, runs: list[Run], scorecard: pd.DataFrame | None, found: Mapping[str, Any], stored: Stored
+) -> None:
+    """Write the fragments to `book/_generated`.
+
+    `scorecard` is left out where a book has none; `found` is what `reproduce` returned, `stored` what it was compared with.
+    """
+    write_status(project, found, stored.references["full"], stored.machines)
+    write_reproduction_page(project, found, stored)
+    write_atomic(project.generated / "provenance.txt", provenance_line(project, runs[0].profile))
+    counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
+    write_atomic(project.generated / "scorecard_counts.md", counts)
+    if scorecard is not None:
+        write_atomic(project.generated / "scorecard-badge.svg", scorecard_badge(scorecard))
+    write_course(project)

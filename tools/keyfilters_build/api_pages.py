@@ -1,7 +1,7 @@
 """A Sphinx extension that fills the pages of the API reference from the docstrings.
 
 A page of `book/api` has the line `<!-- library: PAGE -->`, which becomes a table of the names on that page of
-`reference.PAGES`, then one section a module with the entries, written by autodoc. `<!-- library: exports MODULE -->`
+`api_names.PAGES`, then one section a module with the entries, written by autodoc. `<!-- library: exports MODULE -->`
 becomes a list of what a package exports, `<!-- library: commands -->` the help of every command, and
 `<!-- library: messages -->` what the library says to mistakes.
 """
@@ -11,20 +11,21 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import tempfile
 from collections.abc import Iterator
+from contextlib import chdir
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .messages import messages
 from .project import BookError, digest_code
-from .reference import PACKAGES, PAGES, Name, former, modules_of, names_of, page_of, public_modules
+from .api_names import PACKAGES, PAGES, Name, former, modules_of, names_of, page_of, public_modules
 
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
-
-__all__ = ["filled", "setup"]
 
 _MARK = re.compile(r"^<!-- library: (?P<what>[\w. ]+?) -->$", re.MULTILINE)
 _OBJECTS = {"function": "autofunction", "class": "autoclass"}
@@ -39,7 +40,7 @@ def filled(text: str) -> str:
 
     >>> filled("<!-- library: layer -->")
     Traceback (most recent call last):
-    keyfilters_build.project.BookError: <!-- library: layer -->: there is no such page in keyfilters_build.reference.PAGES
+    keyfilters_build.project.BookError: <!-- library: layer -->: there is no such page in keyfilters_build.api_names.PAGES
     """
     return _MARK.sub(lambda mark: _part(mark["what"]), text)
 
@@ -55,7 +56,7 @@ def _part(what: str) -> str:
         exported = [f"{rest}.{name}" for name in sorted(import_module(rest).__all__, key=str.lower)]
         return _rst(_table([places[place] for place in exported if place in places]))
     if what not in PAGES:
-        raise BookError(f"<!-- library: {what} -->: there is no such page in keyfilters_build.reference.PAGES")
+        raise BookError(f"<!-- library: {what} -->: there is no such page in keyfilters_build.api_names.PAGES")
     # First what packages export, which most readers look for.
     parts = [_rst(_table(sorted(names_of(what), key=lambda name: name.place.startswith(f"{name.module}."))))]
     for module in modules_of(what):
@@ -104,18 +105,57 @@ def _commands() -> list[str]:
     """One section for each command with what its `--help` prints, whatever the width of the builder's terminal."""
     from keyfilters.cli import _parser
 
-    before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "80"
-    try:
-        parser = _parser()
-        (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-        helps = {name: command.format_help() for name, command in commands.choices.items()}
-    finally:
-        os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
+    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
     lines = []
-    for name, text in helps.items():
-        lines += [f"## `keyfilters {name}`", "", "```text", text.rstrip(), "```", ""]
+    for name, command in commands.choices.items():
+        command.formatter_class = partial(command.formatter_class, width=78)
+        lines += [f"## `keyfilters {name}`", "", "```text", command.format_help().rstrip(), "```", ""]
     return lines
+
+
+MISTAKES = (
+    'load_model("convnext_v2_atto", weights="mine.pth")',
+    'load_model("convnextv2_atto", weights="nowhere.pth")',
+    'load_model("convnextv2_atto", weights="other.pth")',
+    'load_model("convnextv2_atto", weights="page.pth")',
+    'replace(nn.Sequential(nn.Conv2d(3, 8, 3)))',
+    'replace(network, mode="affin")',
+    'replace(network, layers="stages.9.*")',
+    'replace(network, "learned", mode="own")',
+    'inspect_model(network, nulls="chance")',
+    'inspect_model(network, nulls="none").write("report.pdf")',
+    'inspect_model(network, nulls="none").write("page.html")',
+    'compare(network, network, torch.randn(2, 3, 96, 96))',
+)  # fmt: skip
+"""Calls that fail. `network` has one depthwise layer for 8 channels; `other.pth` is a checkpoint of another network, `page.pth`
+a page that was stored under the name of one, `page.html` a file that is there already."""
+
+
+def messages() -> dict[str, str]:
+    """Each call of `MISTAKES` with the one line that it raises.
+
+    Raises `AssertionError` for a call that does not fail with a `ValueError` of one line.
+    """
+    import torch
+    from torch import nn
+
+    from keyfilters import networks
+
+    names = {"nn": nn, "torch": torch, "network": nn.Sequential(nn.Conv2d(8, 8, 7, padding=3, groups=8))}
+    names |= {name: getattr(networks, name) for name in ("compare", "inspect_model", "load_model", "replace")}
+    found = {}
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        torch.save(nn.Conv2d(3, 8, 3).state_dict(), "other.pth")
+        for page in ("page.pth", "page.html"):
+            Path(page).write_text("<!DOCTYPE html>\n", encoding="utf-8")
+        for call in MISTAKES:
+            try:
+                eval(call, dict(names))
+            except ValueError as error:
+                found[call] = str(error)
+            if "\n" in found.get(call, "\n"):
+                raise AssertionError(f"{call}: expected a ValueError of one line")
+    return found
 
 
 def _own_reference(app: Sphinx, environment: BuildEnvironment, node: nodes.Element, content: nodes.Node) -> nodes.Node | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["canonical", "identifier", "spellings"]
-
 _GREEK = dict(
     zip(
         "alpha beta gamma delta epsilon theta kappa lambda mu xi pi rho sigma varphi phi psi omega Phi Sigma".split(),
