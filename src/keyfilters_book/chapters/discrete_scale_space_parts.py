@@ -1,0 +1,58 @@
+"""What the chapter *Discrete scale space* shows: names of its kernels, formats of its tables, two of its figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keyfilters_book import figures
+
+__all__ = ["columns", "kernel_figure", "model_title", "variance_figure"]
+
+LABELS = {
+    "discrete": "discrete analogue",
+    "sampled": "sampled",
+    "normalized-sampled": "normalised sampled",
+    "integrated": "integrated",
+}
+"""Kinds of kernels, by their names in the text."""
+MOMENTS = {
+    "formats": dict.fromkeys(
+        ("sum, sampled", "variance, sampled", "variance, integrated", "variance, discrete analogue"), "{:.4f}"
+    ),
+    "headers": {"sigma": r"$\sigma$"},
+}
+BIAS = {
+    "formats": dict.fromkeys(("smoothing", "centred difference", "one-sided difference"), "{:.3f}"),
+    "headers": {"sigma": r"$\sigma$"},
+}
+
+
+def kernel_figure(kernels) -> Figure:
+    """The kernels as stems, from scale to kind to taps."""
+    return figures.kernel_stems(
+        {rf"$\sigma$ = {sigma:g}": {LABELS[kind]: taps for kind, taps in group.items()} for sigma, group in kernels.items()}
+    )
+
+
+def columns(sigma, panels) -> pd.DataFrame:
+    """The data behind panels of curves over the scale, from title to label to curve."""
+    return pd.DataFrame(
+        {"sigma": sigma} | {f"{title}, {label}": y for title, group in panels.items() for label, y in group.items()}
+    )
+
+
+def model_title(row) -> str:
+    """The key and the symbols of its model."""
+    return f"key {row.number}:  ${row.symbol if row.number == 7 else row.symbol.replace('1', '')}\\, T$"
+
+
+def variance_figure(sigma, itself, weighted) -> tuple[Figure, dict]:
+    """Variances over squared scale, unweighted and weighted, beside the constants of the continuum; figure and panels."""
+    ones = np.ones_like(sigma)
+    panels = {
+        "unweighted": itself | {"continuum, plain axis": ones, "continuum, derivative axis": 2 * ones},
+        "weighted by itself": weighted | {"continuum, plain axis": ones / 2, "continuum, derivative axis": 1.5 * ones},
+    }
+    return figures.curves(sigma, panels, xlabel=r"$\sigma$", ylabel=r"variance / $\sigma^2$", ylim=(0, 5)), panels
