@@ -1,0 +1,57 @@
+"""What the chapter *Method B: matching the variances of discrete filters* shows: the format of its table, two figures."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+import keyfilters as kf
+from keyfilters_book import figures
+
+__all__ = ["curves_figure", "reference_figure"]
+
+SCALES = {
+    "formats": {
+        "published": "{:.10f}",
+        "rerun_difference": "{:+.0e}",
+        "reproduced": "{:.10f}",
+        "difference": "{:+.1e}",
+        "step": "{:.0e}",
+    },
+    "headers": {"rerun_difference": "search again", "reproduced": "root"},
+}
+
+
+def curves_figure(sigma, curves, root, learned) -> Figure:
+    """The variance along one axis against the scale, by kind of factor; dots are the learned filters, by key and axis."""
+    kinds = {"plain axis": ("identity",), "one-sided difference": ("forward", "backward"), "centred difference": ("central",)}
+    panels = [
+        figures.ProfilePanel(
+            sigma,
+            {"idealised filter": curves[title]},
+            title=title,
+            points=[
+                (root[key, axis], learned[key, axis], f"{key}{axis}")
+                for key, axis in root
+                if getattr(kf.KEYS[key - 1], axis) in operators
+            ],
+        )
+        for title, operators in kinds.items()
+    ]
+    return figures.profile_panels(panels, xlabel=r"$\sigma$", ylabel="weighted variance", columns=2, width=3.9, height=3.2)
+
+
+def reference_figure(reference, by_key) -> Figure:
+    """Scales (x, y) of each key against the scale of the template."""
+    panels = [
+        figures.ProfilePanel(reference, {f"key {key}": values[:, i] for key, values in by_key.items()}, title=title)
+        for i, title in enumerate((r"$\sigma_x$", r"$\sigma_y$"))
+    ]
+    return figures.profile_panels(
+        panels,
+        xlabel=r"$\sigma_{\mathrm{ref}}$",
+        ylabel=r"$\sigma$ of method B",
+        width=3.9,
+        height=3.4,
+        legend_columns=4,
+        share_y=True,
+    )
