@@ -20,6 +20,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3)
 
+# Settings of whoever calls, for Python programs of their own, would change what is computed or stop the build: a path of
+# modules, warnings as errors, a start-up file, another backend. Whatever the locale, text files are UTF-8.
+unexport $(filter PYTHON% IPYTHON% JUPYTER% MPL% MATPLOTLIBRC DOCUTILSCONFIG,$(.VARIABLES))
+export PYTHONUTF8 := 1
+
 ifeq ($(origin DEVICE),command line)
 ifneq ($(MAKECMDGOALS),experiments)
 $(error DEVICE=$(DEVICE) is for make experiments, and for that alone)

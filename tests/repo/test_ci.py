@@ -23,11 +23,11 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def run(checkout, **environment):
+def run(checkout, place="", **environment):
     own = {name: value for name, value in os.environ.items() if name != "CI"} | {"FAIL": "", **environment}
     own["PATH"] = f"{checkout / 'programs'}{os.pathsep}{own['PATH']}"
     return subprocess.run(
-        [checkout / ".ci" / "run"], cwd="/", env=own, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [checkout / place / ".ci" / "run"], cwd="/", env=own, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
 
 
@@ -41,6 +41,19 @@ def test_without_a_bare_machine_the_two_commands_run_here(checkout):
         "made: count CI=true",
         "The book was built and the tests passed.",
     ]
+
+
+@pytest.mark.parametrize("place", ["", "unpacked"])
+def test_an_archive_is_tested_here(checkout, place):
+    """It has nothing committed that a bare machine could take, not even where it lies within a repository."""
+    (checkout / "programs" / "id").write_text("#!/bin/sh\necho 0\n")
+    (checkout / "programs" / "apt-get").symlink_to("/bin/true")
+    if place:
+        subprocess.run(["git", "init", "--quiet", checkout], check=True)
+        shutil.move(checkout / ".ci", checkout / place / ".ci")
+    done = run(checkout, place)
+    assert (done.returncode, done.stderr) == (0, "bare-machine: needs a clone of the repository, and git\n")
+    assert done.stdout.startswith("On this machine as it is: ")
 
 
 @pytest.mark.parametrize("goal", ["book", "test"])

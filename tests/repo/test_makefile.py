@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Answers like Python to the questions of the Makefile; `-m venv DIR` puts a copy of itself into DIR/bin.
 STAND_IN = """#!/bin/sh
 echo "$0 $*" >> "$LOG"
+env | grep -E '^(PYTHON|IPYTHON|JUPYTER|MPL|MATPLOTLIB|DOCUTILS)' >> "$LOG.settings"
 case "$*" in
   *version_info*) exit "${OLD:-0}" ;;
   *ensurepip*) exit "${NO_VENV:-0}" ;;
@@ -77,6 +78,17 @@ def test_set_up_installs_with_hashes_and_happens_once(place):
     before = len(calls(place))
     assert make(place, "setup").returncode == 0
     assert len(calls(place)) == before
+
+
+def test_no_setting_for_other_python_programs_is_handed_on(place):
+    """A path of modules or warnings as errors reach neither the set-up nor the build, nor, through it, a notebook."""
+    names = (
+        "PYTHONPATH PYTHONWARNINGS PYTHONOPTIMIZE PYTHONSTARTUP PYTHONIOENCODING JUPYTER_PATH JUPYTER_CONFIG_DIR IPYTHONDIR "
+        "MPLBACKEND MPLCONFIGDIR MATPLOTLIBRC DOCUTILSCONFIG"
+    ).split()
+    assert make(place, "book", **dict.fromkeys(names, "of somebody")).returncode == 0
+    assert any("-m keyfilters_build build" in call for call in calls(place))
+    assert set((place / "log.settings").read_text().split()) == {"PYTHONUTF8=1"}
 
 
 def test_long_tests_are_left_out_unless_all_are_asked_for(place):

@@ -16,6 +16,7 @@ import pytest
 from nbformat import v4
 from tiny_book import ROOT, copied, tiny_book, tiny_notebook, write_manifest, write_notebook
 
+from keyfilters_build.build import check_runs
 from keyfilters_build.command import ACTIONS, main
 from keyfilters_build.execute import execute_all
 from keyfilters_build.manifest import PROFILES, load_manifest, select
@@ -453,9 +454,15 @@ def test_no_setting_of_whoever_builds_reaches_a_notebook(tmp_path, monkeypatch):
     notebook.cells[
         2
     ].source += "\nimport matplotlib\nprint(matplotlib.rcParams['font.size'], matplotlib.get_backend(), __debug__)"
+    notebook.cells[5].source += "\nprint('https://example.org and /home/somebody/notes')"
     write_notebook(project, "one", notebook)
     runs, failures = execute(project)
     assert not failures
     [output] = nbformat.read(runs["one"].notebook, as_version=4).cells[2].outputs
     size, backend, debug = output.text.split()
     assert (size, backend.rpartition(".")[2], debug) == ("10.0", "backend_inline", "True")
+
+    # A path into a home is found, but a container may call the root the home: then every address would be one.
+    for home, expected in (("/home/somebody", ["one: cell 6: shows a path of the machine that ran it"]), ("/", [])):
+        monkeypatch.setenv("HOME", home)
+        assert check_runs(project, list(runs.values())) == expected

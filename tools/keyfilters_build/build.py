@@ -123,11 +123,18 @@ def check_sources(project: Project, entries: list[Entry]) -> list[str]:
 
 def check_runs(project: Project, runs: list[Run]) -> list[str]:
     """The failures of all executed notebooks."""
-    private = [f"{project.root}{os.sep}", f"{Path.home()}{os.sep}", sys.prefix]
-    failures = []
+    failures, private = [], _private(project)
     for run in runs:
         failures += check_executed(run.entry.slug, page_source(project, run), run.results, private=private)
     return failures
+
+
+def _private(project: Project) -> list[str]:
+    """The folders of this machine that no page may show."""
+    # A container may give its user the root as home, or none.
+    home = os.path.expanduser("~")
+    folders = [str(project.root), *([home] if os.path.isabs(home) else [])]
+    return [*(f"{folder}{os.sep}" for folder in folders if folder != os.sep), sys.prefix]
 
 
 def _gate(what: str, failures: list[str]) -> None:
