@@ -4,9 +4,9 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
+import patient
 import pytest
 from hypothesis import settings
 
@@ -62,9 +62,9 @@ def node(nodejs):
     """Ask the scripts of the book's pages, run by Node.js."""
 
     def ask(what, **request):
-        done = subprocess.run(
+        done = patient.run(
             [nodejs, str(ROOT / "tests" / "helpers" / "interactive_numbers.js")],
-            input=json.dumps({"what": what, **request}), capture_output=True, text=True, timeout=300,
+            input=json.dumps({"what": what, **request}), capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -1,12 +1,12 @@
 """CITATION.cff, the bibliography and the licences."""
 
 import re
-import subprocess
 import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
 
+import patient
 import pytest
 import yaml
 from pybtex.database import parse_file
@@ -29,7 +29,7 @@ def bibliography():
 def test_the_citation_file_is_valid_cff_1_2():
     checker = Path(sys.executable).with_name("check-jsonschema")
     command = [str(checker), "--builtin-schema", "vendor.citation-file-format", "CITATION.cff"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = patient.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import patient
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,14 +40,8 @@ def make(place, *arguments, python="./python3.99", **environment):
     variables = "ARGS", "DEVICE", "JOBS", "ONLY", "PORT", "PROFILE", "STRICT", "WORKERS"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON", *variables))}
     clean |= {"LOG": str(place / "log"), **environment}
-    return subprocess.run(
-        ["make", *arguments, f"PYTHON={python}"],
-        cwd=place,
-        env=clean,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
+    return patient.run(
+        ["make", *arguments, f"PYTHON={python}"], cwd=place, env=clean, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
 
 
@@ -182,7 +177,7 @@ def test_serve_says_what_is_wrong_with_the_port(tmp_path):
         taken.listen()
         port = str(taken.getsockname()[1])
         for argument, message in ((port, "make serve PORT="), ("abc", "expected a number")):
-            done = subprocess.run([*serve, argument], capture_output=True, text=True, timeout=60)
+            done = patient.run([*serve, argument], capture_output=True, text=True)
             assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
 
 

@@ -5,12 +5,12 @@ import contextlib
 import io
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import patient
 import pytest
 
 from keyfilters_build.prerequisites import provide
@@ -94,7 +94,7 @@ def test_the_picture_is_the_figure_of_the_build(book_html):
 
 
 def test_make_commands_are_targets():
-    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = patient.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
     targets = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
     named = {shlex.split(command)[1] for command in commands() if command.startswith("make ")}
     assert named and named <= targets
@@ -106,7 +106,7 @@ def on_networks(command):
 
 def works(command, folder):
     program = Path(sys.executable).with_name("keyfilters")
-    done = subprocess.run([str(program), *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True, timeout=300)
+    done = patient.run([str(program), *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout and not done.stderr, done.stderr
 
 

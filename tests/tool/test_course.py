@@ -2,9 +2,9 @@
 
 import json
 import re
-import subprocess
 
 import nbformat
+import patient
 import pytest
 import yaml
 from each import each
@@ -127,7 +127,7 @@ def test_the_page_takes_every_setting_of_the_plans(nodejs):
     wanted += re.findall(r"\(interactive\.html#([^)]*)\)", decks)
     assert len(wanted) > 3
     program = f"const s = require({json.dumps(str(state_js()))}); console.log(JSON.stringify({json.dumps(wanted)}.map(w => s.readHash('#' + w).problems)))"
-    done = subprocess.run([nodejs, "-e", program], capture_output=True, text=True, timeout=60)
+    done = patient.run([nodejs, "-e", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[] for _ in wanted]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -296,9 +297,9 @@ def model_comparison(keys=None, components=None, *, filter=None, dc="published",
 
     names = ("key", "component", "parameters", "left", "cross_validated", "chi2", "bic")
     options = {"filter": filter, "dc": dc, "edge": edge, "normalized": normalized}
+    numbers = [row.number for row in KEYS] if keys is None else keys
     fits = [
         fit_components(key, component, **options)
-        for key in ([row.number for row in KEYS] if keys is None else keys)
-        for component in (COMPONENTS if components is None else components)
+        for key, component in product(numbers, COMPONENTS if components is None else components)
     ]
     return pd.DataFrame([{name: getattr(found, name) for name in names} for found in fits], columns=list(names))

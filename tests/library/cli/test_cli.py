@@ -10,6 +10,7 @@ import sys
 import zipfile
 
 import numpy as np
+import patient
 import pytest
 
 from keyfilters import fit, ideal_filter, learned_filters
@@ -305,10 +306,12 @@ def test_a_signal_ends_the_command_without_a_traceback():
     )
     # A shell leaves interrupts ignored in what it runs in the background, and children inherit that.
     code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=50)[1] == "keyfilters: interrupted\n" and process.returncode == 130
+    with patient.patience():
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[1]
+    assert said == "keyfilters: interrupted\n" and process.returncode == 130
 
 
 def test_a_message_names_the_argument_and_the_command_the_option(monkeypatch, run, tmp_path):

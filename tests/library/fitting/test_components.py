@@ -201,6 +201,12 @@ def test_the_comparison_does_not_depend_on_the_amplitude(key, a, seed):
     assert one.left == pytest.approx(other.left, rel=1e-6) and one.chi2 == pytest.approx(other.chi2, rel=1e-6)
 
 
+def test_keys_and_components_may_come_one_by_one():
+    """An iterator has its components for every key, not for the first alone."""
+    asked = [3, 5], ["paper", "blob"]
+    assert model_comparison(*map(iter, asked)).equals(model_comparison(*asked))
+
+
 # --- noise ------------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,11 @@
 """Images of packages, preprocessing, data sets by name or folder, batches; faults in one line."""
 
 import importlib.metadata
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
+import patient
 import pytest
 from each import each
 from hypothesis import given, settings
@@ -74,7 +74,7 @@ def test_images_are_read_without_importing_their_packages():
         "import sys\nfrom keyfilters.images import *\nimagenet_samples(32); photographs()\n"
         "sys.exit(bool({'foolbox', 'skimage', 'sklearn', 'torch'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+    assert patient.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_images_of_foolbox():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import patient
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -21,7 +22,6 @@ from keyfilters.networks.training.loop import fit  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-WATCHDOG = 240
 HELPERS = Path(__file__).parents[2] / "helpers"
 START = f"import sys, warnings; warnings.simplefilter('error'); sys.path.insert(0, {str(HELPERS)!r})\n"
 
@@ -38,7 +38,7 @@ def launch(arguments, script=None, module=None, processes=2):
         sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}", "--rdzv_backend=c10d",
         "--rdzv_endpoint=127.0.0.1:0", "--local_addr=127.0.0.1", *target, *map(str, arguments),
     ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=WATCHDOG, env=environment())
+    return patient.run(command, capture_output=True, text=True, env=environment())
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ import json
 import os
 import pickle
 import socket
-import subprocess
 import sys
 import threading
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import patient
 import pytest
 from each import each
 
@@ -207,7 +207,7 @@ def test_a_malicious_pickle_is_refused_before_it_runs(tmp_path, way, suffix):
         else f"pickle.load(open({str(path)!r}, 'rb'))"
     )
     if suffix == ".pth" and way in ("zip", "4"):
-        subprocess.run([sys.executable, "-W", "ignore", "-c", f"import pickle, torch; {load}"], check=True, timeout=WATCHDOG)
+        patient.run([sys.executable, "-W", "ignore", "-c", f"import pickle, torch; {load}"], check=True)
         assert trace.exists()
         trace.rmdir()
     text = message(lambda: read_weights(path))
@@ -364,12 +364,10 @@ REPOSITORY = "timm/convnextv2_atto.fcmae_ft_in1k"
 
 
 def hub_process(folder, timeout=5.0, **settings):
-    """Ask for hub weights in a process of its own, whose caches are empty; the time limit is the watchdog."""
+    """Ask for hub weights in a process of its own, whose caches are empty."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
     environment |= {"HF_HOME": str(folder / "hf"), "TORCH_HOME": str(folder / "torch"), "OMP_NUM_THREADS": "1", **settings}
-    return subprocess.run(
-        [sys.executable, "-c", CODE, str(timeout)], env=environment, capture_output=True, text=True, timeout=WATCHDOG
-    )
+    return patient.run([sys.executable, "-c", CODE, str(timeout)], env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -528,9 +526,7 @@ def test_the_same_weights_are_the_same_bytes_in_every_process(tmp_path):
     # The order of a set follows the seed of the hashes, another one in every process.
     for seed in ("1", "2"):
         path = tmp_path / f"{seed}.safetensors"
-        subprocess.run(
-            [sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONHASHSEED": seed}, check=True, timeout=WATCHDOG
-        )
+        patient.run([sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
         sums.add(hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(sums) == 1
     assert list(read_metadata(path)) and equal(read_weights(path), {n: torch.arange(5.0) for n in "cabd"})
