@@ -50,10 +50,16 @@ teach: book ## notebooks for a class, without and with solutions, and slides, as
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 SHARED := -n '$(or $(WORKERS),logical)' --maxprocesses 8 --dist worksteal
 
-test: book ## the tests, those of the built book in a real browser included, without the long ones
+# From the environment alone, without network and without hooks in git; what it keeps, it keeps there.
+check: $(READY) ## ruff, mypy, import-linter and nbstripout over all files, as before each commit
+	@if git rev-parse --git-dir >/dev/null 2>&1; then \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" PRE_COMMIT_HOME="$(CURDIR)/$(VENV)/pre-commit" $(BIN)/pre-commit run --all-files; \
+	else echo "No clone of git: ruff, mypy, import-linter and nbstripout are left out."; fi
+
+test: check book ## the tests, those of the built book in a real browser included, without the long ones
 	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) -m 'not slow' $(ARGS)
 
-test-all: book ## all tests, the long ones included
+test-all: check book ## all tests, the long ones included
 	@$(ONE_THREAD) $(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 unit: $(READY) ## the tests that need neither the built book nor a browser, without the long ones

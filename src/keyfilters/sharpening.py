@@ -107,7 +107,7 @@ def compare_models(h, sigma):
             i = int(np.searchsorted(candidates, found[1]))
             low, high = candidates[max(i - 1, 0)], candidates[min(i + 1, len(candidates) - 1)]
             near = minimize_scalar(
-                lambda s: _fitted(row, h, s)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-9}
+                lambda s, row=row: _fitted(row, h, s)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-9}
             )
             found = min(found, _fitted(row, h, near.x), key=lambda f: f[0])
         error, s, factors, cosine = found

@@ -200,7 +200,7 @@ def test_what_a_readers_function_cannot_import_is_the_readers():
     from keyfilters_book.exercises.learned_filters import check_1_3
 
     def ratio(a):
-        import a_package_that_is_missing
+        import a_package_that_is_missing  # noqa: F401
 
     assert "failed with ModuleNotFoundError: No module named 'a_package" in str(check_1_3(ratio))
 
@@ -240,6 +240,6 @@ for use, package in (
 
 @pytest.mark.book
 def test_each_page_says_which_chapter_it_is(book_html):
-    for number, slug in enumerate(SLUGS, start=1):
+    for chapter, slug in enumerate(SLUGS, start=1):
         text = (book_html / "notebooks" / f"{slug}.html").read_text(encoding="utf-8")
-        assert f"<strong>Chapter {number}</strong>" in text, slug
+        assert f"<strong>Chapter {chapter}</strong>" in text, slug

@@ -38,7 +38,6 @@ from keyfilters_book.experiments.variants import (
     BANK_SIZE,
     COEFFICIENTS,
     LEARNED,
-    SCALE_VARIANTS,
     SCALES,
     VARIANTS,
     bank,

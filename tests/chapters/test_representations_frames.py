@@ -119,7 +119,7 @@ def test_contourlets_are_tight_with_any_levels(seed, size, levels):
     energy = sum((band**2).sum() for octave in c for band in octave)
     assert abs(energy / (x**2).sum() - 1) < 1e-12
     assert np.abs(contourlets_back(c, levels) - x).max() < 1e-12
-    assert [len(octave) for octave in c] == [1, *(2**l for l in levels)]
+    assert [len(octave) for octave in c] == [1, *(2**level for level in levels)]
 
 
 def test_the_low_pass_is_orthonormal():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 pywt = pytest.importorskip("pywt")
 
-from keyfilters_book.representations.parity import denoise, pooled_details, tiles
-from keyfilters_book.representations.thresholding import KINDS, ODD, PENALTIES, objective, threshold
+from keyfilters_book.representations.parity import denoise, pooled_details, tiles  # noqa: E402
+from keyfilters_book.representations.thresholding import KINDS, ODD, PENALTIES, objective, threshold  # noqa: E402
 
 # PyWavelets divides by the magnitude, which overflows for numbers next to zero.
 numbers = st.floats(-50, 50, allow_nan=False).map(lambda x: x if abs(x) > 1e-300 else 0.0)

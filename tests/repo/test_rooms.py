@@ -72,7 +72,7 @@ def test_figures_of_chapters_are_found_under_their_old_names():
     ):
         assert keyfilters.figures.spread_panels is keyfilters_book.figures.spread_panels
     with pytest.raises(AttributeError, match="no attribute 'spread_panel'"):
-        keyfilters.figures.spread_panel
+        keyfilters.figures.spread_panel  # noqa: B018
 
 
 def test_without_the_package_of_the_chapters_the_message_names_it():

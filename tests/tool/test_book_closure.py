@@ -321,7 +321,8 @@ def definition_at(path, line):
     """The function or class of the top level that has a line of a file."""
     for node in ast.parse(Path(path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            if min([node.lineno, *(part.lineno for part in node.decorator_list)]) <= line <= node.end_lineno:
+            first = min([node.lineno, *(part.lineno for part in node.decorator_list)])
+            if first <= line <= node.end_lineno:
                 return node.name
     return None
 

@@ -169,8 +169,6 @@ def replace(old, new, position=0):
 @each(
     ("change", "message"),
     [
-        (lambda n: n.cells[2].update(execution_count=1), "one: cell 3: has outputs or an execution count"),
-        (lambda n: n.cells[2].outputs.append(v4.new_output("stream", text="x")), "one: cell 3: has outputs"),
         (lambda n: n.cells[1].metadata.update(tags=[]), "0 cells are tagged `parameters`"),
         (lambda n: n.cells[2].metadata.update(tags=["parameters"]), "2 cells are tagged `parameters`"),
         (replace("# Page one", "Page one"), "does not begin with its title"),

@@ -324,7 +324,7 @@ def test_the_verdict_of_a_machine_is_stored_beside_the_others(project, capsys):
             )
         if kind == "avx2":
             assert main(["reference"], root=project.root) == 0
-        runs = [run for run in (stored_run(project, slug) for slug in ("one", "two"))]
+        runs = [stored_run(project, slug) for slug in ("one", "two")]
         write_reproduction(project, compared(project, runs))
         capsys.readouterr()
         assert main(["reference", "--machine"], root=project.root) == 0

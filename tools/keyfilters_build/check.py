@@ -61,7 +61,7 @@ def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
 
 
 def check_source(slug: str, notebook: NotebookNode, install: str | None = None) -> list[str]:
-    """The form of a notebook as it lies in git: no outputs, one parameters cell, the parts that every page has.
+    """The form of a notebook as it lies in git: one parameters cell, the parts that every page has. (nbstripout sees to outputs.)
 
     `install` is the source of the cell that installs the library, which comes second; None where a book has none.
     """
@@ -71,9 +71,6 @@ def check_source(slug: str, notebook: NotebookNode, install: str | None = None) 
         failures.append(f"{slug}: {f'cell {cell}: ' if cell else ''}{what}")
 
     cells = notebook.cells
-    for position, cell in enumerate(cells, start=1):
-        if cell.cell_type == "code" and (cell.get("outputs") or cell.get("execution_count") is not None):
-            fail("has outputs or an execution count; clear them before committing", position)
     tagged = [n for n, cell in enumerate(cells, start=1) if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         fail(f"{len(tagged)} cells are tagged `parameters`; expected one")

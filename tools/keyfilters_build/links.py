@@ -67,7 +67,7 @@ def _broken(folder: Path, page: str, address: str, anchors: dict[str, set[str]])
     if parts.scheme or parts.netloc:
         return None
     target = page if not parts.path else posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(parts.path)))
-    if target.startswith("..") or target.startswith("/"):
+    if target.startswith(("..", "/")):
         return f"links to {address}, which lies outside the book"
     path = folder / target
     if path.is_dir():

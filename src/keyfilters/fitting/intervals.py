@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import stdtrit
 
 from ..checks import choice, integer
-from ..filters import DERIVATIVE, SHARPENING, key_row
+from ..filters import SHARPENING, key_row
 from ..normalization import normalize_many
 from ..statistics import Interval, confidence_level
 from .l1 import minimize_l1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.linalg.lapack import dsyevr
@@ -86,7 +87,7 @@ def leading_directions(v: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     order = np.argsort(labels, kind="stable")
     ends = np.searchsorted(labels[order], np.arange(k + 1))
     grouped = v[order]
-    return np.stack([_leading(grouped[a:b]) for a, b in zip(ends[:-1], ends[1:])])
+    return np.stack([_leading(grouped[a:b]) for a, b in pairwise(ends)])
 
 
 def _leading(v: np.ndarray) -> np.ndarray:

@@ -41,10 +41,12 @@ class Workbook:
 
     @cached_property
     def raw(self) -> np.ndarray:
+        """The eight learned filters."""
         return learned_filters()
 
     @cached_property
     def normalized(self) -> np.ndarray:
+        """The eight filters, normalised as in the paper."""
         return normalized_filters("published")
 
     @cached_property

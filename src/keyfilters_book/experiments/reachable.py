@@ -7,7 +7,6 @@ import hashlib
 import re
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from keyfilters.networks.zoo.loading import LoadedModel, load_model

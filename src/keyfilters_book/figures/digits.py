@@ -39,7 +39,7 @@ def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.4, largest
     total = sum(len(group) for group in lines.values())
     fig, ax = plt.subplots(figsize=(width, row_height * total + 1.4))
     y, centres = 0, []
-    for label, group in lines.items():
+    for group in lines.values():
         centres.append(y + (len(group) - 1) / 2)
         for verdict, digits in group.items():
             i = verdicts.index(verdict)

@@ -198,17 +198,17 @@ def contourlets(image, levels=(2, 3, 3, 4), width: float = 0.4) -> list[list[np.
     """
     image = square_image(image)
     found = []
-    for l in reversed(tuple(levels)):
+    for level in reversed(tuple(levels)):
         image, detail = pyramid_step(image)
-        found.append(directions(detail, l, width))
+        found.append(directions(detail, level, width))
     return [[image], *reversed(found)]
 
 
 def contourlets_back(coefficients: list[list[np.ndarray]], levels=(2, 3, 3, 4), width: float = 0.4) -> np.ndarray:
     """Return the image of contourlet coefficients: the canonical dual of :func:`contourlets`, its transpose."""
     image = coefficients[0][0]
-    for l, subbands in zip(levels, coefficients[1:], strict=True):
-        detail = directions_back(subbands, 2 * len(image), l, width)
+    for level, subbands in zip(levels, coefficients[1:], strict=True):
+        detail = directions_back(subbands, 2 * len(image), level, width)
         image = pyramid_step_back(image, detail)
     return image
 

@@ -186,9 +186,9 @@ def _contourlet(size: int):
 
     def backward(bands):
         nested, start = [[bands[0]]], 1
-        for l in levels:
-            nested.append(bands[start : start + 2**l])
-            start += 2**l
+        for level in levels:
+            nested.append(bands[start : start + 2**level])
+            start += 2**level
         return contourlets_back(nested, levels)
 
     return forward, backward

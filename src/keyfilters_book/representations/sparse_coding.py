@@ -9,7 +9,7 @@ import numpy as np
 
 from keyfilters.checks import integer
 from . import _extra
-from .patches import Patches, Whitening, whiten
+from .patches import Patches, whiten
 
 
 @dataclass(frozen=True)

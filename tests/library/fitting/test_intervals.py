@@ -234,7 +234,7 @@ def test_the_model_has_the_size_and_the_border_of_the_fit(size, edge):
 def test_the_raw_model_is_in_units_of_the_filter(key):
     h = learned_filters()[key - 1]
     found = fit(key, "D1")
-    rest = np.linalg.norm(found.model(raw=True) - h) / np.linalg.norm((h - found.given.units[0][0]))
+    rest = np.linalg.norm(found.model(raw=True) - h) / np.linalg.norm(h - found.given.units[0][0])
     assert rest == pytest.approx(found.relative_l2)
 
 

@@ -12,7 +12,7 @@ from keyfilters.filters import KEYS  # noqa: E402
 from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.cli import main  # noqa: E402
-from keyfilters.networks import (
+from keyfilters.networks import (  # noqa: E402
     TrainConfig,
     extract,
     find_depthwise,
@@ -22,9 +22,9 @@ from keyfilters.networks import (
     load_model,
     match,
     replace,
-)  # noqa: E402
+)
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
-from keyfilters.networks.layers.scale_space import ScaleSpaceWeight
+from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402

@@ -16,7 +16,7 @@ from torch import nn  # noqa: E402
 
 from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
 from keyfilters.networks import klines  # noqa: E402
-from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d
+from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d  # noqa: E402
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
 from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402

@@ -3,7 +3,7 @@
 import argparse
 import copy
 import json
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from keyfilters.networks.commands import replace as command  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
-from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d, ScaleSpaceWeight  # noqa: E402
+from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES, fold, replace  # noqa: E402
 
@@ -51,7 +51,7 @@ FAMILIES = {
 IMAGES = torch.linspace(-1, 1, 2 * 3 * 32 * 32).sin().mul(1e3).sin().reshape(2, 3, 32, 32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def network(family):
     """A small network whose depthwise filters matter for the output; not to be changed."""
     torch.manual_seed(0)

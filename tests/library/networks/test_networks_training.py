@@ -633,8 +633,8 @@ def test_training_labels_folders_as_evaluation_does(tmp_path, classes):
             Image.new("RGB", (8, 8)).save(tmp_path / split / str(number) / "1.png")
     (tmp_path / "train" / "3" / "list.txt").write_text("")
     found = sets_of(TrainConfig(data=str(tmp_path), num_classes=classes))
-    for images in (found.train, found.val):
-        assert [label for _, label in images] == [int(file.partition("/")[0]) for file in images.files]
+    for part in (found.train, found.val):
+        assert [label for _, label in part] == [int(file.partition("/")[0]) for file in part.files]
     skipped, mapped = found.notes
     assert (
         "1 files in the folders of classes are no images" in skipped

@@ -21,6 +21,7 @@ CLASSES = {"fashion-mnist": 10, "imagenet-samples": 1000}
 
 
 def add_arguments(parser) -> None:
+    """Give a parser the options of ``keyfilters evaluate``."""
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument(

@@ -16,6 +16,7 @@ SUFFIXES = (".npy", ".csv")
 
 
 def add_arguments(parser) -> None:
+    """Give a parser the options of ``keyfilters extract``."""
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
     parser.add_argument("--size", metavar="N", help="kernel size (default: the size of the most filters)")

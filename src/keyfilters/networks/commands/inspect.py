@@ -24,6 +24,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser) -> None:
+    """Give a parser the options of ``keyfilters inspect``."""
     parser.add_argument(
         "model", metavar="FILE or MODEL", nargs="+",
         help="files (.safetensors, .pth, .onnx, .npz, ...), or efficientnet_lite0, small_convnext or a name of timm",

@@ -20,6 +20,7 @@ examples:
 
 
 def add_arguments(parser) -> None:
+    """Give a parser the options of ``keyfilters replace``."""
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="written here, a name that ends in .safetensors")
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)

@@ -19,6 +19,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser) -> None:
+    """Give a parser the options of ``keyfilters train``."""
     recipes = "; ".join(f"{name}: {text}" for name, text in DESCRIPTIONS.items())
     parser.add_argument("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)}. {recipes}")
     parser.add_argument("--model", metavar="MODEL", help="network, as in keyfilters inspect (default: the recipe's)")

@@ -84,9 +84,8 @@ def classes_of_file(path) -> dict[str, int]:
             names = json.loads(text)
         except ValueError as error:
             raise ValueError(f"{path}: is no JSON ({error})") from None
-        if isinstance(names, dict):
-            if all(type(number) is int and number >= 0 for number in names.values()):
-                return names
+        if isinstance(names, dict) and all(type(number) is int and number >= 0 for number in names.values()):
+            return names
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(
                 f'{path}: expected a list of names of folders, or names with numbers of classes ({{"cat": 0, "dog": 1}})'

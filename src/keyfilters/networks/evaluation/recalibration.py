@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -156,10 +157,8 @@ def _output_sums(model, names, batches, device, stop: bool) -> dict[str, _Sums]:
     try:
         with evaluating(model):
             for images, _ in batches:
-                try:
+                with suppress(_Reached):
                     run(model, images, device)
-                except _Reached:
-                    pass
     finally:
         for hook in hooks:
             hook.remove()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def _perceptron(sizes, generator):
     import torch
 
     layers: list = []
-    for inside, outside in zip(sizes[:-1], sizes[1:]):
+    for inside, outside in pairwise(sizes):
         linear = torch.nn.utils.skip_init(torch.nn.Linear, inside, outside)
         # Drawn from its own generator: the global state of the random numbers stays as it is.
         torch.nn.init.xavier_uniform_(linear.weight, generator=generator)

@@ -93,6 +93,7 @@ class ExplainedVariance:
         return (lines @ self.vectors.T) ** 2
 
     def __call__(self, candidates) -> float:
+        """Share of the energy of the filters that the candidates explain, at most 1."""
         return float(min(self.table(candidates).max(axis=0).sum() / self.energy, 1.0))
 
     def removals(self, candidates):
@@ -134,6 +135,7 @@ class Accuracy:
         self.model, self.batches, self.layers = model, batches, layers
 
     def __call__(self, candidates) -> float:
+        """Accuracy (top-1) of the network with the candidates in place of its filters."""
         from ..evaluation.judging import evaluate
         from ..surgery.replacing import replace
 

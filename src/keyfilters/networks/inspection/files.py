@@ -77,7 +77,7 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
     arrays = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
-            arrays |= {node.output[0]: a.t for a in node.attribute if a.name == "value"}
+            arrays.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
     found, readers = [], {}
     for node in graph.node:
         if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in arrays:

@@ -18,14 +18,14 @@ from .rows import (
     by_key_of,
     clean,
     grid_shift,
-    key_names,
+    key_names,  # noqa: F401 (it had its place here)
     place_records,
     rank_of,
     row_of,
     scales_of,
     size_records,
     spreads_of,
-)  # noqa: F401 (key_names had its place here)
+)
 from ..surgery.matching import LayerMatch, layers_and_notes, match
 from ..surgery.nulls import NULLS, null_distributions
 from ..surgery.printing import WIDTH, broken, table

@@ -62,6 +62,7 @@ class DepthwiseKernelConv2d(ComputedWeight):
         return self.kernels()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The filtered images, shape (N, C, H', W')."""
         weight, padding = self.kernels(), self.padding
         if padding == DYNAMIC:
             from timm.layers import pad_same
@@ -126,6 +127,7 @@ class DepthwiseKernelConv2d(ComputedWeight):
         return self.train(conv.training)
 
     def extra_repr(self) -> str:
+        """What stands between the brackets when the layer is printed."""
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
             f"padding={self.padding}, dilation={self.dilation}, bias={self.bias is not None}"

@@ -31,6 +31,7 @@ class FilterBankWeight(ComputedWeight):
         self.register_buffer("bank", torch.tensor(bank[index], **factory))
 
     def filters(self) -> torch.Tensor:
+        """The filter of each channel, shape (C, n, n)."""
         return self.bank
 
     @classmethod

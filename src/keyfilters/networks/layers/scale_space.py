@@ -234,6 +234,7 @@ class ScaleSpaceWeight(ComputedWeight):
         return self._of_channels(self.raw_gamma)
 
     def filters(self) -> torch.Tensor:
+        """The idealised filter of each channel, shape (C, n, n)."""
         self._check_keys()
         *raw, gamma = (v.to(_precise(v.dtype)) for v in (*self._raw, self.raw_gamma))
         table, keys = self._current_table(raw), self._key_numbers()

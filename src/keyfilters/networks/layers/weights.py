@@ -62,6 +62,7 @@ class ComputedWeight(nn.Module):
         return weight[:, 0, None] if self.flat else weight[:, None]
 
     def forward(self) -> torch.Tensor:
+        """As :meth:`kernels`; called by torch."""
         return self.kernels()
 
     def right_inverse(self, weight: torch.Tensor) -> tuple:

@@ -105,7 +105,7 @@ def _names_weight(hook) -> bool:
     """True if the code of a hook speaks of a weight, which it then may read or set."""
     while isinstance(hook, partial):
         hook = hook.func
-    code = getattr(hook, "__code__", None) or getattr(getattr(type(hook), "__call__", None), "__code__", None)
+    code = getattr(hook, "__code__", None) or getattr(getattr(type(hook), "__call__", None), "__code__", None)  # noqa: B004
     pending, words = [code], []
     while pending:
         code = pending.pop()

@@ -61,6 +61,7 @@ class LayerMatch:
 
     @property
     def channels(self) -> int:
+        """Number of channels of the layer."""
         return len(self.key)
 
     @property
@@ -235,10 +236,12 @@ class Stack:
 
     @property
     def kernel_size(self) -> tuple[int, int]:
+        """Rows and columns of the filters."""
         return self.filters.shape[1:]
 
     @property
     def channels(self) -> int:
+        """Number of filters."""
         return len(self.filters)
 
 

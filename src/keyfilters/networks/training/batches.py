@@ -89,6 +89,7 @@ class Plan:
 
     @classmethod
     def make(cls, n: int, config, world: int) -> Plan:
+        """The plan for ``n`` images and ``world`` processes."""
         size = config.batch_size
         if n < size:
             raise ValueError(f"the training set has {n} images: expected at least one batch of {size}; lower batch_size")
@@ -248,6 +249,7 @@ class Feed:
         return self.plan.steps * self.plan.passes
 
     def __call__(self, epoch: int):
+        """The batches of an epoch, in its order."""
         if self.arrays:
             config, draws = self.config, None
             if config.hflip or config.shift:

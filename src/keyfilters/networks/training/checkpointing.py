@@ -91,6 +91,7 @@ class RunFolder:
         return sorted(int(m[1]) for m in found if m)
 
     def checkpoint_path(self, epoch: int) -> Path:
+        """The folder of the checkpoint after an epoch."""
         return self.path / f"epoch-{epoch:04d}"
 
     def check(self, resume: bool, force: bool) -> None:
@@ -143,6 +144,7 @@ class RunFolder:
         return final
 
     def write_history(self, rows: list[dict]) -> None:
+        """Write one line of JSON for each epoch."""
         with written(self.path / HISTORY, force=True) as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

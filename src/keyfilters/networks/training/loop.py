@@ -13,6 +13,7 @@ import math
 import shutil
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +130,7 @@ def fit(
         start = time.perf_counter()
         hidden = None if progress is None and main else not (progress and main)
         with tqdm(total=run.plan.steps, desc=f"epoch {epoch}/{config.epochs}", disable=hidden, leave=False) as bar:
-            loss = _compiled(config, lambda: run.epoch(epoch, bar, on_step))
+            loss = _compiled(config, partial(run.epoch, epoch, bar, on_step))
         seconds = time.perf_counter() - start
         row = {
             "epoch": epoch, "steps": run.done, "lr": max(g["lr"] for g in run.optimizer.param_groups), "train_loss": loss,

@@ -106,6 +106,7 @@ class Run:
 
     @property
     def network(self) -> nn.Module:
+        """The network to judge: the moving average of the weights where there is one."""
         return self.model if self.ema is None else self.ema.module
 
     def wrap(self) -> None:
@@ -116,11 +117,13 @@ class Run:
             self.ema.set(self.model)  # the first process's weights, which all have now
 
     def autocast(self):
+        """The context in which the network computes with the precision of the configuration."""
         if self.config.amp == "no":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=PRECISION[self.config.amp])
 
     def arranged(self, x):
+        """Images in the type and the layout of memory that the network takes."""
         x = x.to(self.dtype)
         return x.contiguous(memory_format=torch.channels_last) if self.config.channels_last else x
 
@@ -195,6 +198,7 @@ class Run:
         return {"val_loss": loss / n, "top1": top1 / n, "top5": top5 / n}
 
     def checkpoint(self, epoch: int, record: dict) -> Checkpoint:
+        """All that a training needs to go on after an epoch."""
         state = {
             "epoch": epoch, "done": self.done, "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
             "history": self.history, "record": record,
@@ -204,6 +208,7 @@ class Run:
         )
 
     def restore(self, found: Checkpoint, folder: RunFolder) -> None:
+        """Go on from a checkpoint."""
         try:
             self.model.load_state_dict(found.model)
             if self.ema is not None:

@@ -25,6 +25,7 @@ class ResponseNorm(GlobalResponseNorm):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The normalised feature maps, of the shape of ``x``."""
         wide = torch.promote_types(x.dtype, torch.float32)
         energy = x.to(wide).square().sum(self.spatial_dim, keepdim=True)
         # The least number keeps the gradient of a silent map finite.

@@ -88,4 +88,5 @@ class SmallConvNeXt(nn.Module):
         return self.stages(self.stem(x))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The scores of the classes, shape (N, K)."""
         return self.head(self.norm(self.forward_features(x).mean((-2, -1))))
