@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.util import find_spec, spec_from_loader
 from pkgutil import resolve_name
@@ -81,7 +82,7 @@ class _OldNames(MetaPathFinder, Loader):
         sys.modules[old] = resolve_name(now)
 
 
-def chapter_figure(name: str):
+def chapter_figure(name: str) -> Callable:
     """A name of `keyfilters_book.figures` that stood in `keyfilters.figures`. Raises `AttributeError` for any other."""
     if not name.startswith("_") and find_spec("keyfilters_book"):
         figures = resolve_name("keyfilters_book.figures")

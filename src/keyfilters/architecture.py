@@ -11,11 +11,16 @@ Source: Liu et al. (2022) for the block, Woo et al. (2023) for its second versio
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 from .checks import choice
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STEM, STEP, KERNEL, EXPANSION = 4, 2, 7, 4
 """Side of the stem's kernel, of the kernels between stages and of the depthwise kernels; channels inside a block."""
@@ -114,7 +119,7 @@ def variant(name: str = "tiny") -> Variant:
     return known[choice(name, known, "variant")]
 
 
-def published_counts(resolution: int | None = None):
+def published_counts(resolution: int | None = None) -> pd.DataFrame:
     """Parameters (millions) and multiply-adds (billions) as published, with their printed decimals.
 
     Source: Woo et al. (2023), the tables of models beside the official weights.
@@ -239,7 +244,7 @@ def layers(
     return tuple(found)
 
 
-def layer_table(network: Variant | str = "tiny", image_size: int = 224, **options):
+def layer_table(network: Variant | str = "tiny", image_size: int = 224, **options: Any) -> pd.DataFrame:
     """The layers of a network as a DataFrame, one row per layer, columns as the attributes of :class:`Layer`.
 
     Examples
@@ -258,7 +263,7 @@ NORMALISATION_OPERATIONS = 5
 """Operations per normalised value that common counting tools charge for layer normalisation."""
 
 
-def compare_published(resolutions=(224,)):
+def compare_published(resolutions: Sequence[int] = (224,)) -> pd.DataFrame:
     """Parameters and multiply-adds from the table of layers beside the published ones.
 
     Parameters

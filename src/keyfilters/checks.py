@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def choice(value, allowed, what: str):
+def choice(value: Any, allowed: Iterable[str], what: str) -> Any:
     """Return ``value`` if it is one of ``allowed``, else raise ``ValueError`` listing them.
 
     Examples
@@ -41,7 +44,7 @@ def _real(value) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def scales(value, what: str = "sigma") -> np.ndarray:
+def scales(value: ArrayLike, what: str = "sigma") -> np.ndarray:
     """Return ``value`` as a float64 array of scales (grid units), each finite, >= 0 and at most 10000."""
     try:
         array = _real(value)
@@ -55,7 +58,7 @@ def scales(value, what: str = "sigma") -> np.ndarray:
     return array
 
 
-def finite(value, what: str) -> np.ndarray:
+def finite(value: ArrayLike, what: str) -> np.ndarray:
     """Return ``value`` as a float64 array of finite numbers."""
     try:
         array = _real(value)
@@ -66,7 +69,7 @@ def finite(value, what: str) -> np.ndarray:
     return array
 
 
-def integer(value, what: str, least: int = 1) -> int:
+def integer(value: Any, what: str, least: int = 1) -> int:
     """Return ``value`` as an int if it is an integer of at least ``least`` (True and False are none).
 
     Examples
@@ -88,14 +91,14 @@ def integer_text(text: str, option: str, least: int = 1) -> int:
     raise ValueError(f"{option} is {text!r}: expected an integer of at least {least}")
 
 
-def odd_size(size, what: str = "size") -> int:
+def odd_size(size: int, what: str = "size") -> int:
     """Return ``size`` as an int if it is an odd integer >= 3."""
     if isinstance(size, numbers.Integral) and not isinstance(size, bool) and size >= 3 and size % 2:
         return int(size)
     raise ValueError(f"{what} is {size!r}: expected an odd integer of at least 3")
 
 
-def square_filter(h, what: str = "filter") -> np.ndarray:
+def square_filter(h: ArrayLike, what: str = "filter") -> np.ndarray:
     """Return ``h`` as a float64 array if it is a finite odd-sized square filter that is not all zero.
 
     Examples

@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -259,7 +260,7 @@ def _scorecard(arguments) -> int:
     return 1 if problems() else 0
 
 
-def main(arguments=None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     The exit status is 0, 1 (the scorecard has an unexplained row), 2 (wrong input) or 130 (Ctrl-C).

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-def within(seconds: float, function, *arguments):
+def within(seconds: float, function: Callable[..., T], *arguments: Any) -> T:
     """Return ``function(*arguments)``, or raise ``TimeoutError`` if it takes longer than ``seconds``.
 
     The time limits of network libraries leave out the look-up of names and count each attempt anew;

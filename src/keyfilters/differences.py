@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import choice, finite
+from .choices import Border
 
 OPERATORS: dict[str, dict[int, float]] = {
     "identity": {0: 1.0},
@@ -18,7 +20,7 @@ OPERATORS: dict[str, dict[int, float]] = {
 EDGES = ("mirror", "zero", "shrink")
 
 
-def difference(values, operator: str, axis: int = -1, edge: str = "mirror") -> np.ndarray:
+def difference(values: ArrayLike, operator: str, axis: int = -1, edge: Border = "mirror") -> np.ndarray:
     r"""Apply a difference operator along one axis, in the direction of growing index.
 
     ========= ==========================================
@@ -74,7 +76,7 @@ def difference(values, operator: str, axis: int = -1, edge: str = "mirror") -> n
     return np.moveaxis(result, -1, axis)
 
 
-def laplacian(values, edge: str = "zero") -> np.ndarray:
+def laplacian(values: ArrayLike, edge: Border = "zero") -> np.ndarray:
     r"""Five-point Laplacian over the last two axes.
 
     .. math:: \nabla_5^2 f(x, y) = f(x+1, y) + f(x-1, y) + f(x, y+1) + f(x, y-1) - 4 f(x, y)

@@ -15,6 +15,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ def _missing(reasons: list[str]) -> ValueError:
     )
 
 
-def fashion_mnist(folder=None, download: bool = True) -> dict[str, np.ndarray]:
+def fashion_mnist(folder: str | PathLike | None = None, download: bool = True) -> dict[str, np.ndarray]:
     """Return Fashion-MNIST: 60,000 and 10,000 grey images of ten kinds of clothes with their labels.
 
     The first of these that there is:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def _stack(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def load_filters(path) -> dict[str, np.ndarray]:
+def load_filters(path: str | PathLike) -> dict[str, np.ndarray]:
     """Read one or many filters from a file.
 
     =========== =================================================================================

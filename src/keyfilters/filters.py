@@ -82,7 +82,7 @@ GROUPS = {name: tuple(row.number for row in KEYS if row.group == name) for name 
 """Keys that share one scale in the joint fits."""
 
 
-def key_row(key) -> Key:
+def key_row(key: int | Key) -> Key:
     """Return the catalogue row of a key.
 
     Parameters

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import erf
 
 from .checks import choice, scales
+from .choices import KernelKind
 
 KINDS = ("discrete", "sampled", "normalized-sampled", "integrated")
 
@@ -29,7 +31,7 @@ def _cosines(radius: int, period: int) -> tuple[np.ndarray, np.ndarray]:
     return np.cos(2 * np.pi * k / period) - 1, weight[:, None] * np.cos(2 * np.pi * turns / period)
 
 
-def half_discrete_gaussian(variance, radius: int) -> np.ndarray:
+def half_discrete_gaussian(variance: ArrayLike, radius: int) -> np.ndarray:
     r"""T(n; s) for n = 0..radius and an array of variances s, shape (..., radius + 1).
 
     No checks: the inner loop of the fits. See :func:`discrete_gaussian` for the formula.
@@ -63,7 +65,7 @@ def _integrated(sigma, n):
         return (erf((n + 0.5) / (np.sqrt(2) * sigma)) - erf((n - 0.5) / (np.sqrt(2) * sigma))) / 2
 
 
-def gaussian_kernel(sigma, radius: int = 3, kind: str = "discrete") -> np.ndarray:
+def gaussian_kernel(sigma: ArrayLike, radius: int = 3, kind: KernelKind = "discrete") -> np.ndarray:
     r"""Return a one-dimensional Gaussian-like smoothing kernel on the integers.
 
     ==================== ==========================================================================
@@ -119,7 +121,7 @@ def gaussian_kernel(sigma, radius: int = 3, kind: str = "discrete") -> np.ndarra
     return formula(sigma[..., None], np.arange(-radius, radius + 1))
 
 
-def discrete_gaussian(sigma, radius: int = 3) -> np.ndarray:
+def discrete_gaussian(sigma: ArrayLike, radius: int = 3) -> np.ndarray:
     r"""Return the discrete analogue of the Gaussian kernel, cropped to ``2 * radius + 1`` taps.
 
     .. math::
@@ -158,7 +160,7 @@ def discrete_gaussian(sigma, radius: int = 3) -> np.ndarray:
     return gaussian_kernel(sigma, radius)
 
 
-def scale_derivative(kernel) -> np.ndarray:
+def scale_derivative(kernel: np.ndarray) -> np.ndarray:
     r"""Derivative of the discrete Gaussian with respect to s: the semi-discrete diffusion equation.
 
     .. math:: \partial_s T(n; s) = \tfrac12 \left( T(n+1; s) - 2 T(n; s) + T(n-1; s) \right)

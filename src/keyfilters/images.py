@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .checks import integer
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PHOTOGRAPHS = {
     "astronaut": ("skimage", "data/astronaut.png"),
@@ -40,7 +46,7 @@ class UnreadableImage(ValueError):
     last line of it is what the exception said.
     """
 
-    def __init__(self, message):
+    def __init__(self, message: str):
         last = str(message).strip().splitlines()[-1]
         super().__init__(re.sub(r"^[\w.]*UnreadableImage: ", "", last))
 
@@ -53,7 +59,7 @@ class Unshown(ValueError):
     """A picture whose values do not say what they show."""
 
 
-def shown(image, mode: str = "RGB"):
+def shown(image: Any, mode: str = "RGB") -> Image.Image:
     """Return a PIL image as the bytes that show its picture, of mode ``"RGB"`` or ``"L"``.
 
     ===================== =======================================================================================
@@ -131,7 +137,7 @@ def _upright(image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def open_image(path, mode: str = "RGB"):
+def open_image(path: str | PathLike, mode: str = "RGB") -> Image.Image:
     """Return the picture that a file shows, as a PIL image of mode ``"RGB"`` or ``"L"``: upright, and as :func:`shown` says.
 
     Raises
@@ -170,7 +176,7 @@ def _package(name: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def photographs(names=None) -> dict[str, np.ndarray]:
+def photographs(names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Return photographs that scikit-image and scikit-learn bring along, by name.
 
     Parameters
@@ -202,7 +208,7 @@ def photographs(names=None) -> dict[str, np.ndarray]:
     return {name: np.array(open_image(_package(PHOTOGRAPHS[name][0]) / PHOTOGRAPHS[name][1])) for name in names}
 
 
-def crops(photographs, size: int, count: int, seed: int = 0) -> np.ndarray:
+def crops(photographs: dict[str, np.ndarray] | Sequence[np.ndarray], size: int, count: int, seed: int = 0) -> np.ndarray:
     """Return square pieces of photographs at random places, not rescaled.
 
     Piece ``i`` is of photograph ``i % k`` (of the ``k`` given, in their order): the group by which pieces

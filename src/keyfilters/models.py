@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import choice, finite, odd_size, scales
+from .choices import Edge
 from .differences import difference, laplacian
 from .filters import SHARPENING, key_row
 from .gaussian import discrete_gaussian
 
+if TYPE_CHECKING:
+    from .filters import Key
+
 MODEL_EDGES = ("crop", "exact")
 
 
-def factor(operator: str, kernel, edge: str = "crop") -> np.ndarray:
+def factor(operator: str, kernel: np.ndarray, edge: Edge = "crop") -> np.ndarray:
     """One-dimensional factor of a separable model from a kernel with one spare tap at each end.
 
     Parameters
@@ -39,7 +46,15 @@ def factor(operator: str, kernel, edge: str = "crop") -> np.ndarray:
     return difference(kernel, operator, edge="shrink")
 
 
-def ideal_filter(key, sigma_x, sigma_y=None, *, gamma=None, size: int = 7, edge: str = "crop") -> np.ndarray:
+def ideal_filter(
+    key: int | Key,
+    sigma_x: ArrayLike,
+    sigma_y: ArrayLike | None = None,
+    *,
+    gamma: ArrayLike | None = None,
+    size: int = 7,
+    edge: Edge = "crop",
+) -> np.ndarray:
     r"""Return the idealised filter of a key.
 
     With :math:`T(x, y) = T(x; \sigma_x^2)\, T(y; \sigma_y^2)` the product of discrete Gaussians:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import finite, square_filter
 
@@ -39,7 +40,7 @@ class Spread:
     l1_norm: float
 
 
-def spread(h, weight=None) -> Spread:
+def spread(h: ArrayLike, weight: ArrayLike | None = None) -> Spread:
     r"""Return mean, covariance and l1 norm of the absolute values of a filter.
 
     With :math:`a(u) = |h(u)|\,|w(u)|` (w = 1 without a weight) and :math:`u = (x, y)`:
@@ -89,7 +90,7 @@ def spread(h, weight=None) -> Spread:
     return Spread(mean, second - np.outer(mean, mean), float(total))
 
 
-def monomial_response(h, p: int, q: int, centre=(0.0, 0.0)) -> float:
+def monomial_response(h: ArrayLike, p: int, q: int, centre: tuple[float, float] = (0.0, 0.0)) -> float:
     r"""Return the response, at the origin, of convolving :math:`(x - c_x)^p (y - c_y)^q` with a filter.
 
     .. math:: R_{pq} = \sum_u h(u)\, (-u_x - c_x)^p\, (-u_y - c_y)^q

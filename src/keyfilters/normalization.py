@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
 from .checks import choice, finite, square_filter
+from .choices import DC
 from .filters import DERIVATIVE, KEYS, key_row, learned_filters
 from .moments import coordinates, monomial_response, spread
+
+if TYPE_CHECKING:
+    from .filters import Key
 
 DC_CHOICES = ("published", "exact", "none")
 
@@ -42,7 +49,7 @@ class DCCompensation:
     window: tuple[float, float] | None
 
 
-def dc_error(h, constants) -> np.ndarray:
+def dc_error(h: ArrayLike, constants: ArrayLike) -> np.ndarray:
     r"""Return the DC-compensation error :math:`\sqrt{\det V(|h - C|)}` for each constant C.
 
     Parameters
@@ -82,7 +89,7 @@ def dc_error(h, constants) -> np.ndarray:
     return np.nan_to_num(np.sqrt(np.maximum(det, 0.0)), nan=np.inf)
 
 
-def parabola_vertex(u, f) -> float:
+def parabola_vertex(u: Sequence[float], f: Sequence[float]) -> float:
     """Abscissa of the vertex of the parabola through three points.
 
     Examples
@@ -132,7 +139,7 @@ def _is_learned(h, number: int) -> bool:
     return h.shape == learned.shape and bool(np.abs(h - learned).max() < 1e-6)
 
 
-def dc_compensation(h, key, dc: str = "published") -> DCCompensation:
+def dc_compensation(h: ArrayLike, key: int | Key, dc: DC = "published") -> DCCompensation:
     r"""Return the constant C that makes a filter most compact: the minimum of :func:`dc_error`.
 
     The extraction of the filters leaves an additive constant undetermined; keys 7 and 8 get it back by
@@ -178,7 +185,7 @@ def dc_compensation(h, key, dc: str = "published") -> DCCompensation:
     return _exact(h)
 
 
-def normalize(h, key, dc: str = "published") -> np.ndarray:
+def normalize(h: ArrayLike, key: int | Key, dc: DC = "published") -> np.ndarray:
     r"""Normalise a filter for comparison with the idealised filter of a key.
 
     - keys 1-6: :math:`h / R_{10}` or :math:`h / R_{01}`, the response to x or y shifted by ``M(|h|)``,
@@ -214,7 +221,7 @@ def normalize(h, key, dc: str = "published") -> np.ndarray:
     return (square_filter(h) - constant) / response
 
 
-def constant_and_response(h, key, dc: str = "published") -> tuple[float, float]:
+def constant_and_response(h: ArrayLike, key: int | Key, dc: DC = "published") -> tuple[float, float]:
     """The two numbers of :func:`normalize`: the normalised filter is ``(h - constant) / response``.
 
     Parameters and errors as :func:`normalize`.
@@ -240,7 +247,7 @@ def constant_and_response(h, key, dc: str = "published") -> tuple[float, float]:
     return constant, response
 
 
-def normalize_many(filters, key, dc: str = "exact") -> np.ndarray:
+def normalize_many(filters: np.ndarray, key: int | Key, dc: DC = "exact") -> np.ndarray:
     """Normalise many filters for one key at once, such as the copies of a bootstrap.
 
     The constant of keys 7 and 8 is looked for among the values of each filter, where the exact one sits as a rule.
@@ -280,7 +287,7 @@ def normalize_many(filters, key, dc: str = "exact") -> np.ndarray:
     return h / h.sum((1, 2))[:, None, None]
 
 
-def normalized_filters(dc: str = "published") -> np.ndarray:
+def normalized_filters(dc: DC = "published") -> np.ndarray:
     """Return the eight learned filters, normalised, shape (8, 7, 7), read-only.
 
     Parameters
@@ -306,7 +313,7 @@ def normalized_filters(dc: str = "published") -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _normalized(dc: str) -> np.ndarray:
+def _normalized(dc: DC) -> np.ndarray:
     filters = np.stack([normalize(h, row, dc) for row, h in zip(KEYS, learned_filters(), strict=True)])
     filters.flags.writeable = False
     return filters

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
 
-def check_output(path, force: bool = False) -> Path:
+def check_output(path: str | PathLike, force: bool = False) -> Path:
     """Return ``path`` if a file can be written there, before any long work is done for it.
 
     Raises
@@ -41,7 +43,7 @@ def file_mask() -> int:
 
 
 @contextmanager
-def written(path, force: bool = False):
+def written(path: str | PathLike, force: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``path``; it is renamed to ``path`` when the block ends without an exception.
 
     The temporary file keeps the suffix, by which some writers choose the format. After an exception it

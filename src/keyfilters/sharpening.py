@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
 from .checks import scales, square_filter
 from .differences import difference
 from .gaussian import discrete_gaussian
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ MODELS: tuple[SharpeningModel, ...] = (
 is minus gamma; the fourth is the unsharp mask."""
 
 
-def compare_models(h, sigma):
+def compare_models(h: ArrayLike, sigma: float | None) -> pd.DataFrame:
     """Fit each model to a filter by the l2 norm and return how close it comes.
 
     The factors of the parts are linear and solved for. The scale is the best of those given, refined

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import finite, scales, square_filter
 from .moments import coordinates
 
 
-def transfer_function(h, omega_x, omega_y=0.0) -> np.ndarray:
+def transfer_function(h: ArrayLike, omega_x: ArrayLike, omega_y: ArrayLike = 0.0) -> np.ndarray:
     r"""Return the transfer function of a filter at given angular frequencies.
 
     .. math:: \hat h(\omega) = \sum_u h(u)\, e^{-i (\omega_x u_x + \omega_y u_y)}
@@ -44,7 +45,7 @@ def transfer_function(h, omega_x, omega_y=0.0) -> np.ndarray:
     return (h * np.exp(-1j * phase)).sum(axis=(-2, -1))
 
 
-def sharpening_gain(omega_x, omega_y, sigma, gamma) -> np.ndarray:
+def sharpening_gain(omega_x: ArrayLike, omega_y: ArrayLike, sigma: ArrayLike, gamma: ArrayLike) -> np.ndarray:
     r"""Return the transfer function of key 7's model on the infinite grid.
 
     .. math::

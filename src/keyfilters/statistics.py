@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import finite, integer
 
@@ -86,7 +88,7 @@ class Bootstrap(NamedTuple):
     groups: int
 
 
-def confidence_level(level) -> float:
+def confidence_level(level: float) -> float:
     """Return ``level`` as a float between 0 and 1."""
     value = float(finite(level, "level"))
     if not 0 < value < 1:
@@ -142,7 +144,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     return Interval(min(float(found.low), successes / n), max(float(found.high), successes / n))
 
 
-def mcnemar(a_correct, b_correct) -> McNemar:
+def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
     r"""Return McNemar's exact test of two classifiers on the same samples.
 
     Only samples on which the two differ count: under the null hypothesis ``only_a`` is binomial with
@@ -182,7 +184,7 @@ def mcnemar(a_correct, b_correct) -> McNemar:
     return McNemar(len(a), only_a, only_b, (only_a - only_b) / len(a), min(only_a, only_b), p)
 
 
-def paired_test(a, b, level: float = 0.95, seed: int = 0) -> PairedTest:
+def paired_test(a: ArrayLike, b: ArrayLike, level: float = 0.95, seed: int = 0) -> PairedTest:
     r"""Return the mean difference of paired values with its interval and p-values.
 
     With differences :math:`d_i = a_i - b_i`: the interval is :math:`\bar d \pm t_{n-1} s_d / \sqrt n`; ``p``
@@ -234,7 +236,7 @@ def paired_test(a, b, level: float = 0.95, seed: int = 0) -> PairedTest:
     return PairedTest(n, mean, low, high, float(flips.pvalue), p_t, exact, 2 / 2**n if exact else 2 / (draws + 1))
 
 
-def standard_errors(values) -> float:
+def standard_errors(values: ArrayLike) -> float:
     r"""Return how many standard errors the mean of the values lies above 0, :math:`\bar x \sqrt n / s`.
 
     What a claim about an effect has in hand; negative for a mean below 0, infinite where the values have no spread.
@@ -261,7 +263,7 @@ def standard_errors(values) -> float:
     return mean / error
 
 
-def t_interval(values, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Ends of Student's interval about the mean over the first axis; the mean itself for a single run.
 
     Examples
@@ -285,7 +287,12 @@ def _codes(groups, n: int) -> np.ndarray:
 
 
 def bootstrap_interval(
-    values, groups=None, statistic=np.mean, level: float = 0.95, draws: int = 2000, seed: int = 0
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    statistic: Callable = np.mean,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
 ) -> Bootstrap:
     """Return a statistic with its percentile bootstrap interval.
 
@@ -350,7 +357,7 @@ def bootstrap_interval(
     return Bootstrap(float(estimate), float(low), float(high), level, draws, len(sizes))
 
 
-def holm(p) -> np.ndarray:
+def holm(p: ArrayLike) -> np.ndarray:
     r"""p-values corrected for their number by Holm's step-down procedure.
 
     With the p-values in rising order, :math:`\tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})`:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import choice, integer, square_filter
 from .moments import coordinates
@@ -19,7 +20,7 @@ def _stack(h, what: str = "filter") -> np.ndarray:
     return h
 
 
-def rank_one_energy(h) -> np.ndarray:
+def rank_one_energy(h: ArrayLike) -> np.ndarray:
     r"""Return the share of a filter's energy that its best separable approximation holds.
 
     .. math:: E_1 = \frac{\lambda_1^2}{\sum_i \lambda_i^2}
@@ -46,7 +47,7 @@ def rank_one_energy(h) -> np.ndarray:
     return s[..., 0] / s.sum(axis=-1)
 
 
-def spread_correlation(h) -> np.ndarray:
+def spread_correlation(h: ArrayLike) -> np.ndarray:
     r"""Return the correlation coefficient of x and y under the weights :math:`|h|`.
 
     .. math:: \rho = \frac{V_{xy}}{\sqrt{V_{xx} V_{yy}}}, \qquad V = V(|h|)
@@ -73,7 +74,7 @@ def spread_correlation(h) -> np.ndarray:
         return (xy - mx * my) / np.sqrt((xx - mx * mx) * (yy - my * my))
 
 
-def odd_share(h, axis: int, centre: float = 0.0) -> np.ndarray:
+def odd_share(h: ArrayLike, axis: int, centre: float = 0.0) -> np.ndarray:
     r"""Return the share of a filter's energy that is odd under the reflection about a centre.
 
     .. math::
@@ -119,7 +120,7 @@ def odd_share(h, axis: int, centre: float = 0.0) -> np.ndarray:
     return (1 - product / (h * h).sum(axis=(-2, -1))) / 2
 
 
-def mirror_correlation(h, axis: int, without_peak: bool = False) -> np.ndarray:
+def mirror_correlation(h: ArrayLike, axis: int, without_peak: bool = False) -> np.ndarray:
     """Return the correlation coefficient of a filter's values with those of its mirror image.
 
     Parameters
@@ -159,7 +160,7 @@ def mirror_correlation(h, axis: int, without_peak: bool = False) -> np.ndarray:
     return (a * b).sum(axis=-1) / (a * a).sum(axis=-1)
 
 
-def permuted_filters(h, count: int, seed: int = 0, keep: str = "none") -> np.ndarray:
+def permuted_filters(h: ArrayLike, count: int, seed: int = 0, keep: str = "none") -> np.ndarray:
     """Return filters with the same values as a filter in random places: what chance alone gives.
 
     ============ =========================================================================

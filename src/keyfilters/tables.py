@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .checks import choice
+from .choices import JointName, MethodName
 from .fitting import JOINT_METHODS, METHODS
 from .published import Row, grids_of, published, rerun, scorecard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .moments import Spread
 
 DECIMALS = 12
 """To which differences of scales are given; what is smaller is rounding."""
@@ -32,7 +41,7 @@ def _published_method(method: str) -> tuple[str, ...]:
     return (method, "C" if method in ("C1", "C2") else "D")
 
 
-def scales_table(method):
+def scales_table(method: MethodName | JointName) -> pd.DataFrame:
     """Return the published scales of a method beside the reproduced ones.
 
     Parameters
@@ -102,7 +111,7 @@ def _fit_label(row: Row) -> str:
     return "l1" if row.method == "C" else "l2"
 
 
-def spread_table(spreads):
+def spread_table(spreads: Sequence[Spread]) -> pd.DataFrame:
     """Return spread measures as a table, one row per key.
 
     Parameters
@@ -136,7 +145,7 @@ def spread_table(spreads):
     )
 
 
-def beside_published(frame, *quantities):
+def beside_published(frame: pd.DataFrame, *quantities: str) -> pd.DataFrame:
     """Return computed numbers with the published ones below them, two rows per key.
 
     Parameters

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .style import COLOURS, MARKERS, styled
 
@@ -21,7 +22,7 @@ def _per_panel(value, titles):
 
 @styled
 def curves(
-    x, panels, *, xlabel: str, ylabel="", marks=None, spans=None, ylim=None, markers: bool = False, columns: int = 2,
+    x: ArrayLike | dict[str, ArrayLike], panels: dict[str, dict[str, ArrayLike]], *, xlabel: str, ylabel: str | dict[str, str]="", marks: dict[str, dict[str, tuple[float, float]]] | None=None, spans: dict[str, tuple[float, float]] | None=None, ylim: tuple[float, float] | dict[str, tuple[float, float]] | None=None, markers: bool = False, columns: int = 2,
     width: float = 3.3, height: float = 2.9, legend_columns: int = 2,
 ) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one panel of curves per entry.
@@ -96,7 +97,7 @@ def curves(
 
 @styled
 def interval_rows(
-    observed, intervals, *, rows, xlabel: str, references=None, xscale: str = "linear", observed_label: str = "learned filter",
+    observed: ArrayLike, intervals: dict[str, ArrayLike], *, rows: Sequence[str], xlabel: str, references: ArrayLike | None=None, xscale: str = "linear", observed_label: str = "learned filter",
     width: float = 5.6, row_height: float = 0.62,
 ) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one row per item: an observed value above the intervals of its null distributions.

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 from .heatmaps import draw_filter
 from .style import COLOURS, styled, symmetric_limit
 
+if TYPE_CHECKING:
+    from ..fitting.result import Fit
+
 LABELS = {"sigma": r"$\sigma$", "sigma_x": r"$\sigma_x$", "sigma_y": r"$\sigma_y$", "gamma": r"$\gamma$"}
 """How the parameters of a fit are written on an axis."""
 
 
 @styled
-def fit_figure(fit, width: float = 7.2) -> mpl.figure.Figure:
+def fit_figure(fit: Fit, width: float = 7.2) -> mpl.figure.Figure:
     """Return a fit as a figure: the normalised filter, the model, the rest; below them, for least squares, the profiles.
 
     Parameters

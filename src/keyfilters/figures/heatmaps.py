@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .style import DIVERGING, ink, styled, symmetric_limit
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
-def draw_filter(ax, h, limit=None, values: bool = False, fmt: str = "{:.2f}", fontsize: float = 9):
+
+def draw_filter(
+    ax: Axes, h: ArrayLike, limit: float | None = None, values: bool = False, fmt: str = "{:.2f}", fontsize: float = 9
+) -> AxesImage:
     """Draw one filter on an axis: y up, white at zero, limits (-limit, limit).
 
     Parameters
@@ -39,7 +49,7 @@ def draw_filter(ax, h, limit=None, values: bool = False, fmt: str = "{:.2f}", fo
 
 @styled
 def filter_panels(
-    filters, titles=None, columns: int = 4, values: bool = False, shared: bool = False, panel: float = 2.1, fontsize: float = 9
+    filters: ArrayLike, titles: Sequence[str] | None=None, columns: int = 4, values: bool = False, shared: bool = False, panel: float = 2.1, fontsize: float = 9
 ) -> mpl.figure.Figure:  # fmt: skip
     """Return a figure with one heat map per filter.
 
@@ -76,7 +86,7 @@ def filter_panels(
 
 
 @styled
-def filter_rows(rows, panel: float = 1.25) -> mpl.figure.Figure:
+def filter_rows(rows: dict[str, ArrayLike], panel: float = 1.25) -> mpl.figure.Figure:
     """Return a grid of heat maps: one labelled row of eight keys per entry (the layout of Figure 2).
 
     Parameters

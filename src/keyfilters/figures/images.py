@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .style import styled
 
 
 @styled
-def image_panels(images, *, limits=None, columns: int = 2, panel: float = 3.1, rows_marked=()) -> mpl.figure.Figure:
+def image_panels(
+    images: dict[str, ArrayLike],
+    *,
+    limits: tuple[float, float] | None = None,
+    columns: int = 2,
+    panel: float = 3.1,
+    rows_marked: Sequence[int] = (),
+) -> mpl.figure.Figure:
     """Return a figure with one grey image per entry, all with the same limits of black and white.
 
     Parameters

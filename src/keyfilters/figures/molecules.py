@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Circle
+from numpy.typing import ArrayLike
 
 from .style import COLOURS, MARKERS, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def _weight_text(weight: float) -> str:
@@ -15,7 +21,7 @@ def _weight_text(weight: float) -> str:
     return f"{weight:+g}".replace("-", "\u2212") if weight else "0"
 
 
-def draw_molecule(ax, weights, spacing: float = 1.0):
+def draw_molecule(ax: Axes, weights: ArrayLike, spacing: float = 1.0) -> None:
     """Draw one computational molecule on an axis: a circle per grid point, its weight inside, y up.
 
     Parameters
@@ -44,7 +50,7 @@ def draw_molecule(ax, weights, spacing: float = 1.0):
 
 
 @styled
-def molecule_panels(molecules, columns: int = 3, panel: float = 2.2) -> mpl.figure.Figure:
+def molecule_panels(molecules: dict[str, ArrayLike], columns: int = 3, panel: float = 2.2) -> mpl.figure.Figure:
     """Return a figure with one computational molecule per panel (the figure 4 of the paper).
 
     Parameters
@@ -68,7 +74,7 @@ def molecule_panels(molecules, columns: int = 3, panel: float = 2.2) -> mpl.figu
 
 @styled
 def kernel_stems(
-    panels, ylabel: str = "weight", columns: int = 2, width: float = 3.3, height: float = 2.7
+    panels: dict[str, dict[str, ArrayLike]], ylabel: str = "weight", columns: int = 2, width: float = 3.3, height: float = 2.7
 ) -> mpl.figure.Figure:
     """Return a figure of 1-D kernels as stems over the integers, several kernels side by side per panel.
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.pyplot as plt
+import numpy as np
 
 from .style import COLOURS
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def series_labels(panels, what: str = "line") -> list[str]:
+
+def series_labels(panels: dict[str, dict[str, Any]], what: str = "line") -> list[str]:
     """The labels of all panels, each once, in the order in which they come first.
 
     Parameters
@@ -35,7 +41,9 @@ def series_labels(panels, what: str = "line") -> list[str]:
     return labels
 
 
-def panel_grid(count: int, columns: int, panel, extra: float, share_y: bool = True):
+def panel_grid(
+    count: int, columns: int, panel: tuple[float, float], extra: float, share_y: bool = True
+) -> tuple[Figure, np.ndarray]:
     """Return a figure and its axes, shape (rows, columns), for ``count`` panels of ``panel`` inches and a legend above."""
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -43,7 +51,15 @@ def panel_grid(count: int, columns: int, panel, extra: float, share_y: bool = Tr
     return plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=share_y)
 
 
-def finish_panels(fig, axes, count: int, handles, xlabel: str, ylabel: str, ylim=None) -> None:
+def finish_panels(
+    fig: Figure,
+    axes: np.ndarray,
+    count: int,
+    handles: dict[str, Any],
+    xlabel: str,
+    ylabel: str,
+    ylim: tuple[float, float] | None = None,
+) -> None:
     """Blank what is left of the grid, label the whole, and put one legend above all panels."""
     for ax in axes.flat[count:]:
         ax.axis("off")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import ArrayLike
 
 DIVERGING = "RdBu_r"
 """Colour map of values with a sign: blue below 0, white at 0, red above."""
@@ -38,7 +42,11 @@ RC = {
 }
 
 
-def styled(function):
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(function: Callable[P, R]) -> Callable[P, R]:
     """Decorator: draw with the book's settings, leave the user's own untouched."""
     from functools import wraps
 
@@ -50,13 +58,13 @@ def styled(function):
     return wrapper
 
 
-def symmetric_limit(values) -> float:
+def symmetric_limit(values: ArrayLike) -> float:
     """Largest absolute value: limits (-m, m) put white at zero."""
     limit = float(np.abs(np.asarray(values)).max())
     return limit if limit > 0 else 1.0
 
 
-def ink(rgba) -> str:
+def ink(rgba: ArrayLike) -> str:
     """Black or white, whichever reads better on a colour (relative luminance of WCAG 2).
 
     Examples

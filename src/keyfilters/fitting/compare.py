@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
 from ..checks import choice, square_filter
+from ..choices import DC, Edge, MethodName
 from ..filters import KEYS, key_row
 from ..normalization import constant_and_response
 from .methods import METHODS, fit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMPARED = ("method", "key", "sigma_x", "sigma_y", "gamma", "explained", "relative_l1", "relative_l2", "cosine", "converged")
 """Columns of :func:`compare` beside ``note``."""
 
 
-def compare(filter, keys=None, methods=None, *, dc="published", edge="crop"):
+def compare(
+    filter: ArrayLike,
+    keys: Iterable[int] | None = None,
+    methods: Iterable[MethodName] | None = None,
+    *,
+    dc: DC = "published",
+    edge: Edge = "crop",
+) -> pd.DataFrame:
     """Fit every key to a filter by every method, the nearest key first.
 
     Parameters

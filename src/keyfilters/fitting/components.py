@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import choice, square_filter
+from ..choices import DC, Edge
 from ..filters import KEYS, SHARPENING, Key, key_row, learned_filters
 from ..models import MODEL_EDGES
 from ..normalization import DC_CHOICES, constant_and_response
 from .intervals import _axis_term
 from .noise import PRINTED, Noise, noise_level
 from .terms import Model, least_squares, project
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ def _terms(component: Component, row: Key) -> tuple[tuple[str, ...], int]:
     return tuple(dict.fromkeys((*own, *component.further))), scales
 
 
-def folds(key, size: int) -> list[np.ndarray]:
+def folds(key: int | Key, size: int) -> list[np.ndarray]:
     """Taps that are left out together: a tap and its mirror images in the axes in which the key is even.
 
     A mirror image that stays in would tell what was left out.
@@ -182,7 +189,15 @@ def _low_rank(h, rank: int, left_out, sweeps: int = 400) -> np.ndarray:
     return columns @ np.swapaxes(right, 1, 2)
 
 
-def fit_components(key, component="blob", *, filter=None, dc="published", edge="crop", normalized=False) -> ComponentFit:
+def fit_components(
+    key: int | Key,
+    component: str = "blob",
+    *,
+    filter: ArrayLike | None = None,
+    dc: DC = "published",
+    edge: Edge = "crop",
+    normalized: bool = False,
+) -> ComponentFit:
     r"""Fit a key's model with further components to a filter, by least squares with free coefficients.
 
     With the terms :math:`t_j` of a row of :data:`COMPONENTS`,
@@ -265,7 +280,15 @@ def fit_components(key, component="blob", *, filter=None, dc="published", edge="
     )
 
 
-def model_comparison(keys=None, components=None, *, filter=None, dc="published", edge="crop", normalized=False):
+def model_comparison(
+    keys: Iterable[int] | None = None,
+    components: Iterable[str] | None = None,
+    *,
+    filter: ArrayLike | None = None,
+    dc: DC = "published",
+    edge: Edge = "crop",
+    normalized: bool = False,
+) -> pd.DataFrame:
     """Compare all components for all keys by one yardstick: squared l2, with the best coefficients.
 
     Parameters

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import ndimage
 
 from ..checks import choice, integer
+from ..choices import Edge
 from ..filters import key_row
 from .landscape import two_scale_problem
 from .methods import METHODS, fit
 from .problem import largest_scale
+
+if TYPE_CHECKING:
+    from ..filters import Key
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ def _window(problem, power, value, level, low, high, samples) -> Exclusion:
     return Exclusion(level, *axes, norm.T, lower.T, (lower <= value).T)
 
 
-def exclusion(key, method, *, samples: int = 201, levels: int = 3, edge: str = "crop") -> list[Exclusion]:
+def exclusion(
+    key: int | Key, method: Literal["C1", "D1"], *, samples: int = 201, levels: int = 3, edge: Edge = "crop"
+) -> list[Exclusion]:
     r"""Exclude all cells of the domain in which the optimum of a two-scale fit cannot lie.
 
     The norm F of the residual of a model :math:`u(x; \sigma_x)\, v(y; \sigma_y)` cannot change faster than

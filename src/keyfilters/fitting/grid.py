@@ -81,7 +81,7 @@ def window(method: str, key: str, axis: str, optimum: float) -> Window:
     return known if known.holds(optimum) else Window.around(optimum, known, floor=-np.inf if axis == "gamma" else 0.0)
 
 
-def refined_minimum(grid, values) -> float:
+def refined_minimum(grid: np.ndarray, values: np.ndarray) -> float:
     """Parabola through the lowest sample and its neighbours, by index, as in the published scans.
 
     The vertex is found in units of the index and carried over with the spacing on its side, so on a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
@@ -10,6 +11,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import stdtrit
 
 from ..checks import choice, integer
+from ..choices import Way
 from ..filters import SHARPENING, key_row
 from ..normalization import normalize_many
 from ..statistics import Interval, confidence_level
@@ -17,6 +19,9 @@ from .l1 import minimize_l1
 from .problem import SharpeningProblem, largest_scale, make_problem
 from .terms import LOWEST_VARIANCE, Model, grid_minima, grid_values, least_squares, project
 from .variance import closed_form_of, many_variances, match_many
+
+if TYPE_CHECKING:
+    from .result import Fit
 
 STARTS = 2
 """Descents for each filter of a bootstrap: from the lowest minima of a start grid, and by the l1 norm from the fit's own
@@ -49,7 +54,7 @@ def _power(fit) -> int:
     return letter or (2 if fit.gamma is not None else 0)
 
 
-def refit(fit, targets) -> np.ndarray:
+def refit(fit: Fit, targets: np.ndarray) -> np.ndarray:
     """Parameters of other filters by the method of a fit, many at once.
 
     Parameters
@@ -138,7 +143,7 @@ def _estimate(fit) -> np.ndarray:
     return np.array([fit.sigma_x**2, fit.sigma_y**2])[: len(fit.parameters)]
 
 
-def deviations(fit, draws: int = 199, seed: int = 0) -> np.ndarray:
+def deviations(fit: Fit, draws: int = 199, seed: int = 0) -> np.ndarray:
     r"""Bootstrap sample of the errors of a fit's parameters.
 
     Copies of the fitted models with white noise of the level of ``fit.noise`` go the way the filters went: they are
@@ -204,7 +209,7 @@ def _named(fit, low, high) -> dict[str, Interval]:
     return ends
 
 
-def interval(fit, level: float = 0.95, *, how: str = "bootstrap", draws: int = 199, seed: int = 0) -> dict[str, Interval]:
+def interval(fit: Fit, level: float = 0.95, *, how: Way = "bootstrap", draws: int = 199, seed: int = 0) -> dict[str, Interval]:
     r"""Return intervals of the parameters of a fit.
 
     They say what the *noise* does to the parameters, were the model right. What is wrong with the model they do not
@@ -314,7 +319,7 @@ def _profiled(fit, name: str, values) -> np.ndarray:
     return project(model, targets, start, weights, held=(held,)).energy
 
 
-def profile(fit, parameter: str, samples: int = 81, level: float = 0.95) -> Profile:
+def profile(fit: Fit, parameter: str, samples: int = 81, level: float = 0.95) -> Profile:
     r"""Return the profile of a fit by least squares, and the interval that it gives.
 
     With S the least sum of squares at a value of the parameter, S* that of the fit and :math:`\tau` the noise with

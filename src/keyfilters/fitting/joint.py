@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..choices import DC, Edge, JointName, Search
 from ..filters import GROUPS, KEYS, SHARPENING
 from .methods import METHODS, by_norm, by_variance, check_options, fit_one, learned
 from .result import Certificate, Fit, finish
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOINT_METHODS = ("A-joint", "B-joint", "C-joint", "D-joint")
 """Names of the methods with scales shared by groups of keys, see :func:`fit_joint`."""
 
 
-def fit_joint(method, *, dc="published", edge="crop", search="exact") -> dict[int, Fit]:
+def fit_joint(method: JointName, *, dc: DC = "published", edge: Edge = "crop", search: Search = "exact") -> dict[int, Fit]:
     """Fit one scale for the keys {1, 2, 3, 4, 8} and one for {5, 6}; key 7 keeps its own fit.
 
     A and B take the geometric mean of the separate scales of the group; C minimises the pooled l1
@@ -68,7 +73,7 @@ TABLE_COLUMNS = ("method", "key", "sigma_x", "sigma_y", "gamma", "objective", "r
 """Columns of :func:`fit_table`."""
 
 
-def all_fits(*, dc="published", edge="crop", search="exact") -> list[Fit]:
+def all_fits(*, dc: DC = "published", edge: Edge = "crop", search: Search = "exact") -> list[Fit]:
     """The fits of the learned filters behind :func:`fit_table`: six methods, then four joint ones, eight keys each.
 
     Parameters and errors as :func:`fit_table`.
@@ -101,7 +106,7 @@ def all_fits(*, dc="published", edge="crop", search="exact") -> list[Fit]:
     return fits
 
 
-def fit_table(*, dc="published", edge="crop", search="exact"):
+def fit_table(*, dc: DC = "published", edge: Edge = "crop", search: Search = "exact") -> pd.DataFrame:
     """Return all fits of the learned filters: six methods and four joint ones, eight keys each.
 
     Parameters

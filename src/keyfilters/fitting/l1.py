@@ -8,8 +8,12 @@ conditions with those residuals held at zero then gives the point to rounding.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .problem import Problem
 
 ROUNDING = 1e-13
 """Residuals below this times the filter's l1 norm count as zero."""
@@ -53,7 +57,9 @@ class LocalMinimum:
     converged: bool = False
 
 
-def linear_step(r, jacobian, low, high) -> tuple[np.ndarray, float, tuple[int, ...]]:
+def linear_step(
+    r: np.ndarray, jacobian: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, float, tuple[int, ...]]:
     """Minimise sum ``|r + J d|`` over the box low <= d <= high in one or two dimensions, exactly.
 
     The minimum of a piecewise linear convex function lies at a vertex: an intersection of two lines
@@ -165,7 +171,7 @@ def _judge(problem, p, active, bound) -> LocalMinimum | None:
     )
 
 
-def minimize_l1(problem, start, max_steps: int = 60) -> LocalMinimum:
+def minimize_l1(problem: Problem, start: np.ndarray, max_steps: int = 60) -> LocalMinimum:
     """Descend from a start to a local minimum of sum ``|residual|``.
 
     Parameters

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .l1 import ROUNDING, LocalMinimum
 
+if TYPE_CHECKING:
+    from .problem import Problem
 
-def minimize_l2(problem, start, max_steps: int = 60) -> LocalMinimum:
+
+def minimize_l2(problem: Problem, start: np.ndarray, max_steps: int = 60) -> LocalMinimum:
     """Descend from a start to a local minimum of sum residual^2.
 
     Newton steps with the exact Hessian (Gauss-Newton where it is indefinite), projected on the bounds

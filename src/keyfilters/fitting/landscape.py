@@ -5,9 +5,13 @@ All functions look at the learned, normalised filter of a key with two scales (1
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import choice, scales
+from ..choices import Edge, Norm
 from ..filters import SHARPENING, key_row
 from ..normalization import normalized_filters
 from .maps import objective_map
@@ -15,10 +19,13 @@ from .methods import fit
 from .problem import SeparableProblem, make_problem
 from .search import LOCAL
 
+if TYPE_CHECKING:
+    from ..filters import Key
+
 POWER = {"l1": 1, "l2": 2}
 
 
-def two_scale_problem(key, edge: str = "crop") -> SeparableProblem:
+def two_scale_problem(key: int | Key, edge: Edge = "crop") -> SeparableProblem:
     """Return the residuals of a key as a function of its two variances.
 
     Raises
@@ -38,7 +45,7 @@ def two_scale_problem(key, edge: str = "crop") -> SeparableProblem:
     return make_problem((row,), (normalized_filters()[row.number - 1],), 2, edge)
 
 
-def local_minima(key, norm: str, starts) -> list[tuple[float, float, float]]:
+def local_minima(key: int | Key, norm: Norm, starts: ArrayLike) -> list[tuple[float, float, float]]:
     """Descend from every pair of start scales and return the distinct local minima.
 
     Parameters
@@ -66,7 +73,9 @@ def local_minima(key, norm: str, starts) -> list[tuple[float, float, float]]:
     return sorted(distinct.values())
 
 
-def along_line(key, start, end, t, norm: str = "l1") -> tuple[np.ndarray, np.ndarray]:
+def along_line(
+    key: int | Key, start: tuple[float, float], end: tuple[float, float], t: ArrayLike, norm: Norm = "l1"
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the objective along a straight line of scales, and where residuals change their sign.
 
     Parameters
@@ -111,7 +120,7 @@ def _valley(key, method, tolerance, reach, samples):
     return np.stack([x[j], y[i]], axis=1)
 
 
-def valley_extent(key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> np.ndarray:
+def valley_extent(key: int | Key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> np.ndarray:
     """Return the range of each scale over which the norm stays within a tolerance of its minimum.
 
     Parameters
@@ -140,7 +149,7 @@ def valley_extent(key, method: str, tolerance: float = 0.01, reach: float = 0.4,
     return np.stack([points.min(axis=0), points.max(axis=0)], axis=1)
 
 
-def valley_tilt(key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> float:
+def valley_tilt(key: int | Key, method: str, tolerance: float = 0.01, reach: float = 0.4, samples: int = 321) -> float:
     """Return the correlation coefficient of the two scales over the same region.
 
     Positive: both scales grow together along the valley. Negative: one grows while the other shrinks.
@@ -156,7 +165,7 @@ def valley_tilt(key, method: str, tolerance: float = 0.01, reach: float = 0.4, s
     return float(np.corrcoef(points.T)[0, 1])
 
 
-def least_curvature(key, low, high, samples: int) -> float:
+def least_curvature(key: int | Key, low: tuple[float, float], high: tuple[float, float], samples: int) -> float:
     """Return the smallest eigenvalue of the Hessian of the squared l2 norm over a box, sampled.
 
     The Hessian is taken in the variances. Where it is positive definite all over the box, the objective

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import choice, finite, scales
+from ..choices import DC, Edge, Norm
 from ..filters import SHARPENING, key_row
 from ..normalization import normalize, normalized_filters
 from .methods import check_options
 from .problem import SharpeningProblem, largest_scale, make_problem
+
+if TYPE_CHECKING:
+    from ..filters import Key
 
 
 def _axis(values, what: str, largest: float) -> np.ndarray:
@@ -20,7 +27,16 @@ def _axis(values, what: str, largest: float) -> np.ndarray:
     return values
 
 
-def objective_map(key, first, second, *, norm="l1", filter=None, dc="published", edge="crop") -> np.ndarray:
+def objective_map(
+    key: int | Key,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    norm: Norm = "l1",
+    filter: ArrayLike | None = None,
+    dc: DC = "published",
+    edge: Edge = "crop",
+) -> np.ndarray:
     """Return the norm of (model - normalised filter) on a grid of parameters.
 
     Parameters

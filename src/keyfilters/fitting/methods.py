@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import choice, square_filter
+from ..choices import DC, Edge, MethodName, Search
 from ..filters import SHARPENING, Key, key_row, learned_filters
 from ..models import MODEL_EDGES
 from ..normalization import DC_CHOICES, constant_and_response, normalized_filters
@@ -68,7 +71,7 @@ def _certificate(found: GlobalMinimum, size: int) -> Certificate:
     )  # fmt: skip
 
 
-def by_variance(row, method, given: Given, search) -> Fit:
+def by_variance(row: Key, method: Method, given: Given, search: Search) -> Fit:
     """Methods A and B for the separable keys."""
     target, edge = given.targets[given.keys.index(row.number)], given.edge
     size = len(target)
@@ -116,7 +119,7 @@ def _on_grid(problem, power, method_name, label, optimum) -> tuple[tuple, float]
     return (sigma, sigma, None), float((np.abs(residual) ** power).sum())
 
 
-def by_norm(name, power, scales, given: Given, search) -> list[Fit]:
+def by_norm(name: str, power: int, scales: int, given: Given, search: Search) -> list[Fit]:
     """Methods C and D: one fit per key from one problem (several keys share one scale)."""
     rows = tuple(key_row(key) for key in given.keys)
     problem = make_problem(rows, given.targets, scales, given.edge, given.weight)
@@ -130,7 +133,7 @@ def by_norm(name, power, scales, given: Given, search) -> list[Fit]:
     return [finish(row, name, sigmas, given, objective, converged, certificate) for row in rows]
 
 
-def fit_one(row: Key, method: Method, given: Given, search) -> Fit:
+def fit_one(row: Key, method: Method, given: Given, search: Search) -> Fit:
     """Fit one key to a normalised filter by one row of the table."""
     if row.kind == SHARPENING:
         # Key 7 has its own two parameters; A and B take the D fit, as published.
@@ -140,7 +143,7 @@ def fit_one(row: Key, method: Method, given: Given, search) -> Fit:
     return by_norm(method.name, method.power, method.scales, given, search)[0]
 
 
-def learned(keys, dc: str, edge: str) -> Given:
+def learned(keys: Sequence[Key], dc: DC, edge: Edge) -> Given:
     """The learned filters of keys, normalised, as what is given to a fit."""
     h = learned_filters()
     units = tuple(constant_and_response(h[key - 1], key, dc) for key in keys)
@@ -171,14 +174,24 @@ def _tap_sigma(sigma, size: int) -> np.ndarray:
     return array
 
 
-def check_options(dc, edge, search):
+def check_options(dc: DC, edge: Edge, search: Search) -> None:
     """Raise ValueError, naming the option, for a choice that is not there."""
     choice(dc, DC_CHOICES, "dc")
     choice(edge, MODEL_EDGES, "edge")
     choice(search, SEARCHES, "search")
 
 
-def fit(key, method, *, filter=None, dc="published", edge="crop", search="exact", normalized=False, sigma=None) -> Fit:
+def fit(
+    key: int | Key,
+    method: MethodName,
+    *,
+    filter: ArrayLike | None = None,
+    dc: DC = "published",
+    edge: Edge = "crop",
+    search: Search = "exact",
+    normalized: bool = False,
+    sigma: ArrayLike | None = None,
+) -> Fit:
     """Fit the idealised filter of a key to a filter.
 
     ====== ==============================================================================

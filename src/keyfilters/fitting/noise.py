@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import finite, square_filter
 from ..filters import key_row
+
+if TYPE_CHECKING:
+    from ..filters import Key
 
 PRINTED = 10.0**-6 / np.sqrt(12)
 """Standard deviation of what rounding to the six printed decimals of the learned filters leaves out."""
@@ -29,7 +34,7 @@ class Noise:
     degrees: float
 
 
-def noise_level(filter, key, *, floor: float = 0.0) -> Noise:
+def noise_level(filter: ArrayLike, key: int | Key, *, floor: float = 0.0) -> Noise:
     r"""Estimate the noise of a filter from its deviation from the mirror symmetry of a key.
 
     Along an axis in which a key does not differentiate its filter is even. With the mean

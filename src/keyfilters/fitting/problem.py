@@ -6,10 +6,13 @@ Gaussian are exact and do not vanish at s = 0, so that a boundary optimum shows 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..choices import Edge
 from ..differences import difference
 from ..filters import SHARPENING, Key
 from ..gaussian import _cosines, _period
@@ -25,7 +28,7 @@ def largest_scale(size: int) -> float:
 
 
 @lru_cache(maxsize=128)
-def _factor_matrix(operator: str, size: int, edge: str) -> tuple[np.ndarray, np.ndarray]:
+def _factor_matrix(operator: str, size: int, edge: Edge) -> tuple[np.ndarray, np.ndarray]:
     """Exponents e_k and the matrix that maps exp(s e_k) to u, u', u'' (derivatives in s).
 
     Everything after the exponential is linear: sum over frequencies, cropping, differencing. The
@@ -53,7 +56,7 @@ def _product(a, b) -> np.ndarray:
     return np.concatenate([a[i : i + rows] @ b for i in range(0, len(a), rows)])
 
 
-def factors(operator: str, s, size: int, edge: str) -> np.ndarray:
+def factors(operator: str, s: ArrayLike, size: int, edge: Edge) -> np.ndarray:
     """Return u, du/ds, d2u/ds2 of a one-dimensional factor, shape (3,) + s.shape + (size,)."""
     exponent, matrix = _factor_matrix(operator, size, edge)
     s = np.asarray(s, dtype=np.float64)
@@ -101,13 +104,15 @@ class SeparableProblem:
         Factor of the residual of each tap, the same for all keys.
     """
 
-    def __init__(self, rows, targets, scales: int, edge: str, weight=None):
+    def __init__(
+        self, rows: Sequence[Key], targets: Sequence[np.ndarray], scales: int, edge: Edge, weight: np.ndarray | None = None
+    ):
         self.rows, self.targets, self.scales, self.edge, self.weight = rows, targets, scales, edge, weight
         self.size = targets[0].shape[0]
         self.lower, self.upper = np.zeros(scales), np.full(scales, largest_scale(self.size) ** 2)
         self.total = sum(float(np.abs(t if weight is None else weight * t).sum()) for t in targets)
 
-    def evaluate(self, p) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def evaluate(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return residual (m,), Jacobian (m, d) and second derivatives (m, d, d) at variances p."""
         parts = []
         for row, target in zip(self.rows, self.targets, strict=True):
@@ -136,7 +141,7 @@ class SeparableProblem:
         top = largest_scale(self.size)
         return [np.linspace(0.0, top, 1 + round(top / GRID_STEP[self.scales]))] * self.scales
 
-    def norm_grid(self, axes, power: int) -> tuple[np.ndarray, np.ndarray]:
+    def norm_grid(self, axes: Sequence[np.ndarray], power: int) -> tuple[np.ndarray, np.ndarray]:
         """Norm of the residual on a grid of scales, and a bound on its slope per unit of sigma.
 
         The grid is indexed [sigma_x, sigma_y] (or [sigma]); pooled keys add up (l1) or add their
@@ -178,16 +183,16 @@ class SeparableProblem:
             norm, slope = norm + part**power, slope + bound**power
         return norm ** (1 / power), slope ** (1 / power)
 
-    def start(self, axes, index) -> np.ndarray:
+    def start(self, axes: Sequence[np.ndarray], index: Sequence[int]) -> np.ndarray:
         """Parameters at a grid index."""
         return np.array([axis[i] ** 2 for axis, i in zip(axes, index, strict=True)])
 
-    def box(self, p) -> np.ndarray:
+    def box(self, p: np.ndarray) -> np.ndarray:
         """Half-widths, in the parameters, of the first trust region around p: about two grid cells."""
         step = 2 * GRID_STEP[self.scales]
         return 2 * np.sqrt(np.maximum(p, 0.0)) * step + step**2
 
-    def sigmas(self, p) -> tuple[float, float, float | None]:
+    def sigmas(self, p: np.ndarray) -> tuple[float, float, float | None]:
         """sigma_x, sigma_y and gamma (None) of the parameters."""
         root = np.sqrt(np.maximum(p, 0.0))
         return float(root[0]), float(root[-1]), None
@@ -202,7 +207,7 @@ class SharpeningProblem:
 
     scales = 2
 
-    def __init__(self, target: np.ndarray, edge: str, weight=None):
+    def __init__(self, target: np.ndarray, edge: Edge, weight: np.ndarray | None = None):
         self.target, self.edge, self.size = target, edge, target.shape[0]
         self.lower, self.upper = np.array([0.0, -np.inf]), np.array([largest_scale(self.size) ** 2, np.inf])
         self.weight = np.ones(target.shape) if weight is None else weight
@@ -211,7 +216,7 @@ class SharpeningProblem:
         impulse[self.size // 2, self.size // 2] = 1.0
         self.rest = (self.weight * (impulse - target)).ravel()
 
-    def laplacians(self, s) -> np.ndarray:
+    def laplacians(self, s: ArrayLike) -> np.ndarray:
         """Weighted Laplacian of T and its first two derivatives in s, shape (3,) + s.shape + (n * n,)."""
         t, dt, ddt = factors("identity", s, self.size, self.edge)
         a, da, dda = factors("second", s, self.size, self.edge)
@@ -223,19 +228,19 @@ class SharpeningProblem:
         stack = np.stack([outer(a, t), outer(da, t) + outer(a, dt), outer(dda, t) + 2 * outer(da, dt) + outer(a, ddt)])
         return stack * self.weight.ravel()
 
-    def evaluate(self, p):
+    def evaluate(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Residual, Jacobian and second derivatives at (s, gamma)."""
         f, df, ddf = self.laplacians(p[0])
         jacobian = np.stack([-p[1] * df, -f], -1)
         zero = np.zeros_like(f)
         return self.rest - p[1] * f, jacobian, np.stack([-p[1] * ddf, -df, -df, zero], -1).reshape(-1, 2, 2)
 
-    def axes(self):
+    def axes(self) -> list[np.ndarray]:
         """The scales of the start grid."""
         top = largest_scale(self.size)
         return [np.linspace(0.0, top, 1 + round(top / GRID_STEP[2]))]
 
-    def best_gamma(self, s, power: int) -> np.ndarray:
+    def best_gamma(self, s: ArrayLike, power: int) -> np.ndarray:
         """The gamma that minimises the norm at each s."""
         f = self.laplacians(s)[0]
         if power == 2:
@@ -248,7 +253,7 @@ class SharpeningProblem:
         middle = (cumulative >= cumulative[..., -1:] / 2).argmax(-1)
         return np.take_along_axis(ratio, np.take_along_axis(order, middle[..., None], -1), -1)[..., 0]
 
-    def norm_grid(self, axes, power: int):
+    def norm_grid(self, axes: Sequence[np.ndarray], power: int) -> tuple[np.ndarray, np.ndarray]:
         """Norm at the best gamma for each sigma, and a bound on its slope per unit of sigma."""
         s = axes[0] ** 2
         f, df, _ = self.laplacians(s)
@@ -256,23 +261,29 @@ class SharpeningProblem:
         norm = (np.abs(self.rest - gamma[:, None] * f) ** power).sum(-1) ** (1 / power)
         return norm, np.abs(gamma) * 2 * axes[0] * (np.abs(df) ** power).sum(-1) ** (1 / power)
 
-    def start(self, axes, index):
+    def start(self, axes: Sequence[np.ndarray], index: Sequence[int]) -> np.ndarray:
         """Parameters at a grid index (with the l2 gamma; the refinement moves it)."""
         s = axes[0][index[0]] ** 2
         return np.array([s, float(self.best_gamma(np.array([s]), 2)[0])])
 
-    def box(self, p):
+    def box(self, p: np.ndarray) -> np.ndarray:
         """Half-widths of the first trust region."""
         step = 2 * GRID_STEP[2]
         return np.array([2 * np.sqrt(max(p[0], 0.0)) * step + step**2, 0.2])
 
-    def sigmas(self, p):
+    def sigmas(self, p: np.ndarray) -> tuple[float, float, float | None]:
         """sigma_x, sigma_y (equal) and gamma of the parameters."""
         sigma = float(np.sqrt(max(p[0], 0.0)))
         return sigma, sigma, float(p[1])
 
 
-def make_problem(rows: tuple[Key, ...], targets, scales: int, edge: str, weight=None):
+Problem = SeparableProblem | SharpeningProblem
+"""What a method minimises over."""
+
+
+def make_problem(
+    rows: tuple[Key, ...], targets: Sequence[np.ndarray], scales: int, edge: Edge, weight: np.ndarray | None = None
+) -> Problem:
     """Return the problem of one key or of a group of keys with a shared scale."""
     if rows[0].kind == SHARPENING:
         return SharpeningProblem(targets[0], edge, weight)

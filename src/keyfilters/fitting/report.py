@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..filters import key_row
 from .intervals import deviations, interval
 from .problem import largest_scale
+
+if TYPE_CHECKING:
+    from .result import Fit
 
 CORRELATED = 0.9
 """Correlation of two parameters beyond which a report warns."""
@@ -15,7 +20,7 @@ MISFIT = 2.0
 """How many times more than noise the rest may be before a report warns."""
 
 
-def correlation(fit, draws: int = 199, seed: int = 0) -> float | None:
+def correlation(fit: Fit, draws: int = 199, seed: int = 0) -> float | None:
     """Correlation of the two parameters of a fit over the bootstrap; None where there is one parameter or no spread.
 
     Examples
@@ -30,7 +35,7 @@ def correlation(fit, draws: int = 199, seed: int = 0) -> float | None:
     return float(np.corrcoef(errors.T)[0, 1])
 
 
-def warnings(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> list[str]:
+def warnings(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> list[str]:
     """What to beware of in a fit, a sentence each.
 
     Examples
@@ -66,7 +71,7 @@ def warnings(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> li
     return said
 
 
-def report(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> str:
+def report(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> str:
     """Values with intervals, how good the fit is, correlations and warnings, as text.
 
     Parameters
@@ -106,7 +111,7 @@ def report(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> str:
     return "\n".join(lines)
 
 
-def to_dict(fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> dict:
+def to_dict(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> dict:
     """All of a fit as numbers, words and lists that JSON can hold; what is infinite or missing is None.
 
     Examples

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..choices import Way
 from ..filters import key_row
 from ..models import ideal_filter
 from .noise import PRINTED, Noise, noise_level
@@ -217,7 +219,7 @@ class Fit:
         constant, response = self.given.units[self.given.keys.index(self.key)]
         return constant + response * model
 
-    def interval(self, level: float = 0.95, *, how: str = "bootstrap", draws: int = 199, seed: int = 0) -> dict:
+    def interval(self, level: float = 0.95, *, how: Way = "bootstrap", draws: int = 199, seed: int = 0) -> dict:
         """Intervals of the parameters under the noise of the filter; see :func:`keyfilters.fitting.intervals.interval`.
 
         Examples
@@ -279,7 +281,15 @@ class Fit:
         return fit_figure(self)
 
 
-def finish(key, method, sigmas, given: Given, objective, converged, certificate) -> Fit:
+def finish(
+    key: str,
+    method: str,
+    sigmas: Sequence[float | None],
+    given: Given,
+    objective: float,
+    converged: bool,
+    certificate: Certificate,
+) -> Fit:
     """Build the Fit of a key from (sigma_x, sigma_y, gamma), measuring it against what was given."""
     row = key_row(key)
     target = given.targets[given.keys.index(row.number)]

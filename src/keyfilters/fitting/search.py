@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from .l1 import LocalMinimum, minimize_l1
 from .l2 import minimize_l2
+
+if TYPE_CHECKING:
+    from .problem import Problem
 
 LOCAL = {1: minimize_l1, 2: minimize_l2}
 
@@ -51,7 +55,7 @@ def _local_minima(values) -> np.ndarray:
     return lowest
 
 
-def minimize_globally(problem, power: int) -> GlobalMinimum:
+def minimize_globally(problem: Problem, power: int) -> GlobalMinimum:
     """Return the global minimum of the l1 norm (power 1) or the squared l2 norm (power 2).
 
     1. The norm is computed on a grid of scales together with a bound on its slope.

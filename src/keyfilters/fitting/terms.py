@@ -7,6 +7,7 @@ of the variances alone, whose gradient and Hessian are exact.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -101,7 +102,7 @@ class Model:
             second[:, :, 1, 0] = second[:, :, 0, 1]
         return tuple(a.reshape(*a.shape[:-2], n * n) for a in (value, first, second))
 
-    def evaluate(self, p):
+    def evaluate(self, p: np.ndarray) -> tuple[tuple, tuple]:
         """The fixed part and the free terms at variances p, shape (b, d), each with two derivatives.
 
         Returns ``(value, first, second)`` of the fixed part, shapes (b, N), (b, d, N), (b, d, d, N), and of the
@@ -132,7 +133,7 @@ def grid_values(model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return grid, value, free
 
 
-def grid_energies(model: Model, targets, weights) -> tuple[np.ndarray, np.ndarray]:
+def grid_energies(model: Model, targets: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Energy that is left at each point of the start grid: the variances (g, d), and the energies (g, b)."""
     grid, value, free = grid_values(model)
     value, targets = value * weights, targets * weights
@@ -187,7 +188,16 @@ def _coefficients(base, free, weights):
     return found, base + (found[:, None] @ free)[:, 0], inverse
 
 
-def project(model: Model, targets, start, weights=None, *, held=(), lowest: float = 0.0, steps: int = 80) -> Projection:
+def project(
+    model: Model,
+    targets: np.ndarray,
+    start: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    held: Sequence[int] = (),
+    lowest: float = 0.0,
+    steps: int = 80,
+) -> Projection:
     """Descend from a start to a least weighted sum of squares, for b filters at once.
 
     Newton's method on the variances, with the coefficients at their best; Gauss-Newton where the Hessian is not
@@ -293,7 +303,9 @@ def _newton_step(gradient, hessian, gauss, still):
     return -np.linalg.solve(block, np.where(keep, gradient, 0.0)[..., None])[..., 0]
 
 
-def least_squares(model: Model, targets, weights=None, *, lowest: float = 0.0, starts: int = 6) -> Projection:
+def least_squares(
+    model: Model, targets: np.ndarray, weights: np.ndarray | None = None, *, lowest: float = 0.0, starts: int = 6
+) -> Projection:
     """The best of descents from the lowest points of the start grid, for each of b filters.
 
     A point is a start if it lies below all its neighbours on the grid; at most ``starts`` of them are taken.
@@ -322,7 +334,7 @@ def _where(mask, a, b):
     return np.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
 
-def grid_minima(values, count: int) -> list[np.ndarray]:
+def grid_minima(values: np.ndarray, count: int) -> list[np.ndarray]:
     """Flat indices of the lowest grid minima of each filter, the lowest first; repeated where there are fewer."""
     *shape, b = values.shape
     lower = np.ones(values.shape, bool)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from ..choices import Edge
 from ..filters import DERIVATIVE, Key
 from ..models import ideal_filter
 from ..moments import coordinates, spread
 from .problem import factors, largest_scale
 
 
-def weighted_variances(h, row: Key, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+def weighted_variances(h: ArrayLike, row: Key, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
     """Variances (x, y) of ``|h|`` weighted by the key's template at the reference scale.
 
     Key 7 has no template in the published procedure; plain smoothing stands in for it.
@@ -23,7 +25,7 @@ def weighted_variances(h, row: Key, edge: str, reference_scale: float = 1.0) -> 
     return np.diag(spread(h, template).covariance).copy()
 
 
-def closed_form(h, row: Key, edge: str) -> np.ndarray:
+def closed_form(h: ArrayLike, row: Key, edge: Edge) -> np.ndarray:
     r"""Method A: scales from the variances of continuous Gaussian derivatives.
 
     A Gaussian of scale sigma weighted by one of scale 1 has variance sigma^2 / (1 + sigma^2); the
@@ -35,7 +37,7 @@ def closed_form(h, row: Key, edge: str) -> np.ndarray:
     return closed_form_of(weighted_variances(h, row, edge), row)
 
 
-def closed_form_of(v, row: Key) -> np.ndarray:
+def closed_form_of(v: np.ndarray, row: Key) -> np.ndarray:
     """Method A from the weighted variances (x, y), shape (..., 2)."""
     divisor = np.ones(2)
     if row.derivative_axis is not None:
@@ -43,7 +45,7 @@ def closed_form_of(v, row: Key) -> np.ndarray:
     return np.sqrt(2 * v / divisor)
 
 
-def factor_variance(operator: str, sigma, size: int, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+def factor_variance(operator: str, sigma: ArrayLike, size: int, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
     """Weighted variance, along its axis, of a model's one-dimensional factor at each scale.
 
     Models and templates are separable, so the other axis cancels out of the weighted variance.
@@ -58,13 +60,13 @@ def factor_variance(operator: str, sigma, size: int, edge: str, reference_scale:
 
 
 @lru_cache(maxsize=64)
-def _tabled(operator: str, size: int, edge: str, reference_scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _tabled(operator: str, size: int, edge: Edge, reference_scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Scales, a hundredth of a grid unit apart, and the variances there: the same for every filter."""
     grid = np.linspace(0.0, largest_scale(size), 1 + round(largest_scale(size) / 0.01))
     return grid, factor_variance(operator, grid, size, edge, reference_scale)
 
 
-def match(operator: str, variance: float, size: int, edge: str, reference_scale: float = 1.0) -> tuple[float, float, bool]:
+def match(operator: str, variance: float, size: int, edge: Edge, reference_scale: float = 1.0) -> tuple[float, float, bool]:
     """Method B along one axis: the smallest sigma at which the model's weighted variance equals ``variance``.
 
     Returns sigma, the remaining difference of the variances, and whether a root was found; where the
@@ -92,7 +94,7 @@ def match(operator: str, variance: float, size: int, edge: str, reference_scale:
     return sigma, float(mismatch(sigma)), True
 
 
-def many_variances(filters, row: Key, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+def many_variances(filters: np.ndarray, row: Key, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
     """:func:`weighted_variances` of many filters, shape (b, n, n), at once: shape (b, 2)."""
     key = row.number if row.kind == DERIVATIVE else 8
     size = filters.shape[-1]
@@ -102,7 +104,7 @@ def many_variances(filters, row: Key, edge: str, reference_scale: float = 1.0) -
     return np.stack([second - first**2 for first, second in moments], -1)
 
 
-def match_many(operator: str, variances, size: int, edge: str, reference_scale: float = 1.0) -> np.ndarray:
+def match_many(operator: str, variances: np.ndarray, size: int, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
     """:func:`match` for many variances at once; returns the scales sigma, shape (b,)."""
     grid, tabled = _tabled(operator, size, edge, reference_scale)
     difference = tabled - np.asarray(variances)[:, None]

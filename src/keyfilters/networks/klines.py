@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg.lapack import dsyevr
 from tqdm import tqdm
 
@@ -44,7 +45,7 @@ class Lines:
         return np.bincount(self.labels[self.labels >= 0], minlength=len(self.lines))
 
 
-def checked_vectors(vectors, affine: bool) -> np.ndarray:
+def checked_vectors(vectors: ArrayLike, affine: bool) -> np.ndarray:
     """Return vectors scaled to a largest absolute value of 1, without their means where ``affine``."""
     try:
         v = np.array(vectors, dtype=np.float64, copy=True)
@@ -66,7 +67,7 @@ def checked_vectors(vectors, affine: bool) -> np.ndarray:
     return v
 
 
-def check_count(k, available: int, what: str = "vectors", name: str = "k") -> int:
+def check_count(k: int, available: int, what: str = "vectors", name: str = "k") -> int:
     """Return ``k`` if it is an integer from 1 to the number of things there are.
 
     Examples
@@ -174,7 +175,9 @@ def _descend(v: np.ndarray, energy: np.ndarray, lines: np.ndarray, iterations: i
     return lines, labels, np.maximum(inertia, 0.0)
 
 
-def k_lines(vectors, k: int, *, seed: int = 0, restarts: int = 8, iterations: int = 100, affine: bool = False) -> Lines:
+def k_lines(
+    vectors: ArrayLike, k: int, *, seed: int = 0, restarts: int = 8, iterations: int = 100, affine: bool = False
+) -> Lines:
     r"""Find the k lines through the origin that explain a set of vectors best.
 
     .. math::

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..checks import choice, integer
 from .inspection.files import filters_of_file
@@ -134,7 +137,7 @@ def verdict(excess: Interval, margin: float = MARGIN) -> str:
     return "for" if excess.low >= margin else "against" if excess.high < 0 else "undecided"
 
 
-def directions(layers) -> list[Stack]:
+def directions(layers: Any) -> list[Stack]:
     """The live filters of each layer that can be matched, without their means and with norm 1, in the place of the layer.
 
     So each filter counts the same, in the covariance of the Gaussian null too. A layer that has none is left out.
@@ -165,7 +168,7 @@ def directions(layers) -> list[Stack]:
     return chosen
 
 
-def over_layers(matches: Matches, values, draws: int = 1000, seed: int = 0) -> Interval:
+def over_layers(matches: Matches, values: ArrayLike, draws: int = 1000, seed: int = 0) -> Interval:
     """Mean over filters of a number that each filter has, with its interval over layers and filters.
 
     Parameters
@@ -191,7 +194,7 @@ def over_layers(matches: Matches, values, draws: int = 1000, seed: int = 0) -> I
     return explained_interval(Matches(layers, matches.keys), draws=draws, seed=seed, pool="filters")
 
 
-def smooth_noise(layer: Stack, rng) -> np.ndarray:
+def smooth_noise(layer: Stack, rng: np.random.Generator) -> np.ndarray:
     """Normal filters with the second moments of a layer's mean-free ones, shape (C, n, n), not scaled to norm 1.
 
     By the symmetric root of these moments: it does not depend on the signs of eigenvectors, which differ between processors.
@@ -210,7 +213,9 @@ def smooth_noise(layer: Stack, rng) -> np.ndarray:
     return (rng.standard_normal(vectors.shape) @ root).reshape(layer.filters.shape)
 
 
-def smooth_null(stacks, filters="B", draws: int = 50, seed: int = 0, pool: str = "energy") -> NullDistribution:
+def smooth_null(
+    stacks: Sequence, filters: ArrayLike | str = "B", draws: int = 50, seed: int = 0, pool: str = "energy"
+) -> NullDistribution:
     """What the keys explain of :func:`smooth_noise` in the place of each layer.
 
     Parameters
@@ -270,7 +275,9 @@ class Surveyed:
         return verdict(self.excess[self.largest])
 
 
-def survey(layers, filters="B", draws: int = 50, bootstrap: int = 1000, seed: int = 0, lines: bool = True) -> Surveyed:
+def survey(
+    layers: Any, filters: ArrayLike | str = "B", draws: int = 50, bootstrap: int = 1000, seed: int = 0, lines: bool = True
+) -> Surveyed:
     r"""Set the explained variance of the keys beside what knows nothing of them, and judge by one rule.
 
     Each live filter counts the same (:func:`directions`). The excess over a null is, filter by filter, the explained

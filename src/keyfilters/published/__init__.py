@@ -6,7 +6,17 @@
 
 from .reproduce import Row, Workbook, earlier_key7_scale, grids_of, reproduce, rerun
 from .verdicts import (
-    COLUMNS, DEVIATES, EQUAL, VERDICTS, WITHIN, counts, known_deviations, problems, published, scorecard, verdict,
+    COLUMNS,
+    DEVIATES,
+    EQUAL,
+    VERDICTS,
+    WITHIN,
+    counts,
+    known_deviations,
+    problems,
+    published,
+    scorecard,
+    verdict,
 )  # fmt: skip
 
 __all__ = [

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..fitting import fit, fit_joint
 from ..models import ideal_filter
 from ..normalization import normalized_filters
 from .verdicts import published
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXCESS_COLUMNS = ("method", "key", "objective", "excess", "moved", "residual")
 
@@ -23,7 +28,7 @@ def _parameters() -> dict[tuple[str, str], dict[str, float]]:
     return found
 
 
-def objective_excess():
+def objective_excess() -> pd.DataFrame:
     r"""Return how much larger the published parameters leave the objective than the optimum does.
 
     With F the objective (the l1 norm for C, the l2 norm for D, root of the pooled squares for a group),

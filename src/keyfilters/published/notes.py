@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..filters import KEYS, learned_filters
@@ -12,13 +14,16 @@ from .procedure import drawn_minimum, published_map
 from .reproduce import Row, earlier_key7_scale, rerun
 from .verdicts import published, scorecard
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 RETURNED = 1e-12
 """A published number counts as returned by its search if it differs by less (grid units)."""
 
 LABELS = ["quantity", "key", "component", "method"]
 
 
-def rerun_table():
+def rerun_table() -> pd.DataFrame:
     """Return every published scale with a grid beside the outcome of its search, run again.
 
     Returns
@@ -41,7 +46,7 @@ def rerun_table():
     return table.assign(gap=gap, returned=gap < RETURNED)
 
 
-def dc_table():
+def dc_table() -> pd.DataFrame:
     """Return the constant C of keys 7 and 8 by the published parabola and at the kink.
 
     Returns
@@ -73,7 +78,7 @@ def dc_table():
     return pd.DataFrame(rows, columns=["key", "parabola", "kink", "steps", "excess", "sigma", "gamma"])
 
 
-def decimals_table():
+def decimals_table() -> pd.DataFrame:
     """Return the published table with three decimals beside the published scales in full.
 
     Returns
@@ -105,7 +110,7 @@ def decimals_table():
     )
 
 
-def axes_table():
+def axes_table() -> pd.DataFrame:
     """Return where the published fine maps have their lowest point and where their pictures show it.
 
     Returns
@@ -133,7 +138,7 @@ def axes_table():
     return pd.DataFrame(rows, columns=columns)
 
 
-def earlier_table():
+def earlier_table() -> pd.DataFrame:
     """Return the stored scales of key 7 for A, B and joint beside those of its earlier model.
 
     Returns
@@ -161,7 +166,7 @@ def earlier_table():
     return table.drop_duplicates(["method", "axis"], ignore_index=True)
 
 
-def monomials_table():
+def monomials_table() -> pd.DataFrame:
     """Return first-order responses with the monomial as published and centred on the filter.
 
     Returns

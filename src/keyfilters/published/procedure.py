@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ive
 
 from ..checks import scales
@@ -17,7 +18,7 @@ MISSING = 1e-8
 """Mass that the published kernels may lack."""
 
 
-def truncated_gaussian(sigma, radius: int = 3, missing: float = MISSING) -> np.ndarray:
+def truncated_gaussian(sigma: ArrayLike, radius: int = 3, missing: float = MISSING) -> np.ndarray:
     r"""Return the discrete Gaussian, cut where its sum first reaches 1 - ``missing``, in a fixed window.
 
     .. math:: T(n; s)\,[|n| \le N], \qquad N = \min \{ m : \sum_{|n| \le m} T(n; s) \ge 1 - \epsilon \}
@@ -58,7 +59,7 @@ def truncated_gaussian(sigma, radius: int = 3, missing: float = MISSING) -> np.n
     return np.concatenate([half[..., :0:-1], half], axis=-1)
 
 
-def truncated_filter(key, sigma_x, sigma_y, *, missing: float = MISSING, size: int = 7) -> np.ndarray:
+def truncated_filter(key: int, sigma_x: float, sigma_y: float, *, missing: float = MISSING, size: int = 7) -> np.ndarray:
     """Return the idealised filter of a separable key from truncated kernels, border as published.
 
     Parameters and shape as in :func:`keyfilters.ideal_filter`; ``missing`` as in
@@ -100,7 +101,7 @@ class DrawnMinimum:
     drawn: tuple[float, float]
 
 
-def drawn_minimum(first, second, values) -> DrawnMinimum:
+def drawn_minimum(first: np.ndarray, second: np.ndarray, values: np.ndarray) -> DrawnMinimum:
     """Return where the published pictures of a map show its minimum.
 
     An image shows its first index down and its second one across, from the top. A map indexed

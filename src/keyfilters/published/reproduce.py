@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Workbook:
     def _fits(self) -> dict:
         return {}
 
-    def fit(self, key: int, method: str):
+    def fit(self, key: int, method: str) -> Any:
         """A single or joint fit of the learned filters."""
         if method.endswith("-joint"):
             if method not in self._fits:
@@ -104,7 +105,7 @@ EARLIER_REFERENCE = {("A", "x"): 2**-0.5, ("A", "y"): 2**-0.5, ("B", "x"): 2**-0
 """Reference scales of the earlier model of key 7, plain smoothing, by method and axis."""
 
 
-def earlier_key7_scale(method: str, axis: str, target=None) -> float:
+def earlier_key7_scale(method: str, axis: str, target: np.ndarray | None = None) -> float:
     """Scale of key 7 by its earlier model, plain smoothing T, which later gave way to two parameters.
 
     Method A is the closed form; B is the published scan about the root, whose window for sigma_y is

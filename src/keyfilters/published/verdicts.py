@@ -8,8 +8,12 @@ from collections import Counter
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
 from .reproduce import Row, Workbook, grids_of, reproduce
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EQUAL = "equal"
 """Verdict: the number is reproduced to its printed digits."""
@@ -39,7 +43,7 @@ def _read(path: Traversable) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def published():
+def published() -> pd.DataFrame:
     """Return the published numbers.
 
     Returns
@@ -61,7 +65,7 @@ def published():
     return table.assign(value=table.value.astype("float64"))
 
 
-def known_deviations():
+def known_deviations() -> pd.DataFrame:
     """Return the known deviations: which rows an explanation covers.
 
     Returns
@@ -169,7 +173,7 @@ def _rows() -> tuple[dict, ...]:
     return tuple(rows)
 
 
-def scorecard():
+def scorecard() -> pd.DataFrame:
     """Return every published number beside the reproduced one.
 
     Returns

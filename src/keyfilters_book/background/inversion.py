@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from keyfilters.checks import choice, finite
+
 from .probing import run_to
 from .regularisers import RECIPES, Recipe, stride_shift
 from .visualisation import descend, start

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from keyfilters.checks import integer
+
 from .lenet_codes import output_codes
 
 AMPLITUDE, SLOPE = 1.7159, 2 / 3

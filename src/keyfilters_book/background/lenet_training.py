@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from keyfilters.checks import choice, integer
 from keyfilters.networks.data.datasets import FASHION_MEAN, FASHION_STD, fashion_mnist_tensors
+
 from .lenet import LeNet5
 
 RUBBISH = 84.0

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from keyfilters.checks import choice
-from ..experiments.variants import give_filters
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.surgery.replacing import fold
 from keyfilters.networks.training.batches import ArrayImages, seed_start
 from keyfilters.networks.training.loop import fit
 from keyfilters.networks.training.recipes import TrainConfig
 from keyfilters.networks.zoo.small import SmallConvNeXt
+
+from ..experiments.variants import give_filters
 from .single_layer import accuracies
 
 REST = ("trained", "frozen", "head")

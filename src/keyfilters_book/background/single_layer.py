@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from keyfilters.checks import finite, integer
+
 from .random_networks import activation, logits
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8

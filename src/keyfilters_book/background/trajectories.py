@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from keyfilters.checks import choice, finite, integer
+
 from .random_networks import ACTIVATIONS, activation
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from keyfilters.checks import choice, finite, integer
+
 from .probing import channels_of, over_places, responses, run_through
 from .regularisers import LIMIT, RECIPES, TYPICAL, Recipe, jitter, penalty, project, stride_shift
 

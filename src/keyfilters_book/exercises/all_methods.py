@@ -6,6 +6,7 @@ import numpy as np
 
 from keyfilters.fitting import METHODS, fit
 from keyfilters.normalization import normalized_filters
+
 from .verdict import Hint, array, call, exercise, near
 
 __all__ = ["check_11_1", "check_11_2", "check_11_3"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters import architecture
+
 from .verdict import Hint, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_12_1", "check_12_2", "check_12_3"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from keyfilters.differences import difference
 from keyfilters.gaussian import KINDS, discrete_gaussian, gaussian_kernel
+
 from .verdict import Hint, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_2_1", "check_2_2", "check_2_3"]

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from keyfilters.statistics import holm
+
 from .verdict import Hint, call, choice, exercise, mapping, near, number
 
 __all__ = ["check_17_1", "check_17_2", "check_17_3"]
@@ -77,9 +78,10 @@ def _change() -> float:
     """Relative change of the output for random images between two norms of the same bank."""
     import torch
 
+    from keyfilters.networks.zoo.small import SmallConvNeXt
+
     from ..experiments.design import EIGHT
     from ..experiments.variants import give_filters
-    from keyfilters.networks.zoo.small import SmallConvNeXt
 
     design, outputs = EIGHT, []
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from keyfilters.fitting import fit
+
 from .verdict import Hint, exercise, near, number, rounded
 
 __all__ = ["check_31_1", "check_31_2", "check_31_3"]

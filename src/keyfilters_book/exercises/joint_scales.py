@@ -8,6 +8,7 @@ from keyfilters.filters import GROUPS
 from keyfilters.fitting import fit
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
+
 from .verdict import Hint, array, exercise, mapping, near, number, rounded
 
 __all__ = ["check_10_1", "check_10_2", "check_10_3"]

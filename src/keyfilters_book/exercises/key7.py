@@ -8,6 +8,7 @@ from keyfilters.filters import learned_filters
 from keyfilters.fitting.methods import fit
 from keyfilters.normalization import dc_compensation, normalized_filters
 from keyfilters.spectrum import sharpest_gain
+
 from .verdict import Hint, call, exercise, mapping, near, number
 
 __all__ = ["check_9_1", "check_9_2", "check_9_3"]

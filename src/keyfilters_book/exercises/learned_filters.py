@@ -6,6 +6,7 @@ import numpy as np
 
 from keyfilters.filters import learned_filters
 from keyfilters.moments import monomial_response
+
 from .verdict import Hint, array, call, exercise, near, number
 
 __all__ = ["check_1_1", "check_1_2", "check_1_3"]

@@ -13,9 +13,10 @@ __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 def check_18_1(answer):
     """Numbers of the depthwise layers before and after folding."""
     from keyfilters.networks import find_depthwise, fold
+    from keyfilters.networks.zoo.small import SmallConvNeXt
+
     from ..experiments.design import SCALING
     from ..experiments.variants import give_filters
-    from keyfilters.networks.zoo.small import SmallConvNeXt
 
     answer = mapping(answer, ["trained", "folded"])
     found = {name: number(answer[name], name) for name in ("trained", "folded")}

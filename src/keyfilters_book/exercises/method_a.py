@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.fitting.variance import factor_variance
+
 from .verdict import Hint, array, call, exercise, near, number, rounded
 
 __all__ = ["check_5_1", "check_5_2", "check_5_3"]

@@ -10,6 +10,7 @@ from keyfilters.fitting.variance import closed_form, factor_variance, match, wei
 from keyfilters.gaussian import discrete_gaussian
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
+
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_6_1", "check_6_2", "check_6_3"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from keyfilters.fitting.landscape import two_scale_problem
 from keyfilters.fitting.methods import fit
+
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_7_1", "check_7_2", "check_7_3"]

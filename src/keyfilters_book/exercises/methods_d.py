@@ -9,6 +9,7 @@ from keyfilters.fitting.landscape import two_scale_problem
 from keyfilters.fitting.methods import fit
 from keyfilters.gaussian import discrete_gaussian, scale_derivative
 from keyfilters.normalization import normalized_filters
+
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_8_1", "check_8_2", "check_8_3"]

@@ -8,6 +8,7 @@ from keyfilters.filters import KEYS, learned_filters
 from keyfilters.models import ideal_filter
 from keyfilters.moments import monomial_response, spread
 from keyfilters.normalization import dc_compensation, dc_error, normalize, normalized_filters
+
 from .verdict import Hint, array, exercise, near, rounded
 
 __all__ = ["check_4_1", "check_4_2", "check_4_3"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..benchmarks import SCALES
 from keyfilters.fitting.problem import factors
+
+from ..benchmarks import SCALES
 from .verdict import Hint, array, call, exercise, mapping, near, number
 
 __all__ = ["check_14_1", "check_14_2", "check_14_3"]

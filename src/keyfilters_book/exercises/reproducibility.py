@@ -8,6 +8,7 @@ from scipy.special import ive
 from keyfilters.fitting.grid import published_windows
 from keyfilters.normalization import parabola_vertex
 from keyfilters.published import published
+
 from ..published_experiments import upward_bessel_kernel
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from keyfilters.published import scorecard, verdict
 from keyfilters.published.verdicts import matching_digits, significant_digits
+
 from .verdict import Hint, array, call, exercise, near, number
 
 __all__ = ["check_15_1", "check_15_2", "check_15_3"]

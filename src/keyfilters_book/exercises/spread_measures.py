@@ -9,6 +9,7 @@ from keyfilters.filters import learned_filters
 from keyfilters.models import ideal_filter
 from keyfilters.moments import coordinates, spread
 from keyfilters.structure import odd_share, rank_one_energy
+
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 
 __all__ = ["check_3_1", "check_3_2", "check_3_3"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from keyfilters.fitting import fit_components
 from keyfilters.normalization import normalized_filters
+
 from .verdict import Hint, array, call, exercise, near, number, rounded
 
 __all__ = ["check_30_1", "check_30_2", "check_30_3"]

@@ -9,9 +9,9 @@ from scipy.optimize import brentq
 
 from keyfilters.differences import difference
 from keyfilters.filters import learned_filters
+from keyfilters.fitting.parameters import key_parameters
 from keyfilters.gaussian import gaussian_kernel
 from keyfilters.models import ideal_filter
-from keyfilters.fitting.parameters import key_parameters
 
 ORDER = 3
 """Highest order of the Gaussian derivatives of :func:`derivative_basis`."""

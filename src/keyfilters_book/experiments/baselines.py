@@ -22,10 +22,10 @@ def ridge(x, y, penalty: float) -> np.ndarray:
 
 def logistic(x, y, penalty: float) -> np.ndarray:
     """Weights of multinomial logistic regression with a quadratic penalty."""
-    from sklearn.linear_model import LogisticRegression
-
     # Some solvers stop at the bound of iterations: the classifier they have then is judged as it is.
     import warnings
+
+    from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

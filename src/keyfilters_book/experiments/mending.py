@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from keyfilters.networks.evaluation.recalibration import match_statistics, recalibrate
+
 from .replacement_images import batches
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from keyfilters.networks.zoo.loading import LoadedModel, load_model
+
 from .mending import Mender
 from .replacement import Judge, sweep
 from .replacement_images import images_for

@@ -15,12 +15,13 @@ from torch import nn
 
 from keyfilters.checks import choice
 from keyfilters.fitting import METHODS
-from keyfilters.statistics import bootstrap_interval, mcnemar, wilson
-from keyfilters.networks.surgery.depthwise import find_depthwise
-from keyfilters.networks.evaluation.judging import divergence
 from keyfilters.networks.evaluation.finetuning import distill, outputs_of
 from keyfilters.networks.evaluation.forward import evaluating
+from keyfilters.networks.evaluation.judging import divergence
+from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.surgery.replacing import fold, replace
+from keyfilters.statistics import bootstrap_interval, mcnemar, wilson
+
 from .mending import Mender
 from .replacement_images import BATCH, JUDGED_AT_ONCE, Images, batches
 

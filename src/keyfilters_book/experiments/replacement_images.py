@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from keyfilters.networks.data.datasets import preprocess
 from keyfilters.images import crops, imagenet_samples, photographs
+from keyfilters.networks.data.datasets import preprocess
 from keyfilters.networks.zoo.loading import LoadedModel
 
 BATCH = 8

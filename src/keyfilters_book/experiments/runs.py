@@ -9,11 +9,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from keyfilters.networks.surgery.matching import match
-from keyfilters.networks.zoo.small import SmallConvNeXt
-from keyfilters.networks.training.loop import TrainConfig, fit
-from keyfilters.networks.training.batches import seed_start
 from keyfilters.checks import choice
+from keyfilters.networks.surgery.matching import match
+from keyfilters.networks.training.batches import seed_start
+from keyfilters.networks.training.loop import TrainConfig, fit
+from keyfilters.networks.zoo.small import SmallConvNeXt
+
 from .design import FASHION, SPLITS, Design, Setting
 from .silhouettes import silhouettes
 from .variants import LEARNED, SCALES, depthwise_filters, give_filters, variant

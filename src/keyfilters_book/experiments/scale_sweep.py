@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.models import ideal_filter
 from keyfilters.fitting.parameters import key_parameters
+from keyfilters.models import ideal_filter
+
 from .design import Design, Setting
 
 SWEEP = Setting("sweep", "1,500 images, 4 epochs", 1500, 4)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keyfilters.statistics import holm, paired_test
+
 from .design import Design
 from .store import PROVENANCE
 from .variants import variant

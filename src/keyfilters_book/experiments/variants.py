@@ -14,6 +14,7 @@ from keyfilters.fitting import METHODS
 from keyfilters.networks.layers.filter_bank import FilterBankConv2d
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
+
 from .banks import covariance_filters, derivative_basis, matched_random, scaled_keys, two_components, unit
 from .basis_weights import BasisConv2d
 

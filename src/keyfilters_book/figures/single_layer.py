@@ -5,9 +5,9 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 
-from keyfilters.statistics import t_interval
 from keyfilters.figures.panels import finish_panels, panel_grid, series_labels
 from keyfilters.figures.style import COLOURS, MARKERS, styled
+from keyfilters.statistics import t_interval
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 

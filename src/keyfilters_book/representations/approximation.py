@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keyfilters.checks import finite
+
 from .frames import Frame
 from .sizes import square_image
 

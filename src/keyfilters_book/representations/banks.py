@@ -10,6 +10,7 @@ import numpy as np
 from keyfilters.checks import choice, finite, integer
 from keyfilters.filters import KEYS, SHARPENING, learned_filters
 from keyfilters.models import ideal_filter
+
 from .thresholding import KINDS, threshold
 
 RECTIFIERS = ("linear", *KINDS, "halves")

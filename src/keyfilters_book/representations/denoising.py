@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.checks import choice, finite
+
 from . import _extra
 from .frames import Frame
 from .sizes import square_image

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keyfilters.checks import integer
+
 from .sizes import power_of_two
 
 

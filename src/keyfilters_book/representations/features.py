@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keyfilters.checks import choice, finite
+
 from . import banks, multiscale, scattering
 
 SIZE, PADDED = 28, 32

@@ -28,6 +28,7 @@ import numpy as np
 from scipy import fft
 
 from keyfilters.checks import choice, finite
+
 from . import _extra
 from .contourlets import contourlets, contourlets_back
 from .sizes import power_of_two, square_image

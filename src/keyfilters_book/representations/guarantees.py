@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keyfilters.checks import choice, finite
+
 from .dictionaries import Dictionary
 from .layered import KINDS
 

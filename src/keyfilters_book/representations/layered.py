@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keyfilters.checks import choice, finite
+
 from . import _extra
 from .dictionaries import Dictionary
 from .thresholding import threshold

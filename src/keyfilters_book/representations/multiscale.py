@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from keyfilters.checks import finite
+
 from . import _extra
 
 WAVELET, LEVELS = "db2", 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.checks import finite
+
 from . import _extra
 from .thresholding import KINDS, threshold
 

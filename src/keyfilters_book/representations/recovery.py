@@ -8,6 +8,7 @@ import numpy as np
 
 from keyfilters.checks import choice, finite
 from keyfilters.statistics import wilson
+
 from .dictionaries import Dictionary
 from .guarantees import basis_pursuit_guarantee, thresholding_guarantee
 from .layered import KINDS, layered_basis_pursuit, layered_thresholding

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.checks import finite, odd_size
+
 from . import _extra
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keyfilters.checks import choice, integer
+
 from .patches import Patches
 from .sparse_coding import independent_components
 

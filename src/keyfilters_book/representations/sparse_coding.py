@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keyfilters.checks import integer
+
 from . import _extra
 from .patches import Patches, whiten
 

@@ -1,5 +1,7 @@
 """The commands of ``keyfilters`` that need the extra ``networks``, one module each."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 WORDS = ("pretrained", "none")
@@ -11,13 +13,13 @@ WEIGHTS_HELP = (
 )
 
 
-def check_weights(weights) -> None:
+def check_weights(weights: str | None) -> None:
     """Refuse a file of weights that is not there, before the imports that take seconds."""
     if weights is not None and weights not in WORDS and not Path(weights).exists():
         raise ValueError(f"{weights} is not there: expected a file of weights, pretrained or none")
 
 
-def weights_given(weights) -> dict:
+def weights_given(weights: str | None) -> dict:
     """What ``--weights`` says, as arguments of :func:`keyfilters.networks.load_model`."""
     words = {None: {"pretrained": True}, "pretrained": {"pretrained": True}, "none": {}}
     return words[weights] if weights is None or weights in WORDS else {"weights": weights}

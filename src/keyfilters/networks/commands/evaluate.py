@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Top-1 and top-5 accuracy of a network, alone or beside another or beside itself with replaced filters."
 EXAMPLES = """examples:
@@ -20,7 +24,7 @@ CLASSES = {"fashion-mnist": 10, "imagenet-samples": 1000}
 """Number of classes of the data that have a name."""
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Give a parser the options of ``keyfilters evaluate``."""
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
@@ -176,7 +180,7 @@ def _networks(options, numbers, loaded, notes):
     return (loaded.model, options.model), (other.model, f"{name} ({other.source})")
 
 
-def run(options) -> int:
+def run(options: Namespace) -> int:
     """Load, replace or load another, evaluate, compare, write; prints a table."""
     numbers = _checked(options)
     for weights in (options.weights, options.against_weights):
@@ -186,9 +190,9 @@ def run(options) -> int:
 
     from ...checks import choice
     from ..data.class_numbers import classes_of_file
-    from ..surgery.depthwise import key_filters
-    from ..evaluation.judging import compare, evaluate
     from ..evaluation.forward import AMP, check_device
+    from ..evaluation.judging import compare, evaluate
+    from ..surgery.depthwise import key_filters
     from ..surgery.replacing import MODES
     from ..zoo.loading import load_model
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Extract master keys from the depthwise filters of a network and compare them with the eight."
 EXAMPLES = """examples:
@@ -15,7 +22,7 @@ EXAMPLES = """examples:
 SUFFIXES = (".npy", ".csv")
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Give a parser the options of ``keyfilters extract``."""
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("--weights", metavar="FILE", help=WEIGHTS_HELP)
@@ -40,7 +47,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
-def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
+def write_keys(keys: np.ndarray, path: str | PathLike, comment: str = "", force: bool = False) -> None:
     """Write keys (k, n, n) to a .npy or .csv file that ``keyfilters fit --filters`` and ``spread`` read.
 
     In a .csv file the keys are blocks of rows with an empty line between them, after the comment.
@@ -66,7 +73,7 @@ def write_keys(keys, path, comment: str = "", force: bool = False) -> None:
             temporary.write_text(head + "\n\n".join(blocks) + "\n", encoding="utf-8")
 
 
-def run(options) -> int:
+def run(options: Namespace) -> int:
     """Load, extract, reduce, compare, write; prints the keys beside the eight."""
     from ...checks import choice, integer_text
     from ...output import check_output
@@ -86,10 +93,10 @@ def run(options) -> int:
     check_weights(options.weights)
     from ..extraction.clusterings import ALGORITHMS
     from ..extraction.comparison import NULLS
-    from ..surgery.depthwise import key_filters
-    from ..surgery.printing import table, terminal_width
     from ..extraction.extracting import NORMALIZATIONS, extract
     from ..extraction.reduction import ExplainedVariance, greedy_reduction
+    from ..surgery.depthwise import key_filters
+    from ..surgery.printing import table, terminal_width
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.

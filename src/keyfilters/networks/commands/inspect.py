@@ -6,9 +6,13 @@ import dataclasses
 import datetime
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
 from ..zoo import SUFFIXES
+from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = (
     "Describe the depthwise filters of a network, or of any file of weights, layer by layer: keys, explained variance, nulls, offsets. "
@@ -23,7 +27,7 @@ EXAMPLES = """examples:
   keyfilters inspect mobilenetv3_small_050 -o layers.csv --force"""
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Give a parser the options of ``keyfilters inspect``."""
     parser.add_argument(
         "model", metavar="FILE or MODEL", nargs="+",
@@ -112,7 +116,7 @@ def _compare(found, options, targets) -> int:
     return 0
 
 
-def run(options) -> int:
+def run(options: Namespace) -> int:
     """Load, inspect, write; prints a table."""
     from ...checks import integer_text
 
@@ -125,9 +129,9 @@ def run(options) -> int:
             )
     check_weights(options.weights)
     targets = _targets(options)
-    from ..surgery.depthwise import key_filters
     from ..inspection.files import inspect_file, sha256_of
     from ..inspection.inspecting import check_nulls, inspect_model
+    from ..surgery.depthwise import key_filters
     from ..surgery.printing import terminal_width
     from ..zoo.loading import load_model
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
 from ..surgery.ideas import IDEAS
+from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
 EXAMPLES = (
@@ -19,7 +23,7 @@ examples:
 )
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Give a parser the options of ``keyfilters replace``."""
     parser.add_argument("model", metavar="MODEL", help="efficientnet_lite0, small_convnext or a name of timm")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="written here, a name that ends in .safetensors")
@@ -38,7 +42,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
-def run(options) -> int:
+def run(options: Namespace) -> int:
     """Replace, fold, write; prints the report, one row a layer."""
     from ...checks import choice, integer_text
     from ...output import check_output
@@ -49,10 +53,10 @@ def run(options) -> int:
     check_output(options.output, options.force)
     check_weights(options.weights)
     choice(options.mode, IDEAS, "mode")
-    from ..zoo.checkpoints import write_weights
     from ..surgery.depthwise import key_filters
     from ..surgery.printing import table, terminal_width
     from ..surgery.replacing import fold, replace
+    from ..zoo.checkpoints import write_weights
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.

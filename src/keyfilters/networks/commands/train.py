@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from typing import TYPE_CHECKING
 
-from . import REPLACING_HELP, check_weights
 from ..training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe
+from . import REPLACING_HELP, check_weights
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Train a network, with its own filters or replaced ones; every epoch is kept and can be gone on from."
 EXAMPLES = """examples:
@@ -18,7 +22,7 @@ EXAMPLES = """examples:
   torchrun --nproc_per_node=8 -m keyfilters.cli train --recipe published-scratch --data IMAGENET -o run"""
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Give a parser the options of ``keyfilters train``."""
     recipes = "; ".join(f"{name}: {text}" for name, text in DESCRIPTIONS.items())
     parser.add_argument("--recipe", metavar="NAME", help=f"one of {', '.join(RECIPES)}. {recipes}")
@@ -46,7 +50,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="a few steps of every phase, nothing stays")
 
 
-def config_of(options) -> TrainConfig:
+def config_of(options: Namespace) -> TrainConfig:
     """The settings that the options name.
 
     Raises
@@ -78,7 +82,7 @@ def config_of(options) -> TrainConfig:
     return TrainConfig().updated(stored | settings)
 
 
-def run(options) -> int:
+def run(options: Namespace) -> int:
     """Train; the first process prints one line an epoch, or with ``--json`` the history."""
     first = int(os.environ.get("RANK", "0")) == 0
     try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,7 @@ class ClassMap:
     note: str = field(repr=False)
 
 
-def numbers_in(folders) -> list[int] | None:
+def numbers_in(folders: Iterable[str]) -> list[int] | None:
     """The numbers that the names of folders are, or that tell them apart (class_7, class_12); None where there are none.
 
     Examples
@@ -43,7 +45,7 @@ def numbers_in(folders) -> list[int] | None:
     return [int(part[2]) for part in parts]
 
 
-def in_order(folders) -> list[str]:
+def in_order(folders: Iterable[str]) -> list[str]:
     """Names of folders in the order of the classes: that of their numbers, else that of their letters.
 
     Examples
@@ -61,7 +63,7 @@ def _twice(values):
     return next((value for value, times in Counter(values).items() if times > 1), None)
 
 
-def classes_of_file(path) -> dict[str, int]:
+def classes_of_file(path: str | PathLike) -> dict[str, int]:
     """Names and numbers of a file of classes: a name a line, the first is class 0; or JSON, a list or names with numbers.
 
     Raises
@@ -96,7 +98,7 @@ def classes_of_file(path) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def class_map(folders, classes: int, file=None) -> ClassMap:
+def class_map(folders: Iterable[str], classes: int, file: str | PathLike | None = None) -> ClassMap:
     """Return the network's class of each folder of an image folder, and a note that says by what rule.
 
     - a file of classes: as it says
@@ -178,7 +180,7 @@ def _made(numbers, folders, rule: str) -> ClassMap:
     return ClassMap(np.array(numbers, dtype=np.int64), f"classes: {rule} ({examples})")
 
 
-def class_numbers(folders, classes: int, file=None) -> np.ndarray:
+def class_numbers(folders: Iterable[str], classes: int, file: str | PathLike | None = None) -> np.ndarray:
     """Return the network's class of each folder of an image folder, shape (folders,): the numbers of :func:`class_map`.
 
     Raises

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +22,11 @@ from ...checks import choice
 from ...fetch import fashion_mnist
 from ...images import UnreadableImage, crops, imagenet_samples, open_image, photographs, sample_files, shown
 from .class_numbers import class_map, in_order
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+    from ..zoo.loading import LoadedModel
 
 __all__ = [
     "UnreadableImage", "batches", "crops", "dataset", "evaluation_transform", "fashion_mnist", "fashion_mnist_tensors",
@@ -67,7 +75,7 @@ class _Transform:
         return self.steps(shown(image, self.mode))
 
 
-def evaluation_transform(loaded=None):
+def evaluation_transform(loaded: LoadedModel | None = None) -> Callable:
     """Return what turns a PIL image into the input of a network: timm's resize, crop and normalisation.
 
     timm's ``create_transform`` makes it from the network's settings: input size, interpolation, and what part of the
@@ -92,7 +100,7 @@ def evaluation_transform(loaded=None):
     return _Transform(**(IMAGENET if loaded is None else _settings(loaded)))
 
 
-def preprocess(images, loaded, resize: bool | None = None) -> torch.Tensor:
+def preprocess(images: Any, loaded: LoadedModel, resize: bool | None = None) -> torch.Tensor:
     """Return images as the input of a network.
 
     Parameters
@@ -137,7 +145,9 @@ def preprocess(images, loaded, resize: bool | None = None) -> torch.Tensor:
     return torch.stack([transform(Image.fromarray(array)) for array in arrays])
 
 
-def fashion_mnist_tensors(split: str = "train", folder=None, download: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+def fashion_mnist_tensors(
+    split: str = "train", folder: str | PathLike | None = None, download: bool = True
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return Fashion-MNIST normalised: images (n, 1, 28, 28) of float32, labels (n,) of int64.
 
     ``split`` is ``"train"`` (60,000) or ``"test"``, also called ``"val"`` (10,000).
@@ -156,7 +166,7 @@ def fashion_mnist_tensors(split: str = "train", folder=None, download: bool = Tr
 class ArrayDataset(torch.utils.data.Dataset):
     """Images of an array with their labels, each handed through ``transform`` as a PIL image; ``files`` names them."""
 
-    def __init__(self, images, labels, transform, files=None):
+    def __init__(self, images: Any, labels: Any, transform: Callable | None, files: Sequence[str] | None = None):
         self.images, self.labels, self.transform, self.files = images, labels, transform, files
 
     def __len__(self) -> int:
@@ -178,7 +188,7 @@ def _split_folder(folder: Path, split: str, needed: bool) -> Path:
     return there[0] if there else folder
 
 
-def has_splits(spec) -> bool:
+def has_splits(spec: str) -> bool:
     """Whether the data of :func:`dataset` have a training and a validation part (True for a folder that is not there).
 
     Examples
@@ -207,7 +217,7 @@ class ClassFolders(ImageFolder):
         How many files were skipped, and which classes of a network the folders stand for.
     """
 
-    def __init__(self, place: Path, transform):
+    def __init__(self, place: Path, transform: Callable | None):
         self.place, self.skipped = place, Counter()
         super().__init__(str(place), transform, loader=open_image, is_valid_file=self._is_image, allow_empty=True)
         beside = sum(1 for entry in place.iterdir() if entry.is_file() and not entry.name.startswith("."))
@@ -230,14 +240,14 @@ class ClassFolders(ImageFolder):
         self.skipped["hidden" if hidden else below.suffix.lower() or "without an ending"] += 1
         return False
 
-    def find_classes(self, directory):
+    def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:
         """The folders and their labels, as torchvision asks for them."""
         folders = in_order(
             entry.name for entry in Path(directory).iterdir() if entry.is_dir() and not entry.name.startswith(".")
         )
         return folders, {name: label for label, name in enumerate(folders)}
 
-    def take_classes(self, classes: int, file=None) -> None:
+    def take_classes(self, classes: int, file: str | PathLike | None = None) -> None:
         """Make the labels those of a network of so many classes, as :func:`.class_numbers.class_map` says."""
         found = class_map(self.classes, classes, file)
         self.target_transform = found.numbers.tolist().__getitem__
@@ -271,7 +281,7 @@ def _image_folder(folder: Path, split: str, transform, needed: bool) -> ClassFol
     return data
 
 
-def dataset(spec, split: str = "train", transform=None, download: bool = True):
+def dataset(spec: str, split: str = "train", transform: Callable | None = None, download: bool = True) -> Any:
     """Return a data set of (image tensor, label) by its name or folder.
 
     ==================== ==============================================================================
@@ -353,7 +363,7 @@ class _Whole(torch.utils.data.Dataset):
         return torch.tensor(index)
 
 
-def batches(data, batch_size: int = 64, shuffle: bool = False, seed: int = 0, workers: int = 0):
+def batches(data: Any, batch_size: int = 64, shuffle: bool = False, seed: int = 0, workers: int = 0) -> DataLoader:
     """Return what yields (images, labels), again and again; the order depends on ``seed`` alone.
 
     Parameters

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ...checks import integer
-from .judging import divergence
-from .forward import batches_of, check_model, device_of, evaluating, logits_of
 from ..layers.weights import ComputedWeight
+from .forward import batches_of, check_model, device_of, evaluating, logits_of
+from .judging import divergence
 from .recalibration import match_statistics, recalibrate
+
+if TYPE_CHECKING:
+    from ..layers.weights import Device
 
 __all__ = ["TRAINABLE", "Distillation", "distill", "match_statistics", "outputs_of", "recalibrate", "trainable_parameters"]
 
@@ -57,7 +62,7 @@ def trainable_parameters(model: nn.Module, trainable: str = "pointwise+norm") ->
     return list(chosen.values())
 
 
-def outputs_of(model: nn.Module, batches, device=None) -> list[torch.Tensor]:
+def outputs_of(model: nn.Module, batches: Iterable, device: Device = None) -> list[torch.Tensor]:
     """The logits of a network in evaluation mode, one tensor for each batch of images."""
     device = device_of(check_model(model, "reference"), device)
     model.to(device)
@@ -75,8 +80,8 @@ class Distillation:
 
 
 def distill(
-    model, reference, data, steps: int = 100, lr: float = 1e-4, seed: int = 0, trainable: str = "pointwise+norm",
-    *, device=None, batch_size: int = 32, at_once: int | None = None,
+    model: nn.Module, reference: Any, data: Any, steps: int = 100, lr: float = 1e-4, seed: int = 0, trainable: str = "pointwise+norm",
+    *, device: Device=None, batch_size: int = 32, at_once: int | None = None,
 ) -> Distillation:  # fmt: skip
     """Train a network for a few steps toward the outputs of a reference; no labels are needed.
 

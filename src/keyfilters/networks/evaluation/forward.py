@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+
+if TYPE_CHECKING:
+    from ..layers.weights import Device
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Names of the reduced precisions that a pass can run in."""
@@ -16,14 +20,14 @@ DEVICES = ("cpu", "cuda", "mps")
 """Kinds of devices that a network can be run on."""
 
 
-def check_model(model, what: str = "model") -> nn.Module:
+def check_model(model: Any, what: str = "model") -> nn.Module:
     """Return ``model`` if it is a torch module, else raise ``ValueError``."""
     if isinstance(model, nn.Module):
         return model
     raise ValueError(f"{what} is a {type(model).__name__}: expected a torch.nn.Module (load_model(...).model is one)")
 
 
-def check_device(device) -> torch.device:
+def check_device(device: Device) -> torch.device:
     """Return the device of this name if the machine has it, else raise ``ValueError``.
 
     Examples
@@ -54,7 +58,7 @@ def check_device(device) -> torch.device:
     return found
 
 
-def device_of(model: nn.Module, device=None) -> torch.device:
+def device_of(model: nn.Module, device: Device = None) -> torch.device:
     """The device asked for, or that of the network's first parameter or buffer; ``ValueError`` where it is not there."""
     if device is not None:
         return check_device(device)
@@ -64,7 +68,7 @@ def device_of(model: nn.Module, device=None) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def batches_of(data, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, torch.Tensor | None]]:
+def batches_of(data: Any, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, torch.Tensor | None]]:
     """Return an iterable of pairs (images, labels), labels None where there are none.
 
     Parameters
@@ -108,7 +112,7 @@ def _is_labels(value, images) -> bool:
     return value is None or np.shape(value) == tuple(images.shape[:1])
 
 
-def labels_of(value) -> torch.Tensor:
+def labels_of(value: Any) -> torch.Tensor:
     """Labels as a tensor: of a tensor, an array of numpy (of either byte order) or a sequence of numbers."""
     if isinstance(value, torch.Tensor):
         return value
@@ -141,7 +145,7 @@ class _Pairs:
 
 
 @contextlib.contextmanager
-def evaluating(*models: nn.Module):
+def evaluating(*models: nn.Module) -> Iterator[None]:
     """The models in evaluation mode, without gradients; each module's own mode is put back."""
     modes = [(module, module.training) for model in models for module in model.modules()]
     try:

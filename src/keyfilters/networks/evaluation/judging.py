@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from .forward import batches_of, check_model, device_of, evaluating, logits_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
+
+    from ..layers.weights import Device
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,16 @@ class _Tally:
         )  # fmt: skip
 
 
-def evaluate(model, data, device=None, *, amp=None, level=0.95, batch_size=64, keep_logits=False) -> Evaluation:
+def evaluate(
+    model: nn.Module,
+    data: Any,
+    device: Device = None,
+    *,
+    amp: str | None = None,
+    level: float = 0.95,
+    batch_size: int = 64,
+    keep_logits: bool = False,
+) -> Evaluation:
     """Return top-1 and top-5 accuracy of a classifier with Wilson intervals.
 
     Parameters
@@ -248,7 +260,16 @@ def divergence(logits: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(dim=1)
 
 
-def compare(model, reference, data, device=None, *, amp=None, level=0.95, batch_size=64) -> Comparison:
+def compare(
+    model: nn.Module,
+    reference: Any,
+    data: Any,
+    device: Device = None,
+    *,
+    amp: str | None = None,
+    level: float = 0.95,
+    batch_size: int = 64,
+) -> Comparison:
     """Return how far a network agrees with a reference on the same images, labelled or not.
 
     Parameters

@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from ..layers.parametrised import weight_of
 from ..surgery.depthwise import find_depthwise
 from .forward import batches_of, check_model, device_of, evaluating, run
-from ..layers.parametrised import weight_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..layers.weights import Device
 
 
 class _Sums:
@@ -48,7 +50,7 @@ def _norms_with_statistics(model: nn.Module) -> list[nn.Module]:
     return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is not None]
 
 
-def recalibrate(model, data, device=None, *, batch_size: int = 64) -> int:
+def recalibrate(model: nn.Module, data: Any, device: Device = None, *, batch_size: int = 64) -> int:
     """Estimate the running statistics of all batch norms anew; return how many there are.
 
     The norms alone are in training mode (no dropout, no stochastic depth): each normalises by its batch,
@@ -165,7 +167,9 @@ def _output_sums(model, names, batches, device, stop: bool) -> dict[str, _Sums]:
     return sums
 
 
-def match_statistics(model, reference, data, device=None, *, batch_size: int = 64) -> pd.DataFrame:
+def match_statistics(
+    model: nn.Module, reference: Any, data: Any, device: Device = None, *, batch_size: int = 64
+) -> pd.DataFrame:
     r"""Give each replaced depthwise layer the output mean and spread that it has in the reference.
 
     Channel by channel, in the order of the layers (each sees the layers before it already mended), with

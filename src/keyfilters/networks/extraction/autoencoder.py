@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...checks import integer
 from ..klines import check_count, checked_vectors
@@ -69,7 +71,7 @@ class CodeLine:
     loss: np.ndarray = field(repr=False)
     affine: bool = True
 
-    def encode(self, vectors) -> np.ndarray:
+    def encode(self, vectors: ArrayLike) -> np.ndarray:
         """Codes of vectors of shape (N, d): an array of shape (N,) with values in (0, 1); NaN for a zero vector."""
         import torch
 
@@ -78,7 +80,7 @@ class CodeLine:
             code = torch.sigmoid(self.encoder(_directions(torch.tensor(v, dtype=torch.float32), False)))[:, 0]
         return np.where(v.any(axis=1), code.double().numpy(), np.nan)
 
-    def decode(self, codes) -> np.ndarray:
+    def decode(self, codes: ArrayLike) -> np.ndarray:
         """Unit vectors of shape (M, d) of M codes."""
         import torch
 
@@ -93,7 +95,13 @@ class CodeLine:
 
 
 def fit_autoencoder(
-    vectors, *, seed: int = 0, steps: int = 1000, rate: float = 0.01, widths=WIDTHS, affine: bool = True
+    vectors: ArrayLike,
+    *,
+    seed: int = 0,
+    steps: int = 1000,
+    rate: float = 0.01,
+    widths: Sequence[int] = WIDTHS,
+    affine: bool = True,
 ) -> CodeLine:
     r"""Train an autoencoder whose code is one number in (0, 1).
 

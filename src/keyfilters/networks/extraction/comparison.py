@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
 from ...checks import choice
-from .clusterings import ALGORITHMS
 from ..klines import check_count
 from ..surgery.matching import centred, unit
+from .clusterings import ALGORITHMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .extracting import Extraction
 
 DRAWS = {"random": 200, "gaussian": 20}
 
@@ -66,7 +73,7 @@ class Comparison:
         at_least = np.nanmean(self.chance, axis=1) >= self.mean - 1e-12
         return float((1 + at_least.sum()) / (1 + len(self.chance)))
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """One row per reference filter.
 
         Columns key (1 to K), extracted (1 to k, missing for none), correlation (absolute), sign,
@@ -88,7 +95,7 @@ class Comparison:
         )  # fmt: skip
 
 
-def assign(lines, reference) -> tuple[np.ndarray, np.ndarray]:
+def assign(lines: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One-to-one assignment of unit lines to unit reference vectors with the largest sum of ``|correlation|``.
 
     Returns
@@ -112,7 +119,7 @@ def assign(lines, reference) -> tuple[np.ndarray, np.ndarray]:
     return assigned, correlation
 
 
-def surrogate(vectors, layer_of, rng, scaled: bool) -> np.ndarray:
+def surrogate(vectors: np.ndarray, layer_of: np.ndarray, rng: np.random.Generator, scaled: bool) -> np.ndarray:
     """Gaussian vectors with the second moments of each layer's filters: as smooth, but without clusters.
 
     Parameters
@@ -153,7 +160,9 @@ NULLS = {"random": _random, "gaussian": _gaussian}
 """name: function of (extraction, generator, score on the network's filters) -> (lines, explained)."""
 
 
-def compare_keys(extraction, filters="B", null: str = "gaussian", draws: int | None = None, seed: int = 0) -> Comparison:
+def compare_keys(
+    extraction: Extraction, filters: ArrayLike | str = "B", null: str = "gaussian", draws: int | None = None, seed: int = 0
+) -> Comparison:
     """Assign extracted keys to reference filters and judge the correlations against chance.
 
     The assignment is the one-to-one assignment with the largest sum of absolute correlations (with a

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...checks import choice, integer
-from .clusterings import ALGORITHMS
-from .comparison import Comparison, compare_keys
 from ..klines import check_count
 from ..surgery.matching import centred, is_dead, layers_and_notes, unit
+from .clusterings import ALGORITHMS
+from .comparison import Comparison, compare_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NORMALIZATIONS = {"l2 mean-free": (True, True), "mean-free": (True, False), "l2": (False, True), "none": (False, False)}
 """name: (whether each filter's mean is taken off, whether it is divided by its l2 norm afterwards)."""
@@ -73,7 +78,7 @@ class Extraction:
         """Number of dead filters."""
         return int((self.labels < 0).sum())
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """One row per layer: layer, channels, dead, explained, key_1 .. key_k (filters of each key)."""
         import pandas as pd
 
@@ -94,14 +99,16 @@ class Extraction:
             )  # fmt: skip
         return pd.DataFrame(rows)
 
-    def explained_by(self, filters) -> float:
+    def explained_by(self, filters: ArrayLike | str) -> float:
         """Share of the energy of the normalised filters that other filters explain: ``"B"``, ``"learned"``, arrays."""
         from ..surgery.depthwise import key_filters
         from .reduction import ExplainedVariance
 
         return ExplainedVariance(self.vectors, self.affine)(key_filters(filters, self.size))
 
-    def compare(self, filters="B", null: str = "gaussian", draws: int | None = None, seed: int = 0) -> Comparison:
+    def compare(
+        self, filters: ArrayLike | str = "B", null: str = "gaussian", draws: int | None = None, seed: int = 0
+    ) -> Comparison:
         """Assign the keys to other filters; see :func:`keyfilters.networks.extraction.comparison.compare_keys`."""
         return compare_keys(self, filters, null, draws, seed)
 
@@ -148,7 +155,7 @@ def _chosen(found, layers, size):
     return [d for d in found if d.kernel_size[0] == size], int(size), sizes
 
 
-def normalized(filters, normalize: str = "l2 mean-free") -> np.ndarray:
+def normalized(filters: ArrayLike, normalize: str = "l2 mean-free") -> np.ndarray:
     """Filters of one layer as vectors, normalised; dead ones are zero.
 
     A filter is dead if next to nothing is left of it beside the others of its layer.
@@ -194,7 +201,14 @@ def _extraction(lines, vectors, **rest) -> Extraction:
 
 
 def extract(
-    source, k: int = 8, algorithm: str = "k-lines", *, layers=None, size=None, normalize="l2 mean-free", seed=0
+    source: Any,
+    k: int = 8,
+    algorithm: str = "k-lines",
+    *,
+    layers: Any = None,
+    size: int | None = None,
+    normalize: str = "l2 mean-free",
+    seed: int = 0,
 ) -> Extraction:
     """Extract k master keys from the depthwise filters of a network.
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..klines import check_count, checked_vectors
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Reduction:
         """Filters left at a size, shape (size, n, n)."""
         return self.candidates[self.indices(size)]
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """One row per size: size, score, removed (the candidate left out next; missing in the last row)."""
         import pandas as pd
 
@@ -72,7 +79,7 @@ class ExplainedVariance:
     (0.75, 1.0)
     """
 
-    def __init__(self, filters, affine: bool = True):
+    def __init__(self, filters: ArrayLike | str, affine: bool = True):
         filters = np.asarray(filters)
         self.affine = affine
         self.vectors = checked_vectors(filters.reshape(len(filters), -1), affine)
@@ -80,7 +87,7 @@ class ExplainedVariance:
         if self.energy == 0:
             raise ValueError("filters are all zero or constant: expected at least one that is not")
 
-    def table(self, candidates) -> np.ndarray:
+    def table(self, candidates: ArrayLike) -> np.ndarray:
         """Energy of each filter that each candidate explains, shape (m, N)."""
         candidates = np.asarray(candidates)
         lines = checked_vectors(candidates.reshape(len(candidates), -1), self.affine)
@@ -92,11 +99,11 @@ class ExplainedVariance:
         lines = np.divide(lines, norm, out=np.zeros_like(lines), where=norm > 0)
         return (lines @ self.vectors.T) ** 2
 
-    def __call__(self, candidates) -> float:
+    def __call__(self, candidates: ArrayLike) -> float:
         """Share of the energy of the filters that the candidates explain, at most 1."""
         return float(min(self.table(candidates).max(axis=0).sum() / self.energy, 1.0))
 
-    def removals(self, candidates):
+    def removals(self, candidates: ArrayLike) -> Callable:
         """Return a function of indices into ``candidates`` that gives the scores of the sets without each one of them.
 
         The projections are computed once. A filter that is left out costs what its filters lose to their second best.
@@ -129,12 +136,12 @@ class Accuracy:
         Replace these only.
     """
 
-    def __init__(self, model, batches, layers=None):
+    def __init__(self, model: nn.Module, batches: Iterable, layers: Sequence[str] | None = None):
         if iter(batches) is batches:
             raise ValueError("batches can be run through once only: expected a list or a DataLoader")
         self.model, self.batches, self.layers = model, batches, layers
 
-    def __call__(self, candidates) -> float:
+    def __call__(self, candidates: ArrayLike) -> float:
         """Accuracy (top-1) of the network with the candidates in place of its filters."""
         from ..evaluation.judging import evaluate
         from ..surgery.replacing import replace
@@ -143,7 +150,7 @@ class Accuracy:
         return float(evaluate(replaced, self.batches).top1)
 
 
-def greedy_reduction(candidates, score, down_to: int = 1) -> Reduction:
+def greedy_reduction(candidates: ArrayLike, score: Callable, down_to: int = 1) -> Reduction:
     """Leave out one filter after the other, each time the one whose removal leaves the best score.
 
     Source: the greedy search of Babaiee et al. (2025), arXiv 2509.11711, which goes from candidates that an
@@ -204,7 +211,7 @@ def greedy_reduction(candidates, score, down_to: int = 1) -> Reduction:
     return Reduction(candidates, np.array(sizes), np.array(scores), np.array(removed, dtype=int))
 
 
-def elbow(sizes, scores) -> int:
+def elbow(sizes: Sequence[int], scores: ArrayLike) -> int:
     r"""Return the size at the elbow of a path of scores.
 
     Sizes and scores are scaled to [0, 1]; the elbow is the size whose score lies highest above the chord

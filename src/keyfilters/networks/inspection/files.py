@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,6 @@ from ..zoo.files import check_file, read_content
 from ..zoo.trees import largest
 from ..zoo.weight_formats import dense_kernels
 from .inspecting import Inspection, inspect_layers
-
 
 BRANCHES = re.compile(r"(^|\.)(rbr_\w+|conv_kxk|lkb_origin|small_conv|dil_conv_\w+|token_mixer\.conv1)\.")
 """In names of filters: branches of RepVGG, MobileOne and PP-OCR, RepLKNet and FastViT, UniRepLKNet, RepViT before they are merged."""
@@ -127,7 +128,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def filters_of_file(path) -> tuple[list[Stack], list[str]]:
+def filters_of_file(path: str | PathLike) -> tuple[list[Stack], list[str]]:
     """The depthwise filters in a file, layer by layer, and notes; what :func:`inspect_file` reads and describes.
 
     Raises ``ValueError`` for a file that cannot be read, is refused, or has no depthwise filters.
@@ -141,7 +142,9 @@ def filters_of_file(path) -> tuple[list[Stack], list[str]]:
     return layers, notes
 
 
-def inspect_file(path, method="B", nulls="all", draws: int = 20, seed: int = 0) -> Inspection:
+def inspect_file(
+    path: str | PathLike, method: str = "B", nulls: str | Sequence[str] = "all", draws: int = 20, seed: int = 0
+) -> Inspection:
     """Describe the depthwise filters in a file, without the network that they are of.
 
     Every tensor of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1 counts as depthwise filters. Nothing in

@@ -6,13 +6,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...checks import choice, integer
 from ..surgery.depthwise import key_filters, key_filters_at
+from ..surgery.matching import LayerMatch, layers_and_notes, match
+from ..surgery.nulls import NULLS, null_distributions
+from ..surgery.printing import WIDTH, broken, table
 from .rows import (
     LayerReport,
     by_key_of,
@@ -26,12 +30,10 @@ from .rows import (
     size_records,
     spreads_of,
 )
-from ..surgery.matching import LayerMatch, layers_and_notes, match
-from ..surgery.nulls import NULLS, null_distributions
-from ..surgery.printing import WIDTH, broken, table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 SAMPLES = 8
 """Filters shown per key."""
@@ -200,7 +202,7 @@ class Inspection:
             "layers": self.records(),
         }  # fmt: skip
 
-    def write(self, path, force: bool = False, more: Mapping | None = None) -> None:
+    def write(self, path: str | PathLike, force: bool = False, more: Mapping | None = None) -> None:
         """Write the report into a file, which appears whole or not at all.
 
         ========= ========================================================================
@@ -253,7 +255,7 @@ def _headed(frame):
     return frame.rename(columns=lambda c: c.removeprefix("explained_").replace("key_", "k"))
 
 
-def report_kind(path) -> str:
+def report_kind(path: str | PathLike) -> str:
     """The ending of a report's name, which says what is written; ``ValueError`` for another one."""
     kind = Path(path).suffix.lower()
     kind = ".html" if kind == ".htm" else kind
@@ -275,7 +277,7 @@ def _samples(layers, found, keys: int, per_key: int = SAMPLES) -> tuple[Sample, 
     return tuple(chosen)
 
 
-def check_nulls(nulls) -> tuple[str, ...]:
+def check_nulls(nulls: str | Sequence[str]) -> tuple[str, ...]:
     """Return the names of nulls as a tuple; ``ValueError`` for one that is unknown."""
     if isinstance(nulls, str):
         nulls = tuple(NULLS) if nulls == "all" else () if nulls == "none" else tuple(nulls.split(","))
@@ -283,7 +285,12 @@ def check_nulls(nulls) -> tuple[str, ...]:
 
 
 def inspect_model(
-    model, method="B", nulls: str | Sequence[str] = "all", draws: int = 20, seed: int = 0, name: str | None = None
+    model: nn.Module,
+    method: str = "B",
+    nulls: str | Sequence[str] = "all",
+    draws: int = 20,
+    seed: int = 0,
+    name: str | None = None,
 ) -> Inspection:
     """Describe the depthwise filters of a network and how well the keys explain them.
 
@@ -326,7 +333,9 @@ def inspect_model(
     return inspect_layers(layers, method, nulls, draws, seed, type(model).__name__ if name is None else str(name), notes)
 
 
-def inspect_layers(layers, method, nulls, draws, seed, name: str, notes=()) -> Inspection:
+def inspect_layers(
+    layers: Any, method: str, nulls: str | Sequence[str], draws: int, seed: int, name: str, notes: Sequence[str] = ()
+) -> Inspection:
     """As :func:`inspect_model`, of a list of layers."""
     nulls, draws, seed = check_nulls(nulls), integer(draws, "draws"), integer(seed, "seed", 0)
     found = match(layers, method)

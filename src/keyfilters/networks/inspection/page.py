@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
 import io
 import math
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import __version__
 from ...figures.style import DIVERGING, ink, symmetric_limit
-from .rows import key_names
 from ..surgery.nulls import NULLS
+from .rows import key_names
+
+if TYPE_CHECKING:
+    from .inspecting import Inspection
 
 MAP_SIDE = 64
 """CSS pixels of a filter map."""
@@ -101,7 +106,7 @@ def _ramp(page: str, full: str, steps: int = 11) -> str:
     return "\n".join(rules)
 
 
-def png(h) -> str:
+def png(h: ArrayLike) -> str:
     """A filter as a data address: one pixel per sample, blue below 0, red above, white at 0."""
     import matplotlib as mpl
     from PIL import Image
@@ -305,7 +310,7 @@ def _left_out(found, records) -> str:
     return _table("Depthwise layers whose filters were not matched, and why.", columns, rows, "Layers not matched")
 
 
-def render(inspection, more: Mapping | None = None) -> str:
+def render(inspection: Inspection, more: Mapping | None = None) -> str:
     """Return an inspection as one self-contained HTML page.
 
     No script, no other file, no other host; light and dark; wide tables scroll in themselves. The same
@@ -367,7 +372,7 @@ def _page(title: str, content: str) -> str:
     )
 
 
-def render_comparison(found) -> str:
+def render_comparison(found: Any) -> str:
     """Return several inspections beside each other as one page: the answers, explained variance by size, the keys."""
     parts = [_said(f) + _origin(f, {"file": f.name}) for f in found]
     for f in found:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ...fitting import JOINT_METHODS, METHODS
 from ...filters import KEYS
+from ...fitting import JOINT_METHODS, METHODS
+from ...fitting.parameters import key_parameters
 from ...moments import spread
 from ...statistics import bootstrap_interval
-from ...fitting.parameters import key_parameters
 from ..surgery.depthwise import DYNAMIC, DepthwiseLayer
 from ..surgery.matching import LayerMatch, Matches, centred
 from ..surgery.nulls import NULLS, explained_interval
@@ -72,7 +74,9 @@ def _pair(value) -> str:
     return value if isinstance(value, str) else "x".join(map(str, value))
 
 
-def grid_shift(kernel_size, stride, padding, dilation=(1, 1)) -> tuple[float, float]:
+def grid_shift(
+    kernel_size: tuple[int, int], stride: int | tuple[int, int], padding: Any, dilation: int | tuple[int, int] = (1, 1)
+) -> tuple[float, float]:
     r"""Return the shift (x, y), y up, of a filter whose outputs sit in the middle of what they stand for.
 
     Output o of a layer with stride s stands for the inputs s o .. s o + s - 1, whose middle is
@@ -120,14 +124,14 @@ def spreads_of(layer: DepthwiseLayer, found: LayerMatch, bank: np.ndarray | None
     return table
 
 
-def scales_of(layer, found: LayerMatch, method) -> OwnScales | None:
+def scales_of(layer: Any, found: LayerMatch, method: str) -> OwnScales | None:
     """Scales of the matched keys fitted to each filter; None where the layer is not matched or the filters are not the eight keys."""
     if found.note or not isinstance(method, str) or method == "impulse":
         return None
     return fit_scales(layer.filters, found.key, *key_parameters(method if method in (*METHODS, *JOINT_METHODS) else "B"))
 
 
-def rank_of(layer, found: LayerMatch) -> int:
+def rank_of(layer: Any, found: LayerMatch) -> int:
     """How many directions hold 99 per cent of the energy of a layer's live filters, each less its mean."""
     if found.note or not found.live.any():
         return 0
@@ -141,7 +145,7 @@ def _median(values) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
-def fitted_row(layer: LayerReport, chosen) -> dict:
+def fitted_row(layer: LayerReport, chosen: Any) -> dict:
     """Median scales of the chosen filters, and their explained variance with scales of their own, pooled by energy."""
     own, energy = layer.scales, layer.match.energy[chosen]
     if own is None or not len(energy):
@@ -164,7 +168,7 @@ def _null_columns(kind: str, drawn) -> dict:
     return found
 
 
-def row_of(layer: LayerReport, keys: int, nulls) -> dict:
+def row_of(layer: LayerReport, keys: int, nulls: Any) -> dict:
     """A layer: geometry, the columns of ``Matches.frame()``, nulls, mean spread measures, note last."""
     row = Matches([layer.match], keys).frame().iloc[0].to_dict()
     note = row.pop("note")
@@ -191,7 +195,7 @@ def by_key_of(layer: LayerReport) -> list[dict]:
     return records
 
 
-def size_records(reports, pooled, keys: int, nulls, seed: int) -> list[dict]:
+def size_records(reports: Sequence, pooled: Any, keys: int, nulls: Any, seed: int) -> list[dict]:
     """Explained variance by kernel size, its interval over layers and filters, and the nulls."""
     records = []
     for size in sorted({r.match.kernel_size for r in reports if r.match.matched}):
@@ -211,7 +215,7 @@ def size_records(reports, pooled, keys: int, nulls, seed: int) -> list[dict]:
     return records
 
 
-def place_records(reports, seed: int) -> list[dict]:
+def place_records(reports: Sequence, seed: int) -> list[dict]:
     """Mean offsets by size, stride and padding: over filters, with intervals over layers and filters."""
     groups: dict[tuple, list[LayerReport]] = {}
     for report in reports:

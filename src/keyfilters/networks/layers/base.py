@@ -134,7 +134,7 @@ class DepthwiseKernelConv2d(ComputedWeight):
         )
 
 
-def has_dynamic_padding(module) -> bool:
+def has_dynamic_padding(module: nn.Module) -> bool:
     """True for timm's Conv2dSame and a layer of ours that pads as it does."""
     # Where a module of that class is, its module was imported.
     same = sys.modules.get("timm.layers.conv2d_same")

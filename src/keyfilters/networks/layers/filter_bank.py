@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from ...checks import finite
+from ...choices import PaddingMode
 from .base import DepthwiseKernelConv2d
 from .weights import ComputedWeight
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .weights import Device, PerChannel
 
 
 class FilterBankWeight(ComputedWeight):
@@ -16,7 +25,18 @@ class FilterBankWeight(ComputedWeight):
     The parameters are those of :class:`FilterBankConv2d`; ``channels`` are output channels.
     """
 
-    def __init__(self, filters, channels, *, index=None, gain=1.0, offset=0.0, learn_gain=False, device=None, dtype=None):
+    def __init__(
+        self,
+        filters: ArrayLike | torch.Tensor,
+        channels: int,
+        *,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        learn_gain: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ):
         bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
         if bank.ndim != 3 or (bank.shape[1] != bank.shape[2] and min(bank.shape[1:]) != 1) or not len(bank):
             raise ValueError(
@@ -35,7 +55,15 @@ class FilterBankWeight(ComputedWeight):
         return self.bank
 
     @classmethod
-    def of(cls, conv, filters, index=None, gain=1.0, offset=0.0, **options):
+    def of(
+        cls,
+        conv: nn.Module,
+        filters: ArrayLike | torch.Tensor,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        **options: Any,
+    ) -> FilterBankWeight:
         """Weights for a depthwise convolution: its channels, device and dtype."""
         own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
         weight = cls(filters, conv.out_channels, index=index, gain=gain, offset=offset, **(own | options))
@@ -72,8 +100,8 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
     """
 
     def __init__(
-        self, filters, channels, stride=1, padding="same", dilation=1, bias=True, *,
-        index=None, gain=1.0, offset=0.0, learn_gain=False, multiplier=1, padding_mode="zeros", device=None, dtype=None,
+        self, filters: ArrayLike | torch.Tensor, channels: int, stride: int | tuple[int, int]=1, padding: int | tuple[int, int] | str="same", dilation: int | tuple[int, int]=1, bias: bool=True, *,
+        index: ArrayLike | None=None, gain: PerChannel=1.0, offset: PerChannel=0.0, learn_gain: bool=False, multiplier: int=1, padding_mode: PaddingMode="zeros", device: Device=None, dtype: torch.dtype | None=None,
     ):  # fmt: skip
         self._check_channels(channels, multiplier)
         if np.ndim(filters) == 3 and min(np.shape(filters)[1:]) < max(np.shape(filters)[1:]):
@@ -85,6 +113,14 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
         self._convolve(channels, self.bank.shape[-1], stride, padding, dilation, multiplier, bias, padding_mode)
 
     @classmethod
-    def from_conv(cls, conv, filters, index=None, gain=1.0, offset=0.0, **options):
+    def from_conv(
+        cls,
+        conv: nn.Module,
+        filters: ArrayLike | torch.Tensor,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        **options: Any,
+    ) -> FilterBankConv2d:
         """A layer in place of a depthwise convolution; see :meth:`ScaleSpaceConv2d.from_conv`."""
         return cls(filters, index=index, gain=gain, offset=offset, **(cls._geometry(conv) | options))._take_over(conv)

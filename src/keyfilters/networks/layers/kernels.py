@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ...checks import choice, odd_size
+from ...choices import Edge, LayerKernel
 from ...differences import difference
 from ...filters import KEYS, SHARPENING
 from ...gaussian import _cosines, _period
 from ...models import MODEL_EDGES, factor
+
+if TYPE_CHECKING:
+    from .weights import Device, PerChannel
 
 KERNEL_KINDS = ("discrete", "sampled")
 WIDEST = 4.0
@@ -29,7 +35,7 @@ _ALONG_Y = [0] + [_PLAIN if row.number == _SHARPENING else _OPERATORS.index(row.
 
 
 @lru_cache(maxsize=32)
-def _factors_of_taps(size: int, edge: str) -> np.ndarray:
+def _factors_of_taps(size: int, edge: Edge) -> np.ndarray:
     """Matrix (size // 2 + 2, operators * size) from the taps n = 0 .. size//2 + 1 to the factors of all operators."""
     radius = size // 2 + 1
     mirror = np.eye(radius + 1)[np.abs(np.arange(-radius, radius + 1))].T
@@ -43,13 +49,13 @@ def _factors_of_taps(size: int, edge: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
-def _spectral(size: int, edge: str, period: int) -> tuple[np.ndarray, np.ndarray]:
+def _spectral(size: int, edge: Edge, period: int) -> tuple[np.ndarray, np.ndarray]:
     """Exponents (F,) and matrix (F, operators * size) with ``exp(s * exponents) @ matrix`` = factors at variance s."""
     exponent, cosines = _cosines(size // 2 + 1, period)
     return exponent, cosines @ _factors_of_taps(size, edge)
 
 
-def half_gaussian(variance: torch.Tensor, radius: int, kind: str = "discrete") -> torch.Tensor:
+def half_gaussian(variance: torch.Tensor, radius: int, kind: LayerKernel = "discrete") -> torch.Tensor:
     r"""Taps n = 0..radius of a Gaussian-like kernel, differentiable in the variance.
 
     discrete: :math:`T(n; s) = \frac1N \sum_k e^{s (\cos w_k - 1)} \cos(w_k n)`, :math:`w_k = 2 \pi k / N`;
@@ -104,7 +110,9 @@ class KernelTable:
         Grid units: scales up to this one are exact to rounding.
     """
 
-    def __init__(self, size: int, edge: str = "crop", widest: float = WIDEST, dtype=torch.float64, device=None):
+    def __init__(
+        self, size: int, edge: Edge = "crop", widest: float = WIDEST, dtype: torch.dtype = torch.float64, device: Device = None
+    ):
         self.size = odd_size(size)
         choice(edge, MODEL_EDGES, "edge")
         self.reach, self.dtype, self.device = max(float(widest), WIDEST), dtype, torch.device(device or "cpu")
@@ -115,7 +123,7 @@ class KernelTable:
         self.along_x, self.along_y = torch.tensor(_ALONG_X, device=device), torch.tensor(_ALONG_Y, device=device)
 
 
-def _axis_factors(variance, table, kind: str) -> torch.Tensor:
+def _axis_factors(variance, table, kind: LayerKernel) -> torch.Tensor:
     """Factors of all operators, shape (R, operators, size)."""
     if kind == "sampled":
         values = half_gaussian(variance, table.size // 2 + 1, kind) @ table.taps
@@ -126,7 +134,14 @@ def _axis_factors(variance, table, kind: str) -> torch.Tensor:
     return values.view(len(variance), len(_OPERATORS), table.size)
 
 
-def kernels_from(table, keys, variance_x, variance_y, gamma, kind: str = "discrete") -> torch.Tensor:
+def kernels_from(
+    table: KernelTable,
+    keys: torch.Tensor,
+    variance_x: torch.Tensor,
+    variance_y: torch.Tensor,
+    gamma: torch.Tensor,
+    kind: LayerKernel = "discrete",
+) -> torch.Tensor:
     """Idealised filters (R, size, size) from a table, keys (tensor of int), variances and gamma (R,); no checks."""
     # y grows against the row index: the factors along y are flipped.
     x, y = _axis_factors(variance_x, table, kind), _axis_factors(variance_y, table, kind).flip(-1)
@@ -139,7 +154,14 @@ def kernels_from(table, keys, variance_x, variance_y, gamma, kind: str = "discre
     return torch.where((keys == _SHARPENING)[:, None, None], impulse - gamma[:, None, None] * curvature, kernels)
 
 
-def strips_from(table, keys, variance, gamma, axis: str, kind: str = "discrete") -> torch.Tensor:
+def strips_from(
+    table: KernelTable,
+    keys: torch.Tensor,
+    variance: torch.Tensor,
+    gamma: torch.Tensor,
+    axis: str,
+    kind: LayerKernel = "discrete",
+) -> torch.Tensor:
     """1-D idealised filters (R, size) along an axis: each key's factor along it, key 7 with the same scale across; no checks.
 
     Key 7 is the row through the centre of the filter in the plane. Keys that are a difference across have no such filter.
@@ -169,7 +191,13 @@ def reach_of(widest: float) -> float:
 
 
 def ideal_kernels(
-    keys, sigma_x, sigma_y, gamma=None, size: int = 7, edge: str = "crop", kind: str = "discrete"
+    keys: Sequence[int] | torch.Tensor,
+    sigma_x: PerChannel,
+    sigma_y: PerChannel,
+    gamma: PerChannel | None = None,
+    size: int = 7,
+    edge: Edge = "crop",
+    kind: LayerKernel = "discrete",
 ) -> torch.Tensor:
     r"""Idealised filters of many channels at once; the torch twin of :func:`keyfilters.ideal_filter`.
 
@@ -223,7 +251,7 @@ def ideal_kernels(
     return kernels_from(table, numbers, full[0] ** 2, full[1] ** 2, full[2], kind) + 0.0  # no negative zeros
 
 
-def check_keys(keys) -> np.ndarray:
+def check_keys(keys: Any) -> np.ndarray:
     """``keys`` as an array of int; ValueError, naming the first that is not 1 to 8."""
     array = np.atleast_1d(np.asarray(keys.detach().cpu() if isinstance(keys, torch.Tensor) else keys))
     if array.ndim != 1 or array.dtype.kind not in "iu":

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import nn
 
 from ...checks import choice, finite, odd_size, scales
+from ...choices import Edge, LayerKernel, Normalization, PaddingMode, Share
 from ...filters import KEYS, SHARPENING
 from ...fitting.parameters import key_parameters
 from ...models import MODEL_EDGES
-from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .base import DepthwiseKernelConv2d
+from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .kernels import AXES, KERNEL_KINDS, KernelTable, check_keys, kernels_from, reach_of, strips_from
 from .weights import ComputedWeight
+
+if TYPE_CHECKING:
+    from .weights import Device, PerChannel
 
 __all__ = [
     "NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
@@ -50,9 +57,9 @@ class ScaleSpaceWeight(ComputedWeight):
     """
 
     def __init__(
-        self, channels, size=7, *, keys=None, sigma_x=None, sigma_y=None, gamma=None, method="B", gain=1.0, offset=0.0,
-        learn_scales=False, learn_gamma=False, learn_gain=False, share="channel", kind="discrete", edge="crop",
-        normalize="none", device=None, dtype=None,
+        self, channels: int, size: int | tuple[int, int]=7, *, keys: ArrayLike | None=None, sigma_x: PerChannel | None=None, sigma_y: PerChannel | None=None, gamma: PerChannel | None=None, method: str="B", gain: PerChannel=1.0, offset: PerChannel=0.0,
+        learn_scales: bool=False, learn_gamma: bool=False, learn_gain: bool=False, share: Share="channel", kind: LayerKernel="discrete", edge: Edge="crop",
+        normalize: Normalization="none", device: Device=None, dtype: torch.dtype | None=None,
     ):  # fmt: skip
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         super().__init__(channels, gain, offset, learn_gain, factory)
@@ -256,7 +263,17 @@ class ScaleSpaceWeight(ComputedWeight):
         return f if self.share == "channel" else f[keys - 1]
 
     @classmethod
-    def of(cls, conv, keys=None, sigma_x=None, sigma_y=None, gamma=None, gain=1.0, offset=0.0, **options):
+    def of(
+        cls,
+        conv: nn.Module,
+        keys: ArrayLike | None = None,
+        sigma_x: PerChannel | None = None,
+        sigma_y: PerChannel | None = None,
+        gamma: PerChannel | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        **options: Any,
+    ) -> ScaleSpaceWeight:
         """Weights for a depthwise convolution: its channels, size, device and dtype. Further keywords as in the constructor."""
         own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
         return cls(
@@ -378,10 +395,10 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     """
 
     def __init__(
-        self, channels, kernel_size=7, stride=1, padding="same", dilation=1, bias=True, *,
-        keys=None, sigma_x=None, sigma_y=None, gamma=None, method="B", gain=1.0, offset=0.0,
-        learn_scales=False, learn_gamma=False, learn_gain=False, multiplier=1, share="channel",
-        kind="discrete", edge="crop", normalize="none", padding_mode="zeros", device=None, dtype=None,
+        self, channels: int, kernel_size: int=7, stride: int | tuple[int, int]=1, padding: int | tuple[int, int] | str="same", dilation: int | tuple[int, int]=1, bias: bool=True, *,
+        keys: ArrayLike | None=None, sigma_x: PerChannel | None=None, sigma_y: PerChannel | None=None, gamma: PerChannel | None=None, method: str="B", gain: PerChannel=1.0, offset: PerChannel=0.0,
+        learn_scales: bool=False, learn_gamma: bool=False, learn_gain: bool=False, multiplier: int=1, share: Share="channel",
+        kind: LayerKernel="discrete", edge: Edge="crop", normalize: Normalization="none", padding_mode: PaddingMode="zeros", device: Device=None, dtype: torch.dtype | None=None,
     ):  # fmt: skip
         self._check_channels(channels, multiplier)
         ScaleSpaceWeight.__init__(
@@ -392,7 +409,17 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         self._convolve(channels, kernel_size, stride, padding, dilation, multiplier, bias, padding_mode)
 
     @classmethod
-    def from_conv(cls, conv, keys=None, sigma_x=None, sigma_y=None, gamma=None, gain=1.0, offset=0.0, **options):
+    def from_conv(
+        cls,
+        conv: nn.Module,
+        keys: ArrayLike | None = None,
+        sigma_x: PerChannel | None = None,
+        sigma_y: PerChannel | None = None,
+        gamma: PerChannel | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        **options: Any,
+    ) -> ScaleSpaceConv2d:
         """A layer in place of a depthwise convolution, with its stride, padding, dilation, bias, device and dtype.
 
         Further keywords as in the constructor. Raises ``ValueError`` if ``conv`` is not depthwise, its kernel not an

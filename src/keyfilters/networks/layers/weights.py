@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
 
 from ...checks import finite
+
+PerChannel = float | Sequence[float] | np.ndarray | torch.Tensor
+"""A number for all channels, or one for each."""
+Device = torch.device | str | int | None
+"""A device as torch names it; None for the default."""
 
 
 class ComputedWeight(nn.Module):
@@ -22,7 +29,7 @@ class ComputedWeight(nn.Module):
     flat = False
     """True for the weights of a 1-D convolution, shape (C, 1, n)."""
 
-    def __init__(self, channels: int, gain, offset, learn_gain: bool, factory: dict):
+    def __init__(self, channels: int, gain: PerChannel, offset: PerChannel, learn_gain: bool, factory: dict):
         super().__init__()
         self._channels = channels
         self.was_trained = True

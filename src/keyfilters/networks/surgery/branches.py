@@ -41,7 +41,7 @@ def _branched(module: nn.Module) -> bool:
     return (_mergeable(module) or _has(module, OTHERS)) and _open(module)
 
 
-def merged(model, inplace: bool = False) -> tuple[nn.Module, list[str]]:
+def merged(model: nn.Module, inplace: bool = False) -> tuple[nn.Module, list[str]]:
     """Return a network with its branches of depthwise convolutions merged, and notes; the network itself where there are none.
 
     By timm's ``reparameterize_model``, in a copy: the batch norms are merged as well, with the statistics that

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
@@ -15,9 +17,9 @@ from torch.nn.utils.parametrize import ParametrizationList
 from ...checks import choice, odd_size
 from ...filters import KEYS, SHARPENING, learned_filters
 from ...fitting import JOINT_METHODS, METHODS
+from ...fitting.parameters import key_parameters
 from ...models import ideal_filter
 from ..layers.base import DYNAMIC, DepthwiseKernelConv2d, has_dynamic_padding
-from ...fitting.parameters import key_parameters
 from .as_it_stands import is_quantised, why_not
 
 FILTER_SETS = (*METHODS, *JOINT_METHODS, "learned", "impulse")
@@ -72,7 +74,7 @@ class DepthwiseLayer:
         return array
 
 
-def is_strip(kernel_size) -> bool:
+def is_strip(kernel_size: tuple[int, int]) -> bool:
     """True for filters of one row or one column, odd and of at least 3 taps."""
     return len(kernel_size) == 2 and min(kernel_size) == 1 and max(kernel_size) % 2 == 1 and max(kernel_size) > 1
 
@@ -110,7 +112,7 @@ def _unknown(module: nn.Module) -> bool:
     return isinstance(module, LazyModuleMixin) and module.has_uninitialized_params()
 
 
-def is_depthwise(module) -> bool:
+def is_depthwise(module: nn.Module) -> bool:
     """One group per input channel, by what a convolution says of itself; else by the shape of its weights."""
     if isinstance(module, DepthwiseKernelConv2d):
         return True
@@ -167,7 +169,7 @@ def _by_shape(name: str, module: nn.Module, weights: set[int]) -> list[Depthwise
     return found
 
 
-def find_depthwise(model) -> list[DepthwiseLayer]:
+def find_depthwise(model: nn.Module) -> list[DepthwiseLayer]:
     """Find the depthwise convolutions of a network: one group per input channel.
 
     ``nn.Conv2d`` and its subclasses with ``groups == in_channels > 1``, any depth multiplier, and the
@@ -207,7 +209,7 @@ def find_depthwise(model) -> list[DepthwiseLayer]:
     return found
 
 
-def depthwise_or_error(model) -> list[DepthwiseLayer]:
+def depthwise_or_error(model: nn.Module) -> list[DepthwiseLayer]:
     """As :func:`find_depthwise`, but ValueError if there is none."""
     layers = find_depthwise(model)
     if not layers and any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
@@ -238,7 +240,7 @@ def _named(name: str, size: int) -> np.ndarray:
     return bank
 
 
-def resized(filters, size: int) -> np.ndarray:
+def resized(filters: np.ndarray, size: int) -> np.ndarray:
     """Filters (K, n, n) of another odd size: cropped centrally, or padded with zeros.
 
     Examples
@@ -255,7 +257,7 @@ def resized(filters, size: int) -> np.ndarray:
     return np.array(filters[:, -grow : filters.shape[-1] + grow, -grow : filters.shape[-1] + grow])
 
 
-def key_filters(filters="B", size: int = 7) -> np.ndarray:
+def key_filters(filters: ArrayLike | str = "B", size: int = 7) -> np.ndarray:
     """Return a set of filters at an odd size.
 
     Parameters
@@ -292,7 +294,7 @@ def key_filters(filters="B", size: int = 7) -> np.ndarray:
     return resized(array, size)
 
 
-def key_filters_at(filters, kernel_size) -> np.ndarray:
+def key_filters_at(filters: ArrayLike | str, kernel_size: tuple[int, int]) -> np.ndarray:
     """Key filters at the size of a layer, shape (K, rows, columns).
 
     For filters of one row or one column they are 1-D: the row or the column through the centre, without smoothing
@@ -330,7 +332,7 @@ def _without_across(method: str, size: int, along_x: bool) -> np.ndarray:
     return np.stack(planes)
 
 
-def as_stack(value, what: str) -> np.ndarray:
+def as_stack(value: Any, what: str) -> np.ndarray:
     """``value`` as finite filters (C, n, n), n odd; one filter (n, n) and a weight (C, 1, n, n) will do."""
     if isinstance(value, torch.Tensor):
         value = value.detach().to("cpu", torch.float64).numpy()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...checks import choice
 from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters, key_filters_at
 from .printing import layer_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEAD = 1e-4
 """A filter is dead if its deviation from its mean has less than this share of the median of its layer.
@@ -118,7 +123,7 @@ class Matches:
         """
         return _pooled(self.layers, pool)
 
-    def frame(self):
+    def frame(self) -> pd.DataFrame:
         """One row per layer.
 
         Columns layer, size ("7x7"), stride ("2x2"), channels, dead, explained (pooled by energy),
@@ -152,7 +157,7 @@ def _pooled(layers, pool: str) -> float:
     return float(np.average(explained, weights=energy / energy.max()))
 
 
-def centred(vectors) -> tuple[np.ndarray, np.ndarray]:
+def centred(vectors: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Vectors (N, p) less their means, and the means (N,); a constant vector gives exact zeros.
 
     Examples
@@ -167,13 +172,13 @@ def centred(vectors) -> tuple[np.ndarray, np.ndarray]:
     return rest - shift[:, None], vectors[:, 0] + shift
 
 
-def unit(vectors) -> np.ndarray:
+def unit(vectors: ArrayLike) -> np.ndarray:
     """Vectors (N, p) divided by their norms; zero stays zero."""
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, norm, out=np.zeros_like(vectors), where=norm > 0)
 
 
-def is_dead(vectors) -> np.ndarray:
+def is_dead(vectors: ArrayLike) -> np.ndarray:
     """Mask of dead filters among mean-free ones (C, p)."""
     norm = np.linalg.norm(vectors, axis=1)
     if not norm.any():
@@ -181,7 +186,7 @@ def is_dead(vectors) -> np.ndarray:
     return norm <= DEAD * np.median(norm[norm > 0])
 
 
-def match_stack(filters, keys) -> dict:
+def match_stack(filters: np.ndarray, keys: np.ndarray) -> dict:
     """The numbers of a LayerMatch for filters (C, n, n) and key filters (K, n, n).
 
     Examples
@@ -209,7 +214,7 @@ def match_stack(filters, keys) -> dict:
     }  # fmt: skip
 
 
-def match_layer(layer, filters="B") -> LayerMatch:
+def match_layer(layer: Any, filters: ArrayLike | str = "B") -> LayerMatch:
     """The LayerMatch of one DepthwiseLayer."""
     if layer.note:
         count = len(key_filters(filters))
@@ -245,7 +250,7 @@ class Stack:
         return len(self.filters)
 
 
-def layers_and_notes(source) -> tuple[list, list[str]]:
+def layers_and_notes(source: Any) -> tuple[list, list[str]]:
     """Layers of a network, a list of DepthwiseLayer, or arrays (C, n, n), alone or by name in a dict; and notes.
 
     Branches that a network merges for deployment are merged in a copy, and a note says so.
@@ -260,12 +265,12 @@ def layers_and_notes(source) -> tuple[list, list[str]]:
     return depthwise_or_error(network), notes
 
 
-def as_layers(source) -> list:
+def as_layers(source: Any) -> list:
     """The layers of :func:`layers_and_notes`."""
     return layers_and_notes(source)[0]
 
 
-def match(source, filters="B") -> Matches:
+def match(source: Any, filters: ArrayLike | str = "B") -> Matches:
     r"""Find the key filter that explains each depthwise filter best, up to gain and offset.
 
     For each filter w and key k the least squares fit

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
 
+from ...fitting.parameters import key_parameters
+from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight
 from .depthwise import key_filters_at
 from .ideas import IDEAS
-from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight
-from ...fitting.parameters import key_parameters
 from .matching import LayerMatch, centred, unit
 from .nulls import covariance_root
 from .scale_fits import fit_scales
@@ -43,7 +44,7 @@ class Job:
     options: dict
     standalone: bool = False
 
-    def scale_space(self, gain, scales=None, offset=None, **options):
+    def scale_space(self, gain: Any, scales: Any = None, offset: Any = None, **options: Any) -> ScaleSpaceWeight:
         """Idealised filters of the matched keys; dead channels stay at their mean."""
         # A dead channel needs some key; its gain is 0.
         keys = np.where(self.found.live, self.found.key, 8)
@@ -66,7 +67,7 @@ class Job:
             **options,
         )
 
-    def bank(self, filters, gain, offset=None):
+    def bank(self, filters: np.ndarray, gain: Any, offset: Any = None) -> FilterBankWeight:
         """Filters of a set, by the matched key."""
         index = np.maximum(self.found.key, 1) - 1
         chosen = key_filters_at(filters, self.found.kernel_size)
@@ -76,7 +77,7 @@ class Job:
         build = FilterBankConv2d.from_conv if self.standalone else FilterBankWeight.of
         return build(self.conv, filters, index, gain, offset)
 
-    def own(self, filters):
+    def own(self, filters: np.ndarray) -> FilterBankWeight:
         """One filter per channel, mean-free, with the channel's own mean; dead channels stay at it."""
         mean = centred(self.filters.reshape(len(self.filters), -1))[1]
         filters = np.where(self.found.live[:, None, None], filters.reshape(self.filters.shape), 0.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from ...checks import choice, integer
@@ -23,7 +25,7 @@ def _permuted(vectors, keys):
     return lambda rng: (vectors, keys[:, rng.permutation(keys.shape[1])])
 
 
-def covariance_root(vectors) -> np.ndarray:
+def covariance_root(vectors: np.ndarray) -> np.ndarray:
     """R (p, p) with ``R.T @ R`` the second moment of mean-free filters (C, p): noise times R has that covariance."""
     values, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
     return (np.sqrt(np.maximum(values, 0.0)) * axes).T
@@ -92,7 +94,9 @@ def _prepared(layer, filters) -> tuple[np.ndarray, np.ndarray]:
     return vectors[~is_dead(vectors)], centred(keys[keys.any(axis=1)])[0]
 
 
-def null_filters(kind, layer, rng, filters="B") -> tuple[np.ndarray, np.ndarray]:
+def null_filters(
+    kind: str, layer: Any, rng: np.random.Generator, filters: ArrayLike | str = "B"
+) -> tuple[np.ndarray, np.ndarray]:
     """One draw of a null: the filters and the keys that are matched, both mean-free.
 
     Parameters
@@ -158,7 +162,9 @@ class NullDistribution:
     pooled: np.ndarray
 
 
-def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, pool="energy") -> NullDistribution:
+def null_distribution(
+    layers: Any, filters: ArrayLike | str = "B", kind: str = "random", draws: int = 100, seed: int = 0, pool: str = "energy"
+) -> NullDistribution:
     """Draw the explained variance of a match under a null.
 
     ========== ===========================================================================
@@ -204,7 +210,14 @@ def null_distribution(layers, filters="B", kind="random", draws=100, seed=0, poo
     return null_distributions(layers, filters, kind, draws, seed, (pool,))[pool]
 
 
-def null_distributions(layers, filters="B", kind="random", draws=100, seed=0, pools=ALL_POOLS) -> dict[str, NullDistribution]:
+def null_distributions(
+    layers: Any,
+    filters: ArrayLike | str = "B",
+    kind: str = "random",
+    draws: int = 100,
+    seed: int = 0,
+    pools: Sequence[str] = ALL_POOLS,
+) -> dict[str, NullDistribution]:
     """As :func:`null_distribution`, by the name of the pool: the same draws pooled in several ways."""
     null = NULLS[choice(kind, NULLS, "kind")]
     for pool in pools:
@@ -256,7 +269,9 @@ class Interval:
     level: float
 
 
-def explained_interval(matches: Matches, level=0.95, draws=1000, seed=0, pool="energy") -> Interval:
+def explained_interval(
+    matches: Matches, level: float = 0.95, draws: int = 1000, seed: int = 0, pool: str = "energy"
+) -> Interval:
     """Interval of the pooled explained variance by a hierarchical bootstrap: layers, then filters within them.
 
     Each draw takes as many layers as there are, with replacement, and from each of them as many live

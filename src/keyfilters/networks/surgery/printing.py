@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__: list[str] = []
 # Serves the commands and the reports: on no page of the reference.
@@ -20,7 +24,7 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
-def table(frame, width: int | None = None) -> str:
+def table(frame: pd.DataFrame, width: int | None = None) -> str:
     """Return a data frame as text: numbers with three decimals, missing ones as ``-``.
 
     Columns that do not fit into ``width`` characters stand in further blocks below, behind the first column.
@@ -77,7 +81,7 @@ def _blocks(columns, width: int | None) -> list[list]:
     return blocks
 
 
-def layer_table(frame, *lines: str, width: int | None = WIDTH) -> str:
+def layer_table(frame: pd.DataFrame, *lines: str, width: int | None = WIDTH) -> str:
     """Return one row for each layer of a report, then its notes and further ``lines``, broken at ``width``."""
     short = frame.drop(columns=[name for name in frame if name in LONG])
     short = short.rename(columns=lambda name: SHORT.get(name, name.replace("key_", "k")))

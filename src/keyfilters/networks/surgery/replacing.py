@@ -7,17 +7,18 @@ import gc
 import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ...checks import choice, integer
-from .branches import merged
-from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters
 from ..layers.base import DepthwiseKernelConv2d
 from ..layers.parametrised import parametrise, weight_of, write_out
 from ..layers.weights import ComputedWeight
+from .branches import merged
+from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters
 from .matching import Matches, match_layer
 from .modes import MODES, Job, Mode
 from .printing import layer_table
@@ -136,7 +137,15 @@ def _checked(model, method, mode, options) -> tuple[list[DepthwiseLayer], Mode, 
 
 
 def replace(
-    model, method="B", mode="affine", *, layers=None, seed=0, inplace=False, standalone=False, **options
+    model: nn.Module,
+    method: str = "B",
+    mode: Mode = "affine",
+    *,
+    layers: Any = None,
+    seed: int = 0,
+    inplace: bool = False,
+    standalone: bool = False,
+    **options: Any,
 ) -> Replacement:
     """Replace the depthwise filters of a network.
 
@@ -347,7 +356,7 @@ def _report(rows, keys):
     return pd.DataFrame(records)
 
 
-def fold(model, inplace=False) -> nn.Module:
+def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
     """Write the weights of all replaced layers out into plain convolutions of the original class.
 
     The output stays the same and the keys of ``state_dict()`` are those of the original architecture. A weight that was

@@ -116,7 +116,9 @@ def _strip_parts(operator, sharpens, variances, size) -> tuple[np.ndarray, np.nd
     return np.repeat(impulse, len(f), axis=0), moving, slope, np.zeros_like(f)
 
 
-def best_gamma(fixed_fixed, fixed_moving, moving_moving, w_fixed, w_moving) -> np.ndarray:
+def best_gamma(
+    fixed_fixed: np.ndarray, fixed_moving: np.ndarray, moving_moving: np.ndarray, w_fixed: np.ndarray, w_moving: np.ndarray
+) -> np.ndarray:
     r"""The gamma in [0, GAMMA_MAX] for which ``fixed - gamma * moving`` explains w best, from inner products.
 
     The share :math:`(w \cdot k)^2 / (k \cdot k)`, :math:`k = f - \gamma m`, has one maximum over all
@@ -248,7 +250,7 @@ def _rows(value, mask):
     return tuple(v[mask] for v in value) if isinstance(value, tuple) else value[mask]
 
 
-def fit_scales(filters, keys, sigma_x, sigma_y, gamma) -> OwnScales:
+def fit_scales(filters: np.ndarray, keys: np.ndarray, sigma_x: np.ndarray, sigma_y: np.ndarray, gamma: np.ndarray) -> OwnScales:
     r"""Fit the scales of its key to each filter of a layer.
 
     .. math:: \min_{\sigma_x, \sigma_y, \gamma, a, b} \| w - a f_k(\sigma_x, \sigma_y, \gamma) - b \|^2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...checks import choice, finite, integer
 from ...filters import key_row
@@ -48,7 +50,9 @@ class ShiftMap:
         return self.energy if choice(pool, POOLS, "pool") == "energy" else np.ones(len(self.energy))
 
 
-def shift_map(layer, method: str = "B-joint", shifts=None, keys=None, **options) -> ShiftMap:
+def shift_map(
+    layer: Any, method: str = "B-joint", shifts: ArrayLike | None = None, keys: Sequence[int] | None = None, **options: Any
+) -> ShiftMap:
     """Explained variance of the filters of one layer by idealised keys moved to each point of a grid.
 
     Every filter takes the key that is best for it at that shift, with gain and offset, as in ``match``.
@@ -105,7 +109,7 @@ def shift_map(layer, method: str = "B-joint", shifts=None, keys=None, **options)
     return ShiftMap(layer.name, grid, grid, best, np.einsum("ij,ij->i", vectors, vectors))
 
 
-def pooled(maps, pool: str = "filters") -> np.ndarray:
+def pooled(maps: Sequence[ShiftMap], pool: str = "filters") -> np.ndarray:
     """Explained variance over all filters of all maps (of one grid) at each shift, shape (h, g).
 
     ``"filters"``: each filter counts the same; ``"energy"``: by its sum of squares about the mean.
@@ -120,7 +124,7 @@ def _vertex(below: float, here: float, above: float) -> float:
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (below - above) / bend, -0.5, 0.5))
 
 
-def summit(x, y, values) -> Shift:
+def summit(x: np.ndarray, y: np.ndarray, values: np.ndarray) -> Shift:
     """The largest of values (h, g) on a grid of equal steps, refined along each axis by a parabola.
 
     At the rim of the grid it is not refined.
@@ -140,7 +144,7 @@ def summit(x, y, values) -> Shift:
     return Shift(*place, float(values[i, j]))
 
 
-def best_shift(maps, pool: str = "filters") -> Shift:
+def best_shift(maps: Sequence[ShiftMap], pool: str = "filters") -> Shift:
     """The shift at which the keys explain the filters of some layers best."""
     return summit(maps[0].x, maps[0].y, pooled(maps, pool))
 
@@ -154,7 +158,9 @@ class ShiftInterval(NamedTuple):
     draws: np.ndarray
 
 
-def shift_interval(maps, level: float = 0.95, draws: int = 400, seed: int = 0, pool: str = "filters") -> ShiftInterval:
+def shift_interval(
+    maps: Sequence[ShiftMap], level: float = 0.95, draws: int = 400, seed: int = 0, pool: str = "filters"
+) -> ShiftInterval:
     """The best shift with percentile bootstrap intervals: over layers, if there are several, then over filters.
 
     Parameters

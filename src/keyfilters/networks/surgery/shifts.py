@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...checks import choice, finite, odd_size, scales
+from ...choices import Edge
 from ...differences import laplacian
 from ...filters import KEYS, SHARPENING, key_row
+from ...fitting.parameters import key_parameters
 from ...gaussian import half_discrete_gaussian
 from ...models import MODEL_EDGES, factor
-from ...fitting.parameters import key_parameters
 
 PERIOD = 1024
 """Samples of the lattice on which the Fourier sum runs: for a fractional shift it differs from the integral over all
@@ -34,7 +35,7 @@ SHIFT_KINDS = {"fourier": _fourier, "linear": _linear}
 """name: function of (scale, array of positions) that returns the discrete Gaussian between its samples."""
 
 
-def shifted_gaussian(sigma: float, shift=0.0, radius: int = 3, kind: str = "fourier") -> np.ndarray:
+def shifted_gaussian(sigma: float, shift: float = 0.0, radius: int = 3, kind: str = "fourier") -> np.ndarray:
     r"""Return the discrete Gaussian with its centre moved to ``shift``, on the taps -radius .. radius.
 
     ========= ===================================================================================
@@ -83,15 +84,15 @@ def shifted_gaussian(sigma: float, shift=0.0, radius: int = 3, kind: str = "four
 
 
 def shifted_filter(
-    key,
-    sigma_x,
-    sigma_y=None,
-    shift_x=0.0,
-    shift_y=0.0,
+    key: int,
+    sigma_x: float,
+    sigma_y: float | None = None,
+    shift_x: float = 0.0,
+    shift_y: float = 0.0,
     *,
-    gamma=None,
+    gamma: float | None = None,
     size: int = 7,
-    edge: str = "exact",
+    edge: Edge = "exact",
     kind: str = "fourier",
 ) -> np.ndarray:
     r"""Return the idealised filter of a key moved by (d_x, d_y), x to the right and y up.
@@ -153,7 +154,14 @@ def shifted_filter(
 
 
 def shifted_keys(
-    method: str = "B", shift_x=0.0, shift_y=0.0, *, size: int = 7, edge="exact", kind="fourier", widen=1.0
+    method: str = "B",
+    shift_x: float = 0.0,
+    shift_y: float = 0.0,
+    *,
+    size: int = 7,
+    edge: Edge = "exact",
+    kind: str = "fourier",
+    widen: float = 1.0,
 ) -> np.ndarray:
     """Return the eight idealised filters of a method, all moved by the same shift, shape (8, ..., size, size).
 

@@ -8,13 +8,18 @@ Augmentation of an image draws from (seed, epoch, index of the image), whichever
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+if TYPE_CHECKING:
+    from ..layers.weights import Device
+    from .recipes import TrainConfig
 
 
 # What a stream of random numbers is for; part of its seed, so that no two streams are the same.
@@ -88,7 +93,7 @@ class Plan:
     steps: int
 
     @classmethod
-    def make(cls, n: int, config, world: int) -> Plan:
+    def make(cls, n: int, config: TrainConfig, world: int) -> Plan:
         """The plan for ``n`` images and ``world`` processes."""
         size = config.batch_size
         if n < size:
@@ -107,7 +112,7 @@ class Plan:
         steps = n // size
         return cls(n, size, world, passes, min(steps, config.limit_steps or steps))
 
-    def shares(self, seed: int, epoch: int, rank: int):
+    def shares(self, seed: int, epoch: int, rank: int) -> Any:
         """Yield for each step and pass the indices of the images of process ``rank``."""
         indices = order(self.n, seed, epoch)
         for step in range(self.steps):
@@ -134,7 +139,9 @@ class ArrayImages:
     ((2, 1, 2, 2), 0.2, [1, 0])
     """
 
-    def __init__(self, images, labels, mean=None, std=None):
+    def __init__(
+        self, images: Any, labels: Any, mean: float | Sequence[float] | None = None, std: float | Sequence[float] | None = None
+    ):
         images, labels = (v if isinstance(v, torch.Tensor) else torch.tensor(np.asarray(v)) for v in (images, labels))
         labels = labels.long()
         if images.dtype != torch.uint8 or images.ndim not in (3, 4):
@@ -154,13 +161,13 @@ class ArrayImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def to(self, device) -> ArrayImages:
+    def to(self, device: Device) -> ArrayImages:
         """Return the same images on a device."""
         moved = object.__new__(ArrayImages)
         moved.__dict__ = {k: v.to(device) for k, v in self.__dict__.items()}
         return moved
 
-    def batch(self, indices, hflip: float = 0.0, shift: int = 0, draws=None):
+    def batch(self, indices: np.ndarray, hflip: float = 0.0, shift: int = 0, draws: np.ndarray | None = None) -> Any:
         """Return normalised images (B, C, H, W) float32 and labels (B,).
 
         With probability ``hflip`` an image is mirrored; it is moved by up to ``shift`` pixels along each axis, black filling
@@ -223,7 +230,7 @@ class Feed:
     ``feed(epoch)`` yields them on ``device``; ``len(feed)`` is their number.
     """
 
-    def __init__(self, images, plan: Plan, config, rank: int, device):
+    def __init__(self, images: Any, plan: Plan, config: TrainConfig, rank: int, device: Device):
         self.images, self.plan, self.config, self.rank, self.device = images, plan, config, rank, device
         self.arrays = isinstance(images, ArrayImages)
         if self.arrays:
@@ -248,7 +255,7 @@ class Feed:
     def __len__(self):
         return self.plan.steps * self.plan.passes
 
-    def __call__(self, epoch: int):
+    def __call__(self, epoch: int) -> Iterator:
         """The batches of an epoch, in its order."""
         if self.arrays:
             config, draws = self.config, None
@@ -262,7 +269,7 @@ class Feed:
             yield x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
 
 
-def judged(images, config, rank: int, world: int, size: int, device):
+def judged(images: Any, config: TrainConfig, rank: int, world: int, size: int, device: Device) -> Iterable:
     """Yield the batches by which process ``rank`` judges the network: every ``world``-th image, none twice.
 
     ``limit_steps`` limits their number too.

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ def plain(state_dict: dict) -> dict:
 class CannotWrite(ValueError):
     """A checkpoint could not be written; those before it are whole."""
 
-    def __init__(self, path, error):
+    def __init__(self, path: str | PathLike, error: Exception):
         reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0][:120]
         super().__init__(
             f"{path}: the checkpoint cannot be written ({reason}): make room on the disk, then go on from the one before with resume=True"
@@ -76,7 +77,7 @@ class RunFolder:
         If ``path`` is a file or its parent is missing.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | PathLike):
         self.path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path}: is a file; name a folder")

@@ -12,9 +12,12 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +25,10 @@ from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
 
-from .checkpointing import WEIGHTS, RunFolder
 from ..zoo.checkpoints import write_weights
-from .recipes import TrainConfig
 from .batches import ArrayImages, seed_start
+from .checkpointing import WEIGHTS, RunFolder
+from .recipes import TrainConfig
 from .run import Diverged, Run
 
 __all__ = ["Diverged", "TrainConfig", "TrainResult", "fit", "train"]
@@ -58,8 +61,8 @@ def _images(images, like=None):
 
 
 def fit(
-    model: nn.Module, train_set, val_set=None, config: TrainConfig | None = None, folder=None, *, resume: bool = False,
-    force: bool = False, progress: bool | None = False, on_epoch=None, on_step=None, accelerator: Accelerator | None = None,
+    model: nn.Module, train_set: Any, val_set: Any=None, config: TrainConfig | None = None, folder: str | PathLike | None=None, *, resume: bool = False,
+    force: bool = False, progress: bool | None = False, on_epoch: Callable | None=None, on_step: Callable | None=None, accelerator: Accelerator | None = None,
     origins: dict | None = None,
 ) -> TrainResult:  # fmt: skip
     """Train a network, in place.
@@ -214,8 +217,8 @@ def _write_weights(network: nn.Module, path: Path, record: dict) -> None:
 
 
 def train(
-    config: TrainConfig, folder, *, resume: bool = False, force: bool = False, dry_run: bool = False,
-    progress: bool | None = None, on_epoch=None, on_step=None,
+    config: TrainConfig, folder: str | PathLike | None, *, resume: bool = False, force: bool = False, dry_run: bool = False,
+    progress: bool | None = None, on_epoch: Callable | None=None, on_step: Callable | None=None,
 ) -> TrainResult:  # fmt: skip
     """Make the network and the data that ``config`` names, train, and write everything to ``folder``.
 
@@ -267,7 +270,9 @@ def train(
     return replace(result, notes=(*network.notes, *raw.notes))
 
 
-def dry(model, train_set, val_set, config: TrainConfig, target: Path, accelerator, options: dict):
+def dry(
+    model: nn.Module, train_set: Any, val_set: Any, config: TrainConfig, target: Path, accelerator: Accelerator, options: dict
+) -> Any:
     """A few steps of every phase, in a folder beside ``target`` that is removed; the checkpoint is read back and compared."""
     share = 2 * accelerator.num_processes
     size = config.batch_size if len(train_set) >= config.batch_size else len(train_set) // share * share

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...checks import choice
 
@@ -224,7 +225,7 @@ DESCRIPTIONS = {
 }
 
 
-def recipe(name: str, **settings) -> TrainConfig:
+def recipe(name: str, **settings: Any) -> TrainConfig:
     """Return the settings of a recipe, changed by ``settings``.
 
     Examples

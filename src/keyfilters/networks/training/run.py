@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from timm.data import Mixup
@@ -14,9 +17,13 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from ..layers.parametrised import scale_parameters
+from .batches import Feed, Plan, judged, seed_step
 from .checkpointing import Checkpoint, RunFolder, plain
 from .recipes import TrainConfig
-from .batches import Feed, Plan, judged, seed_step
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from tqdm import tqdm
 
 PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 CHECK_EVERY = 10
@@ -62,7 +69,7 @@ def _part(optimizer, model, scale_lr: float) -> None:
     optimizer.add_param_group(shared | {"params": list(own.values()), "weight_decay": 0.0, "lr_scale": scale_lr})
 
 
-def schedule_of(optimizer, config: TrainConfig, steps: int):
+def schedule_of(optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> Any:
     """Return timm's schedule over single steps: linear warm-up, then ``sched`` over the remaining epochs."""
     after = max(config.epochs - config.warmup_epochs, 2 / steps)
     # The last fifth of "wsd" decays; timm refuses less than a step of it.
@@ -76,7 +83,7 @@ def schedule_of(optimizer, config: TrainConfig, steps: int):
 class Run:
     """One training under way: the network with all that changes beside it."""
 
-    def __init__(self, model, train_set, config, accelerator, num_classes):
+    def __init__(self, model: nn.Module, train_set: Any, config: TrainConfig, accelerator: Accelerator, num_classes: int):
         self.config, self.accelerator, self.device = config, accelerator, accelerator.device
         self.rank, self.world = accelerator.process_index, accelerator.num_processes
         self.plan = Plan.make(len(train_set), config, self.world)
@@ -116,18 +123,18 @@ class Run:
         if self.ema is not None and self.done == 0:
             self.ema.set(self.model)  # the first process's weights, which all have now
 
-    def autocast(self):
+    def autocast(self) -> AbstractContextManager:
         """The context in which the network computes with the precision of the configuration."""
         if self.config.amp == "no":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=PRECISION[self.config.amp])
 
-    def arranged(self, x):
+    def arranged(self, x: torch.Tensor) -> torch.Tensor:
         """Images in the type and the layout of memory that the network takes."""
         x = x.to(self.dtype)
         return x.contiguous(memory_format=torch.channels_last) if self.config.channels_last else x
 
-    def step(self, epoch: int, step: int, batches) -> torch.Tensor:
+    def step(self, epoch: int, step: int, batches: Iterator) -> torch.Tensor:
         """One step of the optimiser; returns its loss, on the device."""
         self.scheduler.step_update(self.done)
         passes, total = self.plan.passes, 0.0
@@ -153,7 +160,7 @@ class Run:
             self.ema.update(self.model, step=self.done if self.config.ema_warmup else None)
         return total
 
-    def epoch(self, epoch: int, bar, on_step) -> float:
+    def epoch(self, epoch: int, bar: tqdm, on_step: Callable | None) -> float:
         """One epoch; returns the mean loss of all processes."""
         self.net.train()
         batches, pending, mean = self.feed(epoch), [], 0.0
@@ -182,7 +189,7 @@ class Run:
         return mean
 
     @torch.no_grad()
-    def judge(self, images) -> dict:
+    def judge(self, images: Any) -> dict:
         """Loss, top-1 and top-5 accuracy of the judged network on all images of all processes."""
         network, counts = self.network.eval(), []
         size = max(1, self.config.batch_size // (self.world * self.plan.passes))

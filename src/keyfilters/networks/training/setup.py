@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from timm.data import create_transform
 from torch import nn
 from torch.utils.data import Dataset
 
-from .recipes import PRETRAINED, TrainConfig
 from .batches import ArrayImages
+from .recipes import PRETRAINED, TrainConfig
 
 FASHION = "fashion-mnist"
 
@@ -59,7 +61,7 @@ def network_of(config: TrainConfig, classes: int) -> Network:
 class Transformed(Dataset):
     """A data set of PIL images and labels, its images as normalised tensors."""
 
-    def __init__(self, images, transform, channels: int):
+    def __init__(self, images: Any, transform: Callable | None, channels: int):
         self.images, self.transform, self.colours = images, transform, "L" if channels == 1 else "RGB"
 
     def __len__(self):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,7 +31,7 @@ def _name_in(record) -> str | None:
     return next((record[n] for n in NAMES if isinstance(record.get(n), str)), None)
 
 
-def named_architecture(content, path) -> str | None:
+def named_architecture(content: Any, path: str | PathLike) -> str | None:
     """What a file says it is of: in an entry, in its metadata, in a ``config.json`` beside it, or by its name; None if nothing."""
     from .checkpoints import read_metadata
 
@@ -49,7 +51,7 @@ def named_architecture(content, path) -> str | None:
     return re.split(r"[-.]", Path(path).name)[0]
 
 
-def contradiction(said: str | None, name: str, model: nn.Module, build) -> list[str]:
+def contradiction(said: str | None, name: str, model: nn.Module, build: Callable) -> list[str]:
     """A note where a file says that it is of another network than the one it went into, and the two compute differently."""
     import timm
 

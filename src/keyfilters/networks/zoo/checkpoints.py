@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +27,7 @@ def epsilons(model: torch.nn.Module) -> dict[str, float]:
     return {name: float(m.eps) for name, m in model.named_modules() if isinstance(getattr(m, "eps", None), float)}
 
 
-def check_sound(state: dict[str, torch.Tensor], path) -> None:
+def check_sound(state: dict[str, torch.Tensor], path: str | PathLike) -> None:
     """``ValueError`` for tensors that are sparse, quantised or hold NaN or infinity."""
     bad = []
     for name, value in state.items():
@@ -38,14 +40,14 @@ def check_sound(state: dict[str, torch.Tensor], path) -> None:
         raise ValueError(f"{path} holds NaN or infinity in {bad[0]}{more}: expected finite weights")
 
 
-def no_weights(content, path) -> ValueError:
+def no_weights(content: Any, path: str | PathLike) -> ValueError:
     """The error for a file in which there are no tensors by name."""
     return ValueError(
         f"{path} holds no weights: expected tensors by name (a state_dict, alone or under an entry), found {contents(content)}"
     )
 
 
-def read_weights(path) -> dict[str, torch.Tensor]:
+def read_weights(path: str | PathLike) -> dict[str, torch.Tensor]:
     """Read the tensors of a file, by name, on the CPU.
 
     ============================= ====================================================================
@@ -95,7 +97,7 @@ def read_weights(path) -> dict[str, torch.Tensor]:
     return tree.tensors
 
 
-def read_metadata(path) -> dict[str, str]:
+def read_metadata(path: str | PathLike) -> dict[str, str]:
     """Return the metadata of a safetensors file (empty for other formats).
 
     Raises
@@ -146,7 +148,9 @@ def _sorted_header(data: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
 
 
-def write_weights(state, path, metadata: dict | None = None, force: bool = False) -> None:
+def write_weights(
+    state: dict[str, torch.Tensor], path: str | PathLike, metadata: dict | None = None, force: bool = False
+) -> None:
     """Write tensors as safetensors; the same tensors and metadata give the same bytes.
 
     Parameters

@@ -8,7 +8,9 @@ import pickle
 import re
 import warnings
 import zipfile
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -37,7 +39,7 @@ EXPORTED_DTYPES = {
 AGAIN = "copy or download it again"
 
 
-def check_file(path) -> Path:
+def check_file(path: str | PathLike) -> Path:
     """Return ``path`` if it is a file that is not empty, else raise ``ValueError`` saying what it is."""
     try:
         path = Path(path)
@@ -172,7 +174,7 @@ def _read_exported(path: Path, names: list[str]):
         raise _damaged(path) from None
 
 
-def read_torch(stream, path):
+def read_torch(stream: Any, path: str | PathLike) -> Any:
     """What ``torch.save`` wrote. By torch itself where it holds tensors and plain values only, else by :mod:`.pickles`."""
     zipped = stream.read(2) == b"PK"
     stream.seek(0)
@@ -221,7 +223,7 @@ def _read_zip(path: Path):
         return read_torch(stream, path)
 
 
-def read_content(path):
+def read_content(path: str | PathLike) -> Any:
     """Return what a file holds: tensors by name, alone or within dicts and lists beside other values.
 
     Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -83,7 +84,7 @@ def _tried(tree: Tree, model: nn.Module, own: dict, least: int):
             least = max(least, fits)
 
 
-def fitting(content, model: nn.Module) -> Fitting | None:
+def fitting(content: Any, model: nn.Module) -> Fitting | None:
     """The tree of tensors, and the prefix of its names, by which most tensors of ``model`` find their name and shape.
 
     Of several that fit equally: averaged weights, then the one with less beside them, then the first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ...deadline import within
 
@@ -86,7 +87,7 @@ def _from_url(name: str, url: str, timeout: float) -> Path:
     return path
 
 
-def published_weights(name: str, config, timeout: float) -> tuple[Path, str]:
+def published_weights(name: str, config: Any, timeout: float) -> tuple[Path, str]:
     """Return the file with the published weights of a timm network, and where they come from.
 
     Looked for in the hub's cache, then in torch's, then on the hub, or at the address of the file where

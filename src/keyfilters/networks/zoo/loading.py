@@ -10,15 +10,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 
 from torch import nn
 
 from ..surgery.branches import merged
+from . import SUFFIXES
 from .architectures import LITE0, LITE0_IN_TIMM, contradiction, named_architecture
 from .checkpoints import EPSILONS, check_sound, epsilons, no_weights, read_metadata
-from . import SUFFIXES
 from .files import read_content
 from .fitting_trees import fitting
 from .weight_formats import difference
@@ -243,7 +244,7 @@ def _check(name, weights, pretrained, num_classes) -> None:
 def load_model(
     name: str,
     *,
-    weights=None,
+    weights: str | PathLike | None = None,
     pretrained: bool = False,
     num_classes: int | None = None,
     timeout: float = 3.0,

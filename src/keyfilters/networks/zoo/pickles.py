@@ -13,9 +13,11 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 __all__: list[str] = []
 # Serves read_weights: on no page of the reference.
@@ -65,42 +67,42 @@ class Record:
     def __setitem__(self, name, value):
         self.entries[name] = value
 
-    def append(self, value):
+    def append(self, value: Any) -> None:
         """An element: not kept."""
 
-    def extend(self, values):
+    def extend(self, values: ArrayLike) -> None:
         """Elements: not kept."""
 
-    def add(self, value):
+    def add(self, value: Any) -> None:
         """An element: not kept."""
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return type(self)(*args, **kwargs)
 
 
 class Skipped:
     """In the place of an object that is neither a tensor nor a plain value; ``state`` is what is plain in it."""
 
-    def __init__(self, what: str, state=None):
+    def __init__(self, what: str, state: Any = None):
         self.what, self.state = what, state
 
 
 class Reader(pickle.Unpickler):
     """An unpickler that makes records. Every class and function reaches a pickle through ``find_class``."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Any):
         super().__init__(stream, encoding="latin1")
         self.names: set[str] = set()
         self._classes: dict[str, type] = {}
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         what = f"{module}.{name}"
         self.names.add(what)
         if what not in self._classes:
             self._classes[what] = type("Record", (Record,), {"what": what})
         return self._classes[what]
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> Any:
         # The old format also writes classes this way, with the text of their source.
         return self.find_class("keyfilters", "storage")(*pid) if pid[0] == "storage" else pid[1]
 
@@ -116,7 +118,7 @@ class Values:
         self._storage = storage
         self._done: dict[int, object] = {}
 
-    def of(self, item):
+    def of(self, item: Any) -> Any:
         """Each object once: what is shared stays shared, and what holds itself comes to an end."""
         if item is None or isinstance(item, (bool, int, float, str, bytes)):
             return item
@@ -246,7 +248,7 @@ def _storage_types(content) -> dict[str, torch.dtype]:
     return found
 
 
-def read_pickle(stream, zipped: bool):
+def read_pickle(stream: Any, zipped: bool) -> Any:
     """Return what a file of torch.save or a pickle holds, and the first name in it that runs things (or None).
 
     Tensors are tensors, arrays of numpy too; dicts keep their entries with names; what is of a class is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -50,7 +51,15 @@ class SmallConvNeXt(nn.Module):
     (torch.Size([2, 10]), 60898)
     """
 
-    def __init__(self, num_classes=10, in_chans=1, depths=(2, 2), dims=(24, 48), kernel_size=7, drop_path_rate=0.0):
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_chans: int = 1,
+        depths: Sequence[int] = (2, 2),
+        dims: Sequence[int] = (24, 48),
+        kernel_size: int = 7,
+        drop_path_rate: float = 0.0,
+    ):
         super().__init__()
         from timm.layers import LayerNorm2d, trunc_normal_
         from timm.models.convnext import ConvNeXtStage

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -76,7 +77,7 @@ def _nodes(content, entry: str = "", depth: int = DEPTH) -> Iterator[tuple[str, 
         yield from _nodes(value, name, depth - 1)
 
 
-def trees(content) -> list[Tree]:
+def trees(content: Any) -> list[Tree]:
     """All trees of tensors in what a file holds: the dicts with tensors, then those with parts, averaged ones first."""
     found = []
     for entry, node in _nodes(content):
@@ -87,7 +88,7 @@ def trees(content) -> list[Tree]:
     return sorted(found, key=lambda tree: not tree.averaged)
 
 
-def inserted_removed(state: State, keep=()) -> State:
+def inserted_removed(state: State, keep: Sequence[str] = ()) -> State:
     """``state`` without what wrappers insert into names; as it is where two names would become one.
 
     ``keep``: parts that the network's own names have.
@@ -112,7 +113,7 @@ def without(state: State, prefix: str) -> State:
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
 
 
-def largest(content) -> Tree | None:
+def largest(content: Any) -> Tree | None:
     """The largest tree of weights, without what wrappers put before every name; None where there is none.
 
     Dicts of parts count only where no dict has tensors side by side: an optimiser's state is made of parts.
@@ -126,7 +127,7 @@ def largest(content) -> Tree | None:
     return Tree(best.entry, state)
 
 
-def contents(content, most: int = 6) -> str:
+def contents(content: Any, most: int = 6) -> str:
     """What a file without weights holds, in words."""
     if isinstance(content, Skipped):
         return f"a whole object ({content.what}), not its weights; have its author save state_dict() alone, as .safetensors"
