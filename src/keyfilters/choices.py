@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from typing import Literal
 
+__all__ = [
+    "Border",
+    "DC",
+    "Edge",
+    "JointName",
+    "KernelKind",
+    "LayerKernel",
+    "MethodName",
+    "ModeName",
+    "Norm",
+    "Normalization",
+    "PaddingMode",
+    "Search",
+    "Share",
+    "Way",
+]
+
 DC = Literal["published", "exact", "none"]
 """How keys 7 and 8 are compensated for a constant: see :func:`keyfilters.normalize`."""
 Edge = Literal["crop", "exact"]
@@ -30,5 +47,5 @@ LayerKernel = Literal["discrete", "sampled"]
 """Analogues of the Gaussian that a layer computes."""
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 """Padding of a convolution, as torch names it."""
-Mode = Literal["unit", "affine", "own", "learnable", "master", "random", "impulse", "gaussian"]
+ModeName = Literal["unit", "affine", "own", "learnable", "master", "random", "impulse", "gaussian"]
 """What becomes of the filters of a network: see :func:`keyfilters.networks.replace`."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .checks import choice, finite, odd_size, scales
 from .choices import Edge
 from .differences import difference, laplacian
-from .filters import SHARPENING, key_row
+from .filters import SHARPENING, Key, key_row
 from .gaussian import discrete_gaussian
-
-if TYPE_CHECKING:
-    from .filters import Key
 
 MODEL_EDGES = ("crop", "exact")
 

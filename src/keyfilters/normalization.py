@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,11 +12,8 @@ from scipy.optimize import minimize_scalar
 
 from .checks import choice, finite, square_filter
 from .choices import DC
-from .filters import DERIVATIVE, KEYS, key_row, learned_filters
+from .filters import DERIVATIVE, KEYS, Key, key_row, learned_filters
 from .moments import coordinates, monomial_response, spread
-
-if TYPE_CHECKING:
-    from .filters import Key
 
 DC_CHOICES = ("published", "exact", "none")
 

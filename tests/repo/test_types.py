@@ -59,7 +59,7 @@ def test_the_words_of_an_option_of_layers_and_surgery_are_those_that_the_code_kn
         choices.LayerKernel: kernels.KERNEL_KINDS,
         choices.Share: scale_space.SHARES,
         choices.Normalization: scale_space.NORMS,
-        choices.Mode: modes.MODES,
+        choices.ModeName: modes.MODES,
     }
     assert {words: get_args(words) for words in known} == {words: tuple(table) for words, table in known.items()}
 

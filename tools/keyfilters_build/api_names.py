@@ -31,7 +31,7 @@ def _in(package: str, *names: str) -> tuple[str, ...]:
 
 
 PAGES: dict[str, tuple[str, ...]] = {
-    "core": _in("keyfilters", "filters", "gaussian", "differences", "models", "moments", "normalization"),
+    "core": _in("keyfilters", "filters", "gaussian", "differences", "models", "moments", "normalization", "choices"),
     "fitting": ("keyfilters.fitting",),
     "measures": _in("keyfilters", "structure", "spectrum", "sharpening", "statistics"),
     "published": ("keyfilters.published", "keyfilters.architecture", "keyfilters_book.published_experiments"),

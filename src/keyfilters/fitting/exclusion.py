@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
 from ..checks import choice, integer
 from ..choices import Edge
-from ..filters import key_row
+from ..filters import Key, key_row
 from .landscape import two_scale_problem
 from .methods import METHODS, fit
 from .problem import largest_scale
-
-if TYPE_CHECKING:
-    from ..filters import Key
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,17 @@ All functions look at the learned, normalised filter of a key with two scales (1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checks import choice, scales
 from ..choices import Edge, Norm
-from ..filters import SHARPENING, key_row
+from ..filters import SHARPENING, Key, key_row
 from ..normalization import normalized_filters
 from .maps import objective_map
 from .methods import fit
 from .problem import SeparableProblem, make_problem
 from .search import LOCAL
-
-if TYPE_CHECKING:
-    from ..filters import Key
 
 POWER = {"l1": 1, "l2": 2}
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checks import choice, finite, scales
 from ..choices import DC, Edge, Norm
-from ..filters import SHARPENING, key_row
+from ..filters import SHARPENING, Key, key_row
 from ..normalization import normalize, normalized_filters
 from .methods import check_options
 from .problem import SharpeningProblem, largest_scale, make_problem
-
-if TYPE_CHECKING:
-    from ..filters import Key
 
 
 def _axis(values, what: str, largest: float) -> np.ndarray:

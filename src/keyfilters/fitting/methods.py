@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..checks import choice, square_filter
 from ..choices import DC, Edge, MethodName, Search
@@ -185,12 +184,12 @@ def fit(
     key: int | Key,
     method: MethodName,
     *,
-    filter: ArrayLike | None = None,
+    filter: np.ndarray | Sequence[Sequence[float]] | None = None,
     dc: DC = "published",
     edge: Edge = "crop",
     search: Search = "exact",
     normalized: bool = False,
-    sigma: ArrayLike | None = None,
+    sigma: float | np.ndarray | Sequence[Sequence[float]] | None = None,
 ) -> Fit:
     """Fit the idealised filter of a key to a filter.
 

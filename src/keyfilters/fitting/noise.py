@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checks import finite, square_filter
-from ..filters import key_row
-
-if TYPE_CHECKING:
-    from ..filters import Key
+from ..filters import Key, key_row
 
 PRINTED = 10.0**-6 / np.sqrt(12)
 """Standard deviation of what rounding to the six printed decimals of the learned filters leaves out."""

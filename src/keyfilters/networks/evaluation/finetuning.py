@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ...checks import integer
-from ..layers.weights import ComputedWeight
+from ..layers.weights import ComputedWeight, Device
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
 from .judging import divergence
 from .recalibration import match_statistics, recalibrate
-
-if TYPE_CHECKING:
-    from ..layers.weights import Device
 
 __all__ = ["TRAINABLE", "Distillation", "distill", "match_statistics", "outputs_of", "recalibrate", "trainable_parameters"]
 

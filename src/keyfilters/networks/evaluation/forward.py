@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-if TYPE_CHECKING:
-    from ..layers.weights import Device
+from ..layers.weights import Device
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Names of the reduced precisions that a pass can run in."""

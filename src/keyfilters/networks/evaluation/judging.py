@@ -9,13 +9,12 @@ import numpy as np
 import torch
 
 from ...statistics import Interval, McNemar, mcnemar, wilson
+from ..layers.weights import Device
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
-
-    from ..layers.weights import Device
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ import torch
 from torch import nn
 
 from ..layers.parametrised import weight_of
+from ..layers.weights import Device
 from ..surgery.depthwise import find_depthwise
 from .forward import batches_of, check_model, device_of, evaluating, run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..layers.weights import Device
 
 
 class _Sums:

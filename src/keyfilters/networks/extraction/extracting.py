@@ -107,7 +107,7 @@ class Extraction:
         return ExplainedVariance(self.vectors, self.affine)(key_filters(filters, self.size))
 
     def compare(
-        self, filters: ArrayLike | str = "B", null: str = "gaussian", draws: int | None = None, seed: int = 0
+        self, filters: np.ndarray | str = "B", null: str = "gaussian", draws: int | None = None, seed: int = 0
     ) -> Comparison:
         """Assign the keys to other filters; see :func:`keyfilters.networks.extraction.comparison.compare_keys`."""
         return compare_keys(self, filters, null, draws, seed)

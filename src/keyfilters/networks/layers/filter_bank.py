@@ -11,12 +11,10 @@ from numpy.typing import ArrayLike
 from ...checks import finite
 from ...choices import PaddingMode
 from .base import DepthwiseKernelConv2d
-from .weights import ComputedWeight
+from .weights import ComputedWeight, Device, PerChannel
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from .weights import Device, PerChannel
 
 
 class FilterBankWeight(ComputedWeight):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,7 @@ from ...differences import difference
 from ...filters import KEYS, SHARPENING
 from ...gaussian import _cosines, _period
 from ...models import MODEL_EDGES, factor
-
-if TYPE_CHECKING:
-    from .weights import Device, PerChannel
+from .weights import Device, PerChannel
 
 KERNEL_KINDS = ("discrete", "sampled")
 WIDEST = 4.0

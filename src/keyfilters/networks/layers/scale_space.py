@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +17,7 @@ from ...models import MODEL_EDGES
 from .base import DepthwiseKernelConv2d
 from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .kernels import AXES, KERNEL_KINDS, KernelTable, check_keys, kernels_from, reach_of, strips_from
-from .weights import ComputedWeight
-
-if TYPE_CHECKING:
-    from .weights import Device, PerChannel
+from .weights import ComputedWeight, Device, PerChannel
 
 __all__ = [
     "NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",

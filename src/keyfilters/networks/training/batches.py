@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..layers.weights import Device
+
 if TYPE_CHECKING:
-    from ..layers.weights import Device
     from .recipes import TrainConfig
 
 
