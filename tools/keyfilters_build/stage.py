@@ -35,7 +35,9 @@ def stage(project: Project, runs: list[Run]) -> None:
         slug = run.entry.slug
         replace_tree(run.results, data / slug)
         parts = f"src/keyfilters_book/chapters/{slug}_parts.py"
-        notebook = page(page_source(project, run), run, project.repository, chapter, parts if (project.root / parts).is_file() else None)
+        notebook = page(
+            page_source(project, run), run, project.repository, chapter, parts if (project.root / parts).is_file() else None
+        )
         text = nbformat.writes(notebook) + "\n"
         target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:

@@ -221,7 +221,7 @@ def test_debians_package_is_unpacked(tiny, tmp_path, monkeypatch, lists):
 
 def test_a_package_with_other_content_is_not_taken(tiny, tmp_path, monkeypatch):
     tree = tmp_path / "tree"
-    put({name: b"other" for name in tiny}, tree / (tmp_path / "debian").relative_to("/"))
+    put(dict.fromkeys(tiny, b"other"), tree / (tmp_path / "debian").relative_to("/"))
     tools(tmp_path / "bin", monkeypatch, apt_get="touch some.deb", dpkg_deb=f'cp -r {tree}/. "$3"')
     assert "is not the file of Fashion-MNIST" in message(from_debian)
 
