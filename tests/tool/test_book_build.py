@@ -22,6 +22,7 @@ from keyfilters_build.command import ACTIONS, main
 from keyfilters_build.execute import execute_all
 from keyfilters_build.manifest import PROFILES, load_manifest, select
 from keyfilters_build.project import BookError, replace_tree, write_atomic
+from keyfilters_build.provenance import provenance
 from keyfilters_build.runs import cache_key, cached_run
 
 IMPORTS = tiny_notebook("any").cells[2].source
@@ -158,6 +159,25 @@ def test_profiles_have_keys_of_their_own_and_caches_of_bytecode_do_not_count(tmp
     (project.package / "__pycache__").mkdir()
     (project.package / "__pycache__" / "code.pyc").write_bytes(b"x")
     assert key(project) == before
+
+
+def test_a_font_cache_of_another_matplotlib_is_made_anew_before_a_notebook_runs(tmp_path, no_kernels):
+    """Its notice would stand in the notebook, where the build takes it for a warning."""
+    project = tiny_book(tmp_path / "book", "one")
+    stale = project.build / "matplotlib" / "fontlist-v1.json"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("{}")
+    execute(project)
+    assert set(stale.parent.glob("fontlist-*.json")) > {stale}
+
+
+def test_what_an_editor_or_the_system_leaves_is_no_data(tmp_path):
+    project = tiny_book(tmp_path / "book", "one")
+    before = provenance(project)["data_sha256"]
+    (project.package / "data" / ".numbers.csv.swp").write_text("x")
+    assert provenance(project)["data_sha256"] == before
+    (project.package / "data" / "more.csv").write_text("x")
+    assert provenance(project)["data_sha256"] != before
 
 
 def test_changed_library_executes_again(tmp_path, no_kernels):

@@ -167,16 +167,17 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _warm_up(environment: dict[str, str]) -> None:
-    """Let matplotlib build its font cache once, here: its notice would otherwise stand in the first notebook."""
-    folder = Path(environment["MPLCONFIGDIR"])
-    if not any(folder.glob("fontlist-*.json")):
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [sys.executable, "-c", "import matplotlib.font_manager"],
-            env={**os.environ, **environment},
-            check=True,
-            capture_output=True,
-        )
+    """Let matplotlib build its font cache once, here: its notice would otherwise stand in the first notebook.
+
+    Only matplotlib knows whether the cache of an earlier build is of use to its present version.
+    """
+    Path(environment["MPLCONFIGDIR"]).mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        [sys.executable, "-c", "import matplotlib.font_manager"],
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+    )
 
 
 def _keep_failed(project: Project, slug: str, partial: Path) -> str:

@@ -76,12 +76,15 @@ def versions(needs: Iterable[str] = ()) -> dict[str, str]:
 
 
 def data_files(project: Project) -> list[Path]:
-    """The data of the packages: the learned filters, the published numbers, stored results."""
+    """The data of the packages: the learned filters, the published numbers, stored results.
+
+    Hidden files are none of them: the system or an editor put them there.
+    """
     return [
         path
         for package in project.packages
         for path in sorted((package / "data").rglob("*"))
-        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts and not path.name.startswith(".")
     ]
 
 
