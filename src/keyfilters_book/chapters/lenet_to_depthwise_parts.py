@@ -1,0 +1,221 @@
+"""What the chapter *LeNet-5 to depthwise networks* shows: its tables, and figures of kernels, shares and gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from keyfilters.statistics import wilson
+from keyfilters_book.background.costs import layer_cost, network_layers
+from keyfilters_book.background.lenet_training import RUBBISH
+from keyfilters_book.figures import lenet as pictures
+from keyfilters_book.figures.clusters import null_dots
+
+__all__ = [
+    "accuracy_table", "c1_figure", "c3_figure", "conv_table", "explained_figure", "explained_numbers", "explained_row",
+    "gradient_figure", "layer_weights", "moved_table", "network_table", "rank_figure", "steady_numbers", "then_and_now",
+]  # fmt: skip
+
+
+def _millions(count: float) -> str:
+    return f"{count / 1e6:,.2f} M"
+
+
+LAYERS = {
+    "formats": dict.fromkeys(("parameters", "published", "connections", "connections_published"), "{:,}"),
+    "headers": {"connections_published": "published"},
+}
+ACCURACY = {
+    "formats": dict.fromkeys(("first_epoch", "last_epoch", "accuracy", "low", "high"), "{:.3f}"),
+    "headers": {"low": "from", "high": "to"},
+}
+MOVED = {"formats": dict.fromkeys(("change", "least", "most", "cosine", "chance"), "{:.2f}")}
+NULLS = {"random": "random 8", "permuted": "permuted", "gaussian": "Gaussian"}
+SHARES = ["keys", "low", "high", "random", "p_random", "permuted", "p_permuted", "gaussian", "p_gaussian"]
+EXPLAINED = {
+    "formats": dict.fromkeys(SHARES, "{:.3f}"),
+    "headers": {"low": "from", "high": "to"} | NULLS | {f"p_{k}": "p" for k in NULLS},
+}
+CONVS = {"formats": dict.fromkeys(("weights", "multiply_adds", "kernels"), "{:,}") | {"share": "{:.3f}"}, "wrap": True}
+NETWORKS = {
+    "formats": dict.fromkeys(("weights", "multiply_adds"), _millions)
+    | {"filters": "{:,}"}
+    | dict.fromkeys(("pointwise", "depthwise", "depthwise_work"), "{:.2f}"),
+    "headers": {"depthwise_work": "depthwise, work", "filters": "depthwise filters"},
+}
+
+
+def then_and_now(images: int, epochs: int) -> pd.DataFrame:
+    """What is as in 1998 and what is not."""
+    rows = [
+        ("layers, table, squashing", "as published", "the same"),
+        ("output codes", "bitmaps of characters", "bitmaps of clothes, drawn here"),
+        ("loss", "MAP criterion with j", f"the same, j = {RUBBISH:.0f}"),
+        ("initial weights", "uniform, 2.4 / F", "the same, biases likewise"),
+        ("optimiser", "one image a step, diagonal Hessian", "Adam, batches of 32"),
+        ("step size", "falling in five stages", "half a cosine from 0.002 to 0"),
+        ("data", "MNIST, 60,000 images", f"Fashion-MNIST, {images:,} images"),
+        ("passes", "20", str(epochs)),
+        ("inputs", "background −0.1, ink 1.175", "mean 0, deviation 1"),
+    ]
+    return pd.DataFrame(rows, columns=["what", "1998", "here"])
+
+
+def accuracy_table(runs) -> pd.DataFrame:
+    """Losses of each seed's run, and its accuracy with Wilson's interval over the test images."""
+    rows = []
+    for seed, run in runs.items():
+        low, high = wilson(int(run.correct.sum()), len(run.correct))
+        rows.append((seed, run.losses[0], run.losses[-1], run.accuracy, low, high))
+    return pd.DataFrame(rows, columns=["seed", "first_epoch", "last_epoch", "accuracy", "low", "high"])
+
+
+def c1_figure(stacks, seeds):
+    """The kernels of C1 before and after training, for three seeds."""
+    shown = {f"seed {seed}": (stacks["C1", "before"][seed], stacks["C1", "after"][seed]) for seed in seeds[:3]}
+    data = {f"{when}_{seed}": stacks["C1", when][seed] for when in ("before", "after") for seed in seeds[:3]}
+    return pictures.kernels_before_after(shown), data
+
+
+def c3_figure(run, seed):
+    """The kernels of C3 before and after training, in the table of 1998."""
+    weights = {when: layer_weights(net, "C3", full=True) for when, net in (("before", run.before), ("after", run.network))}
+    return pictures.connection_maps({f"{when} training, seed {seed}": w for when, w in weights.items()}), weights
+
+
+def layer_weights(network, layer: str, *, full: bool = False) -> np.ndarray:
+    """Weights of a layer, float64, a row for each unit or, in C3, for each kernel (`full`: with the zeros of its table)."""
+    found = getattr(network, layer.lower())
+    found = found.kernels if layer == "C3" and not full else found.weight
+    return found.detach().double().numpy()
+
+
+def moved_table(moves, network) -> pd.DataFrame:
+    """Change of the weights over the seeds, and mean cosine with the start, layer by layer."""
+    rows = []
+    for layer, values in moves.items():
+        weights, (change, cosine) = layer_weights(network, layer), values.T
+        size = weights[0].size
+        spread = change.mean(), change.min(), change.max()
+        rows.append((layer, len(weights), size, *spread, cosine.mean(), 1 / np.sqrt(size)))
+    return pd.DataFrame(rows, columns=["layer", "rows", "weights", "change", "least", "most", "cosine", "chance"])
+
+
+def explained_row(layer: str, when: str, kernels: int, at, drawn) -> dict:
+    """The share that the keys explain with its interval, beside the draws of each null and p-values against them."""
+    row = {"layer": layer, "when": when, "kernels": kernels}
+    row |= {"keys": at.estimate, "low": at.low, "high": at.high}
+    for kind, shares in drawn.items():
+        row |= {kind: shares.mean(), f"{kind}_95": np.quantile(shares, 0.95)}
+        row[f"p_{kind}"] = (1 + (shares >= at.estimate).sum()) / (1 + len(shares))
+    return row
+
+
+def explained_figure(explained):
+    """Shares explained by the keys beside the quantiles of the nulls."""
+    groups = {}
+    for layer in ("C1", "C3"):
+        part = explained[explained.layer == layer]
+        part = part.assign(label=part.when + " training", observed=part["keys"])
+        groups[f"{layer}, {part.kernels.iloc[0]} kernels"] = part.to_dict("records")
+    return null_dots(
+        groups,
+        nulls={f"{k}_95": f"{v}, 95 % quantile" for k, v in NULLS.items()},
+        xlabel="explained variance",
+        observed_label="eight keys",
+        xlim=(0, 0.5),
+        row_height=0.5,
+    )
+
+
+def explained_numbers(before, after, tests) -> dict:
+    """Numbers of the text: shares of C1 and C3, and the gain by training with its interval."""
+    found = {}
+    for layer, test in tests.items():
+        key = layer.lower()
+        found |= {
+            f"lenet-keys-{key}": (after["keys"][layer], ".2f"),
+            f"lenet-high-{key}": (after.high[layer], ".2f", "up"),
+            f"lenet-start-{key}": (before["keys"][layer], ".2f"),
+            f"lenet-random-{key}": (after.random[layer], ".2f"),
+            f"lenet-p-{key}": (after.p_gaussian[layer], ".2f"),
+            f"lenet-gain-{key}": (test.mean, "+.3f"),
+            f"lenet-gain-low-{key}": (test.low, "+.3f"),
+            f"lenet-gain-high-{key}": (test.high, "+.3f"),
+        }
+    return found
+
+
+def gradient_figure(images, fields, units):
+    """Images above the gradients of one unit of each layer."""
+    shown = {name: found[:, units[name]] for name, found in fields.items()}
+    fig = pictures.gradient_panels(images, {f"{name}, map {units[name] + 1}": found for name, found in shown.items()})
+    return fig, {"images": images} | shown
+
+
+def steady_numbers(steady, fields) -> dict:
+    """Numbers of the text: cosines between gradients at two images, and how much their strengths differ."""
+    found = {}
+    for name in ("C3", "C5"):
+        key, cosines = name.lower(), steady[name]
+        low, high = np.quantile(np.linalg.norm(fields[name], axis=(2, 3)), (0.05, 0.95), axis=0)
+        found |= {
+            f"lenet-steady-{key}": (cosines.mean(), ".2f"),
+            f"lenet-steady-low-{key}": (np.quantile(cosines, 0.05), ".2f"),
+            f"lenet-steady-least-{key}": (cosines.mean(axis=1).min(), ".2f"),
+            f"lenet-strength-{key}": (np.median(high / low), ".1f"),
+        }
+    return found
+
+
+def rank_figure(ranks, errors, accuracy, seeds):
+    """Error of the weights and accuracy by the number of filters per map, and the values of all seeds."""
+    panels = {"relative error": errors, "accuracy": {"after training": accuracy}}
+    fig = pictures.rank_panels(ranks, panels, xlabel="filters per map, m")
+    rows = [
+        (seed, m, *(found[s, k] for found in errors.values()), accuracy[s, k])
+        for s, seed in enumerate(seeds)
+        for k, m in enumerate(ranks)
+    ]
+    return fig, pd.DataFrame(rows, columns=["seed", "m", "error_before", "error_after", "accuracy"])
+
+
+def _block_cost(channels: int, side: int, size: int, inner: int = 4) -> dict:
+    """A ConvNeXt block: depthwise, then two pointwise layers."""
+    spatial = layer_cost(channels, channels, side, size, "depthwise")
+    weights = spatial["weights"] + 2 * layer_cost(channels, inner * channels, 1, size)["weights"]
+    return {"weights": weights, "multiply_adds": weights * size**2, "kernels": spatial["kernels"]}
+
+
+def conv_table(shapes) -> pd.DataFrame:
+    """One layer of each network, (maps in, maps out, side of the kernel, side of the maps), in full and separated."""
+    c3 = network_layers("LeNet-5").set_index("name").loc["C3"]
+    rows = []
+    for name, shape in shapes.items():
+        full = layer_cost(*shape)
+        entries = {"full": full}
+        if name.startswith("LeNet"):
+            entries["table of 1998"] = {k: int(c3[k]) for k in ("weights", "multiply_adds", "kernels")}
+        if name.startswith("ConvNeXt"):
+            entries["depthwise + 2 pointwise"] = _block_cost(*shape[1:])
+        else:
+            entries["depthwise + pointwise"] = layer_cost(*shape, "separable")
+        for kind, cost in entries.items():
+            share = cost["weights"] / full["weights"]
+            rows.append({"layer": name, "form": kind, "k": shape[2]} | cost | {"share": share})
+    return pd.DataFrame(rows)
+
+
+def network_table(networks) -> pd.DataFrame:
+    """Weights and multiply-adds of whole networks, and what of them is pointwise and depthwise, in per cent."""
+    rows = []
+    for name in networks:
+        layers = network_layers(name)
+        total, kinds = layers.sum(numeric_only=True), layers.groupby("kind")
+        shares = 100 * kinds.weights.sum() / total.weights
+        work = 100 * kinds.multiply_adds.sum() / total.multiply_adds
+        row = {"network": name, "weights": int(total.weights), "multiply_adds": int(total.multiply_adds)}
+        row |= {kind: shares.get(kind, 0.0) for kind in ("pointwise", "depthwise")}
+        row |= {"depthwise_work": work.get("depthwise", 0.0), "filters": int(kinds.kernels.sum().get("depthwise", 0))}
+        rows.append(row)
+    return pd.DataFrame(rows)
