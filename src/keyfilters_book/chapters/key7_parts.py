@@ -1,0 +1,104 @@
+"""What the chapter *Key 7: sharpening* shows: its tables, its maps, and the image that is filtered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import ndimage
+
+from keyfilters.tables import scales_table
+from keyfilters_book import figures
+
+__all__ = ["axes_figure", "border_table", "curve_data", "maps_figure", "published_fit", "test_image"]
+
+MODELS = {
+    "formats": {"sigma": "{:.3f}", "relative_l2": "{:.4f}", "cosine": "{:.4f}"},
+    "headers": {"sigma": r"$\sigma$", "relative_l2": "relative l2"},
+}
+FITS_SHOWN = ["fit", "parameter", "published", "reproduced", "difference", "rerun", "rerun_difference", "step"]
+FITS = {
+    "formats": dict.fromkeys(("published", "reproduced", "rerun", "step"), "{:.6f}")
+    | dict.fromkeys(("difference", "rerun_difference"), "{:+.6f}"),
+    "headers": {
+        "reproduced": "optimum",
+        "rerun": "grid run again",
+        "rerun_difference": "grid - published",
+        "step": "grid step",
+    },
+}
+EARLIER = {
+    "formats": {"published": "{:.8f}", "reproduced": "{:.8f}", "difference": "{:+.1e}"},
+    "headers": {"component": "axis"},
+}
+BORDERS = {
+    "formats": {"sigma": "{:.6f}", "gamma": "{:.6f}", "relative_l1": "{:.5f}", "relative_l2": "{:.5f}", "sum": "{:.5f}"},
+    "headers": {
+        "sigma": r"$\sigma$",
+        "gamma": r"$\gamma$",
+        "relative_l1": "relative l1",
+        "relative_l2": "relative l2",
+        "sum": "sum of the model",
+    },
+}
+
+
+def curve_data(panels: Mapping[str, Mapping], replaced: str, dropped: str = "") -> dict:
+    """What is behind panels of curves, by title and label without the characters that are replaced or dropped."""
+    plain = str.maketrans(dict.fromkeys(replaced, "_") | dict.fromkeys(dropped, ""))
+    return {f"{title} {label}".translate(plain): y for title, curves in panels.items() for label, y in curves.items()}
+
+
+def published_fit(method: str) -> pd.DataFrame:
+    """The published scale ("both") and amount of sharpening of a method, beside what was reproduced."""
+    return scales_table(method).query("key == '7' and fit != 'earlier model'").set_index("axis")
+
+
+def _maps(panels, value_label: str) -> Figure:
+    return figures.objective_map_figure(
+        panels, first_label=r"$\sigma$ (grid units)", second_label=r"$\gamma$", value_label=value_label, width=3.9
+    )
+
+
+def maps_figure(sigma, gamma, maps, points) -> Figure:
+    """The objective over scale and amount of sharpening, one panel a norm; points by norm and label."""
+    panels = [
+        figures.MapPanel(sigma, gamma, values, title=f"{norm} norm", points=points[norm]) for norm, values in maps.items()
+    ]
+    return _maps(panels, "norm of the difference")
+
+
+def axes_figure(grids, maps, minimum) -> Figure:
+    """The same l2 map with the right axes and as published, from title to map, with a marker on the labelled axes."""
+    return _maps(
+        [figures.MapPanel(*grids, values, title=title, points={"minimum": minimum}) for title, values in maps.items()],
+        "l2 norm",
+    )
+
+
+def border_table(fits) -> pd.DataFrame:
+    """Fits by norm and border, with the sum of their models."""
+    return pd.DataFrame(
+        {
+            "norm": norm,
+            "border": {"crop": "zeros", "exact": "exact"}[edge],
+            "sigma": fit.sigma_x,
+            "gamma": fit.gamma,
+            "relative_l1": fit.relative_l1,
+            "relative_l2": fit.relative_l2,
+            "sum": fit.model(edge=edge).sum(),
+        }
+        for (norm, edge), fit in fits.items()
+    )
+
+
+def test_image(size: int) -> np.ndarray:
+    """A vertical edge, a bar, a disc and a grating, smoothed as a camera would; shape (size, size)."""
+    x, y = np.meshgrid(np.arange(size) / size, np.arange(size) / size)
+    image = np.where(x > 0.25, 0.7, 0.3)
+    image[(x - 0.65) ** 2 + (y - 0.3) ** 2 < 0.16**2] = 0.3
+    image[(np.abs(x - 0.4) < 1.5 / size) & (y < 0.6)] = 0.3
+    stripes = 0.5 + 0.2 * np.sign(np.sin(2 * np.pi * np.arange(size) / 8 + 1e-9))
+    return ndimage.gaussian_filter(np.where((y > 0.68) & (x > 0.35), stripes, image), 1.0, mode="nearest")
