@@ -1,0 +1,91 @@
+"""What the chapter *Joint scales* shows: its tables, and the figure of the pooled objectives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import keyfilters as kf
+from keyfilters.filters import GROUPS
+from keyfilters.tables import scales_table
+from keyfilters_book import figures
+
+__all__ = ["pooled_figure", "pooling_table", "published_scales", "sensitivity_table"]
+
+SCALES_SHOWN = ["method", "keys", "published", "reproduced", "difference", "rerun", "rerun_difference", "step"]
+SCALES = {
+    "formats": dict.fromkeys(("published", "reproduced", "rerun"), "{:.7f}")
+    | dict.fromkeys(("difference", "rerun_difference"), "{:+.1e}")
+    | {"step": "{:.1e}"},
+    "headers": {"rerun": "grid run again", "rerun_difference": "grid - published", "step": "grid step"},
+}
+SENSITIVITY = {
+    "formats": dict.fromkeys(("sigma", "from", "to", "least", "greatest"), "{:.3f}"),
+    "headers": {
+        "sigma": r"$\sigma_G$",
+        "from": "1 % from",
+        "to": "to",
+        "least_without": "without key",
+        "greatest_without": "without key",
+    },
+}
+POOLING = {
+    "formats": {"absolute": "{:.3f}", "relative": "{:.3f}", "largest_share": "{:.0f} %", "share8": "{:.1f} %"},
+    "headers": {
+        "absolute": "absolute errors",
+        "relative": "relative errors",
+        "largest": "largest term: key",
+        "largest_share": "its share",
+        "share8": "share of key 8",
+    },
+}
+
+
+def published_scales(methods) -> pd.DataFrame:
+    """The published joint scales without key 7, with the keys that share them."""
+    published = pd.concat({method: scales_table(method) for method in methods}, names=["method"]).reset_index("method")
+    published = published[published.key != "7"]
+    return published.assign(keys=["1, 2, 3, 4, 8" if key[0] in "12348" else "5, 6" for key in published.key])
+
+
+def pooled_figure(sigma, terms) -> Figure:
+    """The pooled objectives and their terms, which are by method and key, around the joint scales."""
+    shown = {"1-4, 8": (GROUPS["non-centred"], sigma <= 1.0), "5, 6": (GROUPS["centred"], sigma >= 0.7)}
+    axes, panels = {}, {}
+    for method, label in (("C", "l1 norm"), ("D", "squared l2 norm")):
+        for name, (keys, part) in shown.items():
+            title = f"{label}, keys {name}"
+            axes[title], panels[title] = sigma[part], {key: terms[method][key][part] for key in keys}
+    return figures.pooled_objectives(axes, panels)
+
+
+def _joint(method: str, keys) -> dict:
+    return {"method": f"{method}-joint", "keys": ", ".join(map(str, keys)), "sigma": kf.fit_joint(method)[keys[0]].sigma_x}
+
+
+def sensitivity_table(rows) -> pd.DataFrame:
+    """How firm each joint scale is; a row is method, keys, scales within 1 % of the least, scales without each key."""
+    table = []
+    for method, keys, near, without in rows:
+        low, high = min(without, key=without.get), max(without, key=without.get)
+        ends = {"from": near.min(), "to": near.max()}
+        least = {"least": without[low], "least_without": low}
+        greatest = {"greatest": without[high], "greatest_without": high}
+        table.append(_joint(method, keys) | ends | least | greatest)
+    return pd.DataFrame(table)
+
+
+def pooling_table(rows) -> pd.DataFrame:
+    """Absolute beside relative errors; a row is method, keys, scale by relative errors, share of each key."""
+    table = pd.DataFrame(
+        _joint(method, keys)
+        | {
+            "relative": relative,
+            "largest": max(share, key=share.get),
+            "largest_share": 100 * max(share.values()),
+            "share8": 100 * share.get(8, np.nan),
+        }
+        for method, keys, relative, share in rows
+    )
+    return table.rename(columns={"sigma": "absolute"})
