@@ -1,0 +1,82 @@
+"""What the chapter *Methods D1 and D2: least squares* shows: its tables and two of its figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keyfilters_book import figures
+
+from .methods_c_parts import maps_figure, published_pair
+
+__all__ = ["certificate_table", "maps_figure", "published_pair", "residual_table", "truncation_figure"]
+
+_METHODS = ("C1", "D1")
+CERTIFICATES = {
+    "formats": {
+        "gradient": "{:.0e}",
+        "curvature": "{:.2g}",
+        "slope": "{:.3f}",
+        "width_x": "{:.2f}",
+        "width_y": "{:.2f}",
+        "box": "{:.2g}",
+    },
+    "headers": {
+        "gradient": "gradient, at most",
+        "open": "open cells",
+        "width_x": r"box, $\sigma_x$",
+        "width_y": r"box, $\sigma_y$",
+        "box": "curvature in the box",
+    },
+}
+RESIDUALS = {
+    "formats": {f"{what}_{method}": "{:.2f}" for what in ("largest", "share") for method in _METHODS},
+    "headers": {f"{what}_{method}": f"{what}, {method}" for what in ("largest", "share", "close") for method in _METHODS}
+    | {"tap": "gain at"},
+}
+
+
+def certificate_table(optimum, windows, boxes) -> pd.DataFrame:
+    """What certifies the optimum of each key; `windows` has the open cells, `boxes` the least curvature around them."""
+    rows = []
+    for key, found in optimum.items():
+        c, (low, high) = found.certificate, windows[key].frame
+        rows.append(
+            {
+                "key": key,
+                "kind": c.kind,
+                "gradient": c.stationarity,
+                "curvature": c.curvature,
+                "slope": c.slope_at_bound if c.kind == "bound" else np.nan,
+                "open": int(windows[key].open.sum()),
+                "width_x": high[0] - low[0],
+                "width_y": high[1] - low[1],
+                "box": boxes[key],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def truncation_figure(sigma, full, cut, grid, on_grid, published: int) -> Figure:
+    """The increase of the objective with the full and the cut kernel, and at the first points of the published grid."""
+    panel = figures.ProfilePanel(
+        1e4 * sigma,
+        {"full kernel": 1e9 * full, "cut kernel": 1e9 * cut},
+        marks={"published": (1e4 * grid[published], 1e9 * on_grid[published]), "published grid": (1e4 * grid, 1e9 * on_grid)},
+    )
+    return figures.profile_panels(
+        panel, xlabel=r"$\sigma_y \times 10^4$", ylabel=r"increase $\times\, 10^9$", width=6.0, height=3.2
+    )
+
+
+def residual_table(residuals, measures) -> pd.DataFrame:
+    """Measures of the residuals, which are by key and method, and the tap (x, y) at which D1 gains most on C1."""
+    rows = []
+    for key in dict.fromkeys(key for key, _ in residuals):
+        of = {method: measures(key, residuals[key, method]) for method in _METHODS}
+        gain = residuals[key, "C1"] ** 2 - residuals[key, "D1"] ** 2
+        i, j = np.unravel_index(gain.argmax(), gain.shape)
+        columns = {f"{what}_{method}": of[method][what] for what in of["C1"] for method in _METHODS}
+        rows.append({"key": key} | columns | {"tap": f"({j - 3}, {3 - i})"})
+    return pd.DataFrame(rows)
