@@ -1,0 +1,69 @@
+"""What the chapter *ConvNeXt V2 Tiny* shows: its tables, and the curves of receptive fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from keyfilters import architecture
+from keyfilters.architecture import Variant
+
+__all__ = ["saving_table", "stages_table"]
+
+STAGES = {"formats": {"filters": "{:,}", "depthwise": "{:,}", "pointwise": "{:,}", "ratio": "{:.0f}"}}
+PUBLISHED_COUNTS = {
+    "formats": {
+        "parameters": "{:,}",
+        "parameters_published": "{:g} M",
+        "multiply_adds": "{:.3f} G",
+        "with_normalisation": "{:.3f} G",
+        "multiply_adds_published": "{:g} G",
+    },
+    "headers": {
+        "resolution": "side",
+        "parameters_published": "parameters, published",
+        "multiply_adds": "multiply-adds",
+        "multiply_adds_published": "multiply-adds, published",
+    },
+}
+SAVING = {
+    "formats": {"numbers": "{:,}", "share_of_filters": "{:.1f} %", "network": "{:,}", "network_saved": "{:.2f} %"},
+    "headers": {
+        "share_of_filters": "share of the filters' weights",
+        "network": "parameters of the network",
+        "network_saved": "saved of the network",
+    },
+}
+
+COUNTS = [
+    "variant",
+    "resolution",
+    "parameters",
+    "parameters_published",
+    "multiply_adds",
+    "with_normalisation",
+    "multiply_adds_published",
+]
+
+
+def stages_table(net: Variant, table: pd.DataFrame) -> pd.DataFrame:
+    """The stages of a network: blocks, channels, filters, and the parameters of both kinds of layers."""
+    stages = pd.DataFrame({"stage": [1, 2, 3, 4], "blocks": net.depths, "channels": net.dims})
+    stages["filters"] = stages.blocks * stages.channels
+    for kind in ("depthwise", "pointwise"):
+        parameters = table[table.kind == kind].groupby("stage").parameters.sum()
+        stages[kind] = parameters.loc[stages.stage].to_numpy()
+    stages["ratio"] = stages.pointwise / stages.depthwise
+    return stages
+
+
+def saving_table(filters: int, total: int, shared: Mapping[str, int]) -> pd.DataFrame:
+    """The numbers that each representation of the filters needs: what is shared, and two a filter."""
+    rows = [("learned filters", architecture.KERNEL**2 * filters)]
+    rows += [(label, count + 2 * filters) for label, count in shared.items()]
+    saving = pd.DataFrame(rows, columns=["representation", "numbers"])
+    saving["share_of_filters"] = 100 * saving.numbers / saving.numbers[0]
+    saving["network"] = total - saving.numbers[0] + saving.numbers
+    saving["network_saved"] = 100 * (1 - saving.network / total)
+    return saving
