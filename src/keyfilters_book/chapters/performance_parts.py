@@ -1,0 +1,44 @@
+"""What the chapter *Performance* shows: how its tables are written, and the features of each representation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from keyfilters_book.representations.features import representation
+
+__all__ = ["features_table"]
+
+PERFORMANCE = {
+    "formats": {
+        "ours_seconds": "{:.4f}",
+        "pyscsp_seconds": "{:.2f}",
+        "ratio": "{:.0f}",
+        "pyscsp_points": "{:,}",
+        "timed": "{:.1%}",
+    },
+    "headers": {
+        "ours_seconds": "this book",
+        "pyscsp_seconds": "pyscsp",
+        "pyscsp_points": "grid points",
+        "timed": "points timed",
+    },
+}
+PERFORMANCE_FEATURES = {
+    "formats": {"milliseconds": "{:.2f}", "time": "{:.2f}", "multiply_adds": "{:.2f}", "features": "{:,}"},
+    "headers": {"multiply_adds": "multiply-adds"},
+}
+
+TIMED = ["work", "ours_seconds", "pyscsp_seconds", "ratio", "pyscsp_points", "timed"]
+
+
+def features_table(seconds: Mapping[str, float]) -> pd.DataFrame:
+    """The features of each representation: time and multiply-adds, also as multiples of those of the idealised keys."""
+    keys = representation("ideal keys")
+    rows = []
+    for name, taken in seconds.items():
+        made = representation(name)
+        counted = made.multiply_adds / keys.multiply_adds
+        rows.append((made.label, 1e3 * taken, taken / seconds["ideal keys"], counted, made.features))
+    return pd.DataFrame(rows, columns=["representation", "milliseconds", "time", "multiply_adds", "features"])
