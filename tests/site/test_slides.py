@@ -10,7 +10,8 @@ from tiny_book import ROOT
 import browser as chromium
 from keyfilters_build.course import load_course
 from keyfilters_build.project import BookError, Project
-from keyfilters_build.slides import page_link, parse_deck
+from keyfilters_build.course import parse_deck
+from keyfilters_build.slides import page_link
 
 PLANS = load_course(Project(ROOT))
 DECKS = [plan.slug for plan in PLANS]

@@ -75,7 +75,7 @@ def changed(**fields):
         (PLAN | {"slug": "none"}, DECK, "there is no book/slides/none.md"),
         (PLAN, DECK.replace("fig-one", "fig-two"), "there is no figure 'one/fig-two'"),
         (PLAN, DECK.replace("(shape)=", "(start)="), "two slides have the name start"),
-        (PLAN, DECK.replace("(shape)=\n", ""), "a slide has no name"),
+        (PLAN, DECK.replace("(shape)=\n", ""), "expected its name and a heading"),
     ],
 )
 def test_what_is_not_there_is_named(tmp_path, plan, deck, message):

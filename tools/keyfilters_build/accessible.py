@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from .text_size import legible_width
 from .project import write_atomic
+from .text_size import legible_width
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .project import BookError, digest_code
 from .api_names import PACKAGES, PAGES, Name, former, modules_of, names_of, page_of, public_modules
+from .project import BookError, digest_code
 
 if TYPE_CHECKING:
     from docutils import nodes

@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
 
+from keyfilters import published
+
+from .accessible import mend_pages
 from .check import check_executed, check_source
 from .claims import failed_claims, report
 from .execute import check_parameters, execute_all, read_source
@@ -22,7 +24,6 @@ from .interactive import write_interactive
 from .launch import expected_cells
 from .links import check_html
 from .manifest import PROFILES, Entry, load_manifest, select
-from .accessible import mend_pages
 from .project import BookError, GateError, Project, digest_code, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
@@ -30,9 +31,6 @@ from .run_pages import write_run_pages
 from .runs import Run, page_source
 from .slides import add_slides
 from .stage import stage
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # MyST-NB counts the lines of the third cell from 30000 on.
 _PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
@@ -85,7 +83,7 @@ def _build(
     print(f"notebooks: {executed} executed, {len(runs) - executed} unchanged ({time.monotonic() - started:.1f} s)")
     _gate("executed notebooks", check_runs(project, runs))
     stage(project, runs)
-    scorecard = _scorecard(project)
+    scorecard = published.scorecard() if _own(project) else None
     found = reproduce(runs, stored.references[profile])
     write_reproduction(project, found)
     write_run_pages(project, runs, scorecard, found, stored)
@@ -142,29 +140,9 @@ def _gate(what: str, failures: list[str]) -> None:
         raise GateError("\n".join([f"{what}: {len(failures)} failed", *(f"  {failure}" for failure in failures)]))
 
 
-def _scorecard(project: Project) -> pd.DataFrame | None:
-    """The scorecard of the library, if `project` is the library's own book."""
-    if not _own(project):
-        return None
-    from keyfilters.published import scorecard
-
-    return scorecard()
-
-
 def _own(project: Project) -> bool:
     """Whether `project` is the book of the library that builds it."""
-    import keyfilters
-
-    return project.package.resolve() == Path(keyfilters.__file__).resolve().parent
-
-
-def _unjudged(project: Project) -> list[str]:
-    """Published numbers that deviate without an explanation: a book that shows them is not put in its place."""
-    if not _own(project):
-        return []
-    from keyfilters.published import problems
-
-    return problems()
+    return project.package.resolve() == Path(published.__file__).resolve().parents[1]
 
 
 def _inputs(project: Project) -> str:
@@ -212,7 +190,8 @@ def _build_html(project: Project) -> bool:
 
     It is built beside the old one, checked, and put in its place only then.
     """
-    unjudged = _unjudged(project)
+    # Published numbers that deviate without an explanation: a book that shows them is not put in its place.
+    unjudged = published.problems() if _own(project) else []
     stamp = project.build / "html.sha256"
     inputs = _inputs(project)
     if stamp.is_file() and project.html.is_dir() and stamp.read_text() == f"{inputs} {_pages(project.html)}\n":

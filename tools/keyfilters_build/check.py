@@ -14,17 +14,14 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from .claims import check_claims
+from .labels import exercises_of, in_solutions
 from .launch import is_install_cell
 from .text_size import too_small
 
 _TABLE = re.compile(r"^:::\{table\}[ \t]*(?P<caption>.*)\n:name: (?P<name>\S+)", re.MULTILINE)
 _ROWS = re.compile(r"^\|.*\n\|[ :|-]+\|", re.MULTILINE)
 _EQUATION = re.compile(r"^\$\$ \((?P<label>[\w-]+)\)", re.MULTILINE)
-_EXERCISE = re.compile(
-    r"^:::\{exercise\}(?P<title>[^\n]*)\n(?::[^\n]*\n)*?:label: (?P<label>\S+)\n(?P<options>(?::[^\n]*\n)*)", re.MULTILINE
-)
-_EXERCISE_TITLE = re.compile(r" (?P<chapter>\d+)\.(?P<number>\d+), (?P<level>easy|medium|harder)")
-_SOLUTION = re.compile(r"^:::\{solution-start\}\s+(?P<label>\S+)", re.MULTILINE)
+_EXERCISE_TITLE = re.compile(r"(?P<chapter>\d+)\.(?P<number>\d+) \((?P<level>easy|medium|harder)\)")
 _HEADING = re.compile(r"^(#+)\s+(.*?)\s*#*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```+|~~~+).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
@@ -102,36 +99,27 @@ def check_source(slug: str, notebook: NotebookNode, install: str | None = None) 
 def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
     """Each exercise has a number and a level, a cell for the answer that calls its check, and an executed solution that passes it."""
     failures = []
-    exercises = list(_EXERCISE.finditer(_prose(notebook)))
+    exercises = [exercise for exercise in exercises_of(slug, notebook) if exercise.label]
     if len(exercises) < 2:
         failures.append(f"{slug}: {len(exercises)} exercises with a label; expected at least two")
-    solved: dict[str, list[str]] = {}
-    outside: list[str] = []
-    current: str | None = None
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            starts = _SOLUTION.findall(cell.source)
-            if starts:
-                current = starts[-1]
-                solved[current] = []
-            if ":::{solution-end}" in cell.source:
-                current = None
-        elif cell.cell_type == "code":
-            (outside if current is None else solved[current]).append(cell.source)
+    code: dict[str | None, list[str]] = {None: []}
+    for _, cell, solution in in_solutions(notebook):
+        if cell.cell_type == "code":
+            code.setdefault(solution, []).append(cell.source)
     for exercise in exercises:
-        label, where = exercise["label"], f"{slug}: exercise {exercise['label']}"
-        title = _EXERCISE_TITLE.fullmatch(exercise["title"])
-        if not title or ":nonumber:" not in exercise["options"]:
+        label, where = exercise.label, f"{slug}: exercise {exercise.label}"
+        title = _EXERCISE_TITLE.fullmatch(exercise.title)
+        if not title or exercise.numbered:
             failures.append(
                 f"{where}: expected a title such as `5.1, easy` (or medium, harder) and `:nonumber:` below the label"
             )
-        if not solved.get(label):
+        if label not in code:
             failures.append(f"{where}: no executed solution (`:::{{solution-start}} {label}` and code cells)")
         elif title:
             check = f"check_{title['chapter']}_{title['number']}"
-            if not re.search(rf"^{check}\(", "\n".join(outside), re.MULTILINE):
+            if not re.search(rf"^{check}\(", "\n".join(code[None]), re.MULTILINE):
                 failures.append(f"{where}: no cell for the answer; expected one that ends with `{check}(...)`")
-            if not re.search(rf"^assert {check}\(|holds=bool\({check}\(", solved[label][-1], re.MULTILINE):
+            if not re.search(rf"^assert {check}\(|holds=bool\({check}\(", code[label][-1], re.MULTILINE):
                 failures.append(
                     f"{where}: the solution's last code cell lacks `assert {check}(...)`, or `holds=bool({check}(...))` in a claim"
                 )

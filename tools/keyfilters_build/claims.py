@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyfilters_book import claims as stored
 
+from .labels import in_solutions
 from .page_texts import escaped
 from .project import BookError
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _MARKER = re.compile(r"[ \t]*<!-- claim: (?P<statement>.*?) -->", re.DOTALL)
-_SOLUTION_START, _SOLUTION_END = ":::{solution-start}", ":::{solution-end}"
 
 
 @dataclass(frozen=True)
@@ -62,28 +62,17 @@ def stated(source: str) -> list[str | None]:
     return found
 
 
-def _cells(notebook: NotebookNode) -> Iterator[tuple[int, Any, bool]]:
-    """Each cell with its number and whether it belongs to the solution of an exercise."""
-    inside = False
-    for position, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type == "markdown" and _SOLUTION_END in cell.source:
-            inside = False
-        if cell.cell_type == "markdown" and cell.source.rfind(_SOLUTION_START) > cell.source.rfind(_SOLUTION_END):
-            inside = True
-        yield position, cell, inside
-
-
 def check_claims(slug: str, notebook: NotebookNode) -> list[str]:
     """The gate: claims are literals, each stated once; each has one marker in the text, but for those of solutions."""
     failures: list[str] = []
     markers = [
         (position, " ".join(match["statement"].split()))
-        for position, cell, _ in _cells(notebook)
+        for position, cell, _ in in_solutions(notebook)
         if cell.cell_type == "markdown"
         for match in _MARKER.finditer(cell.source)
     ]
     seen: set[str] = set()
-    for position, cell, solution in _cells(notebook):
+    for position, cell, solution in in_solutions(notebook):
         for statement in stated(cell.source) if cell.cell_type == "code" else []:
             where = f"{slug}: cell {position}: the claim"
             if statement is None:

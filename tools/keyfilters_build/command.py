@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from keyfilters.cli import _Parser
+
 from .project import BookError, GateError, Project
 
 PROGRAM = "python -m keyfilters_build"

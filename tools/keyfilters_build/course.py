@@ -25,8 +25,9 @@ MINUTES = 90
 
 _GOALS = re.compile(r"^\*\*Goals\*\*\s*$(?P<list>.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
 _DOC = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`<>/]+)>?`")
-_SLIDE = re.compile(r"^\((?P<id>[a-z0-9-]+)\)=$", re.MULTILINE)
-_FIGURE = re.compile(r"^!\[[^\]]*\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#[^)]*)?\)$", re.MULTILINE)
+FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE)
+_HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
+_NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _TEXT, _MINUTES = {"type": "string", "minLength": 1}, {"type": "integer", "exclusiveMinimum": 0}
 _TEXTS = {"type": "array", "items": _TEXT}
 
@@ -45,6 +46,39 @@ _PART = _object(
 )  # fmt: skip
 _PLAN = _object(slug=_TEXT, title=_TEXT, parts={"type": "array", "items": _PART}, home=_TEXTS)
 _SCHEMA = _object(plans={"type": "array", "items": _PLAN, "minItems": 1})
+
+
+@dataclass(frozen=True)
+class Slide:
+    """One slide as it is written: name, level and text of its heading, body and notes in Markdown."""
+
+    name: str
+    level: int
+    heading: str
+    body: str
+    notes: str
+
+
+def parse_deck(text: str) -> list[Slide]:
+    """The slides of a deck.
+
+    >>> [slide] = parse_deck("(start)=\\n# Filters\\n\\nHello.\\n\\nNote:\\nSmile.")
+    >>> slide
+    Slide(name='start', level=1, heading='Filters', body='Hello.', notes='Smile.')
+
+    Raises `BookError` for a slide without name or heading.
+    """
+    slides = []
+    for piece in re.split(r"^---$", text, flags=re.MULTILINE):
+        name = _NAME.match(piece)
+        rest = piece[name.end() :] if name else ""
+        heading = _HEADING.match(rest.lstrip())
+        if not name or not heading:
+            where, begins = f"slide {len(slides) + 1}", repr(piece.strip()[:40])
+            raise BookError(f"{where}: expected its name and a heading, `(name)=` and `## Heading`: {begins}")
+        body, _, notes = rest.lstrip()[heading.end() :].partition("\nNote:\n")
+        slides.append(Slide(name["name"], len(heading["marks"]), heading["text"].strip(), body.strip(), notes.strip()))
+    return slides
 
 
 @dataclass(frozen=True)
@@ -140,16 +174,16 @@ def _plan(row: Any, where: str, known: _Known) -> Plan:
 def _deck_figures(text: str, known: _Known, where: str) -> tuple[dict[str, list[str]], list[str]]:
     """Slide -> its figures, and the slides in order."""
     figures: dict[str, list[str]] = {}
-    for piece in re.split(r"^---$", text, flags=re.MULTILINE):
-        slide = _SLIDE.search(piece)
-        if not slide:
-            begins = repr(piece.strip()[:40])
-            raise BookError(f"{where}: a slide has no name; expected a line such as `(start)=`: {begins}")
-        if slide["id"] in figures:
-            raise BookError(f"{where}: two slides have the name {slide['id']}")
-        names = [f"{match['slug']}/{match['name']}" for match in _FIGURE.finditer(piece)]
-        _all_known(names, known.figures, "figure", f"{where}: slide {slide['id']}")
-        figures[slide["id"]] = [name.split("/")[1] for name in names]
+    try:
+        slides = parse_deck(text)
+    except BookError as error:
+        raise BookError(f"{where}: {error}") from None
+    for slide in slides:
+        if slide.name in figures:
+            raise BookError(f"{where}: two slides have the name {slide.name}")
+        names = [f"{match['slug']}/{match['name']}" for match in FIGURE.finditer(slide.body)]
+        _all_known(names, known.figures, "figure", f"{where}: slide {slide.name}")
+        figures[slide.name] = [name.split("/")[1] for name in names]
     return figures, list(figures)
 
 

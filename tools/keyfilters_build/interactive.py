@@ -15,6 +15,7 @@ from keyfilters.filters import DERIVATIVE, KEYS, SHARPENING, learned_filters
 from keyfilters.fitting.joint import fit_table
 from keyfilters.models import MODEL_EDGES, ideal_filter
 from keyfilters.normalization import normalized_filters
+
 from .project import Project, write_atomic
 
 PAGES = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _EXERCISE = re.compile(
     r"(?P<text>.*?)^(?P=colons)[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
+_SOLUTION = re.compile(r"^:::\{solution-(?:start\}\s+(?P<label>\S+)|end\})", re.MULTILINE)
 _LABEL = re.compile(r"^:label:[ \t]*(\S+)", re.MULTILINE)
 _LEVEL = re.compile(r"(?P<number>\d+\.\d+),\s*(?P<level>\w+)")
 
@@ -39,12 +41,13 @@ class Citation:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise of a notebook: its title, such as `5.1 (easy)`, and its text in MyST."""
+    """An exercise of a notebook: its title, such as `5.1 (easy)`, its text in MyST, and whether Sphinx numbers it too."""
 
     label: str
     slug: str
     title: str
     text: str
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def exercises_of(slug: str, notebook: NotebookNode) -> list[Exercise]:
     >>> from nbformat.v4 import new_markdown_cell, new_notebook
     >>> text = ":::{exercise} 5.1, easy\\n:label: ex-a-1\\n:nonumber:\\n\\nHow wide?\\n:::"
     >>> exercises_of("a", new_notebook(cells=[new_markdown_cell(text)]))
-    [Exercise(label='ex-a-1', slug='a', title='5.1 (easy)', text='How wide?')]
+    [Exercise(label='ex-a-1', slug='a', title='5.1 (easy)', text='How wide?', numbered=False)]
     """
     found = []
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -87,8 +90,19 @@ def exercises_of(slug: str, notebook: NotebookNode) -> list[Exercise]:
         label = _LABEL.search(match["options"])
         level = _LEVEL.fullmatch(match["title"].strip())
         title = f"{level['number']} ({level['level']})" if level else match["title"].strip() or str(position)
-        found.append(Exercise(label[1] if label else "", slug, title, match["text"].strip()))
+        found.append(
+            Exercise(label[1] if label else "", slug, title, match["text"].strip(), ":nonumber:" not in match["options"])
+        )
     return found
+
+
+def in_solutions(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, str | None]]:
+    """Each cell with its number, counted from 1, and the label of the exercise to whose solution it belongs (None: to none)."""
+    current = None
+    for position, cell in enumerate(notebook.cells, start=1):
+        for mark in _SOLUTION.finditer(cell.source) if cell.cell_type == "markdown" else ():
+            current = mark["label"]
+        yield position, cell, current
 
 
 def citations(bibliography: Path) -> dict[str, Citation]:

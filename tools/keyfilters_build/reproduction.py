@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 
 from .claims import failed_claims
 from .manifest import PROFILES
+from .page_texts import LIBRARIES, commit_text
 from .processor import kind_text
 from .project import BookError, Project, write_atomic
 from .reference_run import digest, load_reference, reference_path, run_facts, run_outcome, stored_json
 from .runs import Run
 from .summary import ABSOLUTE, RELATIVE, disagreement, summary
-from .page_texts import LIBRARIES, commit_text
 
 EQUAL, WITHIN, DIFFER = "equal", "within", "differ"
 VERDICTS = (EQUAL, WITHIN, DIFFER)

@@ -17,23 +17,19 @@ import html
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from .course import Plan, load_course
+from .course import FIGURE, Plan, Slide, load_course, parse_deck
 from .labels import Names, read_names
-from .text_size import legible_width
 from .manifest import load_manifest
 from .plain import Converter
 from .project import BookError, Project, write_atomic
+from .text_size import legible_width
 
-_NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
-_HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
-_FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE)
 _EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
 _SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
 _ROOT = re.compile(r"<svg [^>]*>", re.DOTALL)
@@ -42,39 +38,6 @@ _WIDE = 1.6
 # The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
 _REVEAL = ("dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js", "plugin/zoom/zoom.js", "LICENSE")
 _CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
-
-
-@dataclass(frozen=True)
-class Slide:
-    """One slide as it is written: name, level and text of its heading, body and notes in Markdown."""
-
-    name: str
-    level: int
-    heading: str
-    body: str
-    notes: str
-
-
-def parse_deck(text: str) -> list[Slide]:
-    """The slides of a deck.
-
-    >>> [slide] = parse_deck("(start)=\\n# Filters\\n\\nHello.\\n\\nNote:\\nSmile.")
-    >>> slide
-    Slide(name='start', level=1, heading='Filters', body='Hello.', notes='Smile.')
-
-    Raises `BookError` for a slide without name or heading.
-    """
-    slides = []
-    for piece in re.split(r"^---$", text, flags=re.MULTILINE):
-        name = _NAME.match(piece)
-        rest = piece[name.end() :] if name else ""
-        heading = _HEADING.match(rest.lstrip())
-        if not name or not heading:
-            where, begins = f"slide {len(slides) + 1}", repr(piece.strip()[:40])
-            raise BookError(f"{where}: expected its name and a heading, `(name)=` and `## Heading`: {begins}")
-        body, _, notes = rest.lstrip()[heading.end() :].partition("\nNote:\n")
-        slides.append(Slide(name["name"], len(heading["marks"]), heading["text"].strip(), body.strip(), notes.strip()))
-    return slides
 
 
 def _markdown() -> MarkdownIt:
@@ -170,10 +133,10 @@ class _Deck:
 
     def slide(self, slide: Slide) -> str:
         """One `<section>`."""
-        matches = list(_FIGURE.finditer(slide.body))
+        matches = list(FIGURE.finditer(slide.body))
         figures = [self._figure(match) for match in matches]
         text = ""
-        for n, piece in enumerate(_EXERCISE.split(_FIGURE.sub("", slide.body))):
+        for n, piece in enumerate(_EXERCISE.split(FIGURE.sub("", slide.body))):
             text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
         text = text.replace("<p>{plan}</p>", self._plan_table()).replace("<p>{provenance}</p>", self._provenance())
         # A quotation is a sentence that the run wrote: it may be long, and needs the height of the slide.

@@ -20,6 +20,7 @@ import os
 import posixpath
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +125,14 @@ def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     _add_provenance(app, doctree)
 
 
-def _write_together(app: Sphinx, environment: BuildEnvironment) -> None:
+def _before_writing(app: Sphinx, environment: BuildEnvironment) -> None:
     app.parallel = (os.cpu_count() or 1) + 1
+    # Sphinx loads the whole page of a figure, table or section anew for each reference to its number.
+    environment.get_doctree = cache(environment.get_doctree)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point for Sphinx."""
-    app.connect("env-updated", _write_together)
+    app.connect("env-check-consistency", _before_writing)
     app.connect("doctree-resolved", _resolved)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,8 +18,8 @@ import nbformat
 from .labels import Names, read_names
 from .launch import SUBDIRECTORY
 from .manifest import Entry, load_manifest
-from .prerequisites import MODULES
 from .plain import plain_notebook
+from .prerequisites import MODULES
 from .project import BookError, Project, write_atomic
 from .slides import write_slides
 

@@ -12,8 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 from keyfilters.checks import choice
 from keyfilters.networks.evaluation.forward import check_device
-from .campaign import Campaign
 from keyfilters_book.experiments.design import DESIGNS
+
+from .campaign import Campaign
 
 CHECKED = (("learned", "ideal-B", "random"), (0, 1), "small")
 """Variants, seeds and setting of the runs that ``--check`` makes again."""

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..processor import kind_text, processor
-from ..provenance import commit, device
 from keyfilters_book.experiments import store
 from keyfilters_book.experiments.basis import extracted_banks
 from keyfilters_book.experiments.design import DESIGNS, Design, Setting
 from keyfilters_book.experiments.variants import LEARNED, variant
+
+from ..processor import kind_text, processor
+from ..provenance import commit, device
 
 EXTRACTED = ("pca-8", "k-lines-8")
 """Variants whose bank comes from learned networks."""
