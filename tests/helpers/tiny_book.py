@@ -7,7 +7,7 @@ import nbformat
 from nbformat import v4
 
 from keyfilters_build.project import Project
-from keyfilters_build.runs import partial_folder
+from keyfilters_build.run_store import partial_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 

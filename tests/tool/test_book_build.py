@@ -23,7 +23,7 @@ from keyfilters_build.execute import execute_all
 from keyfilters_build.manifest import PROFILES, load_manifest, select
 from keyfilters_build.project import BookError, replace_tree, write_atomic
 from keyfilters_build.provenance import provenance
-from keyfilters_build.runs import cache_key, cached_run
+from keyfilters_build.run_store import cache_key, cached_run
 
 IMPORTS = tiny_notebook("any").cells[2].source
 

@@ -10,7 +10,7 @@ from tiny_book import tiny_book, tiny_notebook, write_notebook
 
 from keyfilters_book import page
 from keyfilters_build.build import GateError, build
-from keyfilters_build.claims import check_claims, stated
+from keyfilters_build.claim_marks import check_claims, stated
 from keyfilters_build.command import main
 from keyfilters_build.project import BookError
 
@@ -146,7 +146,7 @@ def test_a_claim_without_its_marker_stops_the_build(tmp_path):
 
 
 def test_a_file_that_holds_no_claims_is_one_line(tmp_path):
-    from keyfilters_build.claims import read_claims
+    from keyfilters_build.claim_marks import read_claims
 
     folder = tmp_path / "one" / "results"
     folder.mkdir(parents=True)

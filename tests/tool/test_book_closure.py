@@ -15,12 +15,12 @@ import pytest
 import yaml
 from tiny_book import ROOT, tiny_book
 
-from keyfilters_build import distributions, execute, runs
+from keyfilters_build import distributions, execute, run_store as runs
 from keyfilters_build.closure import Library
 from keyfilters_build.distributions import EXECUTORS, needed
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import Project
-from keyfilters_build.runs import cache_keys, page_source
+from keyfilters_build.run_store import cache_keys, page_source
 
 REAL = Project(ROOT)
 SLUGS = [entry.slug for entry in load_manifest(REAL)]

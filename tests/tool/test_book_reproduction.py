@@ -16,8 +16,8 @@ from keyfilters_build.manifest import load_manifest
 from keyfilters_build.reference_run import load_reference, reference_path
 from keyfilters_build.reproduction import closing_line, load_stored, number_verdict, reproduce, write_reproduction
 from keyfilters_build.run_pages import answer, write_reproduction_page
-from keyfilters_build.runs import cache_key, partial_folder, store_run
-from keyfilters_build.summary import RELATIVE, disagreement, summary
+from keyfilters_build.run_store import cache_key, partial_folder, store_run
+from keyfilters_build.data_summary import RELATIVE, disagreement, summary
 
 FACTS = {
     "seconds": 4.25, "memory_mb": 1204, "commit": "0123456789", "data_sha256": "ab" * 32, "device": "CPU, 2 cores",
@@ -354,7 +354,7 @@ def test_the_verdict_of_a_machine_is_stored_beside_the_others(project, capsys):
 
 
 def stored_run(project, slug):
-    from keyfilters_build.runs import cached_run
+    from keyfilters_build.run_store import cached_run
 
     entry = {entry.slug: entry for entry in load_manifest(project)}[slug]
     return cached_run(project, entry, "quick", cache_key(project, entry, "quick"))

@@ -19,7 +19,7 @@ from keyfilters_build.manifest import load_manifest
 from keyfilters_build.page_texts import memory_text
 from keyfilters_build.reproduction import load_stored, machine_path, reproduce, write_reproduction
 from keyfilters_build.run_pages import provenance_line, write_status
-from keyfilters_build.runs import Run, cache_key, cached_run, partial_folder, store_run
+from keyfilters_build.run_store import Run, cache_key, cached_run, partial_folder, store_run
 from keyfilters_build.stage import needs_text, page_card
 
 VERSIONS = {"python": "3.12.1", "numpy": "2.4.6", "scipy": "1.17.1"}

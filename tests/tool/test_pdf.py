@@ -13,7 +13,7 @@ from keyfilters_build import chromium as source
 from keyfilters_build import compose as composing
 from keyfilters_build.command import main
 from keyfilters_build.compose import NOT_PRINTED, compose, printed_pages
-from keyfilters_build.printing import destinations, fit, print_book
+from keyfilters_build.pdf import destinations, fit, print_book
 from keyfilters_build.project import BookError, Project
 
 PAGE = """<!DOCTYPE html><html><head><title>t</title></head><body><article class="bd-article"><section id="one"><h1>{title}

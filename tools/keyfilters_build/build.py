@@ -18,7 +18,7 @@ from keyfilters import published
 
 from .accessible import mend_pages
 from .check import check_executed, check_source
-from .claims import failed_claims, report
+from .claim_marks import failed_claims, report
 from .execute import check_parameters, execute_all, read_source
 from .interactive import write_interactive
 from .launch import expected_cells
@@ -28,7 +28,7 @@ from .project import BookError, GateError, Project, digest_code, digest_files, r
 from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
 from .run_pages import write_run_pages
-from .runs import Run, page_source
+from .run_store import Run, page_source
 from .slides import add_slides
 from .stage import stage
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from .claims import check_claims
+from .claim_marks import check_claims
 from .labels import exercises_of, in_solutions
 from .launch import is_install_cell
 from .text_size import too_small

@@ -37,7 +37,7 @@ def _teach(project: Project, options: argparse.Namespace) -> None:
 
 def _pdf(project: Project, options: argparse.Namespace) -> None:
     from .build import alone
-    from .printing import print_book
+    from .pdf import print_book
 
     with alone(project):
         print(f"printed: {project.short(print_book(project))}")

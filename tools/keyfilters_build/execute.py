@@ -16,13 +16,13 @@ from typing import Any
 
 import nbformat
 
-from .environment import kernel_environment
+from .kernel_environment import kernel_environment
 from .manifest import Entry
 from .prerequisites import provide
 from .processor import processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
-from .runs import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
+from .run_store import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
 from .watchdog import GENEROUS, PATIENCE, PeakMemory, Watchdog
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .claims import read_claims
+from .claim_marks import read_claims
+from .data_summary import summary
 from .manifest import Entry
 from .project import BookError, Project, write_atomic
-from .runs import Run, cache_keys, cached_run, newest_run
-from .summary import summary
+from .run_store import Run, cache_keys, cached_run, newest_run
 
 PASSED = "passed all gates"
 

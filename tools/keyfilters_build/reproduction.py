@@ -20,14 +20,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .claims import failed_claims
+from .claim_marks import failed_claims
+from .data_summary import ABSOLUTE, RELATIVE, disagreement, summary
 from .manifest import PROFILES
 from .page_texts import LIBRARIES, commit_text
 from .processor import kind_text
 from .project import BookError, Project, write_atomic
 from .reference_run import digest, load_reference, reference_path, run_facts, run_outcome, stored_json
-from .runs import Run
-from .summary import ABSOLUTE, RELATIVE, disagreement, summary
+from .run_store import Run
 
 EQUAL, WITHIN, DIFFER = "equal", "within", "differ"
 VERDICTS = (EQUAL, WITHIN, DIFFER)

@@ -14,7 +14,7 @@ from .provenance import provenance
 from .readme import scorecard_badge, scorecard_counts
 from .reference_run import digest
 from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored
-from .runs import Run
+from .run_store import Run
 
 if TYPE_CHECKING:
     import pandas as pd

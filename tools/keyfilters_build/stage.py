@@ -8,10 +8,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell, table_names
-from .claims import banner, marked, read_claims
+from .claim_marks import banner, marked, read_claims
 from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
-from .runs import Run, page_source
+from .run_store import Run, page_source
 
 _KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 from .closure import Library
 from .distributions import needed
-from .environment import computes_as
+from .kernel_environment import computes_as
 from .manifest import Entry
 from .project import Project, remove_tree, write_atomic
 
