@@ -146,15 +146,6 @@ def test_without_a_python_that_will_do_there_is_one_line(place, environment, pyt
     assert not (place / ".venv").exists()
 
 
-def test_the_lock_names_no_host_and_has_a_hash_for_each_requirement():
-    lock = (ROOT / "requirements.lock").read_text()
-    assert "://" not in lock and "--index" not in lock
-    blocks = [block for block in lock.replace("\\\n", " ").splitlines() if block and not block.startswith("#")]
-    assert len(blocks) > 50
-    for block in blocks:
-        assert "==" in block and "--hash=sha256:" in block, block[:80]
-
-
 def test_a_copied_environment_is_made_anew(place, tmp_path):
     make(place, "setup")
     assert ready(place)

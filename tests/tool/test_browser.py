@@ -13,7 +13,6 @@ def bare(monkeypatch):
     monkeypatch.setattr(source, "_installed", lambda: None)
     monkeypatch.setattr(source, "_starts", lambda executable: None)
     monkeypatch.setattr(source, "find_node", lambda: "/somewhere/node")
-    monkeypatch.setattr(source, "_playwrights_own", lambda: "/nowhere/chrome")
     monkeypatch.setattr(source, "_attempt", lambda *command: attempts.append(" ".join(command[:3])) or False)
     return attempts
 
@@ -21,11 +20,6 @@ def bare(monkeypatch):
 def test_what_is_installed_comes_first(bare, monkeypatch):
     monkeypatch.setattr(source, "_installed", lambda: "/usr/bin/some-chromium")
     assert source.find_chromium() == "/usr/bin/some-chromium" and not bare
-
-
-def test_then_what_playwright_has_downloaded(bare, monkeypatch):
-    monkeypatch.setattr(source, "_starts", lambda executable: executable)
-    assert source.find_chromium() == "/nowhere/chrome" and not bare
 
 
 def test_then_installing_is_tried_and_the_error_says_what_to_do(bare, monkeypatch):

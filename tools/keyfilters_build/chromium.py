@@ -83,16 +83,15 @@ def find_node() -> str:
     raise NoBrowser(NO_NODE)
 
 
-def _installed() -> str | None:
-    for name in ON_THE_PATH:
-        if found := _starts(shutil.which(name)):
-            return found
-    return next(filter(None, map(_starts, ELSEWHERE)), None)
-
-
-def _playwrights_own() -> str | None:
+def _places() -> Iterator[str | None]:
+    """Where a Chromium of the machine may be, and then what Playwright has downloaded."""
+    yield from (*map(shutil.which, ON_THE_PATH), *ELSEWHERE)
     with sync_playwright() as playwright:
-        return playwright.chromium.executable_path
+        yield playwright.chromium.executable_path
+
+
+def _installed() -> str | None:
+    return next(filter(None, map(_starts, _places())), None)
 
 
 def _attempt(*command: str) -> bool:
@@ -113,13 +112,14 @@ def find_chromium() -> str:
         If there is none and none could be installed, or Playwright cannot run.
     """
     find_node()
-    if found := _installed() or _starts(_playwrights_own()):
-        return found
     # Debian's brings the libraries that it needs; what Playwright downloads does not.
-    if _from_debian("chromium") and (found := _installed()):
-        return found
-    if _attempt(sys.executable, "-m", "playwright", "install", "chromium") and (found := _starts(_playwrights_own())):
-        return found
+    for attempt in (
+        lambda: True,
+        lambda: _from_debian("chromium"),
+        lambda: _attempt(sys.executable, "-m", "playwright", "install", "chromium"),
+    ):
+        if attempt() and (found := _installed()):
+            return found
     raise NoBrowser(MISSING)
 
 

@@ -109,12 +109,13 @@ def _add_figures(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             figure.parent.insert(figure.parent.index(figure) + 1, _links("figure", links))
 
 
-def _add_provenance(app: Sphinx, doctree: nodes.document) -> None:
-    if any("page-card" in part["classes"] for part in doctree.findall(nodes.container)):
-        return
-    last = next((child for child in reversed(doctree.children) if isinstance(child, nodes.section)), doctree)
-    line = (Path(app.srcdir) / "_generated" / "provenance.txt").read_text(encoding="utf-8")
-    last += nodes.raw("", provenance(line), format="html")
+def _say_provenance(app: Sphinx, docname: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """End the page with where the book comes from; not as a part of the document, whose words the search finds."""
+    path = Path(app.srcdir) / "_generated" / "provenance.txt"
+    own = doctree is None or any("page-card" in part["classes"] for part in doctree.findall(nodes.container))
+    if app.builder.name == "html" and path.is_file() and not own:
+        before, end, after = context["body"].rpartition("</section>")
+        context["body"] = before + provenance(path.read_text(encoding="utf-8")) + end + after
 
 
 def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -122,7 +123,6 @@ def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return
     _add_tables(app, doctree, docname)
     _add_figures(app, doctree, docname)
-    _add_provenance(app, doctree)
 
 
 def _before_writing(app: Sphinx, environment: BuildEnvironment) -> None:
@@ -135,4 +135,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Entry point for Sphinx."""
     app.connect("env-check-consistency", _before_writing)
     app.connect("doctree-resolved", _resolved)
+    app.connect("html-page-context", _say_provenance)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
