@@ -56,7 +56,7 @@ def a_figure_more(project):
 
 
 def a_docstring(project):
-    rewritten(project.root / "library" / "keyfilters" / "deadline.py", "goes on in", "runs on in")
+    rewritten(project.root / "library" / "keyfilters" / "spectrum.py", "Return the largest gain", "Return the greatest gain")
 
 
 CHANGES = {
@@ -93,10 +93,10 @@ def project(tmp_path_factory):
     )
     (project.book / "glossary.md").write_text("# Words\n\n:::{glossary}\nparabola\n  A line that runs around a point.\n:::\n")
     (project.book / "api").mkdir()
-    (project.book / "api" / "deadline.md").write_text(
-        "# A name\n\n```{eval-rst}\n.. autofunction:: keyfilters.deadline.within\n```\n"
+    (project.book / "api" / "spectrum.md").write_text(
+        "# A name\n\n```{eval-rst}\n.. autofunction:: keyfilters.spectrum.sharpest_gain\n```\n"
     )
-    rewritten(project.book / "_toc.yml", "chapters:\n", "chapters:\n  - file: glossary\n  - file: api/deadline\n")
+    rewritten(project.book / "_toc.yml", "chapters:\n", "chapters:\n  - file: glossary\n  - file: api/spectrum\n")
     run = built(project)
     assert run.returncode == 0, run.stderr
     return project

@@ -4,6 +4,9 @@ A page of `book/api` has the line `<!-- library: PAGE -->`, which becomes a tabl
 `api_names.PAGES`, then one section a module with the entries, written by autodoc. `<!-- library: exports MODULE -->`
 becomes a list of what a package exports, `<!-- library: commands -->` the help of every command, and
 `<!-- library: messages -->` what the library says to mistakes.
+
+The templates of Sphinx's autosummary make a page of each module or name. Readers have addresses of pages that hold several
+modules, with each name at the place where users import it from, and of the places that it had before.
 """
 
 from __future__ import annotations

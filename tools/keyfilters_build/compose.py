@@ -1,4 +1,8 @@
-"""One document of all pages, for print: made from the built pages, so that numbers and links are those of the book."""
+"""One document of all pages, for print: made from the built pages, so that numbers and links are those of the book.
+
+`jupyter-book build --builder pdfhtml` prints the single page of Sphinx: without page numbers in its contents, and with what only
+works on a screen.
+"""
 
 from __future__ import annotations
 

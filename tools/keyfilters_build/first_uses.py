@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -24,6 +23,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.nodes import make_refnode
 
 from .formulas import canonical, identifier, spellings
+from .project import read_yaml
 
 TABLE = "tbl-notation"
 FORMS = "terms.yml"
@@ -83,11 +83,6 @@ class Finder:
     symbols: list[Entry] = field(default_factory=list)
     phrases: tuple[str, ...] = ()
 
-    @property
-    def sources(self) -> set[str]:
-        """The pages that explain: nothing on them is linked."""
-        return {entry.docname for entry in [*self.terms, *self.symbols]}
-
     def words(self, docname: str) -> tuple[re.Pattern[str], dict[str, Entry | None]]:
         """A pattern for all forms on a page, the longest first, and what each form stands for (None: nothing)."""
         meaning: dict[str, Entry | None] = {form(phrase): None for phrase in self.phrases}
@@ -125,10 +120,10 @@ class Page:
     """One page while its first uses are looked for."""
 
     def __init__(self, finder: Finder, docname: str) -> None:
-        self.docname = docname
         self.pattern, self.meaning = finder.words(docname)
         self.formulas = finder.formulas(docname)
-        self.active = docname not in finder.sources
+        # Nothing is linked on the pages that explain.
+        self.active = docname not in {entry.docname for entry in [*finder.terms, *finder.symbols]}
         self.done: set[str] = set()
 
     def term(self, text: str, before: str) -> Iterator[tuple[int, int, Entry]]:
@@ -165,7 +160,7 @@ def _plain(node: nodes.Node) -> str:
 
 def _settings(folder: Path) -> dict[str, Any]:
     path = folder / FORMS
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    return (read_yaml(path, FORMS) or {}) if path.is_file() else {}
 
 
 def _terms(doctree: nodes.document) -> Iterator[tuple[list[str], str, nodes.Node]]:

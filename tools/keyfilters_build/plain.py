@@ -2,6 +2,8 @@
 
 References become what the built book calls them ("Figure 12", "(43)"), with a link where they lead to another
 notebook; computed numbers become their values; directives become headings, quotations and captions.
+
+nbconvert and jupytext leave roles and directives as they stand, and know no number of the built book.
 """
 
 from __future__ import annotations

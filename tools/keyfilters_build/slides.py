@@ -9,6 +9,9 @@ and `$mathematics$` it knows
 - a page: `` {doc}`notebooks/method_a` ``, and a setting: `[words](interactive.html#key=5&sx=0.8)`;
 - an exercise with its text: `` {exercise}`ex-method-a-1` `` on a line of its own, and the plan: `{plan}`;
 - notes for the speaker: all that follows a line `Note:`.
+
+The builder of sphinx-revealjs makes slides of a project of its own: it knows neither the numbers of figures nor the results of
+the book, so that only its copy of reveal.js is taken.
 """
 
 from __future__ import annotations
