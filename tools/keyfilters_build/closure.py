@@ -94,11 +94,11 @@ class Library:
 
     @cached_property
     def files(self) -> dict[str, list[Path]]:
-        """The files that are no code, by their name relative to their package."""
+        """The files that are neither code nor a README, by their name relative to their package."""
         found: dict[str, list[Path]] = {}
         for package in self.packages:
             for path in sorted(package.rglob("*")):
-                if path.is_file() and path.suffix not in (".py", ".pyc"):
+                if path.is_file() and path.suffix not in (".py", ".pyc") and path.name != "README.md":
                     found.setdefault(path.relative_to(package).as_posix(), []).append(path)
         return found
 
