@@ -1,0 +1,149 @@
+"""What the chapter *Which layer matters?* shows: trends over layers, lengths of curves, and depthwise layers that learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import page_trend_test, spearmanr
+
+from keyfilters.statistics import paired_test
+from keyfilters_book.background.random_networks import SETTINGS
+from keyfilters_book.figures.single_layer import layer_lines, t_interval
+from keyfilters_book.figures.training import interval_dots
+
+__all__ = [
+    "accuracy_figure", "depthwise_figure", "depthwise_table", "growth_table", "length_figure", "order_p", "ratio_numbers",
+    "trend_table",
+]  # fmt: skip
+
+
+def _label(name: str) -> str:
+    return SETTINGS[name].label
+
+
+TREND = {
+    "formats": {"setting": _label, "earlier": "{:.2g}", "later": "{:.2g}"}
+    | dict.fromkeys(("rho", "lost", "low", "high"), "{:.2f}"),
+    "headers": {
+        "earlier": "$p$, earlier better", "later": "$p$, later better", "rho": r"$\rho$",
+        "low": "from", "high": "to", "falls": "steps down",
+    },
+}  # fmt: skip
+GROWTH = {
+    "formats": dict.fromkeys(("growth", "low", "high", "law", "theorem"), "{:.3f}") | {"setting": _label, "short": "{:.2f}"},
+    "headers": {"low": "from", "high": "to", "theorem": r"$\beta$", "short": "coarser, %"},
+}
+TRAINED = {
+    "formats": {"variance": "{:.0f}"} | dict.fromkeys(("first", "ratio", "low", "high"), "{:.2f}"),
+    "headers": {
+        "first": "first layer", "ratio": "last layer", "low": "from", "variance": r"$\sigma_w^2$", "high": "to",
+    },
+}  # fmt: skip
+DEPTHWISE = {
+    "formats": dict.fromkeys(("alone", "accuracy"), "{:.1f}") | dict.fromkeys(("gain", "low", "high"), "{:+.1f}"),
+    "headers": {"alone": "all else frozen", "accuracy": "all else trained", "low": "from", "high": "to"},
+}
+
+
+def accuracy_figure(found, layers, seeds):
+    """Accuracy by the one layer that is trained, setting by setting, and the values of all seeds."""
+    panels = {_label(name): {k: (layers, 100 * v) for k, v in sets.items()} for name, sets in found.items()}
+    fig = layer_lines(
+        panels, xlabel="the one hidden layer that is trained", ylabel="accuracy in per cent", ylim=(0, 100)
+    )  # fmt: skip
+    frame = pd.concat(
+        pd.DataFrame(values, index=pd.Index(seeds, name="seed"), columns=layers)
+        .melt(var_name="layer", value_name="accuracy", ignore_index=False)
+        .reset_index()
+        .assign(setting=name, images=which)
+        for name, sets in found.items()
+        for which, values in sets.items()
+    )
+    return fig, frame
+
+
+def trend_table(found, layers) -> pd.DataFrame:
+    """Page's test in both directions, Spearman's rho, the loss from the first to the last layer, and steps that fall."""
+    rows = []
+    for name, sets in found.items():
+        for which, accuracy in sets.items():
+            early = page_trend_test(accuracy[:, ::-1], method="exact").pvalue
+            late = page_trend_test(accuracy, method="exact").pvalue
+            rho = np.mean([spearmanr(layers, row).statistic for row in accuracy])
+            lost = paired_test(100 * accuracy[:, 0], 100 * accuracy[:, -1])
+            falls = int((np.diff(accuracy.mean(0)) < 0).sum())
+            rows.append((name, which.split()[0], early, late, rho, lost.mean, lost.low, lost.high, falls))
+    columns = ["setting", "images", "earlier", "later", "rho", "lost", "low", "high", "falls"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def length_figure(lengths, laws, betas, across):
+    """Lengths over layers, relative to the input: measured, by the law, and by the theorem's base."""
+    labels = {"measured": "measured", "law": "exact (ReLU) or wide limit", "theorem": "theorem, constant taken as 1"}
+    stretch = {}
+    for name, measured in lengths.items():
+        stretch[name] = {"measured": measured / measured[:, :1], "law": laws[name]}
+        if name in betas:
+            stretch[name]["theorem"] = betas[name] ** across
+    panels = {_label(n): {labels[k]: (across, v) for k, v in lines.items()} for n, lines in stretch.items()}
+    fig = layer_lines(panels, xlabel="layer", ylabel="length / length at the input", log=True, share_y=False)
+    return fig, {f"{n} {k}": v for n, lines in stretch.items() for k, v in lines.items()}
+
+
+def growth_table(lengths, laws, betas, short) -> pd.DataFrame:
+    """Growth per layer from layer 1 to the last: measured with its interval, by the law and by the theorem."""
+    rows = []
+    for name, measured in lengths.items():
+        ratio = (measured[:, -1] / measured[:, 1])[:, None]
+        power = 1 / (measured.shape[1] - 2)
+        growth = [v[0] ** power for v in (ratio.mean(0), *t_interval(ratio))]
+        law = (laws[name][-1] / laws[name][1]) ** power
+        rows.append((name, *growth, law, betas.get(name, np.nan), short[name]))
+    return pd.DataFrame(rows, columns=["setting", "growth", "low", "high", "law", "theorem", "short"])
+
+
+def ratio_numbers(change) -> dict:
+    """Numbers of the text for each variance and kind of arc: the ratio in the last layer and its interval."""
+    found = {}
+    for row in change.itertuples():
+        short = f"{row.variance:.0f}-{row.arc.split()[1]}"
+        found[f"onelayer-ratio-{short}"] = (row.ratio, ".2f")
+        found[f"onelayer-range-{short}"] = f"{row.low:.2f} to {row.high:.2f}"
+    return found
+
+
+def _labels(layers) -> dict:
+    return {(): "none (all keys)", layers: "all four"} | {(d,): f"layer {d}" for d in layers}
+
+
+def depthwise_figure(alone, thawed, against, layers, seeds):
+    """Gains over frozen keys in every layer, and the accuracies of all seeds."""
+    label = _labels(layers)
+    gain = {label[k]: (np.subtract(thawed[k], thawed[()]), (p.mean, p.low, p.high)) for k, p in against.items()}
+    fig = interval_dots(
+        {"learned filters, against keys in every layer": gain},
+        [label[(d,)] for d in layers] + [label[layers]],
+        xlabel="difference in accuracy, percentage points",
+        zero=True,
+        row_height=0.45,
+    )
+    runs = [("frozen", (d,), values) for d, values in alone.items()] + [("trained", k, values) for k, values in thawed.items()]
+    rows = [(rest, label[k], s, v) for rest, k, values in runs for s, v in zip(seeds, values, strict=True)]
+    return fig, pd.DataFrame(rows, columns=["rest", "learned", "seed", "accuracy"])
+
+
+def depthwise_table(alone, thawed, against, layers) -> pd.DataFrame:
+    """Accuracy with all else frozen, with all else trained, and the latter's gain over keys in every layer."""
+    rows, label = [], _labels(layers)
+    for k in [(), *((d,) for d in layers), layers]:
+        only = np.mean(alone[k[0]]) if len(k) == 1 else np.nan
+        p = against.get(k)
+        gain = (p.mean, p.low, p.high) if p else (np.nan,) * 3
+        rows.append((label[k], only, np.mean(thawed[k]), *gain))
+    return pd.DataFrame(rows, columns=["learned", "alone", "accuracy", "gain", "low", "high"])
+
+
+def order_p(values) -> float:
+    """The p-value of Page's test for an order of the columns, in either direction."""
+    both = [page_trend_test(v, method="exact").pvalue for v in (values[:, ::-1], values)]
+    return min(1, 2 * min(both))
