@@ -1,0 +1,349 @@
+"""What the chapter *Notes on reproducibility* shows: its tables, its figures, and how it says what was confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+import keyfilters as kf
+from keyfilters.published.procedure import truncated_gaussian
+from keyfilters_book import figures
+from keyfilters_book.published_experiments import closest_scales, experiment_filter, similarity
+
+__all__ = [
+    "axes_figure",
+    "edge_table",
+    "exchange_figure",
+    "excess_figure",
+    "first_points",
+    "key4_table",
+    "listed",
+    "negative_keys",
+    "others_table",
+    "outcome",
+    "parabola_table",
+    "pixel_table",
+    "reasons_table",
+    "replacement_table",
+    "rerun_overview",
+    "size",
+    "summary_table",
+    "templates_at",
+    "unit_table",
+    "valley_figure",
+    "valley_table",
+]
+
+DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
+RERUN = {"formats": {"other": "{:.1e}"}, "headers": {"other": "other differences up to"}}
+RERUN_OTHERS = {
+    "formats": {"published": "{:.9f}", "rerun": "{:.9f}", "gap": "{:.1e}", "section": "({})"},
+    "headers": {"component": "part", "gap": "difference", "section": "see"},
+    "link": {"section": "#susp-{}"},
+}
+VALLEY = {
+    "formats": {"steps_first": "{:.2f}", "steps_second": "{:.2f}", "lowest": "{:.1e}", "nearest": "{:.1e}"},
+    "headers": {
+        "steps_first": "steps, first",
+        "steps_second": "steps, second",
+        "lowest": "excess, lowest",
+        "nearest": "excess, nearest",
+    },
+}
+DC = {
+    "formats": {
+        "parabola": "{:.9f}",
+        "kink": "{:.6f}",
+        "steps": "{:.2f}",
+        "excess": "{:.0e}",
+        "sigma": "{:.1e}",
+        "gamma": "{:.1e}",
+    },
+    "headers": {
+        "parabola": "$C$, parabola",
+        "kink": "$C$, kink",
+        "steps": "distance, steps",
+        "sigma": r"change of $\sigma$",
+        "gamma": r"change of $\gamma$",
+    },
+}
+PARABOLA = {
+    "formats": {"largest": "{:.0e}", "steps": "{:.4f}"},
+    "headers": {"largest": "largest distance", "steps": "in steps"},
+}
+KEY4 = {
+    "formats": {"sigma_y": "{:.4f}", "cut": "{:.2e}", "whole": "{:.2e}"},
+    "headers": {
+        "sigma_y": r"$\sigma_y$",
+        "taps_kept": "taps kept",
+        "cut": "excess norm, cut kernel",
+        "whole": "excess norm, whole kernel",
+    },
+}
+TRUNCATED = {
+    "formats": {"full": "{:.6f}", "published": "{:.3f}"},
+    "headers": {"component": "axis", "published": "in the table"},
+}
+REPLACEMENT = {
+    "formats": {"models": "{:.3f}", "templates": "{:.3f}", "difference": "{:+.3f}"},
+    "headers": {"models": "models of the fits", "templates": "replacement code", "taken": "best template"},
+}
+PIXEL = {
+    "formats": {
+        **dict.fromkeys(("models", "built", "reflected"), "{:.3f}"),
+        **dict.fromkeys(("built_x", "built_y", "reflected_x", "reflected_y"), "{:.2f}"),
+    },
+    "headers": {
+        "models": "models of the fits",
+        "built": "as built",
+        "built_x": r"$\sigma_x$",
+        "built_y": r"$\sigma_y$",
+        "reflected_x": r"$\sigma_x$",
+        "reflected_y": r"$\sigma_y$",
+    },
+}
+AXES = {
+    "formats": {**dict.fromkeys(("true_first", "true_second", "drawn_first", "drawn_second"), "{:.4f}"), "displaced": "{:.0%}"},
+    "headers": {
+        "true_first": "first",
+        "true_second": "second",
+        "drawn_first": "first, as shown",
+        "drawn_second": "second, as shown",
+        "displaced": "displaced by",
+    },
+}
+UNIT = {
+    "formats": {"sum": "{:.6f}", "l1": "{:.4f}", "residual": "{:.3f}", "residual_l1": "{:.3f}"},
+    "headers": {"l1": "l1 norm", "residual": "rest, unit sum", "residual_l1": "rest, unit l1 norm"},
+}
+EDGE = {
+    "formats": {"variances": "{:.5f}", "l1": "{:.5f}", "l2": "{:.5f}", "rest": "{:+.5f}"},
+    "headers": {"variances": "A, B", "l1": "C1, C2", "l2": "D1, D2", "rest": "rest, D1"},
+}
+EARLIER = {
+    "formats": {"stored": "{:.8f}", "earlier": "{:.8f}", "difference": "{:.0e}", "later": "{:.6f}"},
+    "headers": {"earlier": "earlier model", "later": "later (l2 fit)"},
+}
+MONOMIALS = {
+    "formats": {"sum": "{:.3f}", "shifted": "{:.4f}", "centred": "{:.4f}", "difference": "{:+.4f}"},
+    "headers": {"shifted": "as published", "centred": "centred on the filter"},
+}
+SUMMARY = {"formats": {"section": "({})"}, "headers": {"section": ""}, "link": {"section": "#susp-{}"}, "wrap": True}
+
+SUSPICIONS = [
+    ("a", "γ of key 7, l1: array overwritten", "γ of method C and its picture"),
+    ("b", "key 6, C1: index beside the argmin", "fourth decimal"),
+    ("c", "C of keys 7 and 8: parabola at a kink", "digits beyond the grid"),
+    ("d", "key 4, D1: grid point where the optimum is 0", "comparison of digits"),
+    ("e", "table with three decimals: truncated entries", "nothing seen"),
+    ("f", "replacement: keys 1 and 3 exchanged", "which scales go with which shape"),
+    ("f", "scale learning: one-sided kernels a pixel off", "reading of learned scales"),
+    ("f", "scale learning: sampled Gaussian", "reading of learned scales"),
+    ("f", "upward Bessel recurrence", "σ below 0.1, if used"),
+    ("f", "key 7 as T − γ∇²T", "key 7 in the networks"),
+    ("g", "axes of the maps", "the pictures"),
+    ("h", "unit l1 norm or unit sum", "wording"),
+    ("i", "cropping before differencing", "keys 5 and 6 at the border"),
+    ("j", "stored key 7 of A, B: earlier model", "readers of the stored values"),
+    ("k", "monomials read at −u − m", "four published responses"),
+]
+KEYS = range(1, 9)
+
+
+def size(number: float) -> str:
+    """One digit and the power of ten, or a plain 0."""
+    return f"{number:.0e}" if number else "0"
+
+
+def listed(keys: Sequence[int]) -> str:
+    """The keys in words, or "none"."""
+    return ", ".join(map(str, keys)) or "none"
+
+
+def reasons_table(card: pd.DataFrame) -> pd.DataFrame:
+    """Why published numbers deviate, and how many each reason concerns."""
+    known = kf.known_deviations().drop_duplicates("id").set_index("id")
+    reasons = card[card.deviation != ""].groupby("deviation", sort=False).size().rename("numbers").to_frame()
+    reasons.insert(0, "reason", known.title[reasons.index])
+    return reasons
+
+
+def rerun_overview(search: pd.DataFrame) -> pd.DataFrame:
+    """By method: how many numbers the search run again returns, and how far off the others are."""
+    overview = search.groupby("method", sort=False).agg(numbers=("gap", "size"), returned=("returned", "sum"))
+    overview["other"] = search[~search.returned].groupby("method").gap.max()
+    return overview.loc[["B", "B-joint", "C1", "C2", "C", "C-joint", "D1", "D2", "D", "D-joint"]]
+
+
+def others_table(search: pd.DataFrame) -> pd.DataFrame:
+    """The numbers that do not return, each with the section that explains it."""
+    others = search[~search.returned].copy()
+    letters = {("gamma", "C"): "a", ("sigma", "C1"): "b", ("sigma", "D1"): "d", ("sigma", "B-joint"): "j"}
+    others["section"] = [letters[q, m] for q, m in zip(others.quantity, others.method, strict=True)]
+    columns = ["quantity", "key", "component", "method", "published", "rerun", "gap", "section"]
+    return others[columns].sort_values("section").reset_index(drop=True)
+
+
+def valley_table(grids: Mapping) -> pd.DataFrame:
+    """How far the lowest point of each grid lies from the minimum, and the excess of it and of the nearest point."""
+    return pd.DataFrame(
+        [(*name, *found.steps_away, found.lowest_excess, found.nearest_excess) for name, found in grids.items()],
+        columns=["method", "key", "steps_first", "steps_second", "lowest", "nearest"],
+    )
+
+
+def valley_figure(grids: Mapping, fits: Sequence[tuple[str, int]]) -> tuple[Figure, dict]:
+    """The objective around the minimum of each fit, with its grid points, and the data."""
+    panels, stored = [], {}
+    for method, key in fits:
+        found = grids[method, key]
+        around = np.linspace(-3, 3, 121)
+        first, second = (m + s * around for m, s in zip(found.minimum, found.step, strict=True))
+        values = kf.objective_map(key, first, second)
+        marks = {
+            "minimum": tuple(found.minimum),
+            "lowest grid point": tuple(found.lowest),
+            "nearest grid point": tuple(found.nearest),
+        }
+        panels.append(figures.MapPanel(first, second, values, f"{method}, key {key}", marks))
+        stored |= {f"key{key}_first": first, f"key{key}_second": second, f"key{key}_values": values}
+    fig = figures.objective_map_figure(panels, first_label=r"$\sigma_x$", second_label=r"$\sigma_y$", value_label="l1 norm")
+    return fig, stored
+
+
+def excess_figure(cost: pd.DataFrame, gain: np.ndarray) -> Figure:
+    """How much each published fit raises its objective, beside what a second scale gains."""
+    order = ["C1", "C2", "C-joint", "C", "D1", "D2", "D-joint", "D"]
+    names = {"C": "key 7, C", "D": "key 7, D"}
+    rows = {}
+    for method in order:
+        mine = cost[cost.method == method]
+        rows[names.get(method, method)] = dict(zip(mine.key.str.replace(" ", ""), mine.excess, strict=True))
+    marks = {"least gain of a second scale": gain.min(), "median gain": np.median(gain)}
+    return figures.log_dots(rows, xlabel="excess", references=marks)
+
+
+def parabola_table(search: pd.DataFrame, windows: Mapping) -> pd.DataFrame:
+    """How far the vertex of the published parabola lies from the minimum."""
+    rows = []
+    for method in ("C2", "C-joint", "D2", "D-joint"):
+        mine = search[(search.method == method) & (search.key != "7")]
+        steps = np.array([windows[method, key, "both"].step for key in mine.key])
+        rows.append((method, len(mine), mine.difference.abs().max(), (mine.difference.abs() / steps).max()))
+    parabola = pd.DataFrame(rows, columns=["method", "fits", "largest", "steps"])
+    return parabola
+
+
+def first_points(norms: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The sigma_y of the lowest point of a grid, and the norms at the first three points of its column."""
+    i, j = np.unravel_index(norms.argmin(), norms.shape)
+    return y[i], norms[:3, j]
+
+
+def key4_table(y: np.ndarray, profiles: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """The first three points of the grid of sigma_y, with the taps that are kept there."""
+    taps = [np.count_nonzero(truncated_gaussian(s)) for s in y[:3]]
+    return pd.DataFrame({"sigma_y": y[:3], "taps_kept": taps, **profiles})
+
+
+def templates_at(sigma_x: Mapping, sigma_y: Mapping, code: str) -> np.ndarray:
+    """The templates of one of the network experiments at the scales of the fits, shape (8, 7, 7)."""
+    return np.stack([experiment_filter(code, k, sigma_x[k], sigma_y[k]) for k in KEYS])
+
+
+def exchange_figure(likeness: Mapping[str, np.ndarray]) -> tuple[Figure, dict]:
+    """How much each filter is like each template, one panel a set of templates, and the data."""
+    columns = pd.Index(KEYS, name="template of key")
+    frames = {name: pd.DataFrame(r, index=KEYS, columns=columns) for name, r in likeness.items()}
+    fig = figures.method_heatmaps(frames, columns=1, cell=(0.62, 0.36), limits=dict.fromkeys(frames, (0, 1)))
+    return fig, {name.replace(" ", "_"): r for name, r in likeness.items()}
+
+
+def negative_keys(h: np.ndarray, templates: np.ndarray, r: np.ndarray) -> str:
+    """The keys, in words, whose filter has a negative gain on the template that it is most like."""
+    best = templates[r.argmax(axis=1)]
+    gains = ((h - h.mean(axis=(1, 2), keepdims=True)) * best).sum(axis=(1, 2))
+    negative = [str(k) for k, a in zip(KEYS, gains, strict=True) if a < 0]
+    return ", ".join(negative[:-1]) + f" and {negative[-1]}"
+
+
+def replacement_table(models: np.ndarray, replaced: np.ndarray) -> pd.DataFrame:
+    """The share of each filter that the best template explains, with the models and with the replacement code."""
+    best_of = pd.DataFrame(
+        {
+            "key": KEYS,
+            "models": models.max(axis=1) ** 2,
+            "templates": replaced.max(axis=1) ** 2,
+            "taken": replaced.argmax(axis=1) + 1,
+        }
+    )
+    # Beyond 12 decimals the differences are rounding.
+    best_of["difference"] = (best_of.templates - best_of.models).round(12) + 0.0
+    return best_of
+
+
+def pixel_table(h: np.ndarray, grid: np.ndarray) -> pd.DataFrame:
+    """The largest correlation with each learned filter: fitted models, scale-learning filters as built and reflected."""
+    rows = []
+    for key, learned in zip(KEYS, h, strict=True):
+        models = np.stack([kf.fit(key, method).model() for method in kf.fitting.METHODS])
+        built = closest_scales("scale-learning", key, learned, grid)
+        mirrored = closest_scales("scale-learning", key, learned, grid, reflected=True)
+        rows.append((key, similarity(learned[None], models).max(), *built, *mirrored))
+    columns = ["key", "models", "built", "built_x", "built_y", "reflected", "reflected_x", "reflected_y"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def axes_figure(first: np.ndarray, second: np.ndarray, values: np.ndarray, shown) -> tuple[Figure, dict]:
+    """An objective with each parameter on its own axis, and as the published image shows it, and the data."""
+    right_axes = figures.MapPanel(first, second, values, "each on its own axis", {"lowest grid point": shown.true})
+    as_drawn = figures.MapPanel(first, second, values.T[::-1], "as the image shows it", {"lowest grid point": shown.drawn})
+    fig = figures.objective_map_figure(
+        [right_axes, as_drawn], first_label=r"$\sigma_x$", second_label=r"$\sigma_y$", value_label="l1 norm"
+    )
+    return fig, {"sigma_x": first, "sigma_y": second, "l1_norm": values}
+
+
+def unit_table(normalised: np.ndarray, own: Sequence, other: Sequence) -> pd.DataFrame:
+    """Sum and l1 norm of keys 7 and 8, and what the model leaves at unit sum and at unit l1 norm."""
+    return pd.DataFrame(
+        {
+            "key": [7, 8],
+            "sum": normalised[6:].sum((1, 2)),
+            "l1": np.abs(normalised[6:]).sum((1, 2)),
+            "residual": [f.relative_l2 for f in own],
+            "residual_l1": [f.relative_l2 for f in other],
+        }
+    )
+
+
+def edge_table(crop: pd.DataFrame, exact: pd.DataFrame) -> pd.DataFrame:
+    """Largest change of a scale by kind of method, and of the rest that D1 leaves, between the two orders."""
+    scales = ["sigma_x", "sigma_y"]
+    shift = (exact[scales] - crop[scales]).abs().max(axis=1).unstack("key")
+    gain = (exact.relative_l2 - crop.relative_l2).unstack("key")
+    return pd.DataFrame(
+        {
+            "key": KEYS,
+            "variances": shift.loc[["A", "B"]].max().to_numpy(),
+            "l1": shift.loc[["C1", "C2"]].max().to_numpy(),
+            "l2": shift.loc[["D1", "D2"]].max().to_numpy(),
+            "rest": gain.loc["D1"].to_numpy(),
+        }
+    )
+
+
+def outcome(condition: bool, small: bool = False) -> str:
+    """What the table of suspicions says about one of them."""
+    confirmed = "confirmed, smaller than suspected" if small else "confirmed"
+    return confirmed if condition else "not confirmed"
+
+
+def summary_table(outcomes: Sequence[str], sizes: Sequence[str]) -> pd.DataFrame:
+    """The suspicions, each with its outcome and size as found."""
+    found = zip(SUSPICIONS, outcomes, sizes, strict=True)
+    rows = [(section, what, outcome, size, why) for (section, what, why), outcome, size in found]
+    return pd.DataFrame(rows, columns=["section", "suspicion", "outcome", "size", "matters for"])
