@@ -209,7 +209,7 @@
     return {fits, best: fits.reduce((a, b) => (b.explained > a.explained ? b : a))};
   }
 
-  const api = {GAMMA_MAX, TOP, centred, fitAll, fitKey};
+  const api = {GAMMA_MAX, TOP, bestGamma, centred, fitAll, fitKey};
   if (typeof module !== "undefined" && module.exports) module.exports = api;
   else root.KeyFilters.fit = api;
 })(typeof globalThis !== "undefined" ? globalThis : this);

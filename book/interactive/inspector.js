@@ -24,11 +24,13 @@
     return element("span", {className: "ki-track", "aria-hidden": "true"}, fill);
   }
 
-  const shares = line => ["explained", "mean", "median", "impulse", "random"].map(name => number(line[name], 3));
-  const SHARES = ["explained", "mean", "median", "impulse", "random"];
+  const SHARES = ["explained", "mean", "median", "impulse", "random", "permuted", "gaussian"];
+  // A number that is not there, as the scale across filters of one row, is a dash.
+  const known = value => (Number.isFinite(value) ? number(value, 3) : "–");
+  const shares = line => SHARES.map(name => known(line[name]));
 
   const sizes = ({sizes: lines}) => table("Explained variance by kernel size",
-    "Explained variance by kernel size: pooled by energy, its mean and median over filters; pooled, that of the unit impulse and of random filters.",
+    "Explained variance by kernel size: pooled by energy, its mean and median over filters; pooled, that of the nulls.",
     ["size", "layers", "filters", "dead", ...SHARES], lines.map(line => [line.size, line.layers, line.channels, line.dead, ...shares(line)]));
 
   const keys = ({counts, filters}) => table("Filters by key", "How many filters each key explains best; dead filters are left out.",
@@ -42,6 +44,22 @@
     matched.map(layer => [
       layer.name || "without a name", `${layer.rows}x${layer.columns}`, layer.stride || "–", layer.padding || "–",
       layer.channels, layer.dead, ...shares(layer), ...layer.counts,
+    ]));
+
+  const scales = ({matched}) => table("Scales and rank",
+    "Median scales (pixels) of the keys fitted to each filter, what the keys explain with the method's scales and with these, and how many directions hold 99 % of the energy of the layer's filters.",
+    ["layer", "size", "filters", "sigma_x", "sigma_y", "explained", "with these scales", "rank"],
+    matched.map(layer => [
+      layer.name || "without a name", `${layer.rows}x${layer.columns}`, layer.channels,
+      ...[layer.sigmaX, layer.sigmaY, layer.explained, layer.fitted].map(known), layer.rank,
+    ]));
+
+  const places = report => table("Offsets by stride and padding",
+    "Offsets in pixels, x to the right and y up, by stride and padding where the file has them: the filters' centre, its shift from that of their key, and the shift that would put each output in the middle of its pixels.",
+    ["size", "stride", "padding", "dilation", "layers", "filters", "mean_x", "shift_x", "grid_x", "mean_y", "shift_y", "grid_y"],
+    report.places.map(place => [
+      place.size, place.stride || "–", place.padding || "–", place.dilation || "–", place.layers, place.channels,
+      ...[place.meanX, place.shiftX, place.gridX, place.meanY, place.shiftY, place.gridY].map(known),
     ]));
 
   function leftOut(report) {
@@ -75,11 +93,13 @@
 
   function render(report) {
     const parts = [element("p", {className: "ki-answer"}, report.answer)];
+    if (report.warning) parts.push(element("p", {className: "ki-warning"}, report.warning));
     if (report.beside) parts.push(element("p", {}, report.beside));
     if (report.filters) {
       parts.push(
         element("h3", {}, "Explained variance"), sizes(report), element("h3", {}, "Which keys"), keys(report),
         element("h3", {}, "The filters that each key explains best"), ...maps(report), element("h3", {}, "Layers"), layers(report),
+        element("h3", {}, "Scales and rank"), scales(report), element("h3", {}, "Offsets, stride and padding"), places(report),
       );
     }
     parts.push(element("h3", {}, "Layers not matched"), leftOut(report));

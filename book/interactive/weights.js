@@ -43,14 +43,14 @@
 
   const isStrip = (rows, columns) => Math.min(rows, columns) === 1 && Math.max(rows, columns) % 2 === 1;
 
-  function stack(name, shape, values, {stride = [], padding = []} = {}) {
+  function stack(name, shape, values, {stride = [], padding = [], dilation = []} = {}) {
     const [rows, columns] = shape.length === 3 ? [1, shape[2]] : shape.slice(2);
     let note = "";
     if (!isStrip(rows, columns)) {
       if (rows !== columns) note = `kernel is not square (${rows}x${columns})`;
       else if (rows % 2 === 0) note = `kernel of even size (${rows}x${columns})`;
     }
-    return {name, channels: shape[0], rows, columns, values, stride, padding, note};
+    return {name, channels: shape[0], rows, columns, values, stride, padding, dilation, note};
   }
 
   // safetensors: eight bytes with the length of the header, the header in JSON, the numbers.
@@ -222,7 +222,7 @@
     };
   }
 
-  // Stride and padding, rows first; a 1-D convolution lies along x.
+  // Stride, padding and dilation, rows first; a 1-D convolution lies along x.
   function geometry(attributes, axes) {
     const list = (name, length, otherwise) =>
       (attributes.has(name) ? attributes.get(name).integers(8) : new Array(length).fill(otherwise));
@@ -230,8 +230,10 @@
     const auto = attributes.has("auto_pad") ? attributes.get("auto_pad").text(4) : "NOTSET";
     // Unequal pads, and those that the size of the image decides, are not one number per axis.
     const known = before.every((pad, i) => pad === after[i]) && ["NOTSET", "VALID"].includes(auto);
-    const stride = list("strides", axes, 1);
-    return axes === 1 ? {stride: [1, ...stride], padding: known ? [0, ...before] : []} : {stride, padding: known ? before : []};
+    const plane = (values, across) => (axes === 1 ? [across, ...values] : values);
+    return {
+      stride: plane(list("strides", axes, 1), 1), dilation: plane(list("dilations", axes, 1), 1), padding: known ? plane(before, 0) : [],
+    };
   }
 
   const begins = (bytes, text) => [...text].every((letter, i) => bytes[i] === letter.charCodeAt(0));

@@ -3,7 +3,7 @@
 const {join} = require("path");
 const folder = join(__dirname, "..", "..", "book", "interactive");
 const maths = require(join(folder, "maths.js")), fit = require(join(folder, "fit.js"));
-const weights = require(join(folder, "weights.js")), inspect = require(join(folder, "inspect.js"));
+const weights = require(join(folder, "weights.js")), inspect = require(join(folder, "inspect.js")), nulls = require(join(folder, "nulls.js"));
 const {readFileSync} = require("fs"), {basename} = require("path");
 
 // As the page does with a file that was dropped: its report, or the line that says what is wrong with it.
@@ -16,7 +16,20 @@ async function inspection(file, data) {
   }
 }
 
+// Shares of noise with the second moments of vectors along each line alone, and the eigenvalues of these moments.
+function noise({vectors, lines, draws}) {
+  const made = carried => nulls.tridiagonal(nulls.moments(vectors, vectors[0].length), carried);
+  return {
+    values: [...nulls.eigenvalues(made([]))],
+    shares: lines.map((line, i) => {
+      const carried = [Float64Array.from(line)], band = made(carried);
+      return nulls.noise(band, carried, vectors.length, draws, nulls.generator(i + 1));
+    }),
+  };
+}
+
 const answers = {
+  noise,
   models: ({cases}) => cases.map(c => maths.idealFilter(c.row, c.sigmaX, c.sigmaY, c.gamma, c.edge)),
   factors: ({cases}) => cases.map(c => [maths.axis(c.row.x, c.sigmaX ** 2, c.edge).own, maths.axis(c.row.y, c.sigmaY ** 2, c.edge).own]),
   gaussians: ({cases}) => cases.map(c => maths.discreteGaussian(c.sigma ** 2, c.radius, c.order)),

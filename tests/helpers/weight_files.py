@@ -8,6 +8,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save
 
+from keyfilters import ideal_filter
 from keyfilters.networks import key_filters
 
 
@@ -21,6 +22,20 @@ def filters(count, rows, columns=None, seed=0, noise=0.05):
         found += 0.2 * rng.normal(size=(count, 1, 1)) * keys[rng.integers(8, size=count)]
     found[count // 2] = 0.25
     return torch.from_numpy(found[:, None] + 0.1)
+
+
+def noisy_filters(kind, size, count=160):
+    """Filters of one kind: white noise, smooth noise, or keys of many scales."""
+    rng = np.random.default_rng([size, len(kind)])
+    white = rng.normal(size=(count, size, size))
+    if kind == "smooth":
+        line = np.exp(-np.abs(np.subtract.outer(np.arange(size), np.arange(size))) / 2)
+        return line @ white @ line
+    if kind == "own scales":
+        scales = rng.uniform(0, min(2, size / 3), size=(count, 2))
+        found = [ideal_filter(1 + i % 8, *s, gamma=0.1 + i % 5 if i % 8 == 6 else None, size=size) for i, s in enumerate(scales)]
+        return rng.normal(size=(count, 1, 1)) * np.array(found) + 0.02 * white
+    return white
 
 
 def weights():
@@ -65,6 +80,8 @@ def network(path, encoding="raw", dtype=np.float32, constant=False):
     conv("first", filters(40, 7).numpy(), 40, "/first/Conv", strides=[2, 2], pads=[3, 3, 3, 3])
     conv("second", filters(24, 3).numpy(), 24, pads=[0, 0, 1, 1])
     conv("third", filters(12, 1, 5).numpy(), 12, auto_pad="SAME_UPPER")
+    conv("wide", filters(24, 3, seed=1).numpy(), 24, dilations=[2, 2], strides=[2, 2], pads=[2, 2, 2, 2])
+    conv("again", filters(40, 7, seed=1).numpy(), 40, strides=[2, 2], pads=[3, 3, 3, 3])
     conv("fourth", filters(8, 1, 9)[:, :, 0].numpy(), 8, strides=[2], pads=[4, 4], dilations=[1])
     conv("fifth", filters(6, 4).numpy(), 6)
     conv("sixth", filters(6, 3).numpy(), 1)

@@ -10,12 +10,23 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 import ml_dtypes  # noqa: E402
 from safetensors.torch import save  # noqa: E402
-from weight_files import bad_files, filters, network, weights  # noqa: E402
+from weight_files import bad_files, filters, network, noisy_filters, weights  # noqa: E402
 
 from keyfilters_build.interactive import interactive_data  # noqa: E402
 from keyfilters.networks import inspect_file  # noqa: E402
 
 MEASURES = {"explained": "explained", "mean": "explained_mean", "median": "explained_median", "impulse": "null_impulse"}
+OWN = {
+    "sigmaX": "sigma_x", "sigmaY": "sigma_y", "fitted": "explained_fitted", "rank": "rank", "meanX": "mean_x", "meanY": "mean_y",
+    "shiftX": "shift_x", "shiftY": "shift_y", "gridX": "grid_x", "gridY": "grid_y",
+}  # fmt: skip
+VARYING = ("random", "permuted", "gaussian")
+PLACE = ("size", "stride", "padding", "dilation", "layers", "channels")
+
+
+def alike(value, right):
+    """Equal to 1e-6; NaN of the command is null on the page."""
+    return value is None if right is None or np.isnan(right) else value == pytest.approx(right, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +36,12 @@ def data():
 
 def same(found, path):
     """The report of the page is that of the command."""
-    right = inspect_file(path, nulls="impulse,random")
+    right = inspect_file(path, nulls=("impulse", *VARYING))
+    assert found["warning"] == right.warning
     assert found["answer"] == inspect_file(path, nulls="none").answer
     rows = right.frame().replace({np.nan: None}).to_dict("records")
     assert [layer["name"] for layer in found["layers"]] == [row["layer"] for row in rows]
-    for layer, row in zip(found["layers"], rows, strict=True):
+    for layer, row, report in zip(found["layers"], rows, right.layers, strict=True):
         assert [f"{layer['rows']}x{layer['columns']}", layer["stride"], layer["padding"], layer["channels"], layer["note"]] == [
             row[name] for name in ("size", "stride", "padding", "channels", "note")
         ]
@@ -38,13 +50,21 @@ def same(found, path):
         assert layer["dead"] == row["dead"] and layer["counts"] == [row[f"key_{k}"] for k in range(1, 9)]
         for ours, theirs in MEASURES.items():
             assert layer[ours] == pytest.approx(row[theirs], abs=1e-6), (layer["name"], ours)
-        # Other draws of the same null: 20 of each.
-        assert layer["random"] == pytest.approx(row["null_random"], abs=0.06)
+        for ours, theirs in OWN.items():
+            assert alike(layer[ours], row[theirs]), (layer["name"], ours, layer[ours], row[theirs])
+        # Other draws of the same nulls: 20 of each.
+        for kind in VARYING:
+            scatter = np.std(layer["draws"][kind]) + report.nulls[kind]["energy"].std()
+            assert layer[kind] == pytest.approx(row[f"null_{kind}"], abs=0.005 + 4 * scatter / 20**0.5), (layer["name"], kind)
     for size, record in zip(found["sizes"], right.sizes, strict=True):
         assert [size[name] for name in ("size", "layers", "channels", "dead")] == [
             record[name] for name in ("size", "layers", "channels", "dead")
         ]
         assert [size[ours] for ours in MEASURES] == pytest.approx([record[theirs] for theirs in MEASURES.values()], abs=1e-6)
+    for place, record in zip(found["places"], right.places, strict=True):
+        assert [place[name] for name in PLACE] == [record[name] for name in PLACE]
+        for ours, theirs in list(OWN.items())[4:]:
+            assert alike(place[ours], record[theirs]), (place, theirs)
     ours = [(s["key"], s["layer"], s["channel"]) for s in found["samples"]]
     assert ours == [(s.key, s.layer, s.channel) for s in right.samples]
     for sample, theirs in zip(found["samples"], right.samples, strict=True):
@@ -77,9 +97,11 @@ def test_onnx_in_both_encodings_gives_the_report_of_the_command(tmp_path, node, 
     path = network(tmp_path / "net.onnx", encoding, dtype, constant=encoding == "fields")
     [found] = node("inspections", data=data, files=[str(path)])
     same(found, path)
-    assert [layer["name"] for layer in found["layers"]] == ["/first/Conv", "second", "third", "fourth", "fifth"]
-    assert [layer["stride"] for layer in found["layers"][:4]] == ["2x2", "1x1", "1x1", "1x2"]
-    assert [layer["padding"] for layer in found["layers"][:4]] == ["3x3", "", "", "0x4"]
+    assert [layer["name"] for layer in found["layers"]] == ["/first/Conv", "second", "third", "wide", "again", "fourth", "fifth"]
+    assert [layer["stride"] for layer in found["layers"][:6]] == ["2x2", "1x1", "1x1", "2x2", "2x2", "1x2"]
+    assert [layer["padding"] for layer in found["layers"][:6]] == ["3x3", "", "", "2x2", "3x3", "0x4"]
+    assert [place["layers"] for place in found["places"] if place["size"] == "7x7"] == [2]
+    assert {place["gridX"] for place in found["places"] if place["stride"] == "2x2"} == {0.5}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -105,6 +127,29 @@ def test_dead_layers_and_large_and_small_numbers(tmp_path, node, data):
     assert found["answer"] == right.answer
     for layer, row in zip(found["layers"], right.frame().to_dict("records"), strict=True):
         assert layer["dead"] == row["dead"] and layer["counts"] == [row[f"key_{k}"] for k in range(1, 9)]
+
+
+@each("size", [3, 5, 7, 11])
+@each("kind", ["white", "smooth", "own scales"])
+def test_scales_rank_and_warning_are_those_of_the_command_on_filters_of_all_kinds(tmp_path, node, data, kind, size):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(save({"dw.weight": torch.from_numpy(noisy_filters(kind, size)[:, None])}))
+    same(node("inspections", data=data, files=[str(path)])[0], path)
+    assert kind != "white" or "(random, permuted, gaussian)" in inspect_file(path, nulls="random,permuted,gaussian").warning
+
+
+def test_noise_on_the_page_has_the_second_moments_of_the_layer(node):
+    """For a single direction u the share is u' S u / tr S."""
+    vectors = noisy_filters("smooth", 5, 40).reshape(40, 25)
+    vectors -= vectors.mean(axis=1, keepdims=True)
+    moments = vectors.T @ vectors / 40
+    lines = np.random.default_rng(1).normal(size=(4, 25))
+    lines -= lines.mean(axis=1, keepdims=True)
+    lines /= np.linalg.norm(lines, axis=1, keepdims=True)
+    found = node("noise", vectors=vectors.tolist(), lines=lines.tolist(), draws=400)
+    right = np.einsum("ki,ij,kj->k", lines, moments, lines) / np.trace(moments)
+    np.testing.assert_allclose(np.mean(found["shares"], axis=1), right, atol=0.004)
+    np.testing.assert_allclose(found["values"], np.linalg.eigvalsh(moments)[::-1], atol=1e-9 * np.trace(moments))
 
 
 def test_the_command_names_the_layer_without_sound_numbers_too(tmp_path):

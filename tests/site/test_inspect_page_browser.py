@@ -13,7 +13,7 @@ pytest.importorskip("onnx")
 
 from small_pages import PROTOCOLS, WIDTHS, fixtures  # noqa: E402
 from safetensors.torch import save  # noqa: E402
-from weight_files import bad_files, network, weights  # noqa: E402
+from weight_files import bad_files, network, noisy_filters, weights  # noqa: E402
 
 from keyfilters.networks import inspect_file  # noqa: E402
 
@@ -52,9 +52,15 @@ def rows(tab, label):
     return tab.eval_on_selector_all(f'[aria-label="{label}"] tbody tr', cells)
 
 
+def told(cells, numbers):
+    """The numbers to three digits; one that is not there is a dash."""
+    for cell, number in zip(cells, numbers, strict=True):
+        assert cell == "–" if number is None or np.isnan(number) else float(cell.replace("\u2212", "-")) == pytest.approx(number, abs=0.00051)
+
+
 def shows(tab, path):
     """The page shows the report of the command."""
-    right = inspect_file(path, nulls="impulse")
+    right = inspect_file(path, nulls="impulse,random,permuted,gaussian")
     assert tab.inner_text(".ki-answer") == inspect_file(path, nulls="none").answer
     assert tab.inner_text("#ki-message") == f"{path.name} was read; the report stands below."
     matched = [row for row in right.frame().to_dict("records") if not row["note"]]
@@ -62,10 +68,18 @@ def shows(tab, path):
     assert [line[0] for line in found] == [row["layer"] for row in matched]
     for line, row in zip(found, matched, strict=True):
         assert line[1:6] == [row["size"], row["stride"] or "–", row["padding"] or "–", str(row["channels"]), str(row["dead"])]
-        # The share of random filters, which stands between, is of other draws.
+        # The shares of the other nulls, which stand between, are of other draws.
         names = ("explained", "explained_mean", "explained_median", "null_impulse")
         assert [float(text) for text in line[6:10]] == pytest.approx([row[name] for name in names], abs=0.00051)
-        assert line[11:] == [str(row[f"key_{k}"]) for k in range(1, 9)]
+        assert line[13:] == [str(row[f"key_{k}"]) for k in range(1, 9)]
+    for line, row in zip(rows(tab, "Scales and rank"), matched, strict=True):
+        assert line[:3] == [row["layer"], row["size"], str(row["channels"])] and line[7] == str(row["rank"])
+        told(line[3:7], [row[name] for name in ("sigma_x", "sigma_y", "explained", "explained_fitted")])
+    for line, record in zip(rows(tab, "Offsets by stride and padding"), right.places, strict=True):
+        assert line[:6] == [str(record[name] or "–") for name in ("size", "stride", "padding", "dilation", "layers", "channels")]
+        told(line[6:], [record[f"{name}_{axis}"] for axis in "xy" for name in ("mean", "shift", "grid")])
+    warnings = tab.locator(".ki-warning").all_inner_texts()
+    assert warnings == ([right.warning] if right.warning else [])
     assert [line[0] for line in rows(tab, "Explained variance by kernel size")] == [record["size"] for record in right.sizes]
     assert [line[1] for line in rows(tab, "Filters by key")] == [
         str(sum(row[f"key_{k}"] for row in matched)) for k in range(1, 9)
@@ -84,6 +98,16 @@ def test_a_dropped_file_gives_the_report_of_the_command(opened, files, kind, wid
     drop(tab, files[kind])
     shows(tab, files[kind])
     assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_a_file_of_noise_is_warned_of_as_by_the_command(opened, tmp_path):
+    tab = opened(width=375)
+    (tmp_path / "noise.safetensors").write_bytes(save({"dw.weight": torch.from_numpy(noisy_filters("white", 7)[:, None])}))
+    drop(tab, tmp_path / "noise.safetensors")
+    shows(tab, tmp_path / "noise.safetensors")
+    assert tab.inner_text(".ki-warning").startswith("Warning: that is no more than the nulls reach by chance (random")
+    drop(tab, tmp_path / "noise.safetensors")
+    assert tab.locator(".ki-warning").count() == 1
 
 
 def test_a_chosen_file_is_read_too_and_again(opened, files):
@@ -200,7 +224,8 @@ def test_the_keyboard_reaches_the_file_and_the_tables(opened, files):
     drop(tab, files["safetensors"])
     tab.focus("#ki-file")
     seen = []
-    while len(seen) < 6:
+    while len(seen) < 8:
         tab.keyboard.press("Tab")
         seen.append(tab.evaluate("(e => e.id || e.getAttribute('aria-label') || '')(document.activeElement)"))
-    assert seen[:5] == ["ki-save", "Explained variance by kernel size", "Filters by key", "Layers", "Layers not matched"]
+    tables = ["Explained variance by kernel size", "Filters by key", "Layers", "Scales and rank", "Offsets by stride and padding"]
+    assert seen[:7] == ["ki-save", *tables, "Layers not matched"]

@@ -27,6 +27,8 @@ PAGES = {
         "fit.js",
         "paint.js",
         "weights.js",
+        "scales.js",
+        "nulls.js",
         "inspect.js",
         "inspector.js",
     ),

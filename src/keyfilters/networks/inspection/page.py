@@ -39,7 +39,8 @@ MEASURES = {
     "shift_x, shift_y": "the same less the centre of the matched key's own filter",
     "xx, xy, yy": "covariance of the absolute values, in square pixels",
     "l1": "sum of the absolute values",
-    "sigma_x, sigma_y": "medians of the scales fitted to each filter with its key, in pixels",
+    "sigma_x, sigma_y": "medians of the scales fitted to each filter with its key, in pixels, over the filters that determine them: with three "
+    "taps a difference has the same shape at each scale",
     "explained_fitted": "explained variance with these scales in place of the method's",
     "rank": "how many directions hold 99 % of the energy of the layer's filters",
     "grid_x, grid_y": "shift that would put each output in the middle of its pixels, as stride and padding are",

@@ -146,12 +146,16 @@ def _median(values) -> float:
 
 
 def fitted_row(layer: LayerReport, chosen: Any) -> dict:
-    """Median scales of the chosen filters, and their explained variance with scales of their own, pooled by energy."""
+    """Median scales of the chosen filters that determine them, and the explained variance of all with scales of their own, pooled by energy."""
     own, energy = layer.scales, layer.match.energy[chosen]
     if own is None or not len(energy):
         return {"sigma_x": math.nan, "sigma_y": math.nan, "explained_fitted": math.nan}
     share = float(np.average(own.explained[chosen], weights=energy / energy.max()))
-    return {"sigma_x": _median(own.sigma_x[chosen]), "sigma_y": _median(own.sigma_y[chosen]), "explained_fitted": share}
+    scales = {
+        name: _median(values[chosen & firm])
+        for name, values, firm in zip(("sigma_x", "sigma_y"), (own.sigma_x, own.sigma_y), own.determined, strict=True)
+    }
+    return scales | {"explained_fitted": share}
 
 
 def _mean(values) -> float:

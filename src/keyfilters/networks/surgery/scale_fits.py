@@ -19,6 +19,8 @@ GAMMA_MAX = 10.0
 """Largest amount of sharpening; beyond it the kernel is hardly more than the Laplacian."""
 SETTLED = 1e-13
 """Gain in explained variance below which the refinement of a filter ends."""
+FLAT = 1e-16
+"""Share of a kernel's slope in a variance, squared, below which the fit does not depend on that variance."""
 STEPS = 40
 """Most steps of the refinement. Each is a Gauss-Newton step, damped until it does not make matters worse."""
 
@@ -46,6 +48,9 @@ class OwnScales:
         Amount of sharpening; 0 but for key 7.
     gain, offset, explained : ndarray, shape (C,)
         As in a LayerMatch; dead filters: 0, their mean, NaN.
+    determined : ndarray of bool, shape (2, C)
+        Whether the filter determines sigma_x and sigma_y. With three taps a difference has the same shape at each scale, and
+        key 7 has more parameters than the filter has to say: then many scales fit alike, and which is named is chance.
     """
 
     sigma_x: np.ndarray
@@ -54,6 +59,7 @@ class OwnScales:
     gain: np.ndarray
     offset: np.ndarray
     explained: np.ndarray
+    determined: np.ndarray
 
 
 @lru_cache(maxsize=32)
@@ -193,6 +199,19 @@ class _Key:
             columns.append(column)
         return np.stack(columns, axis=1)
 
+    def determined(self, variances) -> np.ndarray:
+        """Whether the fit changes with each variance once gain, gamma and the other one may follow, shape (2, N)."""
+        state = self.state(variances)
+        columns, gain = self.jacobian(state), state["gain"] ** 2
+        return np.stack(
+            [
+                _dot(rest, rest) > FLAT * gain * _dot(slope, slope)
+                for rest, slope in zip(
+                    (_project(columns[:, i], columns[:, 1 - i]) for i in (0, 1)), state["slopes"], strict=True
+                )
+            ]
+        )
+
     def on_grid(self, values) -> np.ndarray:
         """Best variances (N, 2) among all pairs of values."""
         pairs = np.stack(np.meshgrid(values, [0.0] if self.axis else values, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -299,7 +318,7 @@ def fit_scales(filters: np.ndarray, keys: np.ndarray, sigma_x: np.ndarray, sigma
     vectors, mean = centred(filters.reshape(len(filters), -1))
     norm = np.linalg.norm(vectors, axis=1)
     first = np.array([sigma_x, sigma_y, gamma], dtype=np.float64)
-    found = np.zeros((6, len(filters)))
+    found, determined = np.zeros((6, len(filters))), np.zeros((2, len(filters)), dtype=bool)
     found[4], found[5] = mean, np.where(keys > 0, 0.0, np.nan)
     values = np.linspace(0.0, sigma_max(size), GRID) ** 2
     for row in KEYS:
@@ -316,13 +335,15 @@ def fit_scales(filters: np.ndarray, keys: np.ndarray, sigma_x: np.ndarray, sigma
         best = np.take_along_axis(fits, fits[:, 5].argmax(axis=0)[None, None], axis=0)[0]
         best[3] *= norm[at]
         best[4] = mean[at] + best[4] * norm[at]
-        found[:, at] = best
+        found[:, at], determined[:, at] = best, key.determined(best[:2].T)
     found[5] = np.clip(found[5], 0.0, 1.0)
     along, across = np.sqrt(found[:2])
     if axis:
-        across = np.where(np.isin(keys, [row.number for row in KEYS if row.kind == SHARPENING]), along, np.nan)
+        both = np.isin(keys, [row.number for row in KEYS if row.kind == SHARPENING])
+        across, determined[1] = np.where(both, along, np.nan), both & determined[0]
+        determined = determined[::-1] if axis == "y" else determined
     sigma_x, sigma_y = (across, along) if axis == "y" else (along, across)
-    return OwnScales(sigma_x, sigma_y, *found[2:])
+    return OwnScales(sigma_x, sigma_y, *found[2:], determined)
 
 
 def _measured(key, variances, gamma=None) -> np.ndarray:
