@@ -16,7 +16,7 @@ from ..checks import choice, integer
 from .inspection.files import filters_of_file
 from .surgery.depthwise import find_depthwise
 from .surgery.matching import Matches, Stack, as_layers, centred, match, unit
-from .surgery.nulls import Interval, NullDistribution, explained_interval, null_distribution
+from .surgery.nulls import Interval, NullDistribution, covariance_root, explained_interval, null_distribution
 
 JUDGED = ("random", "permuted", "gaussian", "impulse")
 """Names of the nulls that the keys have to be ahead of; the best lines are a bound from above and no null."""
@@ -197,8 +197,6 @@ def over_layers(matches: Matches, values: ArrayLike, draws: int = 1000, seed: in
 def smooth_noise(layer: Stack, rng: np.random.Generator) -> np.ndarray:
     """Normal filters with the second moments of a layer's mean-free ones, shape (C, n, n), not scaled to norm 1.
 
-    By the symmetric root of these moments: it does not depend on the signs of eigenvectors, which differ between processors.
-
     Examples
     --------
     >>> from keyfilters import learned_filters
@@ -208,9 +206,7 @@ def smooth_noise(layer: Stack, rng: np.random.Generator) -> np.ndarray:
     True
     """
     vectors = layer.filters.reshape(layer.channels, -1)
-    values, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
-    root = (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T
-    return (rng.standard_normal(vectors.shape) @ root).reshape(layer.filters.shape)
+    return (rng.standard_normal(vectors.shape) @ covariance_root(vectors)).reshape(layer.filters.shape)
 
 
 def smooth_null(

@@ -443,7 +443,13 @@ def test_the_surrogate_has_the_second_moments_of_each_layer():
     for i, scales in enumerate(([1, 2, 0, 0], [0, 0, 3, 1])):
         here = drawn[layer_of == i]
         np.testing.assert_allclose(here.T @ here / len(here), np.diag(np.square(scales)), atol=0.2)
-    np.testing.assert_allclose(np.linalg.norm(surrogate(v, layer_of, rng, True)[6:], axis=1), 1.0)
+    v[6:] /= np.linalg.norm(v[6:], axis=1, keepdims=True)
+    v[5] = 0
+    scaled = surrogate(v, layer_of, rng, True)
+    np.testing.assert_allclose(np.linalg.norm(scaled[6:], axis=1), 1.0)
+    for i in (0, 1):
+        here = layer_of == i
+        np.testing.assert_allclose(scaled[here].T @ scaled[here] / 20000, v[here].T @ v[here] / 20000, atol=0.01)
 
 
 def test_fewer_keys_than_references_leave_some_over():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg.lapack import dsyevr
 
 from keyfilters import ideal_filter, learned_filters
+from keyfilters.filters import KEYS
 
 torch = pytest.importorskip("torch")
 
@@ -19,9 +20,18 @@ from keyfilters.networks import klines  # noqa: E402
 from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d  # noqa: E402
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
 from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
-from keyfilters.networks.surgery.matching import match  # noqa: E402
+from keyfilters.networks.surgery.matching import match, unit  # noqa: E402
 from keyfilters.networks.surgery import nulls  # noqa: E402
-from keyfilters.networks.surgery.nulls import NULLS, explained_interval, null_distribution, null_distributions, null_filters  # noqa: E402
+from keyfilters.networks.surgery.nulls import (  # noqa: E402
+    NULLS,
+    covariance_root,
+    direction_root,
+    explained_interval,
+    null_distribution,
+    null_distributions,
+    null_filters,
+    spread_of_directions,
+)
 from keyfilters.networks.surgery.printing import table  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
@@ -241,6 +251,54 @@ def test_gaussian_surrogates_have_the_covariance_of_the_layer():
     np.testing.assert_allclose(draws.T @ draws / len(draws), expected, atol=0.05 * expected.max())
 
 
+def one_large(rng, count=60, size=5):
+    """Filters along two directions for the most part, one of them 50 times as large as the others."""
+    axes = rng.normal(size=(2, size * size))
+    filters = rng.normal(size=(count, 1)) * axes[rng.integers(2, size=count)] + 0.3 * rng.normal(size=(count, size * size))
+    filters[4] *= 50
+    return filters.reshape(count, size, size)
+
+
+@pytest.mark.parametrize("pool", ["energy", "filters"])
+def test_one_key_explains_of_gaussian_filters_what_it_explains_of_the_layer(pool):
+    """E (w' f)^2 / E |w|^2 = f' S f / tr S: with a single key the null is the match itself, in each pool."""
+    rng = np.random.default_rng(0)
+    filters = one_large(rng)
+    for key in (filters[1:2], filters[4:5], rng.normal(size=(1, 5, 5))):
+        null = null_distribution(filters, key, "gaussian", draws=600, pool=pool)
+        assert abs(null.pooled.mean() - match(filters, key).pooled(pool)) < 4 * null.pooled.std() / 600**0.5 + 1e-3
+
+
+@given(
+    st.lists(st.floats(-6, 0), min_size=2, max_size=9).map(lambda powers: 10.0 ** np.array(powers)),
+    st.integers(0, 2**32 - 1),
+)
+def test_normal_directions_have_the_moments_they_were_asked_for(moments, seed):
+    moments = moments / moments.sum()
+    variances = spread_of_directions(moments)
+    z = np.random.default_rng(seed).normal(size=(40_000, len(moments))) * np.sqrt(variances)
+    drawn = z**2 / (z**2).sum(axis=1, keepdims=True)
+    assert (np.abs(drawn.mean(axis=0) - moments) < 6 * drawn.std(axis=0) / 200 + 1e-9).all()
+    np.testing.assert_allclose(spread_of_directions(3 * moments), variances, rtol=1e-6)
+
+
+def test_directions_within_a_plane_and_along_a_line():
+    (one,), three = spread_of_directions(np.ones(1)), spread_of_directions(np.array([0.5, 0.0, 0.5]))
+    assert one == 1 and three == pytest.approx([0.5, 0.0, 0.5])
+    filters = np.outer([1.0, -2.0, 3.0], np.arange(9.0)).reshape(3, 3, 3)
+    for pool in ("energy", "filters", "median"):
+        assert null_distribution(filters, filters[:1], "gaussian", draws=3, pool=pool).pooled == pytest.approx(1)
+
+
+def test_roots_do_not_hang_on_the_signs_of_eigenvectors(monkeypatch):
+    vectors = one_large(np.random.default_rng(2)).reshape(60, 25)
+    before = covariance_root(vectors), direction_root(unit(vectors))
+    eigh = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda a: (eigh(a)[0], -eigh(a)[1]))
+    for root, again in zip(before, (covariance_root(vectors), direction_root(unit(vectors))), strict=True):
+        np.testing.assert_allclose(again, root, atol=1e-12)
+
+
 def test_permuted_keys_keep_their_angles():
     keys = key_filters("B").reshape(8, -1)
     keys = keys - keys.mean(axis=1, keepdims=True)
@@ -319,6 +377,22 @@ def test_own_scales_are_as_good_as_a_fine_grid():
         bank = bank - bank.mean(axis=1, keepdims=True)
         share = (bank @ bare[c]) ** 2 / (bank**2).sum(axis=1) / (bare[c] ** 2).sum()
         assert found.explained[c] > share.max() - 1e-3
+
+
+@pytest.mark.parametrize("key", range(1, 9))
+def test_scales_that_a_filter_does_not_determine_are_said(key):
+    """With three taps a difference has one shape, and key 7 more parameters than there are shapes; five taps are enough."""
+    more = {"gamma": 0.7} if key == 7 else {}
+    axis = KEYS[key - 1].derivative_axis
+    for size in (3, 5, 7):
+        w = 2 * ideal_filter(key, 0.6, 0.8, size=size, **more) + 0.1
+        found = fit_scales(w[None], np.array([key]), *key_parameters("B"))
+        expected = [True, True] if size > 3 else [False, False] if key == 7 else [axis != 0, axis != 1]
+        assert found.determined[:, 0].tolist() == expected, size
+        for name, firm, right in zip(("sigma_x", "sigma_y"), expected, (0.6, 0.8), strict=True):
+            assert not firm or getattr(found, name)[0] == pytest.approx(right, abs=1e-3)
+        row = inspect_model({"a": np.tile(w, (3, 1, 1))}, nulls="none").frame().iloc[0]
+        assert [not np.isnan(row.sigma_x), not np.isnan(row.sigma_y)] == expected and row.explained_fitted > 1 - 1e-6
 
 
 def test_dead_filters_have_no_scales():

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from ...checks import choice
 from ..klines import check_count
 from ..surgery.matching import centred, unit
+from ..surgery.nulls import covariance_root, direction_root
 from .clusterings import ALGORITHMS
 
 if TYPE_CHECKING:
@@ -129,15 +130,15 @@ def surrogate(vectors: np.ndarray, layer_of: np.ndarray, rng: np.random.Generato
     layer_of : ndarray of int, shape (N,)
     rng : numpy.random.Generator
     scaled : bool
-        Whether each vector gets the norm 1, as the filters have.
+        Whether each vector gets the norm 1, as the filters have; the second moments are those of the filters all the same.
     """
     result = np.zeros_like(vectors)
     alive = vectors.any(axis=1)
     for layer in np.unique(layer_of):
         here = np.flatnonzero(alive & (layer_of == layer))
         if len(here):
-            values, axes = np.linalg.eigh(vectors[here].T @ vectors[here] / len(here))
-            result[here] = (rng.normal(size=(len(here), len(values))) * np.sqrt(np.maximum(values, 0.0))) @ axes.T
+            root = (direction_root if scaled else covariance_root)(vectors[here])
+            result[here] = rng.normal(size=(len(here), len(root))) @ root
     return unit(result) if scaled else result
 
 

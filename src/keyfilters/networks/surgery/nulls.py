@@ -25,15 +25,84 @@ def _permuted(vectors, keys):
     return lambda rng: (vectors, keys[:, rng.permutation(keys.shape[1])])
 
 
-def covariance_root(vectors: np.ndarray) -> np.ndarray:
-    """R (p, p) with ``R.T @ R`` the second moment of mean-free filters (C, p): noise times R has that covariance."""
+def _principal(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (p,) and axes (p, p), in columns, of the second moment of vectors (C, p)."""
     values, axes = np.linalg.eigh(vectors.T @ vectors / len(vectors))
-    return (np.sqrt(np.maximum(values, 0.0)) * axes).T
+    return np.maximum(values, 0.0), axes
+
+
+def covariance_root(vectors: np.ndarray) -> np.ndarray:
+    """Symmetric R (p, p) with ``R @ R`` the second moment of mean-free filters (C, p): noise times R has that covariance.
+
+    The symmetric root does not depend on the signs of eigenvectors, which differ between processors.
+    """
+    values, axes = _principal(vectors)
+    return (axes * np.sqrt(values)) @ axes.T
+
+
+def spread_of_directions(moments: np.ndarray) -> np.ndarray:
+    r"""Variances of independent normal numbers z whose direction z / |z| has given second moments.
+
+    Scaling to norm 1 evens out second moments: normal vectors with the variances m do not have them once they are scaled. The
+    variances :math:`\lambda` for which they do solve
+
+    .. math:: E \frac{z_i^2}{\lVert z \rVert^2}
+        = \int_0^\infty \frac{\lambda_i}{1 + 2 t \lambda_i} \prod_j (1 + 2 t \lambda_j)^{-1/2} \, dt = m_i ,
+
+    which is the gradient of a convex function of the logarithms: there is one solution up to a factor. It is found by
+    :math:`\lambda_i \leftarrow \lambda_i m_i / E(z_i^2 / \lVert z \rVert^2)`.
+
+    Parameters
+    ----------
+    moments : ndarray, shape (p,)
+        m, >= 0; those below 1e-12 of the largest count as 0.
+
+    Returns
+    -------
+    ndarray, shape (p,)
+
+    Source: the angular central Gaussian distribution, Tyler (1987).
+
+    Examples
+    --------
+    Of two numbers, E z_1^2 / |z|^2 is s_1 / (s_1 + s_2), with the standard deviations s.
+
+    >>> variances = spread_of_directions(np.array([0.8, 0.2]))
+    >>> float((variances[0] / variances[1]).round(6))
+    16.0
+    """
+    present = moments > 1e-12 * moments.max()
+    m = moments[present] / moments[present].sum()
+    found = np.array(m)
+    for _ in range(200):
+        # t = exp(u): in u the integrand is smooth and falls off on both sides, so that the trapezoidal rule converges fast.
+        u = np.arange(-40.0, 80.0 - np.log(found.min()), 0.5)
+        grown = 1 + 2 * np.exp(u) * found[:, None]
+        weight = 0.5 * np.exp(u - 0.5 * np.log(grown).sum(axis=0))
+        scaled = (found[:, None] / grown) @ weight
+        found *= m / scaled
+        found /= found.sum()
+        if np.abs(m / scaled - 1).max() < 1e-10:
+            break
+    result = np.zeros(len(moments))
+    result[present] = found
+    return result
+
+
+def direction_root(vectors: np.ndarray) -> np.ndarray:
+    """Symmetric R (p, p) for vectors (C, p) of norm 1: noise times R, scaled to norm 1, has their second moment."""
+    values, axes = _principal(vectors)
+    return (axes * np.sqrt(spread_of_directions(values))) @ axes.T
 
 
 def _gaussian(vectors, keys):
     root = covariance_root(vectors)
     return lambda rng: (rng.standard_normal((len(vectors), len(root))) @ root, keys)
+
+
+def _directions(vectors, keys):
+    root = direction_root(unit(vectors))
+    return lambda rng: (unit(rng.standard_normal((len(vectors), len(root))) @ root), keys)
 
 
 def _impulse(vectors, keys):
@@ -59,12 +128,15 @@ class Null:
     varies : bool
         False where one draw says all.
     make : callable
+    alike : callable or None
+        In its place where each filter counts the same, whatever its size; None where that makes no difference.
     """
 
     name: str
     idea: str
     varies: bool
     make: Callable
+    alike: Callable | None = None
 
 
 NULLS: dict[str, Null] = {
@@ -75,7 +147,11 @@ NULLS: dict[str, Null] = {
             "permuted", "the keys with their pixels permuted, all in the same way, so that their angles stay", True, _permuted
         ),
         Null(
-            "gaussian", "normal filters with the covariance of the layer's in their place, matched by the keys", True, _gaussian
+            "gaussian",
+            "normal filters with the covariance of the layer's in their place, matched by the keys",
+            True,
+            _gaussian,
+            _directions,
         ),
         Null("impulse", "the unit impulse as the only key", False, _impulse),
         Null(
@@ -177,8 +253,10 @@ def null_distribution(
     lines      the layer's filters, by its own best lines (one draw): an upper bound
     ========== ===========================================================================
 
-    The covariance is the second moment of the mean-free filters of a layer. Each layer has its own
-    stream of random numbers, given by the seed and its place in the list.
+    The covariance is the second moment of the mean-free filters of a layer. Pooled by energy the normal filters have that
+    covariance. In the other pools each filter counts the same: there the filters scaled to norm 1 and the draws scaled to
+    norm 1 have the same second moment (:func:`spread_of_directions`), so that one key explains the same of both. Each layer
+    has its own stream of random numbers, given by the seed and its place in the list.
 
     Parameters
     ----------
@@ -224,24 +302,35 @@ def null_distributions(
         choice(pool, ALL_POOLS, "pool")
     draws = integer(draws, "draws") if null.varies else 1
     # Of each layer the sums (explained and total, draws); beyond the energy the share of each filter (filters, draws).
-    names, energies, shares, each = [], [], [], set(pools) != {"energy"}
+    names, energies, shares = [], [], []
+    by_energy, each = "energy" in pools, set(pools) != {"energy"}
+    # What is drawn, and whether it serves the sums and the shares.
+    makers = (
+        [(null.make, by_energy, each)]
+        if null.alike is None
+        else [(null.make, True, False)] * by_energy + [(null.alike, False, True)] * each
+    )
     listed = as_layers(layers)
     # Large kernels take their time; a bar is drawn on a terminal only.
-    bar = tqdm(total=len(listed) * draws, desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1)
+    bar = tqdm(
+        total=len(listed) * draws * len(makers), desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1
+    )
     for place, layer in enumerate(listed):
         if layer.note:
             continue
         vectors, keys = _prepared(layer, filters)
         if not len(vectors):
             continue
-        draw, rng = null.make(vectors, keys), np.random.default_rng([integer(seed, "seed", 0), place])
         energy, share = np.empty((2, draws)), np.empty((len(vectors), draws if each else 0))
-        for i in range(draws):
-            part, total = _explained(*draw(rng))
-            energy[:, i] = part.sum(), total.sum()
-            if each:
-                share[:, i] = part / total
-            bar.update()
+        for make, sums, shared in makers:
+            draw, rng = make(vectors, keys), np.random.default_rng([integer(seed, "seed", 0), place])
+            for i in range(draws):
+                part, total = _explained(*draw(rng))
+                if sums:
+                    energy[:, i] = part.sum(), total.sum()
+                if shared:
+                    share[:, i] = part / total
+                bar.update()
         names.append(layer.name)
         energies.append(energy)
         shares.append(share)
