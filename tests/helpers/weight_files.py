@@ -33,7 +33,9 @@ def noisy_filters(kind, size, count=160):
         return line @ white @ line
     if kind == "own scales":
         scales = rng.uniform(0, min(2, size / 3), size=(count, 2))
-        found = [ideal_filter(1 + i % 8, *s, gamma=0.1 + i % 5 if i % 8 == 6 else None, size=size) for i, s in enumerate(scales)]
+        found = [
+            ideal_filter(1 + i % 8, *s, gamma=0.1 + i % 5 if i % 8 == 6 else None, size=size) for i, s in enumerate(scales)
+        ]
         return rng.normal(size=(count, 1, 1)) * np.array(found) + 0.02 * white
     return white
 

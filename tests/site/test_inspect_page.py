@@ -97,7 +97,15 @@ def test_onnx_in_both_encodings_gives_the_report_of_the_command(tmp_path, node, 
     path = network(tmp_path / "net.onnx", encoding, dtype, constant=encoding == "fields")
     [found] = node("inspections", data=data, files=[str(path)])
     same(found, path)
-    assert [layer["name"] for layer in found["layers"]] == ["/first/Conv", "second", "third", "wide", "again", "fourth", "fifth"]
+    assert [layer["name"] for layer in found["layers"]] == [
+        "/first/Conv",
+        "second",
+        "third",
+        "wide",
+        "again",
+        "fourth",
+        "fifth",
+    ]
     assert [layer["stride"] for layer in found["layers"][:6]] == ["2x2", "1x1", "1x1", "2x2", "2x2", "1x2"]
     assert [layer["padding"] for layer in found["layers"][:6]] == ["3x3", "", "", "2x2", "3x3", "0x4"]
     assert [place["layers"] for place in found["places"] if place["size"] == "7x7"] == [2]

@@ -55,7 +55,11 @@ def rows(tab, label):
 def told(cells, numbers):
     """The numbers to three digits; one that is not there is a dash."""
     for cell, number in zip(cells, numbers, strict=True):
-        assert cell == "–" if number is None or np.isnan(number) else float(cell.replace("\u2212", "-")) == pytest.approx(number, abs=0.00051)
+        assert (
+            cell == "–"
+            if number is None or np.isnan(number)
+            else float(cell.replace("\u2212", "-")) == pytest.approx(number, abs=0.00051)
+        )
 
 
 def shows(tab, path):
@@ -76,7 +80,9 @@ def shows(tab, path):
         assert line[:3] == [row["layer"], row["size"], str(row["channels"])] and line[7] == str(row["rank"])
         told(line[3:7], [row[name] for name in ("sigma_x", "sigma_y", "explained", "explained_fitted")])
     for line, record in zip(rows(tab, "Offsets by stride and padding"), right.places, strict=True):
-        assert line[:6] == [str(record[name] or "–") for name in ("size", "stride", "padding", "dilation", "layers", "channels")]
+        assert line[:6] == [
+            str(record[name] or "–") for name in ("size", "stride", "padding", "dilation", "layers", "channels")
+        ]
         told(line[6:], [record[f"{name}_{axis}"] for axis in "xy" for name in ("mean", "shift", "grid")])
     warnings = tab.locator(".ki-warning").all_inner_texts()
     assert warnings == ([right.warning] if right.warning else [])
@@ -227,5 +233,11 @@ def test_the_keyboard_reaches_the_file_and_the_tables(opened, files):
     while len(seen) < 8:
         tab.keyboard.press("Tab")
         seen.append(tab.evaluate("(e => e.id || e.getAttribute('aria-label') || '')(document.activeElement)"))
-    tables = ["Explained variance by kernel size", "Filters by key", "Layers", "Scales and rank", "Offsets by stride and padding"]
+    tables = [
+        "Explained variance by kernel size",
+        "Filters by key",
+        "Layers",
+        "Scales and rank",
+        "Offsets by stride and padding",
+    ]
     assert seen[:7] == ["ki-save", *tables, "Layers not matched"]

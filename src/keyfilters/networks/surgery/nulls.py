@@ -312,9 +312,7 @@ def null_distributions(
     )
     listed = as_layers(layers)
     # Large kernels take their time; a bar is drawn on a terminal only.
-    bar = tqdm(
-        total=len(listed) * draws * len(makers), desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1
-    )
+    bar = tqdm(total=len(listed) * draws * len(makers), desc=f"null {kind}", unit="draw", disable=None, leave=False, delay=1)
     for place, layer in enumerate(listed):
         if layer.note:
             continue
