@@ -211,7 +211,7 @@
     const chance = live.length ? reached(live, over("explained"), energies) : [];
     const size = matched.reduce((top, layer) => Math.max(top, layer.rows, layer.columns), 0) || 7;
     return {
-      name, layers, matched, sizes: bySize(matched), places: byPlace(matched), size, bank: keysAt(data, size, size),
+      name, notes: stacks.notes || [], layers, matched, sizes: bySize(matched), places: byPlace(matched), size, bank: keysAt(data, size, size),
       counts: data.keys.map((_, k) => total(matched.map(layer => layer.counts[k]))), filters,
       answer: live.length
         ? `The ${data.keys.length} keys explain ${share("explained")} of the ${filters} filters in ${live.length} layers of ${name}.`

@@ -95,6 +95,7 @@
     const parts = [element("p", {className: "ki-answer"}, report.answer)];
     if (report.warning) parts.push(element("p", {className: "ki-warning"}, report.warning));
     if (report.beside) parts.push(element("p", {}, report.beside));
+    parts.push(...report.notes.map(note => element("p", {}, note)));
     if (report.filters) {
       parts.push(
         element("h3", {}, "Explained variance"), sizes(report), element("h3", {}, "Which keys"), keys(report),

@@ -83,11 +83,17 @@
       }
       const values = decode(bytes.subarray(start + from, start + to), dtype);
       if (!values.every(Number.isFinite)) bad.push(name);
+      if (isStack(shape) && PARTS.test(name)) {
+        throw new Refused(`keeps what weights are computed from (${name}), which this page does not put together: use the command`);
+      }
       if (isStack(shape)) found.push(stack(name.replace(/\.weight$/, ""), shape, values));
     }
     checkFinite(bad);
     return found;
   }
+
+  // Of pruning, weight norm and spectral norm of torch.
+  const PARTS = /(^|\.)(weight_orig|weight_v|parametrizations\.weight\.original\d?)$/;
 
   function checkFinite(bad) {
     const more = bad.length > 1 ? ` and ${bad.length - 1} more` : "";
@@ -165,6 +171,8 @@
     return whole;
   }
 
+  const CONVOLUTIONS = ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv"];
+
   // Types of numbers in ONNX -> ours, and the field that holds them where the raw bytes do not.
   const ONNX_TYPES = {1: ["F32", 4], 10: ["F16", 5], 11: ["F64", 10], 16: ["BF16", 5]};
 
@@ -198,18 +206,34 @@
     } catch (error) {
       throw new Refused(`cannot be read: not a whole ONNX file; copy or export it again`);
     }
-    const found = [], bad = [];
+    const found = [], bad = [], left = [], made = new Map(nodes.map(node => [node.outputs[0], node]));
+    // Behind what leaves the numbers as they are: a name of its own, and the cast of 16 bits to 32 or 64.
+    const stored = (name, depth = 8) => {
+      const node = made.get(name), cast = node && node.operator === "Cast" && [1, 11].includes(node.attributes.get("to")?.one(3, 0));
+      return tensors.get(name) || (depth && node && (cast || node.operator === "Identity") ? stored(node.inputs[0], depth - 1) : null);
+    };
     for (const node of nodes) {
-      if (node.operator !== "Conv" || !tensors.has(node.inputs[1])) continue;
-      const {shape, known, values} = onnxTensor(tensors.get(node.inputs[1])), axes = shape.length - 2;
       const group = node.attributes.has("group") ? node.attributes.get("group").one(3, 0) : 1;
       // One group per input channel; with a single channel there is one group as well, which is no depthwise layer.
-      if (!known || !isStack(shape) || group < 2) continue;
+      if (!CONVOLUTIONS.includes(node.operator) || group < 2) continue;
+      const tensor = node.operator === "Conv" ? stored(node.inputs[1]) : null;
+      const {shape, known, values} = tensor ? onnxTensor(tensor) : {shape: [], known: false}, axes = shape.length - 2;
+      if (!known || ![1, 2].includes(axes)) {
+        left.push(`${node.name || node.outputs[0]} (${known ? `${axes}-D` : node.operator})`);
+        continue;
+      }
+      if (!isStack(shape)) continue;
       const name = node.name || node.inputs[1], numbers = values(name);
       if (!numbers.every(Number.isFinite)) bad.push(name);
       found.push(stack(name, shape, numbers, geometry(node.attributes, axes)));
     }
     checkFinite(bad);
+    if (left.length) {
+      const said = left.slice(0, 3).join(", ") + (left.length > 3 ? ` and ${left.length - 3} more` : "");
+      const why = "weights are quantised, computed, 3-D or transposed";
+      if (!found.length) throw new Refused(`has no depthwise filters that this page can match: there are convolutions in groups whose ${why}: ${said}; the command reads some of them`);
+      found.notes = [`Not looked at, since their ${why}: the convolutions in groups ${said}. The command reads some of them.`];
+    }
     return found;
   }
 

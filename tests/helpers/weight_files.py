@@ -93,6 +93,48 @@ def network(path, encoding="raw", dtype=np.float32, constant=False):
     return path
 
 
+CHAINS = {
+    "identity": lambda w: ([helper.make_node("Identity", ["w"], ["v"])], [numpy_helper.from_array(w, "w")], w),
+    "cast": lambda w: (
+        [helper.make_node("Cast", ["w"], ["v"], to=TensorProto.FLOAT)], [numpy_helper.from_array(w.astype(np.float16), "w")], w.astype(np.float16)
+    ),
+    "reshape": lambda w: (
+        [helper.make_node("Reshape", ["w", "shape"], ["v"])],
+        [numpy_helper.from_array(w.reshape(len(w), -1), "w"), numpy_helper.from_array(np.array(w.shape), "shape")], w,
+    ),
+    "quantised": lambda w: (
+        [helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["v"], axis=0)],
+        [
+            numpy_helper.from_array(np.rint(w / 0.02).astype(np.int8), "w"),
+            numpy_helper.from_array(np.full(len(w), 0.02, dtype=np.float32), "scale"),
+            numpy_helper.from_array(np.zeros(len(w), dtype=np.int8), "zero"),
+        ],
+        np.rint(w / 0.02).astype(np.int8) * np.float32(0.02),
+    ),
+}  # fmt: skip
+"""What stands between stored numbers and a convolution: (nodes from w to v, what is stored, the weight)."""
+
+
+def _written(path, nodes, held):
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)], [], held)
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    return path
+
+
+def onnx_chain(path, name):
+    """A depthwise convolution "dw" whose weight comes by a chain, and the weight."""
+    nodes, held, weight = CHAINS[name](filters(16, 5).numpy().astype(np.float32))
+    return _written(path, [*nodes, helper.make_node("Conv", ["x", "v"], ["y"], name="dw", group=16)], held), weight
+
+
+def onnx_beside(path, operator, beside):
+    """A convolution in groups, "other", that cannot be read (Conv: since its weight is computed); beside one that can, or alone."""
+    weight = numpy_helper.from_array(filters(16, 5).numpy().astype(np.float32), "w")
+    inputs = {"QLinearConv": ["x", "s", "z", "q", "s", "z", "s", "z"], "Conv": ["x", "computed"]}.get(operator, ["x", "w"])
+    other = helper.make_node(operator, inputs, ["y2"], name="other", group=16)
+    return _written(path, [helper.make_node("Conv", ["x", "w"], ["y"], name="dw", group=16)] * beside + [other], [weight])
+
+
 def header(entries, numbers=b""):
     text = json.dumps(entries).encode()
     return struct.pack("<Q", len(text)) + text + numbers

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 import ml_dtypes  # noqa: E402
 from safetensors.torch import save  # noqa: E402
-from weight_files import bad_files, filters, network, noisy_filters, weights  # noqa: E402
+from weight_files import bad_files, filters, network, noisy_filters, onnx_beside, onnx_chain, weights  # noqa: E402
 
 from keyfilters_build.interactive import interactive_data  # noqa: E402
 from keyfilters.networks import inspect_file  # noqa: E402
@@ -110,6 +110,20 @@ def test_onnx_in_both_encodings_gives_the_report_of_the_command(tmp_path, node, 
     assert [layer["padding"] for layer in found["layers"][:6]] == ["3x3", "", "", "2x2", "3x3", "0x4"]
     assert [place["layers"] for place in found["places"] if place["size"] == "7x7"] == [2]
     assert {place["gridX"] for place in found["places"] if place["stride"] == "2x2"} == {0.5}
+
+
+def test_onnx_behind_other_nodes_and_parts_of_weights_are_read_or_said(tmp_path, node, data):
+    files = [onnx_chain(tmp_path / f"{name}.onnx", name)[0] for name in ("identity", "cast")]
+    refused = [onnx_chain(tmp_path / "quantised.onnx", "quantised")[0], onnx_beside(tmp_path / "alone.onnx", "QLinearConv", False)]
+    noted = onnx_beside(tmp_path / "beside.onnx", "ConvTranspose", True)
+    parts = tmp_path / "parts.safetensors"
+    parts.write_bytes(save({"dw.weight_orig": filters(8, 5), "dw.weight_mask": torch.ones(8, 1, 5, 5)}))
+    answers = node("inspections", data=data, files=list(map(str, [*files, noted, *refused, parts])))
+    for found, path in zip(answers, [*files, noted], strict=False):
+        same(found, path)
+    assert [len(found["notes"]) for found in answers[:3]] == [0, 0, 1] and "other (ConvTranspose)" in answers[2]["notes"][0]
+    for found, said in zip(answers[3:], ("dw (Conv)", "other (QLinearConv)", "computed from (dw.weight_orig)"), strict=True):
+        assert said in found["refused"] and "command" in found["refused"]
 
 
 @pytest.mark.filterwarnings("ignore")

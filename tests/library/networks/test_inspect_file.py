@@ -16,6 +16,9 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
+import torch.nn.utils.prune  # noqa: E402
+from weight_files import CHAINS, onnx_beside, onnx_chain  # noqa: E402
+
 from keyfilters.cli import main  # noqa: E402
 from keyfilters import ideal_filter  # noqa: E402
 from keyfilters.networks import ScaleSpaceConv2d, inspect_file, inspect_model, key_filters, match, replace  # noqa: E402
@@ -277,6 +280,87 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys
     assert main(["inspect", str(tmp_path / "x.onnx")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and error.endswith("which is not installed: pip install 'keyfilters[onnx]'\n")
+
+
+def _normed(make):
+    conv = nn.Conv2d(16, 16, 5, groups=16)
+    with torch.no_grad():
+        conv.weight *= torch.linspace(0.5, 3, 16)[:, None, None, None]
+    made = make(conv)
+    with torch.no_grad():
+        for _ in range(3):
+            made(torch.zeros(1, 16, 8, 8))
+    return nn.Sequential(made.eval())
+
+
+PARAMETRISED = {
+    "pruning": lambda conv: torch.nn.utils.prune.random_unstructured(conv, "weight", 0.6),
+    "weight norm": torch.nn.utils.parametrizations.weight_norm,
+    "old weight norm": torch.nn.utils.weight_norm,
+    "one norm for all": lambda conv: torch.nn.utils.weight_norm(conv, dim=None),
+    "spectral norm": torch.nn.utils.parametrizations.spectral_norm,
+    "old spectral norm": torch.nn.utils.spectral_norm,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+@each("name", PARAMETRISED)
+def test_what_weights_are_computed_from_is_put_together(tmp_path, name):
+    """A mask is no filter, and a filter before its mask or norm is not what the network uses."""
+    torch.manual_seed(0)
+    network = _normed(PARAMETRISED[name])
+    torch.save(network.state_dict(), tmp_path / "x.pth")
+    (found,) = inspect_file(tmp_path / "x.pth", nulls="none").layers
+    network[0](torch.zeros(1, 16, 8, 8))
+    right = match(network[0].weight.detach()).layers[0]
+    assert found.match.name == "0" and found.match.key.tolist() == right.key.tolist()
+    np.testing.assert_allclose(found.match.energy, right.energy, rtol=1e-5)
+    np.testing.assert_allclose(found.match.explained, right.explained, atol=1e-6)
+
+
+def test_a_parametrisation_of_ones_own_is_said(tmp_path):
+    class Doubled(nn.Module):
+        def forward(self, weight):
+            return 2 * weight
+
+    conv = nn.Conv2d(16, 16, 5, groups=16)
+    torch.nn.utils.parametrize.register_parametrization(conv, "weight", Doubled())
+    torch.save(conv.state_dict(), tmp_path / "x.pth")
+    assert "computed from parametrizations.weight.original" in inspect_file(tmp_path / "x.pth", nulls="none").notes[0]
+
+
+def test_what_cannot_be_matched_is_named_with_what_it_is(tmp_path):
+    weight = torch.randn(16, 1, 5, 5)
+    replaced = replace(nn.Sequential(nn.Conv2d(16, 16, 5, groups=16))).model.state_dict()
+    for state, said in (
+        ({"dw.weight": torch.randn(16, 1, 3, 3, 3)}, "has dw.weight of shape (16, 1, 3, 3, 3) in float32, which cannot be matched"),
+        ({"dw.weight": (50 * weight).to(torch.int8)}, "in int8, which cannot be matched"),
+        ({"dw.weight": weight.to(torch.complex64)}, "in complex64, which cannot be matched"),
+        ({"dw.weight": torch.empty(16, 1, 5, 5, device="meta")}, "has no numbers for dw.weight"),
+        ({"dw.weight": weight.double() * 1e200}, "holds numbers beyond 1e+150 in dw.weight"),
+        (replaced, "computed from keys"),
+    ):
+        torch.save(state, tmp_path / "x.pth")
+        with pytest.raises(ValueError) as caught:
+            inspect_file(tmp_path / "x.pth", nulls="none")
+        assert said in str(caught.value) and "\n" not in str(caught.value), said
+
+
+@each("chain", CHAINS)
+def test_numbers_of_onnx_are_followed_to_the_convolution(tmp_path, chain):
+    path, right = onnx_chain(tmp_path / "x.onnx", chain)
+    found = inspect_file(path, nulls="none").layers[0]
+    np.testing.assert_allclose(found.match.explained, match(right[:, 0]).layers[0].explained, atol=1e-6)
+    assert found.match.name == "dw"
+
+
+def test_convolutions_of_onnx_that_are_not_looked_at_are_said(tmp_path):
+    for operator in ("ConvTranspose", "QLinearConv", "Conv"):
+        path = onnx_beside(tmp_path / "x.onnx", operator, beside=True)
+        found = inspect_file(path, nulls="none")
+        assert len(found.layers) == 1 and f"other ({operator})" in found.notes[0]
+        with pytest.raises(ValueError, match=rf"has no depthwise filters that can be matched: .*other \({operator}\)$"):
+            inspect_file(onnx_beside(tmp_path / "x.onnx", operator, beside=False), nulls="none")
 
 
 def test_mistakes_are_one_line(tmp_path, network, capsys):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from ..surgery.matching import Stack
 from ..zoo.checkpoints import check_sound, no_weights
 from ..zoo.files import check_file, read_content
 from ..zoo.trees import largest
-from ..zoo.weight_formats import dense_kernels
+from ..zoo.weight_formats import computed_weights, dense_kernels
 from .inspecting import Inspection, inspect_layers
 
 BRANCHES = re.compile(r"(^|\.)(rbr_\w+|conv_kxk|lkb_origin|small_conv|dil_conv_\w+|token_mixer\.conv1)\.")
@@ -31,6 +32,9 @@ def _note(rows: int, columns: int) -> str:
     if rows != columns:
         return f"kernel is not square ({rows}x{columns})"
     return f"kernel of even size ({rows}x{columns})" if rows % 2 == 0 else ""
+
+
+CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")
 
 
 def _stack(name: str, array: np.ndarray, **geometry) -> Stack | None:
@@ -50,47 +54,98 @@ def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
     names = tree.tensors
     if any(name.endswith("dwconv.kernel") for name in names):
         names = dense_kernels(names)
+    names = computed_weights(names)
     found = [
         _stack(name.removesuffix(".weight"), value.to(torch.float64).numpy())
         for name, value in names.items() if value.is_floating_point() and value.ndim in (3, 4)
     ]  # fmt: skip
+    found = [f for f in found if f is not None]
+    if not found:
+        raise _nothing(path, names)
     notes = [f"the weights are those under {tree.entry!r}"] if tree.entry else []
+    if computed := next((n for n in names if ".parametrizations." in f".{n}" and names[n].ndim in (3, 4)), None):
+        notes.append(
+            f"a weight is computed from {computed}, which is looked at as it stands: inspect the network itself, or remove the parametrisation first"
+        )
     if branch := next((n for n, v in names.items() if BRANCHES.search(n) and v.ndim in (3, 4) and v.shape[1] == 1), None):
         notes.append(
             f"there are branches that are merged for deployment ({branch}, ...), each looked at on its own: inspect the network itself, or its merged form"
         )
-    return [f for f in found if f is not None], notes
+    return found, notes
+
+
+def _nothing(path: Path, names: dict) -> ValueError:
+    """What a file has in the place of depthwise filters that can be matched."""
+    expected = "expected tensors of floating-point numbers of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1"
+    for name, value in names.items():
+        if name.endswith(("parametrizations.weight.0.gain", "parametrizations.weight.0.keys")):
+            return ValueError(
+                f"{path} has filters that are computed from keys ({name}): write them out with keyfilters.networks.fold and save that"
+            )
+        if value.ndim in (3, 4, 5) and value.shape[1] == 1 and len(value) > 1 and max(value.shape[2:]) > 1:
+            kind = str(value.dtype).removeprefix("torch.")
+            return ValueError(f"{path} has {name} of shape {tuple(value.shape)} in {kind}, which cannot be matched: {expected}")
+    return ValueError(f"{path} has no depthwise filters: {expected}")
+
+
+FOLDED = ("Identity", "Cast", "DequantizeLinear", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Mul", "Div")
+"""Operations that files of ONNX have between stored numbers and the weight of a convolution."""
+
+
+def _constants(graph: Any, opset: int) -> Callable:
+    """A function that gives the array of a name, as far as it follows from the numbers in the file; else None."""
+    import onnx
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    made = {node.output[0]: node for node in graph.node if node.output}
+    for name, node in made.items():
+        if node.op_type == "Constant":
+            stored.update((name, a.t) for a in node.attribute if a.name == "value")
+
+    def array(name: str, depth: int = 8):
+        if name in stored:
+            found = numpy_helper.to_array(stored[name])
+            # numpy has no such type of its own: the array's kind is not "f".
+            return found.astype(np.float32) if stored[name].data_type == onnx.TensorProto.BFLOAT16 else found
+        node = made.get(name)
+        if node is None or node.op_type not in FOLDED or not depth:
+            return None
+        inputs = {n: array(n, depth - 1) for n in node.input if n}
+        if any(v is None for v in inputs.values()):
+            return None
+        return ReferenceEvaluator(node, opsets={"": opset}).run(None, inputs)[0]
+
+    return array
 
 
 def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
     try:
         import onnx
-        from onnx import numpy_helper
     except ImportError:
         raise ValueError(
             f"{path} is read with the package onnx, which is not installed: pip install 'keyfilters[onnx]'"
         ) from None
     try:
-        graph = onnx.load(str(path)).graph
+        model = onnx.load(str(path))
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
         raise ValueError(f"{path} cannot be read: not a whole ONNX file ({reason}); copy or export it again") from None
-    arrays = {tensor.name: tensor for tensor in graph.initializer}
+    graph = model.graph
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
+    constant, found, readers, left = _constants(graph, opset), [], {}, []
     for node in graph.node:
-        if node.op_type == "Constant":
-            arrays.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
-    found, readers = [], {}
-    for node in graph.node:
-        if node.op_type != "Conv" or len(node.input) < 2 or node.input[1] not in arrays:
-            continue
-        tensor = arrays[node.input[1]]
-        array = numpy_helper.to_array(tensor)
-        if tensor.data_type == onnx.TensorProto.BFLOAT16:
-            array = array.astype(np.float32)  # numpy has no such type of its own: the array's kind is not "f"
         values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type not in CONVOLUTIONS or values.get("group", 1) < 2:
+            continue
+        array = constant(node.input[1]) if node.op_type == "Conv" and len(node.input) > 1 else None
+        if array is None or array.ndim not in (3, 4):
+            left.append(f"{node.name or node.output[0]} ({node.op_type if array is None else f'{array.ndim - 2}-D'})")
+            continue
         axes = array.ndim - 2
         # One group per input channel; with a single channel there is one group as well, which is no depthwise layer.
-        if axes not in (1, 2) or values.get("group", 1) < 2 or array.shape[1] != 1:
+        if array.shape[1] != 1:
             continue
         pads = tuple(values.get("pads", (0,) * (2 * axes)))
         before, after = pads[:axes], pads[axes:]
@@ -105,6 +160,15 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
             readers.setdefault(node.input[0], []).append(name)
         found.append(_stack(name, np.asarray(array), stride=stride, dilation=dilation, padding=padding))
     layers, notes = [f for f in found if f is not None], []
+    if left:
+        said = f"{', '.join(left[:3])}{f' and {len(left) - 3} more' if len(left) > 3 else ''}"
+        if not layers:
+            raise ValueError(
+                f"{path} has no depthwise filters that can be matched: there are convolutions in groups whose weights are quantised, computed, 3-D or transposed: {said}"
+            )
+        notes.append(
+            f"not looked at, since their weights are quantised, computed, 3-D or transposed: the convolutions in groups {said}"
+        )
     if beside := next((names for names in readers.values() if len(names) > 1), None):
         notes.append(
             f"there are convolutions side by side ({', '.join(beside[:3])}): where their outputs are added they are branches of one filter, each looked at on its own"
@@ -136,9 +200,7 @@ def filters_of_file(path: str | PathLike) -> tuple[list[Stack], list[str]]:
     path = check_file(path)
     layers, notes = (_of_onnx if path.suffix.lower() == ".onnx" else _of_weights)(path)
     if not layers:
-        raise ValueError(
-            f"{path} has no depthwise filters: expected tensors of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1"
-        )
+        raise _nothing(path, {})
     return layers, notes
 
 

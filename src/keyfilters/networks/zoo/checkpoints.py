@@ -27,14 +27,24 @@ def epsilons(model: torch.nn.Module) -> dict[str, float]:
     return {name: float(m.eps) for name, m in model.named_modules() if isinstance(getattr(m, "eps", None), float)}
 
 
+LARGEST = 1e150
+"""Beyond it the square of a number overflows."""
+
+
 def check_sound(state: dict[str, torch.Tensor], path: str | PathLike) -> None:
-    """``ValueError`` for tensors that are sparse, quantised or hold NaN or infinity."""
+    """``ValueError`` for tensors that are sparse, quantised, without numbers, or hold NaN, infinity or what overflows when it is squared."""
     bad = []
     for name, value in state.items():
         if value.layout is not torch.strided or value.is_quantized:
             raise ValueError(f"{path}: {name} is sparse or quantised: expected plain tensors")
+        if value.is_meta:
+            raise ValueError(
+                f"{path} has no numbers for {name}, only its shape (a tensor of the device meta): save the network once its weights are loaded"
+            )
         if value.is_floating_point() and not torch.isfinite(value.float() if value.itemsize == 1 else value).all():
             bad.append(name)
+        if value.dtype == torch.float64 and value.numel() and value.abs().max() > LARGEST:
+            raise ValueError(f"{path} holds numbers beyond {LARGEST:g} in {name}: expected weights")
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise ValueError(f"{path} holds NaN or infinity in {bad[0]}{more}: expected finite weights")

@@ -93,6 +93,49 @@ def dense_kernels(state: State) -> State:
     return out
 
 
+def _weight_norm(v, g):
+    over = [d for d in range(v.ndim) if not g.ndim or g.shape[d] == 1]
+    return v * (g / torch.linalg.vector_norm(v, dim=over, keepdim=True))
+
+
+def _spectral_norm(weight, u, v):
+    return weight / (u @ (weight.flatten(1) @ v))
+
+
+COMPUTED = (
+    ("weight_orig", ("weight_mask",), lambda weight, mask: weight * mask),
+    ("weight_orig", ("weight_u", "weight_v"), _spectral_norm),
+    ("parametrizations.weight.original", ("parametrizations.weight.0._u", "parametrizations.weight.0._v"), _spectral_norm),
+    ("weight_v", ("weight_g",), _weight_norm),
+    ("parametrizations.weight.original1", ("parametrizations.weight.original0",), _weight_norm),
+)
+"""What torch stores in the place of a weight that it computes: the end of its name, those of the others, and the weight."""
+
+
+def computed_weights(state: State) -> State:
+    """The weights themselves where pruning, weight norm or spectral norm of torch store what they compute them from.
+
+    Examples
+    --------
+    >>> conv = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv2d(4, 4, 3, groups=4))
+    >>> found = computed_weights(conv.state_dict())
+    >>> list(found), bool(torch.allclose(found["weight"], conv.weight.double()))
+    (['bias', 'weight'], True)
+    """
+    out, spent = {}, set()
+    for name, value in state.items():
+        out[name] = value
+        for ending, others, compute in COMPUTED:
+            head = name.removesuffix(ending)
+            if name != ending and not name.endswith("." + ending) or not all(head + other in state for other in others):
+                continue
+            with torch.no_grad():
+                del out[name]
+                out[head + "weight"] = compute(value.double(), *(state[head + other].double() for other in others))
+            spent |= {head + other for other in others}
+    return {name: value for name, value in out.items() if name not in spent}
+
+
 def _renamed(state: State, model: nn.Module, rules) -> State:
     """Names by regular expressions; layer scales, response normalisations and 1 x 1 kernels in the network's shapes."""
     own, out = model.state_dict(), {}
