@@ -114,7 +114,10 @@ def test_onnx_in_both_encodings_gives_the_report_of_the_command(tmp_path, node, 
 
 def test_onnx_behind_other_nodes_and_parts_of_weights_are_read_or_said(tmp_path, node, data):
     files = [onnx_chain(tmp_path / f"{name}.onnx", name)[0] for name in ("identity", "cast")]
-    refused = [onnx_chain(tmp_path / "quantised.onnx", "quantised")[0], onnx_beside(tmp_path / "alone.onnx", "QLinearConv", False)]
+    refused = [
+        onnx_chain(tmp_path / "quantised.onnx", "quantised")[0],
+        onnx_beside(tmp_path / "alone.onnx", "QLinearConv", False),
+    ]
     noted = onnx_beside(tmp_path / "beside.onnx", "ConvTranspose", True)
     parts = tmp_path / "parts.safetensors"
     parts.write_bytes(save({"dw.weight_orig": filters(8, 5), "dw.weight_mask": torch.ones(8, 1, 5, 5)}))

@@ -16,7 +16,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-import torch.nn.utils.prune  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 from weight_files import CHAINS, onnx_beside, onnx_chain  # noqa: E402
 
 from keyfilters.cli import main  # noqa: E402
@@ -294,7 +294,7 @@ def _normed(make):
 
 
 PARAMETRISED = {
-    "pruning": lambda conv: torch.nn.utils.prune.random_unstructured(conv, "weight", 0.6),
+    "pruning": lambda conv: prune.random_unstructured(conv, "weight", 0.6),
     "weight norm": torch.nn.utils.parametrizations.weight_norm,
     "old weight norm": torch.nn.utils.weight_norm,
     "one norm for all": lambda conv: torch.nn.utils.weight_norm(conv, dim=None),
@@ -333,7 +333,10 @@ def test_what_cannot_be_matched_is_named_with_what_it_is(tmp_path):
     weight = torch.randn(16, 1, 5, 5)
     replaced = replace(nn.Sequential(nn.Conv2d(16, 16, 5, groups=16))).model.state_dict()
     for state, said in (
-        ({"dw.weight": torch.randn(16, 1, 3, 3, 3)}, "has dw.weight of shape (16, 1, 3, 3, 3) in float32, which cannot be matched"),
+        (
+            {"dw.weight": torch.randn(16, 1, 3, 3, 3)},
+            "has dw.weight of shape (16, 1, 3, 3, 3) in float32, which cannot be matched",
+        ),
         ({"dw.weight": (50 * weight).to(torch.int8)}, "in int8, which cannot be matched"),
         ({"dw.weight": weight.to(torch.complex64)}, "in complex64, which cannot be matched"),
         ({"dw.weight": torch.empty(16, 1, 5, 5, device="meta")}, "has no numbers for dw.weight"),
