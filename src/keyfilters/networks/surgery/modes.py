@@ -14,7 +14,6 @@ from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceC
 from .depthwise import key_filters_at
 from .ideas import IDEAS
 from .matching import LayerMatch, centred, unit
-from .nulls import covariance_root
 from .scale_fits import fit_scales
 
 
@@ -110,7 +109,9 @@ def _gaussian(job):
     bare = centred(job.filters.reshape(len(job.filters), -1))[0][job.found.live]
     if not len(bare):
         return job.own(np.zeros_like(job.filters))
-    root = covariance_root(bare)
+    # Not the symmetric root of the nulls: the control of the chapter on replacing was drawn by this one.
+    values, axes = np.linalg.eigh(bare.T @ bare / len(bare))
+    root = (np.sqrt(np.maximum(values, 0.0)) * axes).T
     return job.own(job.rng.standard_normal((len(job.filters), len(root))) @ root)
 
 
