@@ -124,7 +124,7 @@ def survey_figure(picture: pd.DataFrame, groups: Mapping[str, Sequence[str]]) ->
         limits={"explained variance": (0, 0.85), "excess over the null": (-0.03, 0.1)},
         references={"excess over the null": MARGIN},
         groups=np.cumsum([len(names) for names in groups.values()])[:-1],
-        width=2.7,
+        width=2.65,
         label_width=2.9,
     )
 
