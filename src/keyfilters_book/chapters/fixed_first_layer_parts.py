@@ -113,7 +113,7 @@ def scattering_table(checks, zero: float):
     shown.columns = [f"J = {j}, L = {angles}" for j, angles in shown.columns]
     # A heading stays in one line.
     headers = {c: c.replace(" ", "\u00a0") for c in shown.columns}
-    options = {"formats": {c: "{:.3g}" for c in shown.columns}, "headers": headers, "wrap": True}
+    options = {"formats": dict.fromkeys(shown.columns, "{:.3g}"), "headers": headers, "wrap": True}
     return shown.rename(index=what).reset_index(), options
 
 

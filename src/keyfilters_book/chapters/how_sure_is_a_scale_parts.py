@@ -47,7 +47,7 @@ def coverage_table(counted) -> pd.DataFrame:
     sums["share"] = sums.hits / sums.total
     # Both scales of a filter share its noise: count filters, not scales.
     ends = [wilson(round(s.share * s.total / 2), int(s.total / 2), 0.997) for s in sums.itertuples()]
-    sums["low"], sums["high"] = zip(*ends)
+    sums["low"], sums["high"] = zip(*ends, strict=True)
     return sums
 
 
