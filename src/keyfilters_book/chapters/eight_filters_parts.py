@@ -1,0 +1,238 @@
+"""What the chapter *Eight filters are almost enough* shows: its tables, its figures, and what they say in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keyfilters_book.experiments import summary
+from keyfilters_book.experiments.banks import filter_widths
+from keyfilters_book.experiments.design import EIGHT, SETTINGS, Setting
+from keyfilters_book.experiments.variants import VARIANTS, bank
+from keyfilters_book.figures.training import interval_dots
+
+__all__ = [
+    "accuracies",
+    "accuracy_figure",
+    "at_hand",
+    "best_rates",
+    "coverage_sentence",
+    "differences_figure",
+    "floor_row",
+    "in_order",
+    "paired_table",
+    "path_sentence",
+    "rate_sentence",
+    "rows_or_none",
+    "said",
+    "stored_filters",
+    "variants_row",
+    "widths_table",
+]
+
+FLOOR = {
+    "formats": dict.fromkeys(("ridge", "logistic", "impulse", "learned", "keys"), "{:.3f}"),
+    "headers": {"impulse": "unit impulse", "learned": "learned filters", "keys": "keys B"},
+}
+VARIANTS_SHOWN = {"formats": {"trained": "{:,}"}, "headers": {"filters": "different filters", "trained": "trained numbers"}}
+BEST = {"headers": {"rate": "learning rate", "edge": "at an end"}}
+COVERAGE = {"formats": {"hours": "{:.2f}"}, "headers": {"of_main": "of", "other": "others", "of_other": "of"}}
+ORIGIN = {"formats": {"hours": "{:.2f}", "compiled": lambda yes: "yes" if yes else "no"}, "wrap": True}
+PAIRED = {"headers": {"p": "p, differ", "p_equal": "p, equal"}, "wrap": True}
+REPLACED = {
+    "formats": {"change": "{:.2f}", "accuracy": "{:.3f}", "mended": "{:.3f}"},
+    "headers": {"mended": "accuracy, mended"},
+}
+
+ORDER = {name: i for i, name in enumerate(VARIANTS)}
+
+
+def in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs in the order of the table of variants, not of the names."""
+    runs = runs.assign(place=runs.variant.map(ORDER))
+    return runs.sort_values(["setting", "place", "seed"], ignore_index=True)
+
+
+def accuracies(runs: pd.DataFrame, setting: Setting) -> dict[str, pd.Series]:
+    """Accuracies of each variant by seed, in the setting's seeds."""
+    seeds = summary.seeds_there(runs, EIGHT, setting.name)
+    here = runs[(runs.setting == setting.name) & runs.seed.isin(seeds)]
+    return {name: here[here.variant == name].set_index("seed").accuracy for name in VARIANTS}
+
+
+def rows_or_none(frame: pd.DataFrame, formats: Mapping[str, Any]) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """What a table shows: the rows, or one that says that there are none yet."""
+    if len(frame):
+        return frame.reset_index(drop=True), formats
+    return pd.DataFrame([["none yet", *["–"] * (frame.shape[1] - 1)]], columns=frame.columns), {}
+
+
+def accuracy_figure(
+    by_setting: Mapping[str, Mapping[str, pd.Series]], shown: Sequence[Setting], live: pd.DataFrame, live_setting: Setting
+) -> Figure:
+    """Accuracies of the variants, run by run, with means; of the page's own networks where no run is stored."""
+    panels = {}
+    for setting in shown:
+        rows = {}
+        for name, row in VARIANTS.items():
+            values = 100 * by_setting[setting.name][name].to_numpy()
+            if len(values) >= summary.FEWEST:
+                rows[row.label] = values, summary.mean_interval(values)
+        panels[setting.label] = rows
+    if not shown:
+        by_name = live.groupby("variant").accuracy
+        panels[live_setting.label] = {summary.label(n): (100 * a.to_numpy(), None) for n, a in by_name}
+    return interval_dots(
+        panels,
+        [row.label for row in VARIANTS.values() if any(row.label in p for p in panels.values())],
+        xlabel="accuracy on the test images, %",
+        highlight=[VARIANTS[n].label for n in ("learned", "learned-small")],
+        outliers=["unit impulse"],
+    )
+
+
+def _in_words(row) -> str:
+    """A comparison in words, with its interval."""
+    ends = f"{summary.points(row.low)} to {summary.points(row.high)}"
+    return f"{row.reading} ({summary.points(row['mean'])} points, {ends})"
+
+
+def said(found: pd.DataFrame, rival: str) -> str:
+    """What the keys are beside a rival, in each setting shown."""
+    rows = found[found.rival == rival]
+    words = [f"{SETTINGS[r.setting].label}: {_in_words(r)}" for _, r in rows.iterrows()]
+    return "; ".join(words) or "no setting has enough runs yet"
+
+
+def coverage_sentence(coverage: pd.DataFrame) -> str:
+    """Which settings are not complete, and how far those are of which nothing is decided."""
+    lacking = coverage[coverage.seeds < summary.FEWEST].setting.tolist()
+    words = []
+    if lacking:
+        words.append(f"Not complete, and not shown as a result: {'; '.join(lacking)}.")
+    for row in coverage[coverage.state == "interim"].itertuples():
+        words.append(
+            f"{row.setting}: {row.seeds} of {len(EIGHT.seeds) + len(EIGHT.more_seeds)} seeds so far,"
+            " so nothing is decided there."
+        )
+    return " ".join(words) or "All settings are complete."
+
+
+def floor_row(
+    setting: Setting, found: pd.DataFrame, baselines: pd.DataFrame, values: Mapping[str, pd.Series]
+) -> tuple[str, *tuple[float, ...]]:
+    """Accuracies of a setting: both linear classifiers, the unit impulse, learned filters and keys."""
+    own = baselines[(baselines["data"] == setting.data) & (baselines.images == setting.images)]
+    lines = own.set_index("method").accuracy
+    learned = found[(found.setting == setting.name) & (found.rival == "learned")].iloc[0].variant
+    means = [values[name].mean() for name in ("impulse", learned, "ideal-B")]
+    return setting.label, lines["ridge"], lines["logistic"], *means
+
+
+def at_hand(name: str, extracted: Mapping) -> bool:
+    """False for banks that nobody has extracted yet."""
+    source = {"pca-8": "pca", "k-lines-8": "lines"}.get(name)
+    return source is None or source in extracted
+
+
+def variants_row(name: str, network) -> dict[str, Any]:
+    """A variant: how many different filters it has, how many of their numbers are trained, and its seeds."""
+    depthwise = [module for part, module in network.named_modules() if part.endswith("conv_dw")]
+    trained = sum(p.numel() for m in depthwise for part, p in m.named_parameters() if part != "bias")
+    weights = [m.weight.detach().numpy().reshape(m.out_channels, -1) for m in depthwise]
+    kinds = len(np.unique(np.concatenate(weights).round(5), axis=0))
+    row = VARIANTS[name]
+    return {"variant": row.label, "kind": row.kind, "filters": kinds, "trained": trained, "seeds": len(EIGHT.seeds_of(name))}
+
+
+def best_rates(search: pd.DataFrame) -> pd.DataFrame:
+    """The best rate of each search that is complete, and whether it lies at an end of the grid."""
+    rows = []
+    for (setting, name), trials in search.groupby(["setting", "variant"]):
+        if len(trials) == len(EIGHT.grid(name)) * len(EIGHT.search_seeds):
+            top = trials.loc[trials.accuracy.idxmax()]
+            edge = "yes" if top.rate in (min(EIGHT.rates), max(EIGHT.rates)) else "no"
+            images = setting.removeprefix("search ")
+            rows.append((images, ORDER[name], summary.label(name), len(trials), top.rate, top.accuracy, edge))
+    columns = ["images", "place", "variant", "trials", "rate", "accuracy", "edge"]
+    return pd.DataFrame(rows, columns=columns).sort_values(["images", "place"]).drop(columns="place")
+
+
+def rate_sentence(chosen: pd.DataFrame) -> str:
+    """For how many searches the best rate lies inside the grid, and for which it does not."""
+    edge = chosen[chosen.edge == "yes"]
+    names = ", ".join(f"{row.variant} ({row.images})" for row in edge.itertuples())
+    inside = f"{len(chosen) - len(edge)} of the {len(chosen)} searches that are complete"
+    return f"The best rate lies inside the grid for {inside}" + (f"; at an end of it for: {names}." if len(edge) else ".")
+
+
+def paired_table(found: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """The comparisons of the keys with their rivals, and how their numbers are written."""
+    labelled = found.assign(setting=[SETTINGS[s].label for s in found.setting], variant=found.variant.map(summary.label))
+    signed = dict.fromkeys(["mean", "low", "high"], lambda share: f"{100 * share:+.2f}")
+    likely = dict.fromkeys(["p", "p_equal"], lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}")
+    columns = ["setting", "variant", "n", "mean", "low", "high", "p", "p_equal", "reading"]
+    return rows_or_none(labelled[columns], signed | likely)
+
+
+def differences_figure(
+    found: pd.DataFrame, by_setting: Mapping, shown: Sequence[Setting], live: pd.DataFrame, live_setting: Setting
+) -> Figure:
+    """Accuracy of the keys minus that of each rival, seed by seed, with its interval and the margin."""
+    panels = {}
+    for setting in shown:
+        rows, values = {}, by_setting[setting.name]
+        for row in found[found.setting == setting.name].itertuples():
+            if row.rival != "impulse":
+                both = values["ideal-B"] - values[row.variant]
+                rows[row.rival] = 100 * both.to_numpy(), (100 * row.mean, 100 * row.low, 100 * row.high)
+        panels[setting.label] = rows
+    if not shown:  # the networks that were trained with this page, then
+        by_seed = live.pivot(index="seed", columns="variant", values="accuracy")
+        both = by_seed["ideal-B"] - by_seed["learned"]
+        panels[live_setting.label] = {"learned": (100 * both.to_numpy(), None)}
+    margins = sorted({100 * s.margin for s in shown or [live_setting]})
+    return interval_dots(
+        panels,
+        [r for r in summary.RIVALS if any(r in rows for rows in panels.values())],
+        xlabel="keys B minus rival, points of accuracy",
+        zero=True,
+        span=(-margins[0], margins[0]) if len(margins) == 1 else None,
+    )
+
+
+def widths_table(by_setting: Mapping, shown: Sequence[Setting], extracted: Mapping) -> pd.DataFrame:
+    """The mean width of the filters of a bank beside the accuracy with it, in the first setting."""
+    rows = []
+    for name in ("ideal-B", "random", "covariance", "pca-8", "k-lines-8", "impulse"):
+        if shown and at_hand(name, extracted):
+            values = by_setting[shown[0].name][name]
+            if len(values) >= summary.FEWEST:
+                width = filter_widths(bank(VARIANTS[name].source, extracted=extracted)).mean()
+                rows.append((summary.label(name), width, values.mean()))
+    return pd.DataFrame(rows, columns=["bank", "width", "accuracy"]).sort_values("width", ignore_index=True)
+
+
+def stored_filters(filters: pd.DataFrame) -> dict[str, Any]:
+    """The depthwise filters of the stored networks, by what was trained and the seed."""
+    found = {}
+    for setting in SETTINGS.values():
+        for seed, rows in filters[filters.setting == setting.name].groupby("seed"):
+            found[f"{setting.label}, seed {seed}"] = summary.filters_of(rows)
+    return found
+
+
+def path_sentence(paths: pd.DataFrame, shown: Sequence[Setting]) -> str:
+    """How the share that the keys explain goes from epoch to epoch in the stored networks."""
+    paths = paths[(paths.variant == "learned") & (paths.setting == shown[0].name)] if shown else paths[:0]
+    if not len(paths):
+        return "No stored network has its share epoch by epoch yet."
+    by_epoch = paths.groupby("epoch")["keys"].mean()
+    return (
+        f"In {paths.seed.nunique()} stored networks ({shown[0].label}) the share goes from"
+        f" {by_epoch.iloc[0]:.3f} at the start to {by_epoch.iloc[-1]:.3f} after {by_epoch.index[-1]} epochs."
+    )

@@ -1,0 +1,183 @@
+"""What the chapter *Learning the scales* shows: scales during and after training, from stored and live runs, and sentences about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keyfilters.figures import curves
+from keyfilters_book.experiments import summary
+from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
+from keyfilters_book.experiments.variants import SCALE_VARIANTS
+from keyfilters_book.figures.training import scale_ends, trajectories
+
+__all__ = [
+    "again_sentence",
+    "differences_sentence",
+    "ends_figure",
+    "ends_table",
+    "kernels_figure",
+    "mean_paths",
+    "scales_of",
+    "stage_ratios",
+    "stored_table",
+    "sweep_sentence",
+    "trajectories_figure",
+]
+
+START = {
+    "formats": {"sigma_x": "{:.3f}", "sigma_y": "{:.3f}", "gamma": "{:.4f}"},
+    "headers": {"sigma_x": r"$\sigma_x$", "sigma_y": r"$\sigma_y$", "gamma": r"$\gamma$"},
+}
+ENDS = {
+    "formats": dict.fromkeys(("start", "end", "sd", "least", "largest"), "{:.3f}") | dict.fromkeys(("low", "high"), "{:+.3f}"),
+    "headers": {"low": "change, low", "high": "change, high", "least": "least fit", "largest": "largest fit"},
+}
+
+
+def stored_table(runs: pd.DataFrame, live: Mapping, setting: Setting) -> pd.DataFrame:
+    """Accuracies of the stored runs, setting by setting, and of the live ones."""
+    rows = []
+    for s in SCALE_SETTINGS.values():
+        for name in SCALE_VARIANTS:
+            group = runs[(runs.setting == s.name) & (runs.variant == name)]
+            accuracy = f"{100 * group.accuracy.mean():.1f}" if len(group) else "not run"
+            if len(group) > 1:
+                accuracy += f" ± {100 * group.accuracy.std():.1f}"
+            rows.append((s.label, summary.label(name), len(group), accuracy))
+    for (name, _), done in live.items():
+        rows.append((f"{setting.label}, live", summary.label(name), 1, f"{100 * done.row['accuracy']:.1f}"))
+    return pd.DataFrame(rows, columns=["setting", "variant", "seeds", "accuracy"])
+
+
+def mean_paths(outcome) -> pd.DataFrame:
+    """Mean scales per epoch and key of a live run, as they are stored."""
+    frame = pd.DataFrame(outcome.scales)
+    return frame.groupby(["epoch", "key"], as_index=False)[["sigma_x", "sigma_y", "gamma"]].mean()
+
+
+def scales_of(
+    stored: Mapping[str, pd.DataFrame], live: Mapping, seeds: Sequence[int], short: Setting
+) -> tuple[pd.DataFrame, pd.DataFrame, Setting, dict[str, Any]]:
+    """Scales per epoch, those of the channels at the end, their setting, and how the text names their source.
+
+    They are those of the setting with the most epochs among the stored runs of two seeds or more; of the live runs where
+    none is stored.
+    """
+    paths, channels = (stored[name][stored[name].variant == "scales"] for name in ("trajectories", "scales"))
+    counts = {s: paths[paths.setting == s.name].seed.nunique() for s in SCALE_SETTINGS.values()}
+    if max(counts.values()):
+        known = [s for s in counts if counts[s] >= min(2, max(counts.values()))]
+        chosen = max(known, key=lambda s: (s.epochs, s.passes))
+        paths, channels = (f[f.setting == chosen.name] for f in (paths, channels))
+        several = "the most epochs of those with two seeds or more"
+        source, most = "stored runs", several if counts[chosen] > 1 else "the most epochs"
+    else:
+        chosen, source, most = short, "live runs", "no stored runs to replace it"
+        one = {s: live["scales", s] for s in seeds}
+        paths = pd.concat([mean_paths(o).assign(seed=s) for s, o in one.items()])
+        last = {s: pd.DataFrame(o.scales).query("epoch == @short.epochs") for s, o in one.items()}
+        channels = pd.concat([frame.assign(seed=s) for s, frame in last.items()])
+    count = int(paths.seed.nunique())
+    named = {"paths_source": source, "paths_most": most, "paths_setting": chosen.label}
+    return paths, channels, chosen, named | {"paths_seeds": f"{count} seeds" if count > 1 else "one seed"}
+
+
+def trajectories_figure(paths: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """The mean scales of each key over the epochs, and the data."""
+    panels = {}
+    for key, rows in paths.groupby("key"):
+        panels[f"key {key}"] = {}
+        for axis in "xy":
+            wide = rows.pivot(index="seed", columns="epoch", values=f"sigma_{axis}")
+            panels[f"key {key}"][rf"$\sigma_{axis}$"] = wide.columns, wide.to_numpy(dtype=float)
+    fig = trajectories(panels, ylabel="mean scale of the channels, grid units")
+    data = paths[["seed", "epoch", "key", "sigma_x", "sigma_y", "gamma"]]
+    return fig, data.reset_index(drop=True)
+
+
+def again_sentence(live: Mapping, seeds: Sequence[int], stored: pd.DataFrame, short: Setting) -> str:
+    """Whether the live run ends where the stored one of the same seed does."""
+    stored = stored[(stored.variant == "scales") & (stored.setting == short.name) & (stored.epoch == short.epochs)]
+    again = []
+    for seed in seeds:
+        mine = mean_paths(live["scales", seed]).query("epoch == @short.epochs")
+        both = mine.merge(stored[stored.seed == seed], on="key", suffixes=("", "_stored"))
+        if len(both):
+            again += [(both[f"sigma_{axis}"] - both[f"sigma_{axis}_stored"]).abs().max() for axis in "xy"]
+    if not again:
+        return "No stored run has the seed of the live one yet."
+    return (
+        f"The live run ends where the stored one of the same seed ends, up to {max(again):.3f} grid units:"
+        " the stored one was compiled, and rounding is amplified by training."
+    )
+
+
+def ends_figure(channels: pd.DataFrame, fits: Mapping[str, np.ndarray]) -> tuple[Figure, pd.DataFrame]:
+    """The scales of the channels after training, key by key, with start and fit, and the data."""
+    points = {f"key {key}": rows[["sigma_x", "sigma_y"]].to_numpy(dtype=float) for key, rows in channels.groupby("key")}
+    marks = {
+        f"key {key}": {"start (method B)": fits["B"][:2, key - 1], "fit D1": fits["D1"][:2, key - 1]} for key in range(1, 9)
+    }
+    data = channels[["seed", "layer", "channel", "key", "sigma_x", "sigma_y", "gamma"]]
+    return scale_ends(points, marks), data.reset_index(drop=True)
+
+
+def ends_table(channels: pd.DataFrame, fits: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Start and end of each scale, the interval of its change over seeds, and the range of the fits."""
+    rows = []
+    for key, group in channels.groupby("key"):
+        for i, axis in enumerate("xy"):
+            end = group[f"sigma_{axis}"].astype(float)
+            begin = fits["B"][i, key - 1]
+            interval = summary.mean_interval(end.groupby(group.seed).mean() - begin) or (np.nan,) * 3
+            fitted = [fit[i, key - 1] for fit in fits.values()]
+            rows.append((key, axis, begin, end.mean(), end.std(), *interval[1:], min(fitted), max(fitted)))
+    return pd.DataFrame(rows, columns=["key", "axis", "start", "end", "sd", "low", "high", "least", "largest"])
+
+
+def stage_ratios(channels: pd.DataFrame, start: np.ndarray) -> list[float]:
+    """The median of end over start of the scales, stage by stage."""
+    ratios = []
+    for _, group in channels.groupby(channels.layer.str.extract(r"stages\.(\d)")[0]):
+        begin = np.array([start[:2, key - 1] for key in group.key])
+        ratios.append(float(np.median(group[["sigma_x", "sigma_y"]].to_numpy(dtype=float) / begin)))
+    return ratios
+
+
+def kernels_figure(sigma: np.ndarray, panels: Mapping[str, Mapping]) -> tuple[Figure, pd.DataFrame]:
+    """Sum, variance and distance of both kernels over the scale, and the data."""
+    fig = curves(sigma, panels, xlabel=r"$\sigma$ (grid units)", legend_columns=2)
+    named = {f"{title}, {label}": y for title, lines in panels.items() for label, y in lines.items()}
+    return fig, pd.DataFrame({"sigma": sigma} | named)
+
+
+def differences_sentence(pairs: pd.DataFrame, live: Mapping, seeds: Sequence[int], short: Setting) -> str:
+    """What the sampled kernel costs in accuracy, in stored runs and live."""
+    said = [
+        f"{summary.points(row.mean)} points ({summary.points(row.low)} to {summary.points(row.high)})"
+        f" in {row.n} pairs of stored runs with {SCALE_SETTINGS[row.setting].label}"
+        for row in pairs.itertuples()
+    ]
+    if ("scales-sampled", seeds[0]) in live:
+        accuracy = {pair: done.row["accuracy"] for pair, done in live.items()}
+        differ = [summary.points(accuracy["scales", s] - accuracy["scales-sampled", s]) for s in seeds]
+        said.append(f"{' and '.join(differ)} points live with {short.label}, seed {' and '.join(map(str, seeds))}")
+    return "; ".join(said) or "no pair was run"
+
+
+def sweep_sentence(wide: pd.DataFrame) -> str:
+    """How large the range over the scales is beside what the seed changes."""
+    mean, seeds = wide.mean(axis=1), len(wide.columns)
+    noise = float(wide.std(axis=1).mean()) if seeds > 1 else np.nan
+    if not np.isfinite(noise):
+        return "one seed does not say how much of this is chance"
+    factor = float(mean.max() - mean.min()) / noise
+    return (
+        f"this range is {factor:.1f} times the standard deviation between seeds"
+        f" ({noise:.1f} points, from {seeds} seeds, so roughly)"
+    )
