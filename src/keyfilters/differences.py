@@ -72,7 +72,7 @@ def difference(values: ArrayLike, operator: str, axis: int = -1, edge: Border = 
         ends = (f[..., :1], f[..., -1:]) if edge == "mirror" else (np.zeros_like(f[..., :1]),) * 2
         f = np.concatenate([ends[0], f, ends[1]], axis=-1)
     n = f.shape[-1]
-    result = sum(w * f[..., 1 + k : n - 1 + k] for k, w in weights.items())
+    result = np.asarray(sum(w * f[..., 1 + k : n - 1 + k] for k, w in weights.items()))
     return np.moveaxis(result, -1, axis)
 
 

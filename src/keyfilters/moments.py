@@ -90,7 +90,7 @@ def spread(h: ArrayLike, weight: ArrayLike | None = None) -> Spread:
     return Spread(mean, second - np.outer(mean, mean), float(total))
 
 
-def monomial_response(h: ArrayLike, p: int, q: int, centre: tuple[float, float] = (0.0, 0.0)) -> float:
+def monomial_response(h: ArrayLike, p: int, q: int, centre: ArrayLike = (0.0, 0.0)) -> float:
     r"""Return the response, at the origin, of convolving :math:`(x - c_x)^p (y - c_y)^q` with a filter.
 
     .. math:: R_{pq} = \sum_u h(u)\, (-u_x - c_x)^p\, (-u_y - c_y)^q

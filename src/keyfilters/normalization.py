@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,7 +85,7 @@ def dc_error(h: ArrayLike, constants: ArrayLike) -> np.ndarray:
     return np.nan_to_num(np.sqrt(np.maximum(det, 0.0)), nan=np.inf)
 
 
-def parabola_vertex(u: Sequence[float], f: Sequence[float]) -> float:
+def parabola_vertex(u: Iterable[float], f: Iterable[float]) -> float:
     """Abscissa of the vertex of the parabola through three points.
 
     Examples
@@ -100,7 +100,7 @@ def parabola_vertex(u: Sequence[float], f: Sequence[float]) -> float:
 
 
 def _published(h, window, samples=PUBLISHED_SAMPLES) -> DCCompensation:
-    constants = np.linspace(*window, samples)
+    constants = np.linspace(window[0], window[1], samples)
     error = dc_error(h, constants)
     i = min(max(int(error.argmin()), 1), samples - 2)
     constant = parabola_vertex(constants[i - 1 : i + 2], error[i - 1 : i + 2])
@@ -233,7 +233,7 @@ def constant_and_response(h: ArrayLike, key: int | Key, dc: DC = "published") ->
     constant = 0.0
     if row.kind == DERIVATIVE:
         response = monomial_response(h, *row.monomial, centre=spread(h).mean)
-        what = f"response to {'xy'[row.derivative_axis]}"
+        what = f"response to {'x' if row.derivative_axis == 0 else 'y'}"
     else:
         if dc != "none":
             constant = dc_compensation(h, row, dc).constant
@@ -268,7 +268,7 @@ def normalize_many(filters: np.ndarray, key: int | Key, dc: DC = "exact") -> np.
     row, h = key_row(key), np.asarray(filters, dtype=np.float64)
     x, y = np.broadcast_arrays(*coordinates(h.shape[-1]))
     if row.kind == DERIVATIVE:
-        u = (x, y)[row.derivative_axis]
+        u = x if row.derivative_axis == 0 else y
         mean = (np.abs(h) * u).sum((1, 2)) / np.abs(h).sum((1, 2))
         return h / (-(h * u).sum((1, 2)) - mean * h.sum((1, 2)))[:, None, None]
     if dc != "none":

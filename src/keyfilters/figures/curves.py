@@ -97,9 +97,17 @@ def curves(
 
 @styled
 def interval_rows(
-    observed: ArrayLike, intervals: dict[str, ArrayLike], *, rows: Sequence[str], xlabel: str, references: ArrayLike | None=None, xscale: str = "linear", observed_label: str = "learned filter",
-    width: float = 5.6, row_height: float = 0.62,
-) -> mpl.figure.Figure:  # fmt: skip
+    observed: ArrayLike,
+    intervals: dict[str, ArrayLike],
+    *,
+    rows: Sequence[str],
+    xlabel: str,
+    references: ArrayLike | None = None,
+    xscale: str = "linear",
+    observed_label: str = "learned filter",
+    width: float = 5.6,
+    row_height: float = 0.62,
+) -> mpl.figure.Figure:
     """Return a figure with one row per item: an observed value above the intervals of its null distributions.
 
     Parameters

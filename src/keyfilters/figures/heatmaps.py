@@ -49,8 +49,14 @@ def draw_filter(
 
 @styled
 def filter_panels(
-    filters: ArrayLike, titles: Sequence[str] | None=None, columns: int = 4, values: bool = False, shared: bool = False, panel: float = 2.1, fontsize: float = 9
-) -> mpl.figure.Figure:  # fmt: skip
+    filters: ArrayLike,
+    titles: Sequence[str] | None = None,
+    columns: int = 4,
+    values: bool = False,
+    shared: bool = False,
+    panel: float = 2.1,
+    fontsize: float = 9,
+) -> mpl.figure.Figure:
     """Return a figure with one heat map per filter.
 
     Parameters

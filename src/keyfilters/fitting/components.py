@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -168,10 +168,10 @@ def _low_rank(h, rank: int, left_out, sweeps: int = 400) -> np.ndarray:
     u, s, v = np.linalg.svd(h)
     if left_out is None:
         return (u[:, :rank] * s[:rank]) @ v[:rank]
-    mask = np.ones((len(left_out), n * n))
+    flat = np.ones((len(left_out), n * n))
     for i, taps in enumerate(left_out):
-        mask[i, taps] = 0.0
-    mask = mask.reshape(-1, n, n)
+        flat[i, taps] = 0.0
+    mask = flat.reshape(-1, n, n)
     right = np.broadcast_to(v[:rank].T, (len(mask), n, rank)).copy()
     ridge = 1e-12 * np.eye(rank)
 
@@ -244,10 +244,12 @@ def fit_components(
         h = (h - constant) / response
         floor = PRINTED / abs(response) if filter is None else 0.0
     energy, left_out = float((h**2).sum()), folds(row, len(h))
+    coefficients: dict[str, float] = {}
+    sigmas: tuple[float, ...] = ()
     if strategy.rank:
         model = _low_rank(h, strategy.rank, None)
         predicted = _low_rank(h, strategy.rank, left_out).reshape(len(left_out), -1)
-        coefficients, sigmas, count = {}, (), strategy.rank * (2 * len(h) - strategy.rank)
+        count = strategy.rank * (2 * len(h) - strategy.rank)
         errors = predicted - h.ravel()
     else:
         free, scales = _terms(strategy, row)
@@ -319,7 +321,7 @@ def model_comparison(
     import pandas as pd
 
     names = ("key", "component", "parameters", "left", "cross_validated", "chi2", "bic")
-    options = {"filter": filter, "dc": dc, "edge": edge, "normalized": normalized}
+    options: dict[str, Any] = {"filter": filter, "dc": dc, "edge": edge, "normalized": normalized}
     numbers = [row.number for row in KEYS] if keys is None else keys
     fits = [
         fit_components(key, component, **options)

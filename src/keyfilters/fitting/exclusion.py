@@ -62,7 +62,7 @@ def _window(problem, power, value, level, low, high, samples) -> Exclusion:
     # Within its cell a point is at most half a step away along each axis. The slope is bounded at the
     # grid points; the steepest neighbour covers what lies between them.
     lower = norm - step / 2 * ndimage.maximum_filter(slope, size=3, mode="nearest")
-    return Exclusion(level, *axes, norm.T, lower.T, (lower <= value).T)
+    return Exclusion(level, axes[0], axes[1], norm.T, lower.T, (lower <= value).T)
 
 
 def exclusion(

@@ -68,7 +68,7 @@ def published_windows() -> dict[tuple[str, str, str], Window]:
     >>> published_windows()["C2", "8", "both"]
     Window(low=0.61, high=0.62, samples=100, spacing='log')
     """
-    with (files("keyfilters") / "data" / "published_grids.csv").open(encoding="utf-8", newline="") as stream:
+    with (files("keyfilters") / "data" / "published_grids.csv").open(encoding="utf-8") as stream:
         return {
             (r["method"], r["key"], r["axis"]): Window(float(r["low"]), float(r["high"]), int(r["samples"]), r["spacing"])
             for r in csv.DictReader(stream)

@@ -365,7 +365,7 @@ def profile(fit: Fit, parameter: str, samples: int = 81, level: float = 0.95) ->
     variance = sum(noise.level**2 * (noise.degrees if np.isfinite(degrees) else 1) for noise in noises)
     variance /= degrees if np.isfinite(degrees) else len(noises)
     threshold = fit.objective + variance * stdtrit(degrees, (1 + level) / 2) ** 2
-    best = fit.gamma if parameter == "gamma" else fit.sigma_y if parameter == "sigma_y" else fit.sigma_x
+    best = getattr(fit, "sigma_x" if parameter == "sigma" else parameter)
     least, most = (-np.inf, np.inf) if parameter == "gamma" else (0.0, largest_scale(fit.size))
     ends = []
     for side, bound in ((-1, least), (1, most)):
@@ -380,7 +380,7 @@ def profile(fit: Fit, parameter: str, samples: int = 81, level: float = 0.95) ->
                 ends.append(float(end))
                 break
             reach *= 1.5
-    values = np.unique(np.append(np.linspace(*ends, samples), best))
+    values = np.unique(np.append(np.linspace(ends[0], ends[1], samples), best))
     objective = _profiled(fit, parameter, values)
 
     def above(value):
@@ -393,4 +393,6 @@ def profile(fit: Fit, parameter: str, samples: int = 81, level: float = 0.95) ->
         else:
             # Without noise nothing but the optimum itself is left.
             crossings.append(float(brentq(above, best, end, xtol=1e-9)) if above(best) < 0 else float(best))
-    return Profile(parameter, values, objective, float(best), float(fit.objective), float(threshold), *crossings, level)
+    return Profile(
+        parameter, values, objective, float(best), float(fit.objective), float(threshold), crossings[0], crossings[1], level
+    )

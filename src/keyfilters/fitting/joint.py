@@ -15,7 +15,7 @@ from .result import Certificate, Fit, finish
 if TYPE_CHECKING:
     import pandas as pd
 
-JOINT_METHODS = ("A-joint", "B-joint", "C-joint", "D-joint")
+JOINT_METHODS: tuple[JointName, ...] = ("A-joint", "B-joint", "C-joint", "D-joint")
 """Names of the methods with scales shared by groups of keys, see :func:`fit_joint`."""
 
 

@@ -134,7 +134,7 @@ def _vanishes(problem, r, value) -> bool:
     return value <= ROUNDING * problem.total * len(r)
 
 
-def _judge(problem, p, active, bound) -> LocalMinimum | None:
+def _judge(problem, p, active, bound) -> LocalMinimum:
     """Check first- and second-order conditions of a candidate."""
     r, jacobian, second = problem.evaluate(p)
     value = float(np.abs(r).sum())
@@ -193,7 +193,8 @@ def minimize_l1(problem: Problem, start: np.ndarray, max_steps: int = 60) -> Loc
     r, jacobian, _ = problem.evaluate(p)
     value = float(np.abs(r).sum())
     tried = set()
-    active, bound = (), ()
+    active: tuple[int, ...] = ()
+    bound: tuple[int, ...] = ()
     for _ in range(max_steps):
         if _vanishes(problem, r, value):
             break

@@ -5,6 +5,8 @@ All functions look at the learned, normalised filter of a key with two scales (1
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -14,7 +16,7 @@ from ..filters import SHARPENING, Key, key_row
 from ..normalization import normalized_filters
 from .maps import objective_map
 from .methods import fit
-from .problem import SeparableProblem, make_problem
+from .problem import SeparableProblem
 from .search import LOCAL
 
 POWER = {"l1": 1, "l2": 2}
@@ -37,7 +39,7 @@ def two_scale_problem(key: int | Key, edge: Edge = "crop") -> SeparableProblem:
     row = key_row(key)
     if row.kind == SHARPENING:
         raise ValueError("key 7 has one scale and gamma: expected a key with two scales, 1 to 6 or 8")
-    return make_problem((row,), (normalized_filters()[row.number - 1],), 2, edge)
+    return SeparableProblem((row,), (normalized_filters()[row.number - 1],), 2, edge)
 
 
 def local_minima(key: int | Key, norm: Norm, starts: ArrayLike) -> list[tuple[float, float, float]]:
@@ -62,9 +64,11 @@ def local_minima(key: int | Key, norm: Norm, starts: ArrayLike) -> list[tuple[fl
     (2, 1)
     """
     problem, descend = two_scale_problem(key), LOCAL[POWER[choice(norm, POWER, "norm")]]
-    starts = scales(starts, "starts")
-    found = (descend(problem, np.array([x, y]) ** 2) for x in starts for y in starts)
-    distinct = {tuple(np.round(np.sqrt(m.p), 6)): (m.value, *map(float, np.sqrt(m.p))) for m in found if m.converged}
+    pairs = product(scales(starts, "starts"), repeat=2)
+    found = (descend(problem, np.array(pair) ** 2) for pair in pairs)
+    distinct: dict[tuple, tuple] = {
+        tuple(np.round(np.sqrt(m.p), 6)): (m.value, *map(float, np.sqrt(m.p))) for m in found if m.converged
+    }
     return sorted(distinct.values())
 
 
@@ -96,8 +100,8 @@ def along_line(
     (True, True)
     """
     power, problem = POWER[choice(norm, POWER, "norm")], two_scale_problem(key)
-    t, start, end = (np.asarray(a, dtype=float) for a in (t, start, end))
-    points = scales(start + t[:, None] * (end - start), "scale on the line")
+    t, first, last = (np.asarray(a, dtype=float) for a in (t, start, end))
+    points = scales(first + t[:, None] * (last - first), "scale on the line")
     residuals = np.stack([problem.evaluate(p**2)[0] for p in points])
     before, after = residuals[:-1], residuals[1:]
     step, tap = np.nonzero(before * after < 0)
@@ -107,7 +111,7 @@ def along_line(
 
 def _valley(key, method, tolerance, reach, samples):
     """Points (sigma_x, sigma_y) of a grid around the optimum at which the norm is within a tolerance of its minimum."""
-    norm = {"C1": "l1", "D1": "l2"}[choice(method, ("C1", "D1"), "method")]
+    norm: Norm = "l1" if choice(method, ("C1", "D1"), "method") == "C1" else "l2"
     found = fit(key, method)
     x, y = (np.linspace(max(0.0, c - reach), c + reach, samples) for c in (found.sigma_x, found.sigma_y))
     inside = objective_map(key, x, y, norm=norm) <= (1 + tolerance) * found.objective ** (1 / POWER[norm])

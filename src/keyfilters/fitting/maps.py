@@ -73,5 +73,4 @@ def objective_map(
         laplacians = problem.laplacians(first**2)[0]
         return np.stack([(np.abs(problem.rest - g * laplacians) ** power).sum(-1) ** (1 / power) for g in second])
     second = _axis(scales(second, "second"), "second", largest_scale(len(target)))
-    problem = make_problem((row,), (target,), 2, edge)
-    return problem.norm_grid([first, second], power)[0].T
+    return make_problem((row,), (target,), 2, edge).norm_grid([first, second], power)[0].T

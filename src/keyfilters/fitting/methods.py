@@ -75,7 +75,7 @@ def by_variance(row: Key, method: Method, given: Given, search: Search) -> Fit:
     target, edge = given.targets[given.keys.index(row.number)], given.edge
     size = len(target)
     if method.name == "A":
-        sigma = closed_form(target, row, edge)
+        sigma = closed_form(target, row, edge).tolist()
         certificate, converged = Certificate("closed form"), True
     else:
         variances = weighted_variances(target, row, edge)
@@ -142,7 +142,7 @@ def fit_one(row: Key, method: Method, given: Given, search: Search) -> Fit:
     return by_norm(method.name, method.power, method.scales, given, search)[0]
 
 
-def learned(keys: Sequence[Key], dc: DC, edge: Edge) -> Given:
+def learned(keys: Sequence[int], dc: DC, edge: Edge) -> Given:
     """The learned filters of keys, normalised, as what is given to a fit."""
     h = learned_filters()
     units = tuple(constant_and_response(h[key - 1], key, dc) for key in keys)

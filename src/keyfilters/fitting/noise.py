@@ -68,9 +68,9 @@ def noise_level(filter: ArrayLike, key: int | Key, *, floor: float = 0.0) -> Noi
     (Noise(level=0.0, degrees=21), 21)
     """
     row, h = key_row(key), square_filter(filter)
-    floor = finite(floor, "floor")
-    if floor.shape != () or floor < 0:
-        raise ValueError(f"floor is {floor.tolist()}: expected a number of at least 0")
+    least = finite(floor, "floor")
+    if least.shape != () or least < 0:
+        raise ValueError(f"floor is {least.tolist()}: expected a number of at least 0")
     symmetric, n = h, len(h)
     plain = [axis for axis in (0, 1) if axis != row.derivative_axis]
     for axis in plain:
@@ -78,4 +78,4 @@ def noise_level(filter: ArrayLike, key: int | Key, *, floor: float = 0.0) -> Noi
         symmetric = (symmetric + np.flip(symmetric, -1 - axis)) / 2
     degrees = n * n - n ** (2 - len(plain)) * (n // 2 + 1) ** len(plain)
     level = float(np.sqrt(((h - symmetric) ** 2).sum() / degrees))
-    return Noise(max(level, float(floor)), degrees)
+    return Noise(max(level, float(least)), degrees)

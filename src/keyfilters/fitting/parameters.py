@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,6 @@ def key_parameters(method: str = "B") -> np.ndarray:
 
 
 @lru_cache(maxsize=len(METHODS) + len(JOINT_METHODS))
-def _parameters(method: str) -> np.ndarray:
+def _parameters(method: Any) -> np.ndarray:
     fits = fit_joint(method).values() if method in JOINT_METHODS else [fit(k, method) for k in range(1, 9)]
     return np.array([(f.sigma_x, f.sigma_y, f.gamma or 0.0) for f in fits]).T

@@ -149,8 +149,8 @@ class SeparableProblem:
         ``|d/dsigma_x| <= |du/dsigma_x| |v|``, summed over both axes.
         """
         if self.weight is not None:
-            return self._weighted_norm_grid(axes, power)
-        norm = slope = 0.0
+            return self._weighted_norm_grid(self.weight, axes, power)
+        norm, slope = np.zeros(()), np.zeros(())
         size_of = (lambda a: np.abs(a).sum(-1)) if power == 1 else (lambda a: np.sqrt((a**2).sum(-1)))
         for row, target in zip(self.rows, self.targets, strict=True):
             u, du, _ = factors(row.x, axes[0] ** 2, self.size, self.edge)
@@ -166,10 +166,10 @@ class SeparableProblem:
             slope = slope + bound**power
         return norm ** (1 / power), slope ** (1 / power)
 
-    def _weighted_norm_grid(self, axes, power: int) -> tuple[np.ndarray, np.ndarray]:
+    def _weighted_norm_grid(self, own: np.ndarray, axes: Sequence[np.ndarray], power: int) -> tuple[np.ndarray, np.ndarray]:
         """The same with weights: the norm of a weighted product of factors is a product of matrices."""
-        norm = slope = 0.0
-        weight = self.weight**power
+        norm, slope = np.zeros(()), np.zeros(())
+        weight = own**power
 
         def size_of(v, u):
             return ((np.abs(v) ** power @ weight) @ (np.abs(u) ** power).T) ** (1 / power)
@@ -177,7 +177,7 @@ class SeparableProblem:
         for row, target in zip(self.rows, self.targets, strict=True):
             u, du, _ = factors(row.x, axes[0] ** 2, self.size, self.edge)
             v, dv, _ = factors(row.y, axes[-1] ** 2, self.size, self.edge)[..., ::-1]
-            part = _norm_map(v, u, target, power, self.weight)
+            part = _norm_map(v, u, target, power, own)
             bound = size_of(v, du) * 2 * axes[0] + size_of(dv, u) * (2 * axes[-1])[:, None]
             part, bound = (part.T, bound.T) if self.scales == 2 else (np.diagonal(part), np.diagonal(bound))
             norm, slope = norm + part**power, slope + bound**power

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..choices import Way
-from ..filters import key_row
+from ..choices import DC, Edge, Way
+from ..filters import Key
 from ..models import ideal_filter
 from .noise import PRINTED, Noise, noise_level
 
@@ -81,8 +80,8 @@ class Given:
 
     keys: tuple[int, ...]
     targets: tuple[np.ndarray, ...]
-    edge: str
-    dc: str | None
+    edge: Edge
+    dc: DC | None
     units: tuple[tuple[float, float], ...]
     sigma: np.ndarray | None = None
     printed: bool = False
@@ -153,7 +152,7 @@ class Fit:
         return len(self.filter)
 
     @property
-    def edge(self) -> str:
+    def edge(self) -> Edge:
         """Border of the model: ``"crop"`` or ``"exact"``."""
         return self.given.edge
 
@@ -191,7 +190,7 @@ class Fit:
             return ("sigma", "gamma")
         return ("sigma",) if self.method.endswith(("2", "-joint")) else ("sigma_x", "sigma_y")
 
-    def model(self, size: int | None = None, edge: str | None = None, *, raw: bool = False) -> np.ndarray:
+    def model(self, size: int | None = None, edge: Edge | None = None, *, raw: bool = False) -> np.ndarray:
         """The fitted idealised filter, of the size and with the border of the fit.
 
         Parameters
@@ -282,16 +281,15 @@ class Fit:
 
 
 def finish(
-    key: str,
+    row: Key,
     method: str,
-    sigmas: Sequence[float | None],
+    sigmas: tuple[float, float, float | None],
     given: Given,
     objective: float,
     converged: bool,
     certificate: Certificate,
 ) -> Fit:
     """Build the Fit of a key from (sigma_x, sigma_y, gamma), measuring it against what was given."""
-    row = key_row(key)
     target = given.targets[given.keys.index(row.number)]
     sigma_x, sigma_y, gamma = sigmas
     model = ideal_filter(row, sigma_x, sigma_y, gamma=gamma, size=len(target), edge=given.edge)

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..choices import Edge
 from .problem import factors, largest_scale
 
 TERMS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -62,7 +63,7 @@ class Model:
     free: tuple[str, ...]
     scales: int
     size: int
-    edge: str
+    edge: Edge
 
     def _values(self, names, p):
         """Values, first and second derivatives of terms: (b, m, N), (b, m, d, N), (b, m, d, d, N)."""
@@ -316,13 +317,10 @@ def least_squares(
     if not model.scales:
         return project(model, targets, np.zeros((len(targets), 0)), weights)
     side = round(len(grid) ** (1 / model.scales))
-    best = None
     order = grid_minima(left.reshape(*[side] * model.scales, -1), starts)
-    for choice in order:
+    best = project(model, targets, grid[order[0]], weights, lowest=lowest)
+    for choice in order[1:]:
         found = project(model, targets, grid[choice], weights, lowest=lowest)
-        if best is None:
-            best = found
-            continue
         better = found.energy < best.energy * (1 - 1e-12)
         best = Projection(
             *(_where(better, getattr(found, f), getattr(best, f)) for f in ("p", "coefficients", "residual", "energy", "step"))

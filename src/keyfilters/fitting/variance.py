@@ -15,7 +15,7 @@ from ..moments import coordinates, spread
 from .problem import factors, largest_scale
 
 
-def weighted_variances(h: ArrayLike, row: Key, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
+def weighted_variances(h: np.ndarray, row: Key, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
     """Variances (x, y) of ``|h|`` weighted by the key's template at the reference scale.
 
     Key 7 has no template in the published procedure; plain smoothing stands in for it.
@@ -25,7 +25,7 @@ def weighted_variances(h: ArrayLike, row: Key, edge: Edge, reference_scale: floa
     return np.diag(spread(h, template).covariance).copy()
 
 
-def closed_form(h: ArrayLike, row: Key, edge: Edge) -> np.ndarray:
+def closed_form(h: np.ndarray, row: Key, edge: Edge) -> np.ndarray:
     r"""Method A: scales from the variances of continuous Gaussian derivatives.
 
     A Gaussian of scale sigma weighted by one of scale 1 has variance sigma^2 / (1 + sigma^2); the

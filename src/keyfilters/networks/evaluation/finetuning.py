@@ -77,9 +77,18 @@ class Distillation:
 
 
 def distill(
-    model: nn.Module, reference: Any, data: Any, steps: int = 100, lr: float = 1e-4, seed: int = 0, trainable: str = "pointwise+norm",
-    *, device: Device=None, batch_size: int = 32, at_once: int | None = None,
-) -> Distillation:  # fmt: skip
+    model: nn.Module,
+    reference: Any,
+    data: Any,
+    steps: int = 100,
+    lr: float = 1e-4,
+    seed: int = 0,
+    trainable: str = "pointwise+norm",
+    *,
+    device: Device = None,
+    batch_size: int = 32,
+    at_once: int | None = None,
+) -> Distillation:
     """Train a network for a few steps toward the outputs of a reference; no labels are needed.
 
     The loss is KL(reference || model); Adam, the rate falling to 0 along a cosine. Batch norms keep their

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,13 +62,13 @@ class DepthwiseKernelConv2d(ComputedWeight):
         """As :meth:`kernels`; computed, so it cannot be assigned."""
         return self.kernels()
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # a layer, where its base is a weight
         """The filtered images, shape (N, C, H', W')."""
         weight, padding = self.kernels(), self.padding
         if padding == DYNAMIC:
             from timm.layers import pad_same
 
-            x, padding = pad_same(x, self.kernel_size, self.stride, self.dilation), (0, 0)
+            x, padding = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation)), (0, 0)
         elif self.padding_mode != "zeros":
             rows, columns = padding
             x, padding = F.pad(x, (columns, columns, rows, rows), mode=self.padding_mode), (0, 0)
@@ -84,11 +85,12 @@ class DepthwiseKernelConv2d(ComputedWeight):
         With padding computed at run time it is timm's Conv2dSame. Its weight is trained on unless the parameters
         that made it no longer were.
         """
-        conv_class, padding, mode = nn.Conv2d, self.padding, {"padding_mode": self.padding_mode}
+        conv_class: Any = nn.Conv2d
+        padding, mode = self.padding, {"padding_mode": self.padding_mode}
         if padding == DYNAMIC:
-            from timm.layers import Conv2dSame as conv_class
+            from timm.layers import Conv2dSame
 
-            padding, mode = 0, {}  # the class takes no padding mode
+            conv_class, padding, mode = Conv2dSame, 0, {}  # the class takes no padding mode
         plain = conv_class(
             self.in_channels, self.out_channels, self.kernel_size, self.stride, padding, self.dilation, self.groups,
             self.bias is not None, **mode,

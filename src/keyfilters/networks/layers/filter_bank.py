@@ -14,7 +14,7 @@ from .base import DepthwiseKernelConv2d
 from .weights import ComputedWeight, Device, PerChannel
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 
 class FilterBankWeight(ComputedWeight):
@@ -22,6 +22,9 @@ class FilterBankWeight(ComputedWeight):
 
     The parameters are those of :class:`FilterBankConv2d`; ``channels`` are output channels.
     """
+
+    if TYPE_CHECKING:  # registered as a buffer
+        bank: torch.Tensor
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class FilterBankWeight(ComputedWeight):
             raise ValueError(
                 f"filters has shape {bank.shape}: expected (K, n, n) with n odd, or (K, 1, n) or (K, n, 1) of 1-D filters"
             )
-        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        factory: dict[str, Any] = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         super().__init__(channels, gain, offset, learn_gain, factory)
         index = np.arange(channels) % len(bank) if index is None else np.asarray(index)
         if index.shape != (channels,) or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(bank):
@@ -55,7 +58,7 @@ class FilterBankWeight(ComputedWeight):
     @classmethod
     def of(
         cls,
-        conv: nn.Module,
+        conv: Any,
         filters: ArrayLike | torch.Tensor,
         index: ArrayLike | None = None,
         gain: PerChannel = 1.0,
@@ -98,9 +101,23 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
     """
 
     def __init__(
-        self, filters: ArrayLike | torch.Tensor, channels: int, stride: int | tuple[int, int]=1, padding: int | tuple[int, int] | str="same", dilation: int | tuple[int, int]=1, bias: bool=True, *,
-        index: ArrayLike | None=None, gain: PerChannel=1.0, offset: PerChannel=0.0, learn_gain: bool=False, multiplier: int=1, padding_mode: PaddingMode="zeros", device: Device=None, dtype: torch.dtype | None=None,
-    ):  # fmt: skip
+        self,
+        filters: ArrayLike | torch.Tensor,
+        channels: int,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = "same",
+        dilation: int | tuple[int, int] = 1,
+        bias: bool = True,
+        *,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        learn_gain: bool = False,
+        multiplier: int = 1,
+        padding_mode: PaddingMode = "zeros",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ):
         self._check_channels(channels, multiplier)
         if np.ndim(filters) == 3 and min(np.shape(filters)[1:]) < max(np.shape(filters)[1:]):
             raise ValueError(f"filters has shape {tuple(np.shape(filters))}: expected (K, n, n) with n odd")
@@ -113,7 +130,7 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
     @classmethod
     def from_conv(
         cls,
-        conv: nn.Module,
+        conv: Any,
         filters: ArrayLike | torch.Tensor,
         index: ArrayLike | None = None,
         gain: PerChannel = 1.0,

@@ -115,7 +115,7 @@ class KernelTable:
         choice(edge, MODEL_EDGES, "edge")
         self.reach, self.dtype, self.device = max(float(widest), WIDEST), dtype, torch.device(device or "cpu")
         exponent, matrix = _spectral(self.size, edge, _period(self.reach, self.size // 2 + 1))
-        own = {"dtype": dtype, "device": device}
+        own: dict[str, Any] = {"dtype": dtype, "device": device}
         self.exponent, self.matrix = torch.tensor(exponent, **own), torch.tensor(matrix, **own)
         self.taps = torch.tensor(_factors_of_taps(self.size, edge), **own)
         self.along_x, self.along_y = torch.tensor(_ALONG_X, device=device), torch.tensor(_ALONG_Y, device=device)
@@ -234,18 +234,18 @@ def ideal_kernels(
             [ 0.,  1., -1.],
             [ 0.,  0.,  0.]], dtype=torch.float64)
     """
-    keys = check_keys(keys)
+    known = check_keys(keys)
     choice(kind, KERNEL_KINDS, "kind")
     sigma_x, sigma_y = torch.as_tensor(sigma_x), torch.as_tensor(sigma_y)
     dtype = torch.promote_types(sigma_x.dtype, sigma_y.dtype)
     dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
     if gamma is None:
-        if (keys == _SHARPENING).any():
+        if (known == _SHARPENING).any():
             raise ValueError("gamma is missing: key 7 needs it, for example gamma=0.5")
         gamma = 0.0
-    full = [torch.as_tensor(v, device=sigma_x.device).to(dtype).expand(len(keys)) for v in (sigma_x, sigma_y, gamma)]
-    widest = max(float(v.detach().abs().max()) if len(keys) else 0.0 for v in full[:2])
-    table, numbers = KernelTable(size, edge, widest, dtype, sigma_x.device), torch.tensor(keys, device=sigma_x.device)
+    full = [torch.as_tensor(v, device=sigma_x.device).to(dtype).expand(len(known)) for v in (sigma_x, sigma_y, gamma)]
+    widest = max(float(v.detach().abs().max()) if len(known) else 0.0 for v in full[:2])
+    table, numbers = KernelTable(size, edge, widest, dtype, sigma_x.device), torch.tensor(known, device=sigma_x.device)
     return kernels_from(table, numbers, full[0] ** 2, full[1] ** 2, full[2], kind) + 0.0  # no negative zeros
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -25,7 +27,7 @@ def weight_of(module: nn.Module) -> ComputedWeight | None:
     if isinstance(module, ComputedWeight):
         return module
     if parametrize.is_parametrized(module, "weight"):
-        chain = module.parametrizations.weight
+        chain: Any = module.parametrizations.weight  # type: ignore[union-attr]  # registered by torch
         if len(chain) == 1 and isinstance(chain[0], ComputedWeight):
             return chain[0]
     return None
@@ -49,6 +51,8 @@ def parametrise(conv: nn.Conv2d, weight: ComputedWeight) -> None:
 def write_out(conv: nn.Conv2d) -> None:
     """Store the computed weight of a convolution as its own; its class and the order of its parameters are as before."""
     weight = weight_of(conv)
+    if weight is None:
+        raise ValueError(f"{conv}: its weight is not computed")
     with torch.no_grad():
         stored = nn.Parameter(weight.kernels().clone(), requires_grad=weight.trained)
     _own_class(conv)

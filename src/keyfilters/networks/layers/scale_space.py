@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -53,12 +53,36 @@ class ScaleSpaceWeight(ComputedWeight):
         ``"x"`` or ``"y"`` of filters of one row or column, else "".
     """
 
+    if TYPE_CHECKING:  # registered as parameters or buffers
+        keys: torch.Tensor
+        form: torch.Tensor
+        raw_x: torch.Tensor
+        raw_y: torch.Tensor
+        raw_gamma: torch.Tensor
+
     def __init__(
-        self, channels: int, size: int | tuple[int, int]=7, *, keys: ArrayLike | None=None, sigma_x: PerChannel | None=None, sigma_y: PerChannel | None=None, gamma: PerChannel | None=None, method: str="B", gain: PerChannel=1.0, offset: PerChannel=0.0,
-        learn_scales: bool=False, learn_gamma: bool=False, learn_gain: bool=False, share: Share="channel", kind: LayerKernel="discrete", edge: Edge="crop",
-        normalize: Normalization="none", device: Device=None, dtype: torch.dtype | None=None,
-    ):  # fmt: skip
-        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        self,
+        channels: int,
+        size: int | tuple[int, int] = 7,
+        *,
+        keys: ArrayLike | None = None,
+        sigma_x: PerChannel | None = None,
+        sigma_y: PerChannel | None = None,
+        gamma: PerChannel | None = None,
+        method: str = "B",
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        learn_scales: bool = False,
+        learn_gamma: bool = False,
+        learn_gain: bool = False,
+        share: Share = "channel",
+        kind: LayerKernel = "discrete",
+        edge: Edge = "crop",
+        normalize: Normalization = "none",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ):
+        factory: dict[str, Any] = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         super().__init__(channels, gain, offset, learn_gain, factory)
         self._shape(size)
         self.share, self.kind = choice(share, SHARES, "share"), choice(kind, KERNEL_KINDS, "kind")
@@ -95,7 +119,7 @@ class ScaleSpaceWeight(ComputedWeight):
             if name not in ("raw_x", "raw_y") or not self.axis or name == f"raw_{self.axis}":
                 self._register(name, torch.tensor(value, **factory), learned)
         self._table = self._new_table(reach_of(max(v.max() for v in start[:2])))
-        self._kept = None
+        self._kept: tuple[list, list, torch.Tensor] | None = None
 
     def _shape(self, size) -> None:
         """Take the size: a number, or that of a kernel."""
@@ -126,7 +150,7 @@ class ScaleSpaceWeight(ComputedWeight):
         Where no gradient is asked for they are kept, together with a copy of the parameters and buffers that they were
         computed from, and computed anew when one of those is another tensor or has other values.
         """
-        state = [t for own in (self._parameters, self._buffers) for name, t in own.items() if name != "bias"]
+        state = [t for own in (self._parameters, self._buffers) for name, t in own.items() if name != "bias" and t is not None]
         if not _may_keep(state):
             return super().kernels()
         kept = self._kept
@@ -251,9 +275,9 @@ class ScaleSpaceWeight(ComputedWeight):
             rows = torch.arange(1, len(KEYS) + 1, device=keys.device)
         variances = [v**2 for v in raw]
         if self.axis:
-            f = strips_from(table, rows, *variances, gamma, self.axis, self.kind).unsqueeze(-AXES[self.axis] - 1)
+            f = strips_from(table, rows, variances[0], gamma, self.axis, self.kind).unsqueeze(-AXES[self.axis] - 1)
         else:
-            f = kernels_from(table, rows, *variances, gamma, self.kind)
+            f = kernels_from(table, rows, variances[0], variances[1], gamma, self.kind)
         power = NORMS[self.normalize]
         if power:
             f = f / torch.linalg.vector_norm(f, power, dim=(-2, -1), keepdim=True)
@@ -262,7 +286,7 @@ class ScaleSpaceWeight(ComputedWeight):
     @classmethod
     def of(
         cls,
-        conv: nn.Module,
+        conv: Any,
         keys: ArrayLike | None = None,
         sigma_x: PerChannel | None = None,
         sigma_y: PerChannel | None = None,
@@ -392,11 +416,33 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     """
 
     def __init__(
-        self, channels: int, kernel_size: int=7, stride: int | tuple[int, int]=1, padding: int | tuple[int, int] | str="same", dilation: int | tuple[int, int]=1, bias: bool=True, *,
-        keys: ArrayLike | None=None, sigma_x: PerChannel | None=None, sigma_y: PerChannel | None=None, gamma: PerChannel | None=None, method: str="B", gain: PerChannel=1.0, offset: PerChannel=0.0,
-        learn_scales: bool=False, learn_gamma: bool=False, learn_gain: bool=False, multiplier: int=1, share: Share="channel",
-        kind: LayerKernel="discrete", edge: Edge="crop", normalize: Normalization="none", padding_mode: PaddingMode="zeros", device: Device=None, dtype: torch.dtype | None=None,
-    ):  # fmt: skip
+        self,
+        channels: int,
+        kernel_size: int = 7,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = "same",
+        dilation: int | tuple[int, int] = 1,
+        bias: bool = True,
+        *,
+        keys: ArrayLike | None = None,
+        sigma_x: PerChannel | None = None,
+        sigma_y: PerChannel | None = None,
+        gamma: PerChannel | None = None,
+        method: str = "B",
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        learn_scales: bool = False,
+        learn_gamma: bool = False,
+        learn_gain: bool = False,
+        multiplier: int = 1,
+        share: Share = "channel",
+        kind: LayerKernel = "discrete",
+        edge: Edge = "crop",
+        normalize: Normalization = "none",
+        padding_mode: PaddingMode = "zeros",
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ):
         self._check_channels(channels, multiplier)
         ScaleSpaceWeight.__init__(
             self, int(channels * multiplier), kernel_size, keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma,
@@ -408,7 +454,7 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     @classmethod
     def from_conv(
         cls,
-        conv: nn.Module,
+        conv: Any,
         keys: ArrayLike | None = None,
         sigma_x: PerChannel | None = None,
         sigma_y: PerChannel | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,12 +25,16 @@ class ComputedWeight(nn.Module):
     What it computes follows from its parameters and buffers as they are at that moment.
     """
 
+    if TYPE_CHECKING:  # registered as parameters or buffers
+        gain: torch.Tensor
+        offset: torch.Tensor
+
     taking_over = False
     """True while a convolution is being parametrised."""
     flat = False
     """True for the weights of a 1-D convolution, shape (C, 1, n)."""
 
-    def __init__(self, channels: int, gain: PerChannel, offset: PerChannel, learn_gain: bool, factory: dict):
+    def __init__(self, channels: int, gain: PerChannel, offset: PerChannel, learn_gain: bool, factory: dict[str, Any]):
         super().__init__()
         self._channels = channels
         self.was_trained = True

@@ -61,10 +61,20 @@ def _images(images, like=None):
 
 
 def fit(
-    model: nn.Module, train_set: Any, val_set: Any=None, config: TrainConfig | None = None, folder: str | PathLike | None=None, *, resume: bool = False,
-    force: bool = False, progress: bool | None = False, on_epoch: Callable | None=None, on_step: Callable | None=None, accelerator: Accelerator | None = None,
+    model: nn.Module,
+    train_set: Any,
+    val_set: Any = None,
+    config: TrainConfig | None = None,
+    folder: str | PathLike | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    progress: bool | None = False,
+    on_epoch: Callable | None = None,
+    on_step: Callable | None = None,
+    accelerator: Accelerator | None = None,
     origins: dict | None = None,
-) -> TrainResult:  # fmt: skip
+) -> TrainResult:
     """Train a network, in place.
 
     Parameters
@@ -217,9 +227,16 @@ def _write_weights(network: nn.Module, path: Path, record: dict) -> None:
 
 
 def train(
-    config: TrainConfig, folder: str | PathLike | None, *, resume: bool = False, force: bool = False, dry_run: bool = False,
-    progress: bool | None = None, on_epoch: Callable | None=None, on_step: Callable | None=None,
-) -> TrainResult:  # fmt: skip
+    config: TrainConfig,
+    folder: str | PathLike | None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: bool | None = None,
+    on_epoch: Callable | None = None,
+    on_step: Callable | None = None,
+) -> TrainResult:
     """Make the network and the data that ``config`` names, train, and write everything to ``folder``.
 
     Under ``torchrun`` or ``accelerate launch`` the processes share every batch, and the first of them writes.
