@@ -11,6 +11,7 @@ The names below are loaded on first use, so that ``import keyfilters`` stays qui
 """
 
 from importlib import import_module
+from importlib.metadata import version
 
 from ._moved import install as _install_old_names
 
@@ -41,11 +42,12 @@ _ROOMS = {
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-__version__ = "0.1.0"
 __all__ = sorted(_ROOM_OF)
 
 
 def __getattr__(name):
+    if name == "__version__":
+        return version(__name__)
     room = _ROOM_OF.get(name)
     if room is None:
         # A room itself (keyfilters.figures) is reachable without a further import line.

@@ -78,6 +78,9 @@ KEYS: tuple[Key, ...] = (
 )
 """The catalogue: one row per key, in order; ``KEYS[k - 1]`` is key ``k``."""
 
+FURTHER_KEYS: tuple[Key, ...] = ()
+"""Keys beyond the eight of the paper, numbered from 9 on: they have a model, and no learned filter."""
+
 GROUPS = {name: tuple(row.number for row in KEYS if row.group == name) for name in ("non-centred", "centred", "sharpening")}
 """Keys that share one scale in the joint fits."""
 
@@ -88,7 +91,7 @@ def key_row(key: int | Key) -> Key:
     Parameters
     ----------
     key : int or Key
-        1 to 8, or a row, which is returned as it is.
+        1 to 8, the number of one of ``FURTHER_KEYS``, or a row, which is returned as it is.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def key_row(key: int | Key) -> Key:
     Raises
     ------
     ValueError
-        If ``key`` is not one of the integers 1 to 8.
+        If ``key`` is not one of these integers.
 
     Examples
     --------
@@ -106,9 +109,10 @@ def key_row(key: int | Key) -> Key:
     """
     if isinstance(key, Key):
         return key
-    if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and 1 <= key <= 8:
-        return KEYS[int(key) - 1]
-    raise ValueError(f"unknown key {key!r}: expected an integer from 1 to 8")
+    rows = (*KEYS, *FURTHER_KEYS)
+    if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and 1 <= key <= len(rows):
+        return rows[int(key) - 1]
+    raise ValueError(f"unknown key {key!r}: expected an integer from 1 to {len(rows)}")
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
+import keyfilters
 from keyfilters_build.bibliography import authors, label
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +36,7 @@ def test_the_citation_file_is_valid_cff_1_2():
 
 def test_the_citation_file_has_the_version_of_the_package(citation):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert str(citation["version"]) == project["version"]
+    assert str(citation["version"]) == project["version"] == keyfilters.__version__
     assert citation["repository-code"] == project["urls"]["Repository"]
     assert " AND ".join(citation["license"]) == project["license"]
 

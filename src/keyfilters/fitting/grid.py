@@ -77,7 +77,9 @@ def published_windows() -> dict[tuple[str, str, str], Window]:
 
 def window(method: str, key: str, axis: str, optimum: float) -> Window:
     """The published window if it holds the optimum, else one of the same width about the optimum."""
-    known = published_windows()[method, key, axis]
+    known = published_windows().get((method, key, axis))
+    if known is None:
+        raise ValueError(f'no search over a grid was published for key {key} and method {method}: use search="exact"')
     return known if known.holds(optimum) else Window.around(optimum, known, floor=-np.inf if axis == "gamma" else 0.0)
 
 

@@ -36,7 +36,10 @@ def _axis_term(row) -> str:
     sign = {"forward": "+", "backward": "-", "central": ""}
     if row.derivative_axis is None:
         return "T"
-    return "xy"[row.derivative_axis] + sign[(row.x, row.y)[row.derivative_axis]]
+    operator = (row.x, row.y)[row.derivative_axis]
+    if operator not in sign:
+        raise ValueError(f"key {row.number} has the operator {operator!r}, for which fits have no interval")
+    return "xy"[row.derivative_axis] + sign[operator]
 
 
 def _model(fit) -> Model:
@@ -50,7 +53,7 @@ def _model(fit) -> Model:
 
 def _power(fit) -> int:
     """0: from variances; 1: l1 norm; 2: squared l2 norm."""
-    letter = {"A": 0, "B": 0, "C": 1, "D": 2}[fit.method[0]]
+    letter = {"C": 1, "D": 2}.get(fit.method[0], 0)
     return letter or (2 if fit.gamma is not None else 0)
 
 
@@ -93,6 +96,8 @@ def refit(fit: Fit, targets: np.ndarray) -> np.ndarray:
 
 
 def _by_variance(fit, targets) -> np.ndarray:
+    if fit.method[0] not in "AB":
+        raise ValueError(f"method {fit.method} cannot fit many filters at once, and so has no interval: use one of A to D2")
     sigmas = []
     for i, key in enumerate(fit.given.keys):
         row, variances = key_row(key), many_variances(targets[:, i], key_row(key), fit.edge)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,18 +32,21 @@ class Method:
         0: from variances; 1: l1 norm; 2: squared l2 norm.
     scales : int
         Number of free scales of keys 1-6 and 8.
+    formula : callable, optional
+        ``formula(filter, row, edge)`` gives the scales along x and y of a normalised filter in closed form.
     """
 
     name: str
     idea: str
     power: int
     scales: int
+    formula: Callable[[np.ndarray, Key, Edge], np.ndarray] | None = None
 
 
 METHODS: dict[str, Method] = {
     m.name: m
     for m in (
-        Method("A", "closed form from weighted variances, by continuous Gaussian derivatives", 0, 2),
+        Method("A", "closed form from weighted variances, by continuous Gaussian derivatives", 0, 2, closed_form),
         Method("B", "equal weighted variances of learned and idealised filter", 0, 2),
         Method("C1", "least l1 norm of the difference, a scale per axis", 1, 2),
         Method("C2", "least l1 norm of the difference, one scale", 1, 1),
@@ -71,11 +74,11 @@ def _certificate(found: GlobalMinimum, size: int) -> Certificate:
 
 
 def by_variance(row: Key, method: Method, given: Given, search: Search) -> Fit:
-    """Methods A and B for the separable keys."""
+    """Methods that minimise nothing, for the separable keys: by a formula, or by equal variances."""
     target, edge = given.targets[given.keys.index(row.number)], given.edge
     size = len(target)
-    if method.name == "A":
-        sigma = closed_form(target, row, edge).tolist()
+    if method.formula is not None:
+        sigma = method.formula(target, row, edge).tolist()
         certificate, converged = Certificate("closed form"), True
     else:
         variances = weighted_variances(target, row, edge)
@@ -145,6 +148,8 @@ def fit_one(row: Key, method: Method, given: Given, search: Search) -> Fit:
 def learned(keys: Sequence[int], dc: DC, edge: Edge) -> Given:
     """The learned filters of keys, normalised, as what is given to a fit."""
     h = learned_filters()
+    if max(keys) > len(h):
+        raise ValueError(f"key {max(keys)} has no learned filter: hand in a filter as filter=...")
     units = tuple(constant_and_response(h[key - 1], key, dc) for key in keys)
     if dc == "none":
         targets = tuple((h[key - 1] - c) / r for key, (c, r) in zip(keys, units, strict=True))
