@@ -184,3 +184,9 @@ def test_a_device_for_anything_else_is_refused(place, goal):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "DEVICE=cuda is for make experiments, and for that alone" in done.stderr
     assert make(place, "help", DEVICE="cuda").returncode == 0
+
+
+def test_without_git_the_checks_of_code_are_left_out_in_one_line(place):
+    done = make(place, "check", GIT_CEILING_DIRECTORIES=str(place.parent))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "No clone of git: ruff, mypy, import-linter and nbstripout are left out."

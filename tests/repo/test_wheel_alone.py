@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("networks", "onnx")
+EXTRAS = ("networks", "onnx", "survey")
 
 
 def needed(name, extras=()):
