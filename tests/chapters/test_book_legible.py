@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
 from keyfilters_build.accessible import MENDS, mend_page
+from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
 
 
 def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):

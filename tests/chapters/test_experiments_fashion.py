@@ -16,13 +16,11 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from keyfilters import ideal_filter
-from keyfilters_book.figures.training import bank_rows, interval_dots, scale_ends, trajectories
 from keyfilters.networks.surgery.depthwise import find_depthwise
-from keyfilters_build.experiments import __main__ as command
+from keyfilters.networks.zoo.small import SmallConvNeXt
+from keyfilters.statistics import holm
 from keyfilters_book.experiments import baselines, runs, scale_sweep, store, summary
-from keyfilters_build.experiments import campaign
 from keyfilters_book.experiments import silhouettes as silhouettes_
-from keyfilters_book.experiments.basis import COUNT, extracted_banks
 from keyfilters_book.experiments.banks import (
     covariance_of,
     derivative_basis,
@@ -31,6 +29,7 @@ from keyfilters_book.experiments.banks import (
     two_components,
     unit,
 )
+from keyfilters_book.experiments.basis import COUNT, extracted_banks
 from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLITS, Setting
 from keyfilters_book.experiments.variants import (
     ALL_VARIANTS,
@@ -44,8 +43,9 @@ from keyfilters_book.experiments.variants import (
     give_filters,
     variant,
 )
-from keyfilters.statistics import holm
-from keyfilters.networks.zoo.small import SmallConvNeXt
+from keyfilters_book.figures.training import bank_rows, interval_dots, scale_ends, trajectories
+from keyfilters_build.experiments import __main__ as command
+from keyfilters_build.experiments import campaign
 
 RNG = np.random.default_rng(3)
 EXTRACTED = {name: RNG.standard_normal((8, 7, 7)) for name in ("pca", "lines", "given")}

@@ -9,12 +9,12 @@ from matplotlib.colors import to_rgb
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import keyfilters as kf
+from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, ink
 from keyfilters_book import figures
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.lenet import connection_maps
 from keyfilters_book.figures.patches import mosaic_rows, mosaics
 from keyfilters_book.figures.scales import method_heatmaps
-from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, ink
 
 # Matrices of severity 1.0 in Machado, Oliveira and Fernandes: A physiologically-based model for simulation of color
 # vision deficiency. IEEE Transactions on Visualization and Computer Graphics 15(6):1291-1298, 2009. For linear RGB.

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyfilters.architecture import layer_table as convnext_table
-from keyfilters_book.figures import lenet as pictures
 from keyfilters_book.background.costs import MOBILENET_PUBLISHED, NETWORKS, layer_cost, network_layers
 from keyfilters_book.background.factorisation import depthwise_separable, dimension, project, span_share
 from keyfilters_book.background.lenet import LeNet5
+from keyfilters_book.figures import lenet as pictures
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.sampled_from([1, 2, 3]), st.integers(0, 10_000))
 

@@ -8,6 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyfilters_book.background import lenet_training
+from keyfilters_book.background.lenet import (
+    AMPLITUDE,
+    C3_TABLE,
+    INITIAL,
+    PUBLISHED,
+    PUBLISHED_TOTAL,
+    SLOPE,
+    LeNet5,
+    ScaledTanh,
+    Subsampling,
+    TableConv2d,
+    layer_table,
+)  # fmt: skip
+from keyfilters_book.background.lenet_codes import CLASSES, code_distances, output_codes
 from keyfilters_book.background.lenet_training import (
     LOSSES,
     RUBBISH,
@@ -18,10 +32,6 @@ from keyfilters_book.background.lenet_training import (
     train_lenet,
 )
 from keyfilters_book.background.linearisation import alignment, unit_gradients
-from keyfilters_book.background.lenet import (
-    AMPLITUDE, C3_TABLE, INITIAL, PUBLISHED, PUBLISHED_TOTAL, SLOPE, LeNet5, ScaledTanh, Subsampling, TableConv2d, layer_table,
-)  # fmt: skip
-from keyfilters_book.background.lenet_codes import CLASSES, code_distances, output_codes
 
 
 @pytest.mark.parametrize("layer", PUBLISHED)

@@ -13,23 +13,11 @@ pytest.importorskip("timm")
 
 from torch.nn import functional as F  # noqa: E402
 
-from keyfilters_book.figures.single_layer import layer_lines  # noqa: E402
+from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
 from keyfilters.statistics import t_interval  # noqa: E402
 from keyfilters_book.background.one_depthwise import SCALE, key_network, train_and_judge  # noqa: E402
-from keyfilters_book.background.random_networks import (  # noqa: E402
-    ACTIVATIONS,
-    SETTINGS,
-    hidden_layers,
-    logits,
-    prepared,
-    random_weights,
-)
-from keyfilters_book.background.single_layer import (  # noqa: E402
-    accuracies,
-    single_layer_logits,
-    train_all_layers,
-    train_single_layers,
-)
+from keyfilters_book.background.random_networks import ACTIVATIONS, SETTINGS, hidden_layers, logits, prepared, random_weights  # noqa: E402
+from keyfilters_book.background.single_layer import accuracies, single_layer_logits, train_all_layers, train_single_layers  # noqa: E402
 from keyfilters_book.background.trajectories import (  # noqa: E402
     arc,
     layer_lengths,
@@ -39,7 +27,7 @@ from keyfilters_book.background.trajectories import (  # noqa: E402
     theorem_expression,
     wide_growth,
 )
-from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
+from keyfilters_book.figures.single_layer import layer_lines  # noqa: E402
 
 SHAPE = {"depth": 3, "width": 7, "inputs": 5, "classes": 3}
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from keyfilters_book.figures.visualisation import image_grid, range_rows, stretched
 from keyfilters_book.background import regularisers as r
 from keyfilters_book.background.inversion import invert, reconstruction_error, similarity
 from keyfilters_book.background.probing import channels_of, fused, responses, run_to
 from keyfilters_book.background.visualisation import baseline, descend, fine_share, maximise, objective, start
+from keyfilters_book.figures.visualisation import image_grid, range_rows, stretched
 
 SIZE = 9
 

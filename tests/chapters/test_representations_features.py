@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import convolve as ndimage_convolve
 
 from keyfilters import learned_filters
+from keyfilters.statistics import holm
 from keyfilters_book.representations import banks, invariance, multiscale
 from keyfilters_book.representations.classifier import PENALTIES, compare_pairs, fit_classifier
-from keyfilters.statistics import holm
 from keyfilters_book.representations.features import REPRESENTATIONS, feature_seconds, representation
 
 ALL = sorted(REPRESENTATIONS)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("sklearn")
 
-from keyfilters_book.figures.thresholding import function_panels, recovery_panels
 from keyfilters.filters import learned_filters
+from keyfilters_book.figures.thresholding import function_panels, recovery_panels
 from keyfilters_book.representations.dictionaries import (
     Dictionary,
     convolutional,

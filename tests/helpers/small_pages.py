@@ -6,9 +6,9 @@ import sysconfig
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import browser as chromium
 import pytest
 
-import browser as chromium
 from keyfilters_build.interactive import write_interactive
 from keyfilters_build.project import Project
 

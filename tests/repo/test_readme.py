@@ -13,10 +13,10 @@ import pandas as pd
 import patient
 import pytest
 
+from keyfilters.cli import main
 from keyfilters_build.prerequisites import provide
 from keyfilters_build.project import BookError, Project
 from keyfilters_build.readme import BEGIN, END, PICTURE, refresh, scorecard_counts, with_counts
-from keyfilters.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

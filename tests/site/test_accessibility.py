@@ -5,11 +5,11 @@ axe-core and the texts in figures are looked at by test_pages.py, where every pa
 
 import re
 
+import browser as chromium
 import pytest
 from lxml import html as lxml_html
 from pages import DATA, DESKTOP, KNOWN, PAGES, PHONE, ROOT, WIDTHS, pages_of_the_contents, ready, selectors
 
-import browser as chromium
 from keyfilters_build.accessible import MENDS, mend_page
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]

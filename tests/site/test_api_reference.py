@@ -7,11 +7,11 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import browser as chromium
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-import browser as chromium
 import keyfilters
 import keyfilters_book
 from keyfilters_build import api_names as reference

@@ -3,15 +3,15 @@
 import re
 from pathlib import Path
 
+import browser as chromium
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from lxml import etree
 from pybtex.database import parse_string
 
-import browser as chromium
-from keyfilters_build.readme import badge, scorecard_badge
 from keyfilters.published import scorecard
+from keyfilters_build.readme import badge, scorecard_badge
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "book" / "index.md").read_text(encoding="utf-8")

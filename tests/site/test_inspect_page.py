@@ -12,8 +12,8 @@ import ml_dtypes  # noqa: E402
 from safetensors.torch import save  # noqa: E402
 from weight_files import bad_files, filters, network, noisy_filters, onnx_beside, onnx_chain, weights  # noqa: E402
 
-from keyfilters_build.interactive import interactive_data  # noqa: E402
 from keyfilters.networks import inspect_file  # noqa: E402
+from keyfilters_build.interactive import interactive_data  # noqa: E402
 
 MEASURES = {"explained": "explained", "mean": "explained_mean", "median": "explained_median", "impulse": "null_impulse"}
 OWN = {

@@ -11,8 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from small_pages import PROTOCOLS, WIDTHS, fixtures  # noqa: E402
 from safetensors.torch import save  # noqa: E402
+from small_pages import PROTOCOLS, WIDTHS, fixtures  # noqa: E402
 from weight_files import bad_files, network, noisy_filters, weights  # noqa: E402
 
 from keyfilters.networks import inspect_file  # noqa: E402

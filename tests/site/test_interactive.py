@@ -13,13 +13,13 @@ from each import each
 from scipy import ndimage
 
 import keyfilters as kf
-from keyfilters_build.interactive import PAGES, interactive_data, write_interactive
-from keyfilters_build.project import Project
 from keyfilters.filters import KEYS
 from keyfilters.fitting.problem import largest_scale
 from keyfilters.gaussian import discrete_gaussian, scale_derivative
 from keyfilters.models import factor
 from keyfilters.networks.surgery import scale_fits
+from keyfilters_build.interactive import PAGES, interactive_data, write_interactive
+from keyfilters_build.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "book" / "interactive"

@@ -6,10 +6,10 @@ The page is built here in a small book of its own, so that it is tested without 
 from urllib.parse import urlsplit
 
 import pytest
+from small_pages import PROTOCOLS, WIDTHS, fixtures
 
 import keyfilters as kf
 from keyfilters_build.interactive import interactive_data
-from small_pages import PROTOCOLS, WIDTHS, fixtures
 
 # What was seen to work from a file in two ways needs no second protocol in each run of the tests.
 FROM_BOTH = ("http", pytest.param("file", marks=pytest.mark.slow))

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import browser as chromium
 import pytest
 from lxml import html as lxml_html
 from pages import (
@@ -20,8 +21,6 @@ from pages import (
     faults,
     pages_of_the_contents,
 )
-
-import browser as chromium
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 

@@ -2,9 +2,8 @@
 
 from urllib.parse import quote
 
-import pytest
-
 import browser as chromium
+import pytest
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 

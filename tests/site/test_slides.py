@@ -3,14 +3,13 @@
 import io
 import re
 
+import browser as chromium
 import pypdf
 import pytest
 from tiny_book import ROOT
 
-import browser as chromium
-from keyfilters_build.course import load_course
+from keyfilters_build.course import load_course, parse_deck
 from keyfilters_build.project import BookError, Project
-from keyfilters_build.course import parse_deck
 from keyfilters_build.slides import page_link
 
 PLANS = load_course(Project(ROOT))

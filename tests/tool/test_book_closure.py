@@ -15,7 +15,8 @@ import pytest
 import yaml
 from tiny_book import ROOT, tiny_book
 
-from keyfilters_build import distributions, execute, run_store as runs
+from keyfilters_build import distributions, execute
+from keyfilters_build import run_store as runs
 from keyfilters_build.closure import Library
 from keyfilters_build.distributions import EXECUTORS, needed
 from keyfilters_build.manifest import load_manifest

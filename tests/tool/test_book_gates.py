@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from nbformat import v4
 from tiny_book import tiny_notebook
 
+from keyfilters.published import DEVIATES, EQUAL
 from keyfilters_build.check import check_executed, check_source
 from keyfilters_build.links import check_html
 from keyfilters_build.readme import scorecard_counts
 from keyfilters_build.run_store import caption_tables
-from keyfilters.published import DEVIATES, EQUAL
 
 FIGURE, TABLE = 4, 5
 

@@ -14,6 +14,10 @@ import lxml.html
 import nbformat
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tiny_book import ROOT, tiny_book, tiny_notebook
+
 from keyfilters_build.check import check_source
 from keyfilters_build.command import main
 from keyfilters_build.launch import CELL, expected_cells, install_cell, write_install_cells
@@ -21,9 +25,6 @@ from keyfilters_build.manifest import load_manifest
 from keyfilters_build.prerequisites import MODULES
 from keyfilters_build.project import Project
 from keyfilters_build.provenance import commit
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from tiny_book import ROOT, tiny_book, tiny_notebook
 
 BOOK = Project(ROOT)
 ENTRIES = load_manifest(BOOK)

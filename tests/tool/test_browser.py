@@ -1,8 +1,8 @@
 """Finding a Chromium and what runs it: what is installed, Debian's package, Playwright's download, or a clear error."""
 
+import browser
 import pytest
 
-import browser
 from keyfilters_build import chromium as source
 
 

@@ -5,8 +5,8 @@ import functools
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from keyfilters_book.experiments.variants import VARIANTS
 from keyfilters.statistics import holm
+from keyfilters_book.experiments.variants import VARIANTS
 
 
 def _least(comparisons, factor=None, sides=2):

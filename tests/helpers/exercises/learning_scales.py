@@ -4,9 +4,9 @@ import numpy as np
 
 from keyfilters.gaussian import gaussian_kernel
 from keyfilters.networks import find_depthwise, fold
+from keyfilters.networks.zoo.small import SmallConvNeXt
 from keyfilters_book.experiments.design import SCALING
 from keyfilters_book.experiments.variants import give_filters
-from keyfilters.networks.zoo.small import SmallConvNeXt
 
 
 def _numbers(biases=False):

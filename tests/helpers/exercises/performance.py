@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keyfilters_book.benchmarks import SCALES
 from keyfilters.fitting.problem import factors
+from keyfilters_book.benchmarks import SCALES
 
 N = SCALES.size
 

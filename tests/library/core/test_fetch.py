@@ -18,9 +18,9 @@ import patient
 import pytest
 
 from keyfilters import fetch
-from keyfilters_build import prerequisites
 from keyfilters.deadline import within
 from keyfilters.fetch import DEBIAN_FOLDER, FILES, IdxFile, ensure_fashion_mnist, fashion_mnist
+from keyfilters_build import prerequisites
 
 WATCHDOG = 60
 COUNTS = {"train_images": (6, 28, 28), "train_labels": (6,), "test_images": (2, 28, 28), "test_labels": (2,)}

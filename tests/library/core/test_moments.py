@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from keyfilters import (
-    dc_compensation, dc_error, ideal_filter, learned_filters, monomial_response, normalize, normalized_filters, spread,
+    dc_compensation,
+    dc_error,
+    ideal_filter,
+    learned_filters,
+    monomial_response,
+    normalize,
+    normalized_filters,
+    spread,
 )  # fmt: skip
 from keyfilters.normalization import PUBLISHED_WINDOWS, parabola_vertex
 

@@ -11,7 +11,6 @@ from each import each
 
 from keyfilters.filters import KEYS
 from keyfilters.fitting.grid import published_windows
-from keyfilters.published import verdicts as room
 from keyfilters.published import (
     DEVIATES,
     EQUAL,
@@ -24,6 +23,7 @@ from keyfilters.published import (
     scorecard,
     verdict,
 )
+from keyfilters.published import verdicts as room
 from keyfilters.published.reproduce import REPRODUCE, Row, grids_of
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from keyfilters import (
-    JOINT_METHODS, METHODS, fit, fit_joint, fit_table, ideal_filter, learned_filters, normalized_filters, objective_map,
+    JOINT_METHODS,
+    METHODS,
+    fit,
+    fit_joint,
+    fit_table,
+    ideal_filter,
+    learned_filters,
+    normalized_filters,
+    objective_map,
 )  # fmt: skip
 from keyfilters.filters import GROUPS, KEYS
 from keyfilters.fitting.l1 import linear_step

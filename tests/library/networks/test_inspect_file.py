@@ -15,12 +15,11 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
-
 from torch.nn.utils import prune  # noqa: E402
 from weight_files import CHAINS, onnx_beside, onnx_chain  # noqa: E402
 
-from keyfilters.cli import main  # noqa: E402
 from keyfilters import ideal_filter  # noqa: E402
+from keyfilters.cli import main  # noqa: E402
 from keyfilters.networks import ScaleSpaceConv2d, inspect_file, inspect_model, key_filters, match, replace  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402

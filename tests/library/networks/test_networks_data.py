@@ -16,12 +16,19 @@ pytest.importorskip("timm")
 from PIL import Image  # noqa: E402
 
 from keyfilters import fetch  # noqa: E402
-from keyfilters.networks.data import datasets as data  # noqa: E402
-from keyfilters.networks.data.datasets import (  # noqa: E402
-    batches, crops, dataset, evaluation_transform, fashion_mnist_tensors, imagenet_samples, photographs, preprocess,
-)  # fmt: skip
 from keyfilters.images import PHOTOGRAPHS, PROJECTS, UnreadableImage, open_image, shown  # noqa: E402
+from keyfilters.networks.data import datasets as data  # noqa: E402
 from keyfilters.networks.data.class_numbers import class_map, class_numbers  # noqa: E402
+from keyfilters.networks.data.datasets import (  # noqa: E402
+    batches,
+    crops,
+    dataset,
+    evaluation_transform,
+    fashion_mnist_tensors,
+    imagenet_samples,
+    photographs,
+    preprocess,
+)  # fmt: skip
 from keyfilters.networks.zoo.loading import _described, load_model  # noqa: E402
 
 RNG = np.random.default_rng(0)

@@ -13,7 +13,6 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from keyfilters.networks.data.class_numbers import class_numbers
-from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
 from keyfilters.networks.evaluation.finetuning import (
     TRAINABLE,
     distill,
@@ -23,6 +22,7 @@ from keyfilters.networks.evaluation.finetuning import (
     trainable_parameters,
 )
 from keyfilters.networks.evaluation.forward import device_of, evaluating
+from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 
 CLASSES = 7

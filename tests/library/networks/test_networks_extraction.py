@@ -15,13 +15,13 @@ from torch import nn
 
 from keyfilters import ideal_filter, learned_filters
 from keyfilters.filter_files import load_filters
+from keyfilters.networks.commands import extract as command
 from keyfilters.networks.extraction.autoencoder import fit_autoencoder
 from keyfilters.networks.extraction.clusterings import ALGORITHMS
-from keyfilters.networks.commands import extract as command
 from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
 from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
-from keyfilters.networks.klines import k_lines, leading_directions
 from keyfilters.networks.extraction.reduction import Accuracy, ExplainedVariance, elbow, greedy_reduction
+from keyfilters.networks.klines import k_lines, leading_directions
 
 
 def eight(size=7, sigma=0.7):

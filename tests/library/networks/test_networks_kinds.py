@@ -8,10 +8,11 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
-from keyfilters.filters import KEYS  # noqa: E402
-from keyfilters.models import factor, ideal_filter  # noqa: E402
-from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.cli import main  # noqa: E402
+from keyfilters.filters import KEYS  # noqa: E402
+from keyfilters.fitting.parameters import key_parameters  # noqa: E402
+from keyfilters.gaussian import discrete_gaussian  # noqa: E402
+from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.networks import (  # noqa: E402
     TrainConfig,
     extract,
@@ -25,7 +26,6 @@ from keyfilters.networks import (  # noqa: E402
 )
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
-from keyfilters.fitting.parameters import key_parameters  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES  # noqa: E402

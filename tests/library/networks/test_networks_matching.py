@@ -15,13 +15,13 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
-from keyfilters.networks import klines  # noqa: E402
-from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d  # noqa: E402
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
+from keyfilters.networks import klines  # noqa: E402
 from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
-from keyfilters.networks.surgery.matching import match, unit  # noqa: E402
+from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d  # noqa: E402
 from keyfilters.networks.surgery import nulls  # noqa: E402
+from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
+from keyfilters.networks.surgery.matching import match, unit  # noqa: E402
 from keyfilters.networks.surgery.nulls import (  # noqa: E402
     NULLS,
     covariance_root,

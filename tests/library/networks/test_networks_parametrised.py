@@ -18,10 +18,10 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.flop_counter import FlopCounterMode
 
 from keyfilters import ideal_filter
+from keyfilters.fitting.parameters import key_parameters
 from keyfilters.networks import ScaleSpaceConv2d, find_depthwise, fold, replace, scale_parameters
 from keyfilters.networks.layers.parametrised import parametrise, weight_of, write_out
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight
-from keyfilters.fitting.parameters import key_parameters
 from keyfilters.networks.surgery.replacing import MODES
 
 IMAGES = torch.randn(2, 8, 16, 16, generator=torch.Generator().manual_seed(0))

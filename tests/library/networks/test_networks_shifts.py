@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from keyfilters import discrete_gaussian, ideal_filter
-from keyfilters.networks.surgery.depthwise import key_filters
-from keyfilters.networks.layers.kernels import ideal_kernels
 from keyfilters.fitting.parameters import key_parameters
+from keyfilters.networks.layers.kernels import ideal_kernels
+from keyfilters.networks.surgery.depthwise import key_filters
 from keyfilters.networks.surgery.shift_maps import ShiftMap, best_shift, pooled, shift_interval, shift_map, summit
 from keyfilters.networks.surgery.shifts import SHIFT_KINDS, shifted_filter, shifted_gaussian, shifted_keys
 

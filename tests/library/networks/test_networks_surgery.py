@@ -18,10 +18,10 @@ from timm.models import byobnet, convmixer, edgenext, efficientnet, fastvit, inc
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.commands import replace as command  # noqa: E402
-from keyfilters.networks.surgery.branches import merged  # noqa: E402
-from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
 from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
+from keyfilters.networks.surgery.branches import merged  # noqa: E402
+from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
 from keyfilters.networks.surgery.matching import match  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES, fold, replace  # noqa: E402
 

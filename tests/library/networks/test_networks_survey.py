@@ -9,12 +9,21 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 
 from keyfilters.networks import key_filters, match
-from keyfilters.networks.survey import (
-    JUDGED, MARGIN, PACKAGED, VERDICTS, directions, over_layers, packaged_layers, smooth_noise, survey, verdict,
-)  # fmt: skip
 from keyfilters.networks.surgery.depthwise import key_filters_at
 from keyfilters.networks.surgery.matching import Stack, centred, unit
 from keyfilters.networks.surgery.nulls import Interval
+from keyfilters.networks.survey import (
+    JUDGED,
+    MARGIN,
+    PACKAGED,
+    VERDICTS,
+    directions,
+    over_layers,
+    packaged_layers,
+    smooth_noise,
+    survey,
+    verdict,
+)  # fmt: skip
 
 COUNTS = {
     "EfficientNet-Lite0": (16, 8960), "EfficientNet-Lite1": (21, 11648), "EfficientNet-Lite2": (21, 12656),

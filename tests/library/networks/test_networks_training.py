@@ -23,19 +23,18 @@ from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny  # noqa: E402
 
-from keyfilters.networks.training import checkpointing  # noqa: E402
-from keyfilters.networks.training import run as training_run  # noqa: E402
-from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
-from keyfilters.output import file_mask  # noqa: E402
-from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
-from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.networks.commands import train as command  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
-from keyfilters.networks.training.setup import sets_of  # noqa: E402
-from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
-from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
+from keyfilters.networks.training import checkpointing  # noqa: E402
+from keyfilters.networks.training import run as training_run  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
-from keyfilters.networks.training.setup import Transformed  # noqa: E402
+from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
+from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
+from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
+from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
+from keyfilters.networks.training.setup import Transformed, sets_of  # noqa: E402
+from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
+from keyfilters.output import file_mask  # noqa: E402
 
 PAGE = Path(__file__).parents[3] / "book" / "imagenet_training.md"
 BASE = TrainConfig(epochs=3, batch_size=16, lr=0.02, device="cpu")

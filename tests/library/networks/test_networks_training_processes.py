@@ -17,8 +17,8 @@ from safetensors.torch import load_file  # noqa: E402
 from training_samples import folder, history, images, tiny  # noqa: E402
 
 from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
-from keyfilters.networks.training.recipes import TrainConfig  # noqa: E402
 from keyfilters.networks.training.loop import fit  # noqa: E402
+from keyfilters.networks.training.recipes import TrainConfig  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
