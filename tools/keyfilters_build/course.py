@@ -18,7 +18,7 @@ from .check import figure_name
 from .labels import exercises_of
 from .links import setting_problem
 from .manifest import Entry, contents, load_manifest
-from .project import BookError, Project, checked, read_yaml, write_atomic
+from .project import BookError, Project, checked, fields, read_yaml, write_atomic
 
 MINUTES = 90
 """Length of a plan."""
@@ -32,20 +32,14 @@ _TEXT, _MINUTES = {"type": "string", "minLength": 1}, {"type": "integer", "exclu
 _TEXTS = {"type": "array", "items": _TEXT}
 
 
-def _object(*optional: str, **fields: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an object with these fields and no others."""
-    required = [name for name in fields if name not in optional]
-    return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
-
-
-_PART = _object(
+_PART = fields(
     "takes", "pages", "settings", "exercises",
     minutes=_MINUTES, title=_TEXT, do=_TEXT, slides=_TEXTS | {"minItems": 1},
     takes={"type": "object", "additionalProperties": _MINUTES}, pages=_TEXTS,
-    settings={"type": "array", "items": _object(address=_TEXT, words=_TEXT)}, exercises=_TEXTS,
+    settings={"type": "array", "items": fields(address=_TEXT, words=_TEXT)}, exercises=_TEXTS,
 )  # fmt: skip
-_PLAN = _object(slug=_TEXT, title=_TEXT, parts={"type": "array", "items": _PART}, home=_TEXTS)
-_SCHEMA = _object(plans={"type": "array", "items": _PLAN, "minItems": 1})
+_PLAN = fields(slug=_TEXT, title=_TEXT, parts={"type": "array", "items": _PART}, home=_TEXTS)
+_SCHEMA = fields(plans={"type": "array", "items": _PLAN, "minItems": 1})
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .prerequisites import FASHION_MNIST, MODULES
-from .project import BookError, Project, checked, read_yaml
+from .project import BookError, Project, checked, fields, read_yaml
 
 PROFILES = ("quick", "full")
 
-_ROW = {
-    "type": "object",
-    "properties": {
-        "slug": {"type": "string"}, "title": {"type": "string"}, "section": {"type": ["string", "integer"]},
-        "minutes": {"type": "integer", "exclusiveMinimum": 0}, "budget_seconds": {"type": "integer", "exclusiveMinimum": 0},
-        "device": {"enum": ["cpu", "gpu"]}, "needs": {"type": "array", "items": {"enum": [*MODULES, FASHION_MNIST]}},
-        "timed": {"type": "boolean"}, "quick": {"type": "object"}, "full": {"type": "object"},
-    },
-    "required": ["slug", "title", "section", "minutes", "budget_seconds"],
-    "additionalProperties": False,
-}  # fmt: skip
-_SCHEMA = {
-    "type": "object",
-    "properties": {"notebooks": {"type": "array", "items": _ROW, "minItems": 1}},
-    "required": ["notebooks"],
-}
+_TEXT, _COUNT, _OBJECT = {"type": "string"}, {"type": "integer", "exclusiveMinimum": 0}, {"type": "object"}
+_ROW = fields(
+    "device", "needs", "timed", *PROFILES,
+    slug=_TEXT, title=_TEXT, section={"type": ["string", "integer"]}, minutes=_COUNT, budget_seconds=_COUNT,
+    device={"enum": ["cpu", "gpu"]}, needs={"type": "array", "items": {"enum": [*MODULES, FASHION_MNIST]}},
+    timed={"type": "boolean"}, quick=_OBJECT, full=_OBJECT,
+)  # fmt: skip
+_SCHEMA = fields(notebooks={"type": "array", "items": _ROW, "minItems": 1})
 
 
 @dataclass(frozen=True)

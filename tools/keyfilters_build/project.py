@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -138,6 +139,21 @@ def read_yaml(path: Path, name: str) -> Any:
         raise BookError(f"{name}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BookError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def read_json(path: Path, schema: dict[str, Any], name: str, mend: str) -> Any:
+    """The content of a JSON file, which is as its schema says; see `checked`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BookError(f"{name}: not valid JSON: {error}; {mend}") from None
+    return checked(content, schema, name, mend)
+
+
+def fields(*optional: str, **kinds: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object with these fields and no others."""
+    required = [name for name in kinds if name not in optional]
+    return {"type": "object", "properties": kinds, "required": required, "additionalProperties": False}
 
 
 def digest_files(paths: Iterable[Path], *bases: Path) -> str:

@@ -15,23 +15,25 @@ from typing import Any
 from .claim_marks import read_claims
 from .data_summary import summary
 from .manifest import Entry
-from .project import BookError, Project, write_atomic
+from .project import BookError, Project, fields, read_json, write_atomic
 from .run_store import Run, cache_keys, cached_run, newest_run
 
 PASSED = "passed all gates"
 
-# field of a notebook -> the types that it may have
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "parameters": (dict,), "device": (str,), "processor": (dict, type(None)), "seconds": (int, float),
-    "memory_mb": (int, type(None)), "commit": (str,), "versions": (dict,), "data_sha256": (str,), "verdict": (str,),
-    "numbers": (dict,), "claims": (dict,), "data": (dict,),
-}  # fmt: skip
-# the same for what stands in the last three: what each entry must have
-_ENTRIES: dict[str, Callable[[Any], bool]] = {
-    "numbers": lambda entry: "value" in entry and isinstance(entry["text"], str),
-    "claims": lambda entry: isinstance(entry, bool),
-    "data": lambda entry: isinstance(entry["sha256"], str) and isinstance(entry["columns"], dict),
-}
+_TEXT, _OBJECT = {"type": "string"}, {"type": "object"}
+
+
+def _entries(kind: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": kind}
+
+
+_NOTEBOOK = fields(
+    parameters=_OBJECT, device=_TEXT, processor={"type": ["object", "null"]}, seconds={"type": "number"},
+    memory_mb={"type": ["integer", "null"]}, commit=_TEXT, versions=_OBJECT, data_sha256=_TEXT, verdict=_TEXT,
+    numbers=_entries(fields(value={}, text=_TEXT)), claims=_entries({"type": "boolean"}),
+    data=_entries(fields(sha256=_TEXT, columns=_OBJECT)),
+) | {"additionalProperties": True}  # fmt: skip
+_SCHEMA = fields("profile", profile=_TEXT, notebooks=_entries(_NOTEBOOK) | {"minProperties": 1})
 
 
 def reference_path(project: Project, profile: str) -> Path:
@@ -123,27 +125,8 @@ def load_reference(project: Project, profile: str) -> dict[str, dict[str, Any]] 
     path = reference_path(project, profile)
     if not path.is_file():
         return None
-    name, mend = project.short(path), f"make reference PROFILE={profile} writes it anew"
-    try:
-        notebooks = dict(json.loads(path.read_text(encoding="utf-8"))["notebooks"])
-    except (ValueError, KeyError, TypeError) as error:
-        problem = " ".join(str(error).split())
-        raise BookError(f"{name}: not a reference ({type(error).__name__}: {problem}); {mend}") from None
-    if not notebooks:
-        raise BookError(f"{name}: the reference is empty, it has no notebook; {mend}")
-    for slug, row in notebooks.items():
-        for field, types in _FIELDS.items():
-            if not isinstance(row, dict) or field not in row or not isinstance(row[field], types):
-                raise BookError(f"{name}: {slug}: {field} is missing or of the wrong kind; {mend}")
-        for field, fits in _ENTRIES.items():
-            for label, entry in row[field].items():
-                try:
-                    good = fits(entry)
-                except (KeyError, TypeError):
-                    good = False
-                if not good:
-                    raise BookError(f"{name}: {slug}: {label} among {field} is broken; {mend}")
-    return notebooks
+    mend = f"make reference PROFILE={profile} writes it anew"
+    return read_json(path, _SCHEMA, project.short(path), mend)["notebooks"]
 
 
 class Renewal(dict[str, str]):

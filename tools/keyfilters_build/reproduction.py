@@ -25,7 +25,7 @@ from .data_summary import ABSOLUTE, RELATIVE, disagreement, summary
 from .manifest import PROFILES
 from .page_texts import LIBRARIES, commit_text
 from .processor import kind_text
-from .project import BookError, Project, write_atomic
+from .project import BookError, Project, fields, read_json, write_atomic
 from .reference_run import digest, load_reference, reference_path, run_facts, run_outcome, stored_json
 from .run_store import Run
 
@@ -242,11 +242,13 @@ def closing_line(project: Project, found: Mapping[str, Any]) -> str:
     )
 
 
-# field of a stored verdict -> the types that it may have
-_FIELDS: dict[str, tuple[type, ...]] = {
-    EQUAL: (int,), WITHIN: (int,), DIFFER: (int,), "claims_failed": (list,), "kind": (str,), "reference": (dict,),
-    "chapters": (dict,), "rows": (list,),
-}  # fmt: skip
+_COUNT, _LIST, _OBJECT = {"type": "integer"}, {"type": "array"}, {"type": "object"}
+_VERDICT = fields(
+    "profile",
+    **dict.fromkeys(VERDICTS, _COUNT), claims_failed=_LIST, kind={"type": "string"}, reference=_OBJECT, chapters=_OBJECT,
+    rows=_LIST, profile={"type": "string"},
+) | {"additionalProperties": True}  # fmt: skip
+_SCHEMA = fields(*PROFILES, **dict.fromkeys(PROFILES, _VERDICT))
 
 
 def machine_path(project: Project, kind: str) -> Path:
@@ -259,22 +261,9 @@ def load_machines(project: Project) -> dict[str, dict[str, dict[str, Any]]]:
 
     Raises `BookError`, naming file and field, for a file that is no verdict.
     """
-    machines = {}
-    for path in sorted((project.reference / "machines").glob("*.json")):
-        name, mend = project.short(path), "make reference ARGS=--machine writes it on such a machine"
-        try:
-            stored = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            problem = " ".join(str(error).split())
-            raise BookError(f"{name}: not a verdict ({problem}); {mend}") from None
-        for profile, verdict in stored.items():
-            if profile not in PROFILES:
-                raise BookError(f"{name}: {profile!r} is no profile; {mend}")
-            for field, types in _FIELDS.items():
-                if not isinstance(verdict, dict) or not isinstance(verdict.get(field), types):
-                    raise BookError(f"{name}: {profile}: {field} is missing or of the wrong kind; {mend}")
-        machines[path.stem] = stored
-    return machines
+    mend = "make reference ARGS=--machine writes it on such a machine"
+    paths = sorted((project.reference / "machines").glob("*.json"))
+    return {path.stem: read_json(path, _SCHEMA, project.short(path), mend) for path in paths}
 
 
 class Stored(NamedTuple):
