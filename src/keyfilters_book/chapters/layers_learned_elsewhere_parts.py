@@ -1,0 +1,43 @@
+"""What the chapter *Layers learned elsewhere* shows: places of the cut, accuracies behind them, and differences in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+__all__ = ["accuracy_table", "in_hand", "places", "row_of", "size", "told"]
+
+DIFFERENCES = {"formats": dict.fromkeys(("points", "low", "high"), "{:+.1f}"), "wrap": True}
+
+
+def places(features, grid: int) -> pd.DataFrame:
+    """The stages behind which the network is cut, with their channels and what the classifier sees."""
+    rows = [(stage, int(f.shape[1] / grid**2), *f.shape[1:]) for stage, f in features.items()]
+    return pd.DataFrame(rows, columns=["stage", "channels", "features"])
+
+
+def accuracy_table(accuracy) -> pd.DataFrame:
+    """The accuracy of each draw, by the number of labels, body and stage."""
+    rows = [(*key, draw, value) for key, values in accuracy.items() for draw, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["per_class", "body", "stage", "draw", "accuracy"])
+
+
+def row_of(table, comparison: str, n: int):
+    """The row of a comparison, named by its beginning, for n labels per class."""
+    found = table[(table["per class"] == n) & table.comparison.str.startswith(comparison)]
+    (found,) = found.itertuples()
+    return found
+
+
+def size(found) -> str:
+    """A difference that is positive, with its interval, in words."""
+    return f"{found.points:.1f} points ({found.low:.1f} to {found.high:.1f})"
+
+
+def told(found) -> str:
+    """A difference of either sign, with its interval, in words."""
+    return f"{found.points:+.1f} points (95 % interval {found.low:+.1f} to {found.high:+.1f})"
+
+
+def in_hand(found) -> float:
+    """Standard errors above 0: half of a 95 % interval has 1.96 of them."""
+    return found.points / max((found.high - found.low) / (2 * 1.96), 1e-12)
