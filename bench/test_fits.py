@@ -9,7 +9,7 @@ import pytest
 
 from keyfilters import fit_table, objective_map
 from keyfilters.fitting.joint import all_fits
-from keyfilters_book.benchmarks import SCALES, run_scan, scan_of_one_map, scans_of_all_fits
+from keyfilters_book.benchmarks import BENCHMARK_SCALES, run_scan, scan_of_one_map, scans_of_all_fits
 
 THIN = 7
 FITS, MAP = "all fits: fit_table()", "a 200 x 200 map of the l1 norm"
@@ -40,7 +40,7 @@ def test_all_fits_with_pyscsp_thinned(benchmark, note):
 @cpu_time
 @pytest.mark.benchmark(group=MAP)
 def test_one_map_with_keyfilters(benchmark, note):
-    assert benchmark(objective_map, 2, SCALES, SCALES).shape == (200, 200)
+    assert benchmark(objective_map, 2, BENCHMARK_SCALES, BENCHMARK_SCALES).shape == (200, 200)
     note(MAP, "keyfilters", benchmark.stats.stats.min)
 
 

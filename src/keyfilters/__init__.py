@@ -29,7 +29,6 @@ _ROOMS = {
         "Fit",
         "METHODS",
         "JOINT_METHODS",
-        "compare",
         "fit",
         "fit_components",
         "fit_joint",
@@ -37,6 +36,7 @@ _ROOMS = {
         "model_comparison",
         "noise_level",
         "objective_map",
+        "rank_keys",
     ),
     "published": ("known_deviations", "scorecard"),
 }
@@ -51,9 +51,11 @@ def __getattr__(name):
     room = _ROOM_OF.get(name)
     if room is None:
         # A room itself (keyfilters.figures) is reachable without a further import line.
-        if name in ("figures", "tables", "cli", "checks", *_ROOMS):
+        if name in ("figures", "cli", "checks", *_ROOMS):
             return import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._moved import renamed
+
+        return renamed(__name__, name)
     value = getattr(import_module(f"{__name__}.{room}"), name)
     globals()[name] = value
     return value

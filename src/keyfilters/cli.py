@@ -132,7 +132,7 @@ def _fits(arguments) -> list[dict]:
     from .fitting import METHODS, fit
     from .fitting.joint import all_fits
     from .normalization import normalize
-    from .statistics import confidence_level
+    from .uncertainty import confidence_level
 
     # Check what was typed before the file, so that the message is about the first thing that is wrong.
     level = None if arguments.no_intervals else confidence_level(_number(arguments.level or "0.95", "--level"))

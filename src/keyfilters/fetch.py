@@ -20,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .deadline import within
-
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 URLS = (
@@ -146,12 +144,11 @@ def _read_all(folder: Path) -> dict[str, np.ndarray]:
 
 def _download() -> Path:
     """Fetch the four official files into the cache; ValueError with the reason where that is not possible."""
-    folder = cache_folder()
-    if folder is None:
+    if (folder := cache_folder()) is None:
         raise ValueError("a download needs pooch: install keyfilters[networks]")
     import pooch
-    import requests
 
+    registry = {f"{row.file}.gz": f"sha256:{row.sha256_gz}" for row in FILES.values()}
     reasons = []
     logger = pooch.get_logger()
     level = logger.level
@@ -159,23 +156,13 @@ def _download() -> Path:
     try:
         for url in URLS:
             try:
-                # A quick look whether anything answers; requests honours the proxies of the environment.
-                first = url + next(iter(FILES.values())).file + ".gz"
-                within(
-                    SECONDS, lambda first=first: requests.head(first, timeout=SECONDS, allow_redirects=True).raise_for_status()
-                )
-                for row in FILES.values():
-                    downloader = pooch.HTTPDownloader(timeout=SECONDS, progressbar=sys.stderr.isatty())
-                    pooch.retrieve(
-                        f"{url}{row.file}.gz", f"sha256:{row.sha256_gz}", f"{row.file}.gz", folder, downloader=downloader
-                    )
+                store = pooch.create(folder, url, registry=registry)
+                for name in registry:
+                    store.fetch(name, downloader=pooch.HTTPDownloader(timeout=SECONDS, progressbar=sys.stderr.isatty()))
                 return folder
-            except (requests.RequestException, OSError, ValueError) as error:
-                host = url.split("/")[2]
-                wrong = (
-                    "another file than expected" if isinstance(error, ValueError) and "hash" in str(error) else "out of reach"
-                )
-                reasons.append(f"{host}: {wrong}")
+            except (OSError, ValueError) as error:
+                wrong = "another file than expected" if "hash" in str(error) else "out of reach"
+                reasons.append(f"{url.split('/')[2]}: {wrong}")
     finally:
         logger.setLevel(level)
     raise ValueError("; ".join(reasons))
@@ -228,23 +215,7 @@ def fashion_mnist(folder: str | PathLike | None = None, download: bool = True) -
     ...
     ValueError: no-such-folder is not a folder: expected one with the files of Fashion-MNIST
     """
-    if folder is not None or os.environ.get(VARIABLE):
-        return _read_all(_given(folder))
-    if _complete(DEBIAN_FOLDER):
-        return _read_all(DEBIAN_FOLDER)
-    if _complete(cache_folder()):
-        try:
-            return _read_all(cache_folder())
-        except ValueError:
-            # What was kept is damaged: pooch replaces it.
-            if not download:
-                raise
-    if not download:
-        raise _missing([])
-    try:
-        return _read_all(_download())
-    except ValueError as error:
-        raise _missing([str(error)]) from None
+    return _located(folder, (_download,) if download else ())[1]
 
 
 def ensure_fashion_mnist(*before: Callable[[], Path]) -> Path:
@@ -261,39 +232,29 @@ def ensure_fashion_mnist(*before: Callable[[], Path]) -> Path:
     ValueError
         One line with what was tried and what to do.
     """
-    if os.environ.get(VARIABLE):
-        folder = _given(None)
-        _read_all(folder)
-        return folder
+    return _located(None, (*before, _download))[0]
+
+
+def _located(folder, ways) -> tuple[Path, dict[str, np.ndarray]]:
+    """The first folder whose files are as they should be, and what they hold."""
+    if folder is not None or os.environ.get(VARIABLE):
+        place = _given(folder)
+        return place, _read_all(place)
     reasons = []
-    for folder in (DEBIAN_FOLDER, cache_folder()):
-        if _complete(folder):
-            try:
-                _read_all(folder)
-                return folder
-            except ValueError as error:
-                reasons.append(str(error))
-    for attempt in (*before, _download):
+    for way in (lambda: DEBIAN_FOLDER, cache_folder, *ways):
         try:
-            folder = attempt()
-            if not _complete(folder):
-                raise ValueError(f"{folder} has no complete set of files")
-            _read_all(folder)
-            return folder
+            place = way()
+            if _complete(place):
+                return place, _read_all(place)
+            if way in ways:
+                raise ValueError(f"{place} has no complete set of files")
         except ValueError as error:
             reasons.append(str(error))
     raise _missing(reasons)
 
 
-def main() -> int:
-    """Make sure of the files and print their folder; exit status 2 and one line where that fails."""
+if __name__ == "__main__":
     try:
         print(f"Fashion-MNIST: {ensure_fashion_mnist()}")
     except ValueError as error:
-        print(f"keyfilters.fetch: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        sys.exit(f"keyfilters.fetch: {' '.join(str(error).split())}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from .checks import square_filter
 
-SUFFIXES = (".npy", ".npz", ".csv", ".txt")
+FILTER_SUFFIXES = (".npy", ".npz", ".csv", ".txt")
 
 
 def _separator(path: Path, lines: list[tuple[int, str]]) -> str | None:
@@ -111,12 +111,12 @@ def load_filters(path: str | PathLike) -> dict[str, np.ndarray]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ValueError(f"{str(path)[:60]!r} cannot be read: {reason}") from None
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} has an unknown type: expected a file ending in {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in FILTER_SUFFIXES:
+        raise ValueError(f"{path} has an unknown type: expected a file ending in {', '.join(FILTER_SUFFIXES)}")
     if there and not is_file:
-        raise ValueError(f"{path} is not a file: expected a file of filters ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{path} is not a file: expected a file of filters ({', '.join(FILTER_SUFFIXES)})")
     if not there:
-        raise ValueError(f"{path} is not there: expected a file of filters ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{path} is not there: expected a file of filters ({', '.join(FILTER_SUFFIXES)})")
     try:
         if path.suffix.lower() == ".npy":
             # Never unpickle: an object array would run code of the file's author.

@@ -11,7 +11,7 @@ from scipy.special import erf
 from .checks import choice, scales
 from .choices import KernelKind
 
-KINDS = ("discrete", "sampled", "normalized-sampled", "integrated")
+GAUSSIAN_KINDS = ("discrete", "sampled", "normalized-sampled", "integrated")
 
 
 def _period(sigma_max: float, radius: int) -> int:
@@ -110,7 +110,7 @@ def gaussian_kernel(sigma: ArrayLike, radius: int = 3, kind: KernelKind = "discr
     >>> float(gaussian_kernel(0.5, radius=8, kind="integrated").sum().round(12))
     1.0
     """
-    choice(kind, KINDS, "kind")
+    choice(kind, GAUSSIAN_KINDS, "kind")
     sigma = scales(sigma)
     if isinstance(radius, bool) or not isinstance(radius, (int, np.integer)) or radius < 0:
         raise ValueError(f"radius is {radius!r}: expected an integer >= 0")

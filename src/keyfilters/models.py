@@ -120,22 +120,25 @@ def ideal_filter(
         shapes = f"{sigma_x.shape}, {sigma_y.shape}" + ("" if gamma is None else f", {np.shape(gamma)}")
         raise ValueError(f"sigma_x, sigma_y and gamma have the shapes {shapes}: expected shapes that broadcast") from None
     radius = size // 2 + 1
-    along_x, along_y = discrete_gaussian(sigma_x, radius), discrete_gaussian(sigma_y, radius)
-    if row.kind == SHARPENING:
-        if gamma is None:
-            raise ValueError("gamma is missing: key 7 needs it, for example gamma=0.5")
-        gamma = finite(gamma, "gamma")[..., None, None]
-        smooth = along_y[..., ::-1, None] * along_x[..., None, :]
-        # Shrinking drops the spare taps, so the exact variant sees the samples beyond the window.
-        if edge == "crop":
-            curvature = laplacian(smooth[..., 1:-1, 1:-1], edge="zero")
-        else:
-            curvature = laplacian(smooth, edge="shrink")
-        impulse = np.zeros((size, size))
-        impulse[size // 2, size // 2] = 1.0
-        return impulse - gamma * curvature
-    if gamma is not None:
-        raise ValueError(f"gamma is given for key {row.number}: only key 7 takes it")
-    # y grows against the row index, so the factor along y is differenced first and flipped then.
-    column = factor(row.y, along_y, edge)[..., ::-1, None]
-    return column * factor(row.x, along_x, edge)[..., None, :] + 0.0  # no negative zeros
+    impulse = np.zeros((size, size))
+    impulse[size // 2, size // 2] = 1.0
+    return _model(row, discrete_gaussian(sigma_x, radius), discrete_gaussian(sigma_y, radius), gamma, edge, impulse)
+
+
+def _in_plane(along_y, along_x) -> np.ndarray:
+    """Product of 1-D filters, shape (..., n, n); y grows against the row index, so the one along y is flipped."""
+    return along_y[..., ::-1, None] * along_x[..., None, :]
+
+
+def _model(row, along_x, along_y, gamma, edge: str, impulse) -> np.ndarray:
+    """The model of a key from smoothing kernels with a spare tap at each end; the impulse is for sharpening."""
+    if row.kind != SHARPENING:
+        if gamma is not None:
+            raise ValueError(f"gamma is given for key {row.number}: only key 7 takes it")
+        return _in_plane(factor(row.y, along_y, edge), factor(row.x, along_x, edge)) + 0.0  # no negative zeros
+    if gamma is None:
+        raise ValueError("gamma is missing: key 7 needs it, for example gamma=0.5")
+    smooth = _in_plane(along_y, along_x)
+    # Shrinking drops the spare taps, so the exact variant sees the samples beyond the window.
+    curvature = laplacian(smooth[..., 1:-1, 1:-1], edge="zero") if edge == "crop" else laplacian(smooth, edge="shrink")
+    return impulse - finite(gamma, "gamma")[..., None, None] * curvature

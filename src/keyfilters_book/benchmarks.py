@@ -32,9 +32,9 @@ from keyfilters.normalization import normalized_filters
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GAMMAS", "SCALES", "Scan", "measure", "pyscsp_model", "run_scan", "scan_of_one_map", "scans_of_all_fits"]
+__all__ = ["GAMMAS", "BENCHMARK_SCALES", "Scan", "measure", "pyscsp_model", "run_scan", "scan_of_one_map", "scans_of_all_fits"]
 
-SCALES = np.linspace(0.01, 2.0, 200)
+BENCHMARK_SCALES = np.linspace(0.01, 2.0, 200)
 """Scales of the reference grids (grid units)."""
 
 GAMMAS = np.linspace(0.005, 1.0, 200)
@@ -108,15 +108,15 @@ def _variance_scan(key: int, axis: int) -> Scan:
     def value(sigma_x, sigma_y):
         return (spread(pyscsp_model(key, sigma_x, sigma_y), template).covariance[axis, axis] - wanted) ** 2
 
-    points = [(s, 1.0) if axis == 0 else (1.0, s) for s in SCALES]
+    points = [(s, 1.0) if axis == 0 else (1.0, s) for s in BENCHMARK_SCALES]
     return Scan(points, value)
 
 
 def scans_of_all_fits() -> Iterator[Scan]:
     """The grids that stand for `fit_table()`: what is fitted once there is scanned once here."""
-    both = [(x, y) for y in SCALES for x in SCALES]
-    one = [(s, s) for s in SCALES]
-    sharp = [(s, s, g) for g in GAMMAS for s in SCALES]
+    both = [(x, y) for y in BENCHMARK_SCALES for x in BENCHMARK_SCALES]
+    one = [(s, s) for s in BENCHMARK_SCALES]
+    sharp = [(s, s, g) for g in GAMMAS for s in BENCHMARK_SCALES]
     separable = [row.number for row in KEYS if row.kind != SHARPENING]
     for key in separable:
         yield from (_variance_scan(key, axis) for axis in (0, 1))
@@ -132,7 +132,7 @@ def scans_of_all_fits() -> Iterator[Scan]:
 
 def scan_of_one_map(key: int = 2) -> Scan:
     """The grid that stands for one 200 x 200 map of the l1 norm."""
-    return _norm_scan((key,), 1, [(x, y) for y in SCALES for x in SCALES])
+    return _norm_scan((key,), 1, [(x, y) for y in BENCHMARK_SCALES for x in BENCHMARK_SCALES])
 
 
 def run_scan(scan: Scan, thin: int = 1) -> tuple[float, tuple, int]:
@@ -181,7 +181,11 @@ def measure(thin: int = 37, repeats: int = 3) -> pd.DataFrame:
 
     works = (
         ("all fits: fit_table()", fit_table, list(scans_of_all_fits())),
-        ("one map of the l1 norm, 200 x 200", lambda: objective_map(2, SCALES, SCALES), [scan_of_one_map()]),
+        (
+            "one map of the l1 norm, 200 x 200",
+            lambda: objective_map(2, BENCHMARK_SCALES, BENCHMARK_SCALES),
+            [scan_of_one_map()],
+        ),
     )
     rows = []
     for name, ours, scans in works:

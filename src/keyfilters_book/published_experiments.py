@@ -27,7 +27,7 @@ from keyfilters.differences import difference, laplacian
 from keyfilters.filters import DERIVATIVE, SHARPENING, key_row
 from keyfilters.gaussian import gaussian_kernel
 
-ROWS, COLUMNS = -2, -1
+ROW_AXIS, COLUMN_AXIS = -2, -1
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Experiment:
 
 EXPERIMENTS = {
     "replacement": Experiment("discrete", 2.0, MappingProxyType({
-        1: ("forward", ROWS), 2: ("backward", COLUMNS), 3: ("backward", ROWS), 4: ("forward", COLUMNS),
-        5: ("central", COLUMNS), 6: ("central", ROWS),
+        1: ("forward", ROW_AXIS), 2: ("backward", COLUMN_AXIS), 3: ("backward", ROW_AXIS), 4: ("forward", COLUMN_AXIS),
+        5: ("central", COLUMN_AXIS), 6: ("central", ROW_AXIS),
     })),
     "scale-learning": Experiment("sampled", 0.0, MappingProxyType({
-        1: ("forward", ROWS), 2: ("forward", COLUMNS), 3: ("backward", ROWS), 4: ("backward", COLUMNS),
-        5: ("central", COLUMNS), 6: ("central", ROWS),
+        1: ("forward", ROW_AXIS), 2: ("forward", COLUMN_AXIS), 3: ("backward", ROW_AXIS), 4: ("backward", COLUMN_AXIS),
+        5: ("central", COLUMN_AXIS), 6: ("central", ROW_AXIS),
     })),
 }  # fmt: skip
 """What differs between the two experiments."""
@@ -116,7 +116,7 @@ def experiment_filter(experiment, key, sigma_x, sigma_y=None, *, gamma=GAMMA, si
         operator, axis = rules.operators[row.number]
         f = difference(smooth, operator, axis)
         if operator == "central":
-            ends = np.ones((size, 1) if axis == ROWS else size)
+            ends = np.ones((size, 1) if axis == ROW_AXIS else size)
             ends[[0, -1]] = rules.end
             f = f * ends
     elif row.kind == SHARPENING:

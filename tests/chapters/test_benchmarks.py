@@ -5,7 +5,7 @@ import pytest
 
 from keyfilters import fit, ideal_filter, objective_map
 from keyfilters.filters import KEYS, SHARPENING
-from keyfilters_book.benchmarks import GAMMAS, SCALES, measure, pyscsp_model, run_scan, scan_of_one_map, scans_of_all_fits
+from keyfilters_book.benchmarks import GAMMAS, BENCHMARK_SCALES, measure, pyscsp_model, run_scan, scan_of_one_map, scans_of_all_fits
 
 
 @pytest.mark.parametrize("row", KEYS, ids=lambda row: str(row.number))
@@ -18,7 +18,7 @@ def test_filters_from_pyscsp_are_the_idealised_filters(row, sigmas):
 
 def test_the_reference_map_is_our_map():
     scan = scan_of_one_map(4)
-    ours = objective_map(4, SCALES, SCALES).ravel()
+    ours = objective_map(4, BENCHMARK_SCALES, BENCHMARK_SCALES).ravel()
     for index in range(17, len(scan.points), 1999):
         assert scan.value(*scan.points[index]) == pytest.approx(ours[index], abs=1e-5)
 
@@ -40,7 +40,7 @@ def test_the_reference_ends_within_a_step_of_our_optimum():
 
 def test_the_reference_for_key_7_has_its_optimum_inside_the_grid():
     found = fit(7, "C1")
-    assert SCALES[0] < found.sigma_x < SCALES[-1] and GAMMAS[0] < found.gamma < GAMMAS[-1]
+    assert BENCHMARK_SCALES[0] < found.sigma_x < BENCHMARK_SCALES[-1] and GAMMAS[0] < found.gamma < GAMMAS[-1]
 
 
 def test_measuring_gives_a_row_for_each_work():

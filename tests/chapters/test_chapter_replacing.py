@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
-from keyfilters import architecture  # noqa: E402
+from keyfilters_book.paper import architecture  # noqa: E402
 from keyfilters.networks import find_depthwise, load_model  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters_book.experiments import mending, reachable, replacement, replacement_images  # noqa: E402
@@ -50,7 +50,7 @@ def small_network(seed=0):
 
 def small_judge(seed=0):
     torch.manual_seed(1)
-    images = replacement_images.Images(
+    images = replacement_images.JudgingImages(
         torch.randn(10, 3, 12, 12), np.arange(10) % CLASSES, torch.randn(6, 3, 12, 12), np.array(list("abcabc")),
         torch.randn(32, 3, 12, 12), ("d",),
     )  # fmt: skip
@@ -102,8 +102,8 @@ def test_every_variant_runs_and_none_touches_the_reference():
     judge = small_judge()
     before = {name: value.clone() for name, value in judge.reference.state_dict().items()}
     frame, outcomes = replacement.sweep(judge, mender=mending.Mender(judge.reference, judge.images.calibration))
-    assert list(frame.variant[::3]) == list(replacement.VARIANTS) and len(outcomes) == len(frame) == 3 * len(
-        replacement.VARIANTS
+    assert list(frame.variant[::3]) == list(replacement.REPLACEMENTS) and len(outcomes) == len(frame) == 3 * len(
+        replacement.REPLACEMENTS
     )
     assert (frame.kl > 0).all()
     assert all(torch.equal(before[name], value) for name, value in judge.reference.state_dict().items())
@@ -125,7 +125,7 @@ def test_layers_one_at_a_time_and_all_at_once():
 
 def test_a_network_of_timm_is_cut_into_its_blocks():
     network = timm.create_model("efficientnet_lite0", num_classes=7).eval()
-    parts, images = replacement.in_order(network), torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    parts, images = replacement.layers_in_order(network), torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert len(parts) > 16
     with torch.no_grad():
         assert torch.equal(nn.Sequential(*parts)(images), network(images))
@@ -154,7 +154,7 @@ def test_tuning_starts_where_the_correction_ends():
     judge = small_judge()
     mender = mending.Mender(judge.reference, judge.images.calibration[:16])
     corrected = replacement.sweep(judge, ["B"], mender=mender)[0].set_index("state").kl["corrected"]
-    runs = [("B", recipe) for recipe in replacement.RECIPES]
+    runs = [("B", recipe) for recipe in replacement.MENDING_RATES]
     frame, outcomes = replacement.tuning_sweep(judge, runs, 40, mender, batch=32)
     assert list(outcomes) == runs
     assert (frame.kl_last < frame.kl_first).all() and (frame.kl != corrected).all()
@@ -219,7 +219,7 @@ def test_the_modules_of_timm_are_the_table_of_layers(name):
     with torch.device("meta"):
         model = timm.create_model(f"convnextv2_{name}", pretrained=False)
     assert module_layers(model) == architecture.layers(name)
-    table, variant = stage_table(model), architecture.variant(name)
+    table, variant = stage_table(model), architecture.network_size(name)
     assert tuple(table.blocks) == variant.depths and tuple(table.channels) == variant.dims
     assert table.filters.sum() == variant.depthwise_filters == sum(layer.channels for layer in find_depthwise(model))
 

@@ -18,19 +18,19 @@ from scipy.stats import ttest_rel
 from keyfilters import ideal_filter
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.zoo.small import SmallConvNeXt
-from keyfilters.statistics import holm
+from keyfilters_book.significance import holm
 from keyfilters_book.experiments import baselines, runs, scale_sweep, store, summary
 from keyfilters_book.experiments import silhouettes as silhouettes_
-from keyfilters_book.experiments.banks import (
+from keyfilters_book.experiments.filter_banks import (
     covariance_of,
     derivative_basis,
     filter_widths,
     matched_random,
     two_components,
-    unit,
+    unit_norm,
 )
 from keyfilters_book.experiments.basis import COUNT, extracted_banks
-from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLITS, Setting
+from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLIT_SIZES, Setting
 from keyfilters_book.experiments.variants import (
     ALL_VARIANTS,
     BANK,
@@ -39,11 +39,11 @@ from keyfilters_book.experiments.variants import (
     LEARNED,
     SCALES,
     VARIANTS,
-    bank,
+    variant_bank,
     give_filters,
     variant,
 )
-from keyfilters_book.figures.training import bank_rows, interval_dots, scale_ends, trajectories
+from keyfilters_book.figures.training import bank_rows, seed_dots, scale_ends, trajectories
 from keyfilters_build.experiments import __main__ as command
 from keyfilters_build.experiments import campaign
 
@@ -85,7 +85,7 @@ def test_every_variant_gives_filters_of_its_norm_and_trains_what_it_says(name):
 
 @pytest.mark.parametrize("source", [v.source for v in ALL_VARIANTS.values() if v.kind == BANK])
 def test_banks_have_norm_one(source):
-    filters = bank(source, seed=2, extracted=EXTRACTED)
+    filters = variant_bank(source, seed=2, extracted=EXTRACTED)
     np.testing.assert_allclose((filters**2).sum((1, 2)), 1)
 
 
@@ -99,13 +99,13 @@ def test_filters_at_the_start_are_those_of_their_source():
         np.concatenate([d.filters for d in find_depthwise(give_filters(network(), f"two-components{n}", 1.0))])
         for n in ("", "-learned")
     )
-    np.testing.assert_allclose(unit(learned), fixed, atol=1e-6)
+    np.testing.assert_allclose(unit_norm(learned), fixed, atol=1e-6)
 
 
 @given(st.integers(0, 2000))
 @settings(max_examples=10, deadline=None)
 def test_random_filters_have_the_widths_and_means_of_the_keys(seed):
-    keys = bank("B")
+    keys = variant_bank("B")
     drawn = matched_random(keys, seed)
     np.testing.assert_allclose(filter_widths(drawn), filter_widths(keys), atol=1e-6)
     # A narrow blob leaves noise no room: its mean is met nearly.
@@ -113,7 +113,7 @@ def test_random_filters_have_the_widths_and_means_of_the_keys(seed):
     np.testing.assert_allclose(drawn[6:].sum((1, 2)), keys[6:].sum((1, 2)), rtol=0.6)
     assert np.abs((drawn * keys).sum((1, 2)))[:6].max() < 0.999
     with pytest.raises(ValueError, match="no random filter of width"):
-        matched_random(bank("impulse"), seed)
+        matched_random(variant_bank("impulse"), seed)
 
 
 def test_the_covariance_in_closed_form_is_one_and_is_symmetric_under_turns():
@@ -127,10 +127,10 @@ def test_the_covariance_in_closed_form_is_one_and_is_symmetric_under_turns():
 
 def test_two_components_come_nearer_to_the_learned_filters_than_one():
     f, basis, coefficients = two_components()
-    whole = unit(f + (coefficients[:, :, None, None] * basis).sum(1))
-    target = unit(bank("learned"))
-    one = np.abs((unit(f - f.mean((1, 2), keepdims=True)) * target).sum((1, 2)))
-    two = np.abs((unit(whole - whole.mean((1, 2), keepdims=True)) * target).sum((1, 2)))
+    whole = unit_norm(f + (coefficients[:, :, None, None] * basis).sum(1))
+    target = unit_norm(variant_bank("learned"))
+    one = np.abs((unit_norm(f - f.mean((1, 2), keepdims=True)) * target).sum((1, 2)))
+    two = np.abs((unit_norm(whole - whole.mean((1, 2), keepdims=True)) * target).sum((1, 2)))
     assert (two >= one - 1e-6).all() and (two[:4] > one[:4] + 0.01).all()
 
 
@@ -144,19 +144,19 @@ def test_the_derivative_basis_holds_derivatives():
 
 
 def test_random_banks_belong_to_a_seed():
-    assert np.array_equal(bank("random", seed=1), bank("random", seed=1))
-    assert not np.allclose(bank("random", seed=1), bank("random", seed=2))
+    assert np.array_equal(variant_bank("random", seed=1), variant_bank("random", seed=1))
+    assert not np.allclose(variant_bank("random", seed=1), variant_bank("random", seed=2))
 
 
 @each(
     ("call", "message"),
     [
         (lambda: variant("frozen"), "unknown variant 'frozen'"),
-        (lambda: bank("pca"), "pca: its filters come from trained networks"),
-        (lambda: bank("given"), "given: hand them in as extracted="),
-        (lambda: bank("Z"), "'Z'"),
+        (lambda: variant_bank("pca"), "pca: its filters come from trained networks"),
+        (lambda: variant_bank("given"), "given: hand them in as extracted="),
+        (lambda: variant_bank("Z"), "'Z'"),
         (lambda: extracted_banks(np.ones((7, 3, 3))), "7 are not zero; expected at least 8"),
-        (lambda: store.table("networks"), "networks"),
+        (lambda: store.stored_table("networks"), "networks"),
         (lambda: scale_sweep.common_filters(-1.0), "sigma"),
         (lambda: holm([0.2, 1.2]), "expected a row of numbers between 0 and 1"),
     ],
@@ -173,12 +173,12 @@ def test_the_designs_hold_together():
         # What is searched or extracted with one seed is judged with others.
         assert not {*design.seeds, *design.more_seeds} & {*design.search_seeds, *design.basis_seeds}
         for setting in design.settings.values():
-            assert setting.images <= SPLITS[setting.data][0] and setting.data in design.searches
+            assert setting.images <= SPLIT_SIZES[setting.data][0] and setting.data in design.searches
         grids = [design.grid(name) for name in design.variants]
         assert all(len(set(g)) == len(g) and {rate for rate, _ in g} == set(design.rates) for g in grids)
         # Equal numbers of trials.
         assert len({len(g) for g in grids}) == 1
-    assert set(summary.RIVALS) | {summary.KEYS} <= set(EIGHT.main)
+    assert set(summary.RIVALS) | {summary.KEY_VARIANT} <= set(EIGHT.main)
     assert {len(EIGHT.seeds_of(v)) for v in EIGHT.main} == {10} and len(EIGHT.seeds_of("wide")) == 5
 
 
@@ -209,13 +209,13 @@ def test_a_row_takes_the_place_of_the_one_with_its_identity(tmp_path):
     found = store.add("runs", [rows[2] | {"accuracy": 0.123456789012345}], tmp_path)
     assert len(found) == 4 and (found.accuracy == 0.123456789012345).sum() == 1
     # Written and read back to the last digit.
-    pd.testing.assert_frame_equal(found, store.table("runs", tmp_path))
+    pd.testing.assert_frame_equal(found, store.stored_table("runs", tmp_path))
 
 
 def test_an_empty_store_has_the_columns_and_no_best_trial(tmp_path):
     for name, identity in store.TABLES.items():
-        assert tuple(store.table(name, tmp_path).columns) == identity
-    assert store.best_trials(store.table("search", tmp_path)) == {}
+        assert tuple(store.stored_table(name, tmp_path).columns) == identity
+    assert store.best_trials(store.stored_table("search", tmp_path)) == {}
 
 
 def test_the_best_trial_is_that_of_the_highest_mean():
@@ -365,7 +365,7 @@ def test_scales_move_more_with_a_rate_of_their_own(tiny, monkeypatch):
 
 
 def test_the_sweep_freezes_the_filters_of_one_scale(tiny):
-    found = scale_sweep.sweep(SMALL, [0.0, 1.0], [0, 1], 0.01, setting=replace(TINY, epochs=1))
+    found = scale_sweep.sweep_scales(SMALL, [0.0, 1.0], [0, 1], 0.01, setting=replace(TINY, epochs=1))
     assert found[["sigma", "seed"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     assert found.accuracy.between(0, 1).all() and found.loss.nunique() == 4
     filters = scale_sweep.common_filters(0.9)
@@ -453,30 +453,30 @@ def test_a_campaign_goes_on_where_it_stopped(folder):
     assert whole_campaign(names, ("small", "animals")) == []
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     # What is lost is made again, and nothing else.
-    kept = store.table("runs", folder)
+    kept = store.stored_table("runs", folder)
     kept[~((kept.variant == "ideal-B") & (kept.seed == 3) & (kept.setting == "animals"))].to_csv(
         folder / "runs.csv", index=False
     )
     (again,) = whole_campaign(names, ("small", "animals"))
     assert (again["variant"], again["seed"], again["setting"]["name"]) == ("ideal-B", 3, "animals")
     # Each data set has its own search.
-    search = store.table("search", folder)
+    search = store.stored_table("search", folder)
     assert (again["rate"], again["scale"]) == store.best_trials(search[search.setting == f"search {ANIMALS}"])["ideal-B"]
 
 
 def test_what_a_campaign_stores(folder):
     whole_campaign(("learned", "scales-own-rate", "pca-8"), ("small",))
-    rows = store.table("runs", folder)
+    rows = store.stored_table("runs", folder)
     assert set(store.PROVENANCE) <= set(rows.columns) and not rows.isna().any().any()
-    banks = store.banks_of(store.table("banks", folder))
+    banks = store.banks_of(store.stored_table("banks", folder))
     assert {name: f.shape for name, f in banks.items()} == {"pca": (8, 7, 7), "lines": (8, 7, 7)}
-    filters = store.table("filters", folder)
+    filters = store.stored_table("filters", folder)
     assert set(filters.seed) == {EIGHT.seeds[0]} and len(filters) == 12
     assert summary.filters_of(filters)["a"].shape == (12, 7, 7)
-    ends, paths = store.table("scales", folder), store.table("trajectories", folder)
+    ends, paths = store.stored_table("scales", folder), store.stored_table("trajectories", folder)
     assert (ends.sigma_x == 1.5).all() and len(ends) == 16 * len(EIGHT.seeds)
     assert len(paths) == 2 * 8 * len(EIGHT.seeds)
-    assert len(store.table("explained", folder)) == 2 * len(EIGHT.seeds_of("learned"))
+    assert len(store.stored_table("explained", folder)) == 2 * len(EIGHT.seeds_of("learned"))
 
 
 def test_stored_runs_made_again_are_compared_to_the_last_digit(folder):
@@ -489,7 +489,7 @@ def test_stored_runs_made_again_are_compared_to_the_last_digit(folder):
             return campaign.Campaign(options, Inline(), EIGHT).check(names, seeds, "small")
 
     assert check() == []
-    rows = store.table("runs", folder)
+    rows = store.stored_table("runs", folder)
     changed = (rows.variant == "ideal-B") & (rows.seed == 1)
     rows.loc[changed, "accuracy"] += 1e-15
     rows.to_csv(folder / "runs.csv", index=False)
@@ -584,18 +584,18 @@ def test_accuracies_and_coverage_say_what_is_missing():
         main=("learned", "ideal-B"),
     )
     rows = table_of({("small", "learned"): dict.fromkeys(range(10), 0.7) | {1: 0.8}, ("small", "ideal-B"): {0: 0.6}})
-    means = summary.accuracies(rows).set_index("variant")
+    means = summary.accuracy_table(rows).set_index("variant")
     assert means.loc["learned", "mean"] == pytest.approx(0.71) and means.loc["learned", "n"] == 10
     assert np.isnan(means.loc["ideal-B", "sd"]) and means.loc["ideal-B", "mean"] == 0.6
-    covered = summary.coverage(rows, design)
+    covered = summary.design_coverage(rows, design)
     assert covered.state.tolist() == ["in part", "not run"] and covered.seeds.tolist() == [1, 0]
     assert covered.of_main.tolist() == [20, 20] and covered.of_other.tolist() == [5, 5]
     assert covered.hours[0] == pytest.approx(0.11)
     for seeds, state in ((5, "interim"), (10, "main comparisons complete")):
         more = pd.concat([rows, table_of({("small", "ideal-B"): dict.fromkeys(range(1, seeds), 0.6)})])
-        assert summary.coverage(more, design).state[0] == state
+        assert summary.design_coverage(more, design).state[0] == state
     whole = pd.concat([more, table_of({("small", "wide"): dict.fromkeys(range(5), 0.6)})])
-    assert summary.coverage(whole, design).state[0] == "complete"
+    assert summary.design_coverage(whole, design).state[0] == "complete"
 
 
 @given(st.floats(-0.05, 0.05), st.floats(0, 1), st.floats(0, 1))
@@ -699,12 +699,12 @@ def test_silhouettes_come_from_a_wheel_with_the_right_hash(tmp_path, monkeypatch
     arrays = {"images": np.arange(40, dtype=np.uint8).reshape(10, 2, 2), "labels": np.arange(10, dtype=np.int64)}
     wheel, files = tmp_path / "a.whl", {}
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, row in silhouettes_.FILES.items():
+        for name, row in silhouettes_._FILES.items():
             archive.writestr(silhouettes_.PLACE + row.file, gzip.compress(pickle.dumps(arrays[name])))
             files[name] = replace(row, shape=arrays[name].shape, sha256=hashlib.sha256(arrays[name].tobytes()).hexdigest())
     with pytest.raises(ValueError, match="is not that of animal-shape-mnist"):
         silhouettes_.silhouettes(wheel)
-    monkeypatch.setattr(silhouettes_, "FILES", files)
+    monkeypatch.setattr(silhouettes_, "_FILES", files)
     images, labels = silhouettes_.silhouettes(wheel)
     assert np.array_equal(images, arrays["images"]) and labels.tolist() == list(range(10))
     for place in (tmp_path, tmp_path / "none"):
@@ -717,8 +717,8 @@ def test_linear_classifiers_tell_bars_apart(monkeypatch):
     pairs = made_up()
     monkeypatch.setattr(baselines, "split_images", lambda data: pairs)
     for method in ("ridge", "logistic"):
-        row = baselines.baseline(method, TINY)
-        assert row["accuracy"] > 0.95 and row["penalty"] in baselines.PENALTIES and row["n"] == 50
+        row = baselines.linear_baseline(method, TINY)
+        assert row["accuracy"] > 0.95 and row["penalty"] in baselines.CLASSIFIER_PENALTIES and row["n"] == 50
         assert (row["method"], row["data"], row["images"]) == (method, FASHION, 64)
 
 
@@ -726,7 +726,7 @@ def test_linear_classifiers_tell_bars_apart(monkeypatch):
 
 
 def test_dots_say_what_was_not_run():
-    fig = interval_dots(
+    fig = seed_dots(
         {"one": {"a": ([1.0, 2.0], (1.5, 1.0, 2.0)), "far": ([9.0], None)}, "two": {}},
         ["a", "b", "far"], xlabel="x", zero=True, span=(-1, 1), outliers=("far",),
     )  # fmt: skip
@@ -736,9 +736,9 @@ def test_dots_say_what_was_not_run():
     assert dots.get_xdata().tolist() == [1.0, 2.0] and set(dots.get_ydata()) == {2}
     plt.close(fig)
     with pytest.raises(ValueError, match="has the row 'c': expected a, b"):
-        interval_dots({"one": {"c": ([1.0], None)}}, ["a", "b"], xlabel="x")
+        seed_dots({"one": {"c": ([1.0], None)}}, ["a", "b"], xlabel="x")
     with pytest.raises(ValueError, match="panels is empty"):
-        interval_dots({}, ["a"], xlabel="x")
+        seed_dots({}, ["a"], xlabel="x")
 
 
 def test_trajectories_show_mean_and_range():

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from keyfilters import architecture
+from keyfilters_book.paper import architecture
 from keyfilters_book import figures
 
 
@@ -20,7 +20,7 @@ def texts(ax):
 
 @pytest.mark.parametrize(("name", "size"), [("tiny", 224), ("nano", 384)])
 def test_diagram_names_every_stage_with_its_map(name, size):
-    net = architecture.variant(name)
+    net = architecture.network_size(name)
     fig = figures.network_diagram(architecture.layers(net, size), net.dims, net.depths)
     shown = texts(fig.axes[0])
     for stage, (depth, dim) in enumerate(zip(net.depths, net.dims, strict=True), start=1):
@@ -32,7 +32,7 @@ def test_diagram_names_every_stage_with_its_map(name, size):
 
 
 def test_diagram_of_a_block_is_in_the_order_of_the_layers():
-    net = architecture.variant("tiny")
+    net = architecture.network_size("tiny")
     fig = figures.network_diagram(architecture.layers(net, kernel=5), net.dims, net.depths)
     shown = [text.replace("\n", " ") for text in texts(fig.axes[1])]
     order = [
@@ -48,7 +48,7 @@ def test_diagram_of_a_block_is_in_the_order_of_the_layers():
 
 
 def test_budget_bars_are_as_long_as_the_shares():
-    budget = architecture.layer_table("tiny").groupby("kind", sort=False)[["parameters", "multiply_adds"]].sum()
+    budget = architecture.network_table("tiny").groupby("kind", sort=False)[["parameters", "multiply_adds"]].sum()
     shares = 100 * budget / budget.sum()
     ax = figures.budget_bars(shares).axes[0]
     for column, bars in zip(shares, ax.containers, strict=True):

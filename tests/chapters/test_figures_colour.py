@@ -12,8 +12,8 @@ import keyfilters as kf
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, ink
 from keyfilters_book import figures
 from keyfilters_book.figures.clusters import key_gallery
-from keyfilters_book.figures.lenet import connection_maps
-from keyfilters_book.figures.patches import mosaic_rows, mosaics
+from keyfilters_book.figures.lenet_pictures import connection_maps
+from keyfilters_book.figures.mosaics import mosaic_rows, mosaics
 from keyfilters_book.figures.scales import method_heatmaps
 
 # Matrices of severity 1.0 in Machado, Oliveira and Fernandes: A physiologically-based model for simulation of color

@@ -9,7 +9,7 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters_book.background.crbm import ConvolutionalRBM, contrastive_loss, inside, reconstruction_error, train
+from keyfilters_book.background.crbm import ConvolutionalRBM, contrastive_loss, inside, mean_image_error, train_crbm
 
 
 def machine(maps=2, size=2, block=2, visible="binary", seed=0, **options):
@@ -145,10 +145,8 @@ def bars(count=80, side=12, seed=0):
 
 def test_training_learns_bars_and_keeps_to_the_sparsity():
     model = ConvolutionalRBM(4, 5, 2, sigma=0.5, bias=-3.0)
-    before = reconstruction_error(
-        model, torch.as_tensor(bars(20, seed=1), dtype=torch.float32), torch.Generator().manual_seed(0)
-    )
-    history = train(model, bars(), bars(20, seed=1), steps=200, rate=0.02, target=0.05, sparsity=5.0, records=[0, 100])
+    before = mean_image_error(model, torch.as_tensor(bars(20, seed=1), dtype=torch.float32), torch.Generator().manual_seed(0))
+    history = train_crbm(model, bars(), bars(20, seed=1), steps=200, rate=0.02, target=0.05, sparsity=5.0, records=[0, 100])
     assert history.steps == [0, 100, 200] and history.held_out[0] == pytest.approx(before, rel=0.05)
     assert history.held_out[-1] < 0.7 * history.held_out[0]
     last = history.filters[-1]
@@ -162,10 +160,10 @@ def test_training_is_deterministic():
     ends = []
     for _ in range(2):
         model = ConvolutionalRBM(2, 3, 2, seed=3)
-        ends.append(train(model, bars(10), bars(4), steps=5, seed=1).filters[-1])
+        ends.append(train_crbm(model, bars(10), bars(4), steps=5, seed=1).filters[-1])
     assert np.array_equal(*ends)
     model = ConvolutionalRBM(2, 3, 2, seed=3)
-    assert not np.array_equal(ends[0], train(model, bars(10), bars(4), steps=5, seed=2).filters[-1])
+    assert not np.array_equal(ends[0], train_crbm(model, bars(10), bars(4), steps=5, seed=2).filters[-1])
 
 
 @each("call, message", [
@@ -174,8 +172,8 @@ def test_training_is_deterministic():
     (lambda: ConvolutionalRBM(2, 3, sigma=0.0), "sigma is 0.0: expected a number > 0"),
     (lambda: ConvolutionalRBM(2, 3, visible="binary", sigma=2.0), "and 1 for binary visible units"),
     (lambda: ConvolutionalRBM(2, 3).hidden(torch.zeros(1, 1, 7, 7)), "have 5 x 5 units: expected whole blocks of 2"),
-    (lambda: train(ConvolutionalRBM(2, 3), bars(4), bars(2), steps=0), "steps is 0: expected an integer of at least 1"),
-    (lambda: train(ConvolutionalRBM(2, 3), 1e20 * bars(4), bars(2), steps=9, rate=1e20), "expected a smaller rate"),
+    (lambda: train_crbm(ConvolutionalRBM(2, 3), bars(4), bars(2), steps=0), "steps is 0: expected an integer of at least 1"),
+    (lambda: train_crbm(ConvolutionalRBM(2, 3), 1e20 * bars(4), bars(2), steps=9, rate=1e20), "expected a smaller rate"),
 ])  # fmt: skip
 def test_bad_input_is_named_in_one_line(call, message):
     with pytest.raises(ValueError) as caught:

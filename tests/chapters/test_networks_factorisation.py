@@ -9,11 +9,11 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters.architecture import layer_table as convnext_table
+from keyfilters_book.paper.architecture import network_table as convnext_table
 from keyfilters_book.background.costs import MOBILENET_PUBLISHED, NETWORKS, layer_cost, network_layers
-from keyfilters_book.background.factorisation import depthwise_separable, dimension, project, span_share
+from keyfilters_book.background.factorisation import depthwise_separable, dimension, project_on_bank, span_share
 from keyfilters_book.background.lenet import LeNet5
-from keyfilters_book.figures import lenet as pictures
+from keyfilters_book.figures import lenet_pictures as pictures
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.sampled_from([1, 2, 3]), st.integers(0, 10_000))
 
@@ -93,8 +93,8 @@ def test_c3_keeps_its_gaps_at_any_rank():
 def test_projection_splits_the_energy(count, size, seed):
     rng = np.random.default_rng(seed)
     kernels, bank = rng.standard_normal((4, 3, 3)), rng.standard_normal((count, 3, 3))
-    near = project(kernels, bank)
-    assert np.allclose(project(near, bank), near, atol=1e-9)
+    near = project_on_bank(kernels, bank)
+    assert np.allclose(project_on_bank(near, bank), near, atol=1e-9)
     share = span_share(kernels, bank)
     assert np.isclose(share, 1 - ((kernels - near) ** 2).sum() / (kernels**2).sum(), atol=1e-9)
     assert np.isclose(span_share(bank[:1], bank), 1) and share <= 1 + 1e-12

@@ -19,7 +19,7 @@ from keyfilters_book.background.lenet import (
     ScaledTanh,
     Subsampling,
     TableConv2d,
-    layer_table,
+    lenet_table,
 )  # fmt: skip
 from keyfilters_book.background.lenet_codes import CLASSES, code_distances, output_codes
 from keyfilters_book.background.lenet_training import (
@@ -36,7 +36,7 @@ from keyfilters_book.background.linearisation import alignment, unit_gradients
 
 @pytest.mark.parametrize("layer", PUBLISHED)
 def test_each_layer_has_the_published_parameters_and_connections(layer):
-    row = layer_table(LeNet5()).set_index("layer").loc[layer]
+    row = lenet_table(LeNet5()).set_index("layer").loc[layer]
     assert (row.parameters, row.connections) == PUBLISHED[layer]
 
 
@@ -44,7 +44,7 @@ def test_exactly_sixty_thousand_parameters_are_trained():
     network = LeNet5()
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == PUBLISHED_TOTAL[0] == 60_000
     assert "output.codes" in network.state_dict() and not list(network.output.parameters())
-    table = layer_table(network)
+    table = lenet_table(network)
     assert (table.parameters.sum(), table.connections.sum()) == PUBLISHED_TOTAL
 
 

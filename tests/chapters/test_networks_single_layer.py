@@ -14,9 +14,9 @@ pytest.importorskip("timm")
 from torch.nn import functional as F  # noqa: E402
 
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
-from keyfilters.statistics import t_interval  # noqa: E402
+from keyfilters_book.significance import t_interval  # noqa: E402
 from keyfilters_book.background.one_depthwise import SCALE, key_network, train_and_judge  # noqa: E402
-from keyfilters_book.background.random_networks import ACTIVATIONS, SETTINGS, hidden_layers, logits, prepared, random_weights  # noqa: E402
+from keyfilters_book.background.random_networks import ACTIVATIONS, START_SETTINGS, hidden_layers, logits, standardised_rows, random_weights  # noqa: E402
 from keyfilters_book.background.single_layer import accuracies, single_layer_logits, train_all_layers, train_single_layers  # noqa: E402
 from keyfilters_book.background.trajectories import (  # noqa: E402
     arc,
@@ -27,7 +27,7 @@ from keyfilters_book.background.trajectories import (  # noqa: E402
     theorem_expression,
     wide_growth,
 )
-from keyfilters_book.figures.single_layer import layer_lines  # noqa: E402
+from keyfilters_book.figures.lines import layer_lines  # noqa: E402
 
 SHAPE = {"depth": 3, "width": 7, "inputs": 5, "classes": 3}
 
@@ -150,7 +150,7 @@ def test_mistakes_of_a_training_are_named(task, change, message):
     (lambda: random_weights([], 1.0), "seeds is empty: expected at least one"),
     (lambda: random_weights([0], -1.0), "variance is -1: expected a number > 0"),
     (lambda: random_weights([0], 1.0, width=0), "width is 0: expected an integer of at least 1"),
-    (lambda: prepared(np.ones((3, 2, 2)), 4), "the images are constant: expected some contrast"),
+    (lambda: standardised_rows(np.ones((3, 2, 2)), 4), "the images are constant: expected some contrast"),
     (lambda: arc([1.0, 0.0], [-1.0, 0.0]), "the angle between a and b is 3.14159: expected one between 0 and pi, for which there is one arc"),
     (lambda: arc([1.0, 0.0], [0.0, 0.0]), "a or b is all zero: expected two points with a direction"),
     (lambda: arc([1.0, 0.0], [0.0, 1.0], points=1), "points is 1: expected an integer of at least 2"),
@@ -221,9 +221,9 @@ def test_the_law_for_relu_is_exact_in_the_mean(width, variance, line):
     assert relu_growth(variance, width) < math.sqrt(variance / 2) < theorem_expression("relu", variance, width)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", START_SETTINGS)
 def test_wide_layers_stretch_as_their_limit_says(name):
-    setting = SETTINGS[name]
+    setting = START_SETTINGS[name]
     weights = random_weights(range(4), setting.variance, depth=3, width=600, inputs=20, dtype=torch.float64)
     rng = np.random.default_rng(1)
     found = layer_lengths(weights, arc(*rng.standard_normal((2, 20)), 400, math.sqrt(600)), setting.activation)

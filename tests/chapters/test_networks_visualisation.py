@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from keyfilters_book.background import regularisers as r
-from keyfilters_book.background.inversion import invert, reconstruction_error, similarity
+from keyfilters_book.background.inversion import invert, reconstruction_error, pixel_correlation
 from keyfilters_book.background.probing import channels_of, fused, responses, run_to
-from keyfilters_book.background.visualisation import baseline, descend, fine_share, maximise, objective, start
-from keyfilters_book.figures.visualisation import image_grid, range_rows, stretched
+from keyfilters_book.background.visualisation import baseline, descend, fine_share, maximise, unit_score, start
+from keyfilters_book.figures.image_grids import image_grid, range_rows, stretched
 
 SIZE = 9
 
@@ -57,7 +57,7 @@ def assert_gradient(function, x, seed=0, count=40):
 def test_gradient_of_the_activation_objective(layer, channels):
     model = network()
     known = baseline(model, images(12, seed=5), layer)
-    assert_gradient(lambda x: objective(model, x, layer, channels, known).sum(), images())
+    assert_gradient(lambda x: unit_score(model, x, layer, channels, known).sum(), images())
 
 
 @pytest.mark.parametrize("layer", ["1", "4", "7"])
@@ -121,14 +121,14 @@ def test_alpha_norm_of_equal_colours(norm, alpha, seed):
 @given(st.integers(0, 99), st.floats(0.2, 3))
 def test_projection_onto_the_bound(seed, limit):
     x = images(2, seed)
-    once = r.project(x, limit)
+    once = r.shorten_colours(x, limit)
     norms, before = once.norm(dim=1), x.norm(dim=1)
     assert (norms <= limit * (1 + 1e-12)).all()
     inside = (before <= limit)[:, None].expand_as(x)
     assert torch.equal(once[inside], x[inside])
     torch.testing.assert_close(once * before[:, None], x * norms[:, None])  # the hue stays
-    torch.testing.assert_close(r.project(once, limit), once)
-    other = r.project(images(2, seed + 1), limit)
+    torch.testing.assert_close(r.shorten_colours(once, limit), once)
+    other = r.shorten_colours(images(2, seed + 1), limit)
     assert (
         (once - other).norm() <= (x - images(2, seed + 1)).norm() * (1 + 1e-12)
     ).all()  # as any projection onto a convex set
@@ -145,7 +145,7 @@ def test_jitter_is_a_permutation(rows, columns, height, width):
 
 
 def test_the_constants_are_those_of_the_source_in_our_units():
-    np.testing.assert_allclose(np.array([r.TYPICAL, r.LIMIT, r.SLOPE]) * 127.5, [80, 160, 80 / 6.5])
+    np.testing.assert_allclose(np.array([r.TYPICAL, r.LIMIT, r.PENALTY_SLOPE]) * 127.5, [80, 160, 80 / 6.5])
 
 
 def test_penalty_is_the_weighted_sum():
@@ -171,7 +171,7 @@ def test_a_linear_unit_gets_its_own_mask_as_a_picture():
     assert 0.98 * largest < reached <= largest * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("recipe", list(r.RECIPES))
+@pytest.mark.parametrize("recipe", list(r.IMAGE_RECIPES))
 def test_maximising_beats_the_start_and_is_the_same_for_a_seed(recipe):
     model = network()
     known = baseline(model, images(12, seed=5), "5")
@@ -179,9 +179,9 @@ def test_maximising_beats_the_start_and_is_the_same_for_a_seed(recipe):
     one = maximise(model, "5", [0, 3], known, seed=1, **options)
     same = maximise(model, "5", [0, 3], known, seed=1, **options)
     assert torch.equal(one.images, same.images) and np.array_equal(one.scores, same.scores)
-    begin = objective(model, start(2, SIZE, 1, like=one.images), "5", [0, 3], known).detach().numpy()
+    begin = unit_score(model, start(2, SIZE, 1, like=one.images), "5", [0, 3], known).detach().numpy()
     assert (one.scores > begin + 0.2).all()
-    if r.RECIPES[recipe].bounded:
+    if r.IMAGE_RECIPES[recipe].bounded:
         assert one.images.norm(dim=1).max() <= r.LIMIT * (1 + 1e-12)
     assert not torch.equal(one.images, maximise(model, "5", [0, 3], known, seed=2, **options).images)
 
@@ -231,7 +231,7 @@ def test_inversion_of_an_invertible_layer():
     target = images(2, seed=2, scale=0.2)
     plain = r.Recipe({}, bounded=True, jitter=False)
     found = invert(model, target, "0", recipe=plain, steps=400)
-    assert found.errors.max() < 1e-3 and similarity(found.images, target).min() > 0.99
+    assert found.errors.max() < 1e-3 and pixel_correlation(found.images, target).min() > 0.99
     again = invert(model, target, "0", recipe=plain, steps=400)
     assert torch.equal(found.images, again.images)
 
@@ -253,9 +253,9 @@ def test_reconstruction_error_of_a_multiple(seed, factor):
 @given(st.integers(0, 99), st.floats(0.1, 3), st.floats(-2, 2))
 def test_similarity_ignores_gain_and_offset(seed, gain, offset):
     x, y = images(2, seed), images(2, seed + 1)
-    np.testing.assert_allclose(similarity(x, gain * x + offset), 1)
-    np.testing.assert_allclose(similarity(x, gain * y + offset), similarity(x, y))
-    assert (np.abs(similarity(x, y)) <= 1).all()
+    np.testing.assert_allclose(pixel_correlation(x, gain * x + offset), 1)
+    np.testing.assert_allclose(pixel_correlation(x, gain * y + offset), pixel_correlation(x, y))
+    assert (np.abs(pixel_correlation(x, y)) <= 1).all()
 
 
 # --- spectra
@@ -352,21 +352,21 @@ def model_with_a_spare():
         (lambda: maximise(network(), "3", [0], None, size=0), "size is 0: expected an integer of at least 2"),
         (lambda: channels_of(network(), "3", "a", SIZE), "unknown unit 'a'"),
         (lambda: baseline(network(), images(1), "3"), "there are 1 images: expected at least 2"),
-        (lambda: descend(lambda x: x, images(), r.RECIPES["all"], 0), "steps is 0: expected an integer of at least 1"),
+        (lambda: descend(lambda x: x, images(), r.IMAGE_RECIPES["all"], 0), "steps is 0: expected an integer of at least 1"),
         (lambda: start(1, 8, seed=-1), "seed is -1: expected an integer of at least 0"),
         (lambda: invert(network(), images()[:, :, :4], "3"), "targets have shape (3, 3, 4, 9)"),
         (lambda: invert(network(), images(), "3", recipe="some"), "unknown recipe 'some'"),
         (lambda: reconstruction_error(images(), images(2)), "expected the same"),
         (lambda: reconstruction_error(images(), 0 * images()), "a wanted representation is all zero"),
-        (lambda: similarity(images(), images(2)), "expected the same"),
-        (lambda: similarity(images(), 0 * images()), "image 0 of a pair is flat"),
+        (lambda: pixel_correlation(images(), images(2)), "expected the same"),
+        (lambda: pixel_correlation(images(), 0 * images()), "image 0 of a pair is flat"),
         (lambda: fine_share(0 * images()), "image 0 is flat"),
         (lambda: fine_share(images()[0]), "expected (n, channels, rows, columns)"),
         (lambda: r.penalty(images(), {"l2": 1}), "unknown penalty 'l2': expected one of norm, tv"),
         (lambda: r.alpha_norm(images(), alpha=0), "alpha is 0: expected a number above 0"),
         (lambda: r.total_variation(images(), slope=-1), "slope is -1: expected a number above 0"),
-        (lambda: r.project(images().int()), "dtype torch.int32: expected a floating-point tensor"),
-        (lambda: r.project([1.0]), "type list: expected a floating-point tensor"),
+        (lambda: r.shorten_colours(images().int()), "dtype torch.int32: expected a floating-point tensor"),
+        (lambda: r.shorten_colours([1.0]), "type list: expected a floating-point tensor"),
         (lambda: r.stride_shift(0), "stride is 0: expected an integer of at least 1"),
         (lambda: stretched(np.zeros((2, 4, 4))), "expected (3, rows, columns)"),
         (lambda: image_grid({"a": [None]}, ["x", "y"]), "row 'a' has 1 images: expected 2"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("pywt")
 pytest.importorskip("curvelets")
 
-from keyfilters_book.figures import approximation as drawn
+from keyfilters_book.figures import atoms as drawn
 from keyfilters_book.representations.approximation import (
     THEORY,
     Octaves,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import convolve as ndimage_convolve
 
 from keyfilters import learned_filters
-from keyfilters.statistics import holm
+from keyfilters_book.significance import holm
 from keyfilters_book.representations import banks, invariance, multiscale
-from keyfilters_book.representations.classifier import PENALTIES, compare_pairs, fit_classifier
+from keyfilters_book.representations.classifier import RIDGE_PENALTIES, compare_pairs, fit_classifier
 from keyfilters_book.representations.features import REPRESENTATIONS, feature_seconds, representation
 
 ALL = sorted(REPRESENTATIONS)
@@ -268,7 +268,7 @@ def test_bad_input_is_named(call, message):
 
 
 def test_penalties_rise():
-    assert list(PENALTIES) == sorted(PENALTIES) and 0 < PENALTIES[0] and PENALTIES[-1] < 1
+    assert list(RIDGE_PENALTIES) == sorted(RIDGE_PENALTIES) and 0 < RIDGE_PENALTIES[0] and RIDGE_PENALTIES[-1] < 1
 
 
 def test_figures_take_what_the_page_has():

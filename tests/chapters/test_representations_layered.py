@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("sklearn")
 
 from keyfilters.filters import learned_filters
-from keyfilters_book.figures.thresholding import function_panels, recovery_panels
+from keyfilters_book.figures.pursuits import function_panels, recovery_panels
 from keyfilters_book.representations.dictionaries import (
     Dictionary,
     convolutional,

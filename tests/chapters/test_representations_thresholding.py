@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 pywt = pytest.importorskip("pywt")
 
-from keyfilters_book.representations.parity import denoise, pooled_details, tiles  # noqa: E402
-from keyfilters_book.representations.thresholding import KINDS, ODD, PENALTIES, objective, threshold  # noqa: E402
+from keyfilters_book.representations.parity import wavelet_denoise, pooled_details, squares  # noqa: E402
+from keyfilters_book.representations.thresholding import THRESHOLD_KINDS, ODD, PENALTIES, objective, threshold  # noqa: E402
 
 # PyWavelets divides by the magnitude, which overflows for numbers next to zero.
 numbers = st.floats(-50, 50, allow_nan=False).map(lambda x: x if abs(x) > 1e-300 else 0.0)
@@ -63,7 +63,7 @@ def test_hard_and_soft_agree_with_pywavelets(x, t):
 
 def test_thresholds_are_broadcast_and_float32_stays():
     x = np.linspace(-2, 2, 12, dtype=np.float32).reshape(4, 3)
-    for kind in KINDS:
+    for kind in THRESHOLD_KINDS:
         whole = threshold(x, [0.25, 0.5, 1.0], kind)
         assert whole.dtype == np.float32 and whole.shape == x.shape
         for column, t in enumerate((0.25, 0.5, 1.0)):
@@ -97,22 +97,22 @@ def test_odd_thresholds_denoise_and_even_ones_tell_contrast_reversed_textures_al
     def error(image):
         return np.mean((image - clean) ** 2)
 
-    assert error(denoise(noisy, 0.4, "soft")) < 0.5 * min(error(noisy), error(denoise(noisy, 0.4, "even-soft")))
-    assert np.allclose(denoise(noisy, 0.0, "soft"), noisy, atol=1e-10)
+    assert error(wavelet_denoise(noisy, 0.4, "soft")) < 0.5 * min(error(noisy), error(wavelet_denoise(noisy, 0.4, "even-soft")))
+    assert np.allclose(wavelet_denoise(noisy, 0.0, "soft"), noisy, atol=1e-10)
     bank = rng.normal(size=(3, 64, 64))
     for odd, even in ODD.items():
         assert np.allclose(pooled_details(-bank, 0.5, odd), -pooled_details(bank, 0.5, odd), atol=1e-12)
         assert np.allclose(pooled_details(-bank, 0.5, even), pooled_details(bank, 0.5, even), atol=1e-12)
         assert pooled_details(bank, 0.5, even).min() > 0
-    assert tiles(clean, 32).shape == (4, 32, 32) and np.array_equal(tiles(clean, 32)[1], clean[:32, 32:])
+    assert squares(clean, 32).shape == (4, 32, 32) and np.array_equal(squares(clean, 32)[1], clean[:32, 32:])
 
 
 def test_bad_images_are_named():
     with pytest.raises(ValueError, match="divisible by 8"):
-        denoise(np.ones((60, 60)), 0.1)
+        wavelet_denoise(np.ones((60, 60)), 0.1)
     with pytest.raises(ValueError, match="levels is 3: expected at most"):
         pooled_details(np.ones((1, 16, 16)), 0.1)
     with pytest.raises(ValueError, match="unknown kind 'x'"):
         pooled_details(np.ones((1, 64, 64)), 0.1, "x")
     with pytest.raises(ValueError, match="at least one such square"):
-        tiles(np.ones((4, 4)), 5)
+        squares(np.ones((4, 4)), 5)

@@ -10,12 +10,12 @@ from scipy.stats import ortho_group
 pytest.importorskip("sklearn")
 pytest.importorskip("skimage")
 
-from keyfilters_book.figures.patches import mosaic_rows, mosaics, paired_shares, step_curves, tiles
+from keyfilters_book.figures.mosaics import mosaic_rows, mosaics, paired_shares, step_curves, tiles
 from keyfilters_book.representations import gabor
 from keyfilters_book.representations.colour import OPPONENT, colour_axes, colour_parts
 from keyfilters_book.representations.patches import Patches, luminance, sample_patches, whiten, whitened_images
 from keyfilters_book.representations.resampling import recentred, shrunk
-from keyfilters_book.representations.second_layer import combined, correlations, rectified_maps, second_layer
+from keyfilters_book.representations.second_layer import combined, column_correlations, rectified_maps, second_layer
 from keyfilters_book.representations.sparse_coding import (
     independent_components,
     kurtosis,
@@ -153,7 +153,7 @@ def test_a_gabor_fit_recovers_its_parameters_up_to_sign_and_half_a_turn():
     phase = np.random.default_rng(1).uniform(0, 2 * np.pi, 40)
     amplitudes = 3.0 * np.stack([np.cos(phase), np.sin(phase)], axis=1)
     h = np.einsum("npa,na->np", gabor.columns("gabor", truth, 11), amplitudes).reshape(-1, 11, 11)
-    fits = gabor.fit(h)
+    fits = gabor.fit_gabor(h)
     # A search may end in another minimum; where it does not, everything is found.
     exact = [i for i, found in enumerate(fits) if found.explained > 1 - 1e-7]
     assert len(exact) >= 38
@@ -170,10 +170,10 @@ def test_a_gabor_fit_recovers_its_parameters_up_to_sign_and_half_a_turn():
 
 @pytest.mark.parametrize("model", ["derivatives 0-2", "derivative 1", "derivative 2"])
 def test_a_derivative_fit_explains_derivatives(model):
-    shapes, count = drawn_shapes(40, tuned=False), gabor.MODELS[model].amplitudes
+    shapes, count = drawn_shapes(40, tuned=False), gabor.GABOR_MODELS[model].amplitudes
     amplitudes = np.random.default_rng(1).uniform(-1, 1, (40, count))
     h = np.einsum("npa,na->np", gabor.columns(model, shapes, 11), amplitudes).reshape(-1, 11, 11)
-    explained = np.array([found.explained for found in gabor.fit(h, model)])
+    explained = np.array([found.explained for found in gabor.fit_gabor(h, model)])
     assert (explained > 0.9999).mean() >= 0.9 and explained.min() > 0.9
 
 
@@ -181,19 +181,19 @@ def test_a_derivative_fit_explains_derivatives(model):
 @settings(max_examples=10, deadline=None)
 def test_a_gain_scales_the_amplitudes_and_a_turn_of_the_image_turns_the_angle(seed, gain, model):
     shape = drawn_shapes(1, model == "gabor", seed)[0]
-    h = (gabor.columns(model, shape, 11) @ np.ones(gabor.MODELS[model].amplitudes)).reshape(11, 11)
-    one, scaled = gabor.fit(np.stack([h, -gain * h]), model)
+    h = (gabor.columns(model, shape, 11) @ np.ones(gabor.GABOR_MODELS[model].amplitudes)).reshape(11, 11)
+    one, scaled = gabor.fit_gabor(np.stack([h, -gain * h]), model)
     assert scaled.explained == pytest.approx(one.explained, abs=1e-9)
     assert np.allclose(scaled.amplitudes, -gain * one.amplitudes, rtol=1e-5, atol=1e-5 * gain)
     turned = gabor.columns(model, [-one.shape[1], one.shape[0], one.shape[2] + np.pi / 2, *one.shape[3:]], 11) @ one.amplitudes
     assert np.allclose(turned.reshape(11, 11), np.rot90(one.filter))
 
 
-@pytest.mark.parametrize("model", list(gabor.MODELS))
+@pytest.mark.parametrize("model", list(gabor.GABOR_MODELS))
 def test_the_functions_of_a_fit_give_its_filter_and_its_share(model):
     w = np.random.default_rng(0).standard_normal((2, 9, 9))
-    for h, found in zip(w, gabor.fit(w, model), strict=True):
-        m = gabor.MODELS[model]
+    for h, found in zip(w, gabor.fit_gabor(w, model), strict=True):
+        m = gabor.GABOR_MODELS[model]
         assert len(found.shape) + len(found.amplitudes) == m.parameters
         assert np.allclose((gabor.columns(model, found.shape, 9) @ found.amplitudes).reshape(9, 9), found.filter)
         assert found.explained == pytest.approx(1 - ((h - found.filter) ** 2).sum() / (h**2).sum())
@@ -201,7 +201,7 @@ def test_the_functions_of_a_fit_give_its_filter_and_its_share(model):
 
 
 def test_both_models_that_are_compared_have_eight_free_numbers():
-    assert gabor.MODELS["gabor"].parameters == gabor.MODELS["derivatives 0-2"].parameters == 8
+    assert gabor.GABOR_MODELS["gabor"].parameters == gabor.GABOR_MODELS["derivatives 0-2"].parameters == 8
 
 
 def test_directional_functions_are_derivatives_of_the_gaussian():
@@ -218,7 +218,7 @@ def test_directional_functions_are_derivatives_of_the_gaussian():
 
 def test_jacobian_of_a_perfect_fit_is_that_of_differences():
     """Kaufman's form leaves out a term that vanishes with the residual."""
-    m, shape = gabor.MODELS["gabor"], np.array([0.2, 0.5, 0.6, 1.5, 2.0, 0.25])
+    m, shape = gabor.GABOR_MODELS["gabor"], np.array([0.2, 0.5, 0.6, 1.5, 2.0, 0.25])
     w = gabor.columns("gabor", shape, 9) @ [1.0, 0.5]
     z = np.concatenate([shape[:3], np.log(shape[3:])])
     step = 1e-6 * np.eye(6)
@@ -299,7 +299,7 @@ def test_a_second_layer_is_white_on_its_patches():
     layer = second_layer(patches, rng.standard_normal((3, 2, 2)), 2, units=4)
     assert layer.filters.shape == layer.atoms.shape == (4, 3, 2, 2)
     assert np.allclose(np.cov(layer.responses(patches).T, bias=True), np.eye(4), atol=1e-8)
-    assert np.allclose(correlations(layer.responses(patches), -layer.responses(patches)), -1)
+    assert np.allclose(column_correlations(layer.responses(patches), -layer.responses(patches)), -1)
 
 
 # Figures, bad input
@@ -332,9 +332,9 @@ GREY = {"a": np.eye(6)}
     (lambda: whiten(mixed(), components=7), "components is 7 but only 6 have variance"),
     (lambda: whitened_images(GREY, whiten(np.eye(4))), "expected zca of patches with an odd side"),
     (lambda: sparse_dictionary(sources(20)[0], 4, 30), "atoms is 30 but there are only 20 patches"),
-    (lambda: gabor.fit(np.zeros((1, 7, 7))), "filter 0 is all zero"),
-    (lambda: gabor.fit(np.ones((7, 7))), "filters has shape (7, 7): expected (N, n, n)"),
-    (lambda: gabor.fit(np.ones((1, 7, 7)), "wave"), "unknown model 'wave'"),
+    (lambda: gabor.fit_gabor(np.zeros((1, 7, 7))), "filter 0 is all zero"),
+    (lambda: gabor.fit_gabor(np.ones((7, 7))), "filters has shape (7, 7): expected (N, n, n)"),
+    (lambda: gabor.fit_gabor(np.ones((1, 7, 7)), "wave"), "unknown model 'wave'"),
     (lambda: gabor.columns("gabor", [0, 0, 0, 1, 1], 7), "shape has 5 numbers: expected 6"),
     (lambda: colour_parts(np.zeros((1, 3, 3, 3))), "filter 0 is all zero"),
     (lambda: colour_parts(np.ones((3, 3, 3))), "filters has shape (3, 3, 3): expected (N, 3, n, n)"),

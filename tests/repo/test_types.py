@@ -9,7 +9,8 @@ import pytest
 import keyfilters
 import keyfilters_book
 from keyfilters import choices, differences, gaussian, models, normalization
-from keyfilters.fitting import intervals, joint, landscape, methods
+from keyfilters.fitting import intervals, joint, methods
+from keyfilters_book.paper import landscape
 
 SOURCES = sorted(path for path in files("keyfilters").rglob("*.py"))
 
@@ -40,7 +41,7 @@ def test_the_words_of_an_option_are_those_that_the_code_knows():
         choices.DC: normalization.DC_CHOICES,
         choices.Edge: models.MODEL_EDGES,
         choices.Border: differences.EDGES,
-        choices.KernelKind: gaussian.KINDS,
+        choices.KernelKind: gaussian.GAUSSIAN_KINDS,
         choices.MethodName: methods.METHODS,
         choices.JointName: joint.JOINT_METHODS,
         choices.Search: methods.SEARCHES,

@@ -132,7 +132,7 @@ def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing
         copied.lock.write_text(changed)
     assert fresh(copied) == set()
     # Data that some read, and what all who show a figure call.
-    replaced(package / "data" / "convnext_v2.csv", "\n", "\n\n")
+    replaced(chapters / "data" / "convnext_v2.csv", "\n", "\n\n")
     assert fresh(copied) == {"convnext_architecture", "replacing_filters"}
     replaced(chapters / "page.py", "_PNG_DPI = 144", "_PNG_DPI = 145")
     assert fresh(copied) == calling("page.figure") & set(slugs) > {"method_a"}

@@ -94,7 +94,7 @@ def project(tmp_path_factory):
     (project.book / "glossary.md").write_text("# Words\n\n:::{glossary}\nparabola\n  A line that runs around a point.\n:::\n")
     (project.book / "api").mkdir()
     (project.book / "api" / "spectrum.md").write_text(
-        "# A name\n\n```{eval-rst}\n.. autofunction:: keyfilters.spectrum.sharpest_gain\n```\n"
+        "# A name\n\n```{eval-rst}\n.. autofunction:: keyfilters_book.paper.spectrum.sharpest_gain\n```\n"
     )
     rewritten(project.book / "_toc.yml", "chapters:\n", "chapters:\n  - file: glossary\n  - file: api/spectrum\n")
     run = built(project)

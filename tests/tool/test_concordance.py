@@ -56,7 +56,8 @@ def test_the_functions_of_a_row_exist(row):
     for name in names:
         room, _, last = name.rpartition(".")
         module = importlib.import_module(
-            "keyfilters_book.figures" if room == "figures" else f"keyfilters.{room}" if room else "keyfilters"
+            {"figures": "keyfilters_book.figures", "": "keyfilters"}.get(room)
+            or f"{'keyfilters_book.paper' if room in ('architecture', 'structure') else 'keyfilters'}.{room}"
         )
         assert callable(getattr(module, last)), name
 

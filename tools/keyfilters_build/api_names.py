@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from keyfilters._moved import MOVED
+from keyfilters._moved import FIGURES_RENAMED, MOVED, RENAMED
 
 PACKAGES = ("keyfilters", "keyfilters_book", "keyfilters_build")
 """The library, the package of the chapters, and the tool."""
@@ -32,29 +32,33 @@ def _in(package: str, *names: str) -> tuple[str, ...]:
 
 PAGES: dict[str, tuple[str, ...]] = {
     "core": _in("keyfilters", "filters", "gaussian", "differences", "models", "moments", "normalization", "choices"),
-    "fitting": ("keyfilters.fitting",),
-    "measures": _in("keyfilters", "structure", "spectrum", "sharpening", "statistics"),
-    "published": ("keyfilters.published", "keyfilters.architecture", "keyfilters_book.published_experiments"),
-    "figures": ("keyfilters.figures", "keyfilters_book.figures", "keyfilters.tables"),
+    "fitting": ("keyfilters.fitting", *_in("keyfilters_book.paper", "exclusion", "landscape")),
+    "measures": (
+        "keyfilters.uncertainty",
+        "keyfilters_book.significance",
+        *_in("keyfilters_book.paper", "structure", "spectrum", "sharpening"),
+    ),
+    "published": ("keyfilters.published", "keyfilters_book.paper", "keyfilters_book.published_experiments"),
+    "figures": ("keyfilters.figures", "keyfilters_book.figures", "keyfilters_book.paper.tables"),
     "figures_lecture": _in(
         "keyfilters_book.figures",
-        "lenet",
-        "thresholding",
-        "patches",
-        "visualisation",
-        "single_layer",
-        "approximation",
+        "lenet_pictures",
+        "pursuits",
+        "mosaics",
+        "image_grids",
+        "lines",
+        "atoms",
         "representations",
-        "transfer",
+        "stages",
     ),  # fmt: skip
     "layers": ("keyfilters.networks.layers",),
-    "surgery": ("keyfilters.networks.surgery",),
+    "surgery": ("keyfilters.networks.surgery", *_in("keyfilters_book.experiments", "shifts", "shift_maps")),
     "zoo": ("keyfilters.networks.zoo", *_in("keyfilters_book.background", "lenet", "lenet_codes")),
     "data": ("keyfilters.networks.data", *_in("keyfilters", "images", "fetch", "filter_files")),
     "training": ("keyfilters.networks.training",),
     "evaluation": ("keyfilters.networks.evaluation",),
     "extraction": ("keyfilters.networks.extraction", "keyfilters.networks.klines"),
-    "inspection": _in("keyfilters.networks", "inspection", "survey"),
+    "inspection": ("keyfilters.networks.inspection", "keyfilters_book.experiments.survey"),
     "experiments": ("keyfilters_book.experiments", "keyfilters_build.experiments"),
     "background": ("keyfilters_book.background",),
     "background_units": _in(
@@ -107,6 +111,15 @@ MOVED_NAMES = {
 }
 """Place -> former place, of what did not move with its module."""
 
+_RENAMED = {
+    now if "." in now else f"{module}.{now}": f"{module}.{old}"
+    for module, names in RENAMED.items()
+    for old, now in names.items()
+}
+_WITHIN = {f"keyfilters_book.figures.{now}": f"keyfilters_book.figures.{old}" for old, now in FIGURES_RENAMED.items()} | {
+    "keyfilters_book.experiments.filter_banks": "keyfilters_book.experiments.filter_banks"
+}
+
 
 def former(place: str) -> str | None:
     """The place that a name had before, whose address others may have kept; None where it has always been there.
@@ -114,9 +127,21 @@ def former(place: str) -> str | None:
     >>> former("keyfilters_book.representations.frames.frame"), former("keyfilters.fit")
     ('keyfilters.representations.frames.frame', None)
     """
-    names = {now: old for old, now in MOVED.items()} | MOVED_NAMES
-    known = max((name for name in names if f"{place}.".startswith(f"{name}.")), key=len, default=None)
-    return None if known is None else names[known] + place[len(known) :]
+    return next(reversed(formers(place)), None)
+
+
+def formers(place: str) -> tuple[str, ...]:
+    """All places that a name had, the latest first.
+
+    >>> formers("keyfilters_book.figures.lines.layer_lines")
+    ('keyfilters_book.figures.lines.layer_lines', 'keyfilters.figures.single_layer.layer_lines')
+    """
+    found = [place]
+    for names in (_RENAMED, _WITHIN, {now: old for old, now in MOVED.items()} | MOVED_NAMES):
+        known = max((name for name in names if f"{found[-1]}.".startswith(f"{name}.")), key=len, default=None)
+        if known is not None:
+            found.append(names[known] + found[-1][len(known) :])
+    return tuple(found[1:])
 
 
 @dataclass(frozen=True)

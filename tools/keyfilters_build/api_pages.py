@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .api_names import PACKAGES, PAGES, Name, former, modules_of, names_of, page_of, public_modules
+from .api_names import PACKAGES, PAGES, Name, former, formers, modules_of, names_of, page_of, public_modules
 from .project import BookError, digest_code
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _former_addresses(app: Sphinx, doctree: nodes.document) -> None:
     from sphinx.addnodes import desc_signature
 
     for node in doctree.findall(desc_signature):
-        node["ids"] += [old for place in list(node["ids"]) if (old := former(place))]
+        node["ids"] += [old for place in list(node["ids"]) for old in formers(place)]
 
 
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:

@@ -4,24 +4,22 @@
 - ``parameters``: the scales of all keys by one method; ``joint``: ``fit_joint`` and ``fit_table``; ``maps``: ``objective_map``
 - ``variance``: A and B
 - ``problem``, ``search``, ``l1``, ``l2``: C and D (residuals, global search, local minimisers)
-- ``exclusion``: where the optimum can still be, as the search excludes it
-- ``landscape``: the objective between and around its minima
 - ``grid``: the published grid search
 - ``terms``: sums of terms with free coefficients; ``components``: more terms than the paper's, compared
 - ``noise``: how much of a filter is noise; ``intervals``: what that does to a scale; ``report``: all of it in words
 """
 
-from .compare import compare
 from .components import COMPONENTS, Component, ComponentFit, fit_components, model_comparison
 from .intervals import Profile
 from .joint import JOINT_METHODS, TABLE_COLUMNS, fit_joint, fit_table
 from .maps import objective_map
 from .methods import METHODS, Method, fit
 from .noise import Noise, noise_level
+from .ranking import rank_keys
 from .result import Certificate, Fit, Given
 
 __all__ = [
     "COMPONENTS", "JOINT_METHODS", "METHODS", "TABLE_COLUMNS", "Certificate", "Component", "ComponentFit", "Fit", "Given",
-    "Method", "Noise", "Profile", "compare", "fit", "fit_components", "fit_joint", "fit_table", "model_comparison",
-    "noise_level", "objective_map",
+    "Method", "Noise", "Profile", "fit", "fit_components", "fit_joint", "fit_table", "model_comparison",
+    "noise_level", "objective_map", "rank_keys",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from ..checks import choice, integer
 from ..choices import Way
 from ..filters import SHARPENING, key_row
 from ..normalization import normalize_many
-from ..statistics import Interval, confidence_level
+from ..uncertainty import Interval, confidence_level
 from .l1 import minimize_l1
 from .problem import SharpeningProblem, largest_scale, make_problem
 from .terms import LOWEST_VARIANCE, Model, grid_minima, grid_values, least_squares, project

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from .problem import Problem
 
-ROUNDING = 1e-13
+L1_ROUNDING = 1e-13
 """Residuals below this times the filter's l1 norm count as zero."""
 
 
@@ -131,7 +131,7 @@ def _newton(problem, p, active, bound, reach) -> LocalMinimum | None:
 
 def _vanishes(problem, r, value) -> bool:
     """Nothing is left of the residual but rounding: no parameters can be better."""
-    return value <= ROUNDING * problem.total * len(r)
+    return value <= L1_ROUNDING * problem.total * len(r)
 
 
 def _judge(problem, p, active, bound) -> LocalMinimum:

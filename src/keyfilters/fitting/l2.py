@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .l1 import ROUNDING, LocalMinimum
+from .l1 import L1_ROUNDING, LocalMinimum
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -65,7 +65,7 @@ def _judge(problem, p) -> LocalMinimum:
     hessian = 2 * (jacobian.T @ jacobian + np.tensordot(r, second, 1))
     bound = tuple(int(i) for i in np.flatnonzero((p <= problem.lower) & (gradient >= 0)))
     free = [i for i in range(len(p)) if i not in bound]
-    if value <= (ROUNDING * problem.total) ** 2 * len(r):
+    if value <= (L1_ROUNDING * problem.total) ** 2 * len(r):
         return LocalMinimum(p, value, bound=bound, stationarity=0.0, converged=True)
     stationarity = float(np.abs(gradient[free]).max(initial=0.0))
     curvature = float(np.linalg.eigvalsh(hessian[np.ix_(free, free)]).min()) if free else np.inf

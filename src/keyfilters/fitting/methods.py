@@ -16,7 +16,7 @@ from . import grid as published_grid
 from .problem import SharpeningProblem, make_problem
 from .result import Certificate, Fit, Given, finish
 from .search import GlobalMinimum, minimize_globally
-from .variance import closed_form, factor_variance, match, weighted_variances
+from .variance import closed_form, factor_variance, match_variance, weighted_variances
 
 SEARCHES = ("exact", "grid")
 
@@ -82,7 +82,7 @@ def by_variance(row: Key, method: Method, given: Given, search: Search) -> Fit:
         certificate, converged = Certificate("closed form"), True
     else:
         variances = weighted_variances(target, row, edge)
-        results = [match(op, v, size, edge) for op, v in zip((row.x, row.y), variances, strict=True)]
+        results = [match_variance(op, v, size, edge) for op, v in zip((row.x, row.y), variances, strict=True)]
         sigma = [s for s, _, _ in results]
         converged = all(ok for _, _, ok in results)
         certificate = Certificate("root" if converged else "none", stationarity=max(abs(d) for _, d, _ in results))

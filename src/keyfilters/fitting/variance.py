@@ -66,7 +66,9 @@ def _tabled(operator: str, size: int, edge: Edge, reference_scale: float) -> tup
     return grid, factor_variance(operator, grid, size, edge, reference_scale)
 
 
-def match(operator: str, variance: float, size: int, edge: Edge, reference_scale: float = 1.0) -> tuple[float, float, bool]:
+def match_variance(
+    operator: str, variance: float, size: int, edge: Edge, reference_scale: float = 1.0
+) -> tuple[float, float, bool]:
     """Method B along one axis: the smallest sigma at which the model's weighted variance equals ``variance``.
 
     Returns sigma, the remaining difference of the variances, and whether a root was found; where the
@@ -105,7 +107,7 @@ def many_variances(filters: np.ndarray, row: Key, edge: Edge, reference_scale: f
 
 
 def match_many(operator: str, variances: np.ndarray, size: int, edge: Edge, reference_scale: float = 1.0) -> np.ndarray:
-    """:func:`match` for many variances at once; returns the scales sigma, shape (b,)."""
+    """:func:`match_variance` for many variances at once; returns the scales sigma, shape (b,)."""
     grid, tabled = _tabled(operator, size, edge, reference_scale)
     difference = tabled - np.asarray(variances)[:, None]
     crossing = difference[:, :-1] * difference[:, 1:] <= 0

@@ -5,7 +5,7 @@
 - ``zoo``: networks and their weights; ``data``: data sets and batches
 - ``training``, ``evaluation``: on any number of processes; judging, and mending after surgery
 - ``klines``: lines that explain a set of filters best; ``extraction``: master keys of a network; ``inspection``: the report of ``keyfilters inspect``
-- ``survey``: many networks, one rule; ``commands``: the command line
+- ``commands``: the command line
 
 Quick start::
 
@@ -36,7 +36,7 @@ _ROOMS = {
     "extraction.extracting": ("extract",),
     "klines": ("k_lines",),
     "extraction.reduction": ("elbow", "greedy_reduction"),
-    "inspection.files": ("inspect_file",),
+    "inspection.inspecting_files": ("inspect_file",),
     "inspection.inspecting": ("inspect_model",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

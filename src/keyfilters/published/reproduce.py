@@ -14,7 +14,7 @@ import numpy as np
 from ..filters import GROUPS, KEYS, learned_filters
 from ..fitting import fit, fit_joint
 from ..fitting.grid import Window, published_windows, refined_minimum
-from ..fitting.variance import factor_variance, match, weighted_variances
+from ..fitting.variance import factor_variance, match_variance, weighted_variances
 from ..models import ideal_filter
 from ..moments import monomial_response, spread
 from ..normalization import dc_compensation, normalized_filters
@@ -117,7 +117,7 @@ def earlier_key7_scale(method: str, axis: str, target: np.ndarray | None = None)
     if method == "A":
         return float(np.sqrt(2 * variance))
     size = len(target)
-    root, _, _ = match("identity", variance, size, "crop", reference)
+    root, _, _ = match_variance("identity", variance, size, "crop", reference)
     known = published_windows().get(("B", "7", axis))
     if known is None:
         return root

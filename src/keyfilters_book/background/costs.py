@@ -2,12 +2,12 @@
 
 Weights alone are counted: no biases, no normalisation. A multiply-add is a product of a weight and a state.
 
-Source: Howard et al. (2017) for MobileNet; LeCun et al. (1998); Woo et al. (2023), by :mod:`keyfilters.architecture`.
+Source: Howard et al. (2017) for MobileNet; LeCun et al. (1998); Woo et al. (2023), by :mod:`keyfilters_book.paper.architecture`.
 """
 
 from __future__ import annotations
 
-from keyfilters.architecture import layers as convnext_layers
+from keyfilters_book.paper.architecture import layers as convnext_layers
 from keyfilters.checks import choice, integer
 
 MOBILENET_BLOCKS = (
@@ -31,7 +31,7 @@ def _depthwise(inputs, outputs, taps, multiplier):
     return inputs * multiplier * taps, inputs * multiplier
 
 
-KINDS = {"full": _full, "separable": _separable, "depthwise": _depthwise}
+LAYER_KINDS = {"full": _full, "separable": _separable, "depthwise": _depthwise}
 """Kind of layer -> weights and number of spatial kernels, from inputs, outputs, taps and filters per input."""
 
 
@@ -75,7 +75,7 @@ def layer_cost(inputs: int, outputs: int, side: int, size: int, kind: str = "ful
     """
     for name, value in {"inputs": inputs, "outputs": outputs, "side": side, "size": size, "multiplier": multiplier}.items():
         integer(value, name)
-    weights, kernels = KINDS[choice(kind, KINDS, "kind")](inputs, outputs, side**2, multiplier)
+    weights, kernels = LAYER_KINDS[choice(kind, LAYER_KINDS, "kind")](inputs, outputs, side**2, multiplier)
     return {"weights": weights, "multiply_adds": weights * size**2, "kernels": kernels}
 
 

@@ -151,7 +151,7 @@ class ConvolutionalRBM(nn.Module):
 
 @dataclass
 class History:
-    """What :func:`train` saw, one entry per record.
+    """What :func:`train_crbm` saw, one entry per record.
 
     Attributes
     ----------
@@ -177,7 +177,7 @@ def inside(model: ConvolutionalRBM) -> tuple:
     return (slice(None), slice(None), slice(margin, -margin or None), slice(margin, -margin or None))
 
 
-def reconstruction_error(model: ConvolutionalRBM, v: torch.Tensor, generator=None) -> float:
+def mean_image_error(model: ConvolutionalRBM, v: torch.Tensor, generator=None) -> float:
     """Mean squared error of the mean image given one draw of the hidden units, over the mean square of the image.
 
     Over the pixels of :func:`inside`: fewer hidden units reach the others.
@@ -214,7 +214,7 @@ def contrastive_loss(model: ConvolutionalRBM, v: torch.Tensor, generator=None, c
     return (model._free_energy(v, states) - model.free_energy(back)).mean()
 
 
-def train(
+def train_crbm(
     model: ConvolutionalRBM, images, held_out, *, steps: int, batch: int = 8, rate: float = 0.02,
     momentum: float = 0.9, decay: float = 0.0, target: float = 0.003, sparsity: float = 50.0, clamp: bool = True,
     records=(), seed: int = 0,
@@ -286,7 +286,7 @@ def _record(history: History, model, images, held_out, step: int, seed: int) -> 
     some = images[: len(held_out)]
     with torch.no_grad():
         history.steps.append(step)
-        history.error.append(reconstruction_error(model, some, generator))
-        history.held_out.append(reconstruction_error(model, held_out, generator))
+        history.error.append(mean_image_error(model, some, generator))
+        history.held_out.append(mean_image_error(model, held_out, generator))
         history.active.append(float(model.hidden(held_out)[0].mean()))
         history.filters.append(model.weight[:, 0].numpy().astype(np.float64).copy())

@@ -142,15 +142,15 @@ def span_share(kernels, bank) -> float:
     if not k.any():
         raise ValueError("kernels are all zero: expected at least one that is not")
     rows = k.reshape(len(k), -1)
-    return float((project(k, b).reshape(rows.shape) ** 2).sum() / (rows**2).sum())
+    return float((project_on_bank(k, b).reshape(rows.shape) ** 2).sum() / (rows**2).sum())
 
 
-def project(kernels, bank) -> np.ndarray:
+def project_on_bank(kernels, bank) -> np.ndarray:
     """Return kernels (N, k, k) projected on the span of a bank (K, k, k).
 
     Examples
     --------
-    >>> project([np.eye(3)], [np.ones((3, 3))])[0, 0].round(3)
+    >>> project_on_bank([np.eye(3)], [np.ones((3, 3))])[0, 0].round(3)
     array([0.333, 0.333, 0.333])
     """
     rows, b = np.asarray(kernels, dtype=float), np.asarray(bank, dtype=float)

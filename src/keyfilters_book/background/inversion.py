@@ -15,10 +15,10 @@ from torch import nn
 from keyfilters.checks import choice, finite
 
 from .probing import run_to
-from .regularisers import RECIPES, Recipe, stride_shift
+from .regularisers import IMAGE_RECIPES, Recipe, stride_shift
 from .visualisation import descend, start
 
-__all__ = ["Inverted", "invert", "reconstruction_error", "similarity"]
+__all__ = ["Inverted", "invert", "reconstruction_error", "pixel_correlation"]
 
 
 def reconstruction_error(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -50,7 +50,7 @@ def reconstruction_error(found: torch.Tensor, wanted: torch.Tensor) -> torch.Ten
     return (found - wanted).flatten(1).square().sum(1) / scale
 
 
-def similarity(one, other) -> np.ndarray:
+def pixel_correlation(one, other) -> np.ndarray:
     """Return the correlation of the pixels of each pair of images, shape (n,).
 
     Each colour channel less its mean, so that a wrong tint is not counted as an error of the picture.
@@ -67,7 +67,7 @@ def similarity(one, other) -> np.ndarray:
     Examples
     --------
     >>> x = np.arange(8.0).reshape(1, 2, 2, 2)
-    >>> similarity(x, 3 - 2 * x).round(6)
+    >>> pixel_correlation(x, 3 - 2 * x).round(6)
     array([-1.])
     """
     a, b = finite(one, "one"), finite(other, "other")
@@ -132,7 +132,7 @@ def invert(
     """
     if targets.ndim != 4 or targets.shape[2] != targets.shape[3]:
         raise ValueError(f"targets have shape {tuple(targets.shape)}: expected (n, 3, size, size)")
-    recipe = recipe if isinstance(recipe, Recipe) else RECIPES[choice(recipe, RECIPES, "recipe")]
+    recipe = recipe if isinstance(recipe, Recipe) else IMAGE_RECIPES[choice(recipe, IMAGE_RECIPES, "recipe")]
     weight = float(finite(weight, "weight"))
     with torch.no_grad():
         wanted = run_to(model, targets, layer)

@@ -232,7 +232,7 @@ class LeNet5(nn.Module):
         return self.output(self.maps(x)["f6"])
 
 
-def layer_table(network: LeNet5):
+def lenet_table(network: LeNet5):
     """Count the parameters and connections of each layer.
 
     A connection is a use of a weight or bias at one position of a map. The network's modules are counted, and its maps
@@ -246,7 +246,7 @@ def layer_table(network: LeNet5):
 
     Examples
     --------
-    >>> table = layer_table(LeNet5())
+    >>> table = lenet_table(LeNet5())
     >>> int(table.parameters.sum()), int(table.connections.sum())
     (60000, 340908)
     """

@@ -11,7 +11,7 @@ import numpy as np
 
 from keyfilters.checks import choice, integer
 
-ROWS, COLUMNS = 12, 7
+CODE_ROWS, CODE_COLUMNS = 12, 7
 
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 """Classes of Fashion-MNIST, in the order of their numbers."""
@@ -35,7 +35,7 @@ def _clothes(seed: int) -> np.ndarray:
 
 
 def _random(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).choice((-1.0, 1.0), size=(len(CLASSES), ROWS * COLUMNS))
+    return np.random.default_rng(seed).choice((-1.0, 1.0), size=(len(CLASSES), CODE_ROWS * CODE_COLUMNS))
 
 
 CODES = {"clothes": _clothes, "random": _random}

@@ -13,7 +13,7 @@ from keyfilters.checks import choice
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.surgery.replacing import fold
 from keyfilters.networks.training.batches import ArrayImages, seed_start
-from keyfilters.networks.training.loop import fit
+from keyfilters.networks.training.loop import train_network
 from keyfilters.networks.training.recipes import TrainConfig
 from keyfilters.networks.zoo.small import SmallConvNeXt
 
@@ -113,7 +113,7 @@ def train_and_judge(network: nn.Module, train, test, *, epochs: int, seed: int, 
             epochs=epochs, batch_size=batch, lr=rate, weight_decay=0.05, warmup_epochs=0.15 * epochs, clip=1.0, seed=seed, device="cpu",
             num_classes=10, channels_last=True,
         )  # fmt: skip
-        fit(network, seen, None, config)
+        train_network(network, seen, None, config)
     judged = ArrayImages(*test, mean=seen.mean, std=seen.std)
     x, y = judged.batch(np.arange(len(judged)))
     network.eval()

@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Setting:
+class StartSetting:
     """Activation and variance of the weights at the start.
 
     Attributes
@@ -39,11 +39,11 @@ class Setting:
     variance: float
 
 
-SETTINGS: dict[str, Setting] = {
-    "relu": Setting(r"ReLU, $\sigma_w^2 = 2$", "relu", 2.0),
-    "hard-tanh": Setting(r"hard tanh, $\sigma_w^2 = 2$", "hard-tanh", 2.0),
-    "tanh": Setting(r"tanh, $\sigma_w^2 = 2$", "tanh", 2.0),
-    "chaotic": Setting(r"hard tanh, $\sigma_w^2 = 16$", "hard-tanh", 16.0),
+START_SETTINGS: dict[str, StartSetting] = {
+    "relu": StartSetting(r"ReLU, $\sigma_w^2 = 2$", "relu", 2.0),
+    "hard-tanh": StartSetting(r"hard tanh, $\sigma_w^2 = 2$", "hard-tanh", 2.0),
+    "tanh": StartSetting(r"tanh, $\sigma_w^2 = 2$", "tanh", 2.0),
+    "chaotic": StartSetting(r"hard tanh, $\sigma_w^2 = 16$", "hard-tanh", 16.0),
 }
 """Three usual starts, and one whose weights are large."""
 
@@ -135,7 +135,7 @@ def logits(weights, x: torch.Tensor, name: str) -> torch.Tensor:
     return hidden_layers(weights, x, name)[-1] @ weights[-1]
 
 
-def prepared(images, width: int, like=None) -> torch.Tensor:
+def standardised_rows(images, width: int, like=None) -> torch.Tensor:
     """Images as rows of float32, standardised and scaled so that the mean squared norm is the width.
 
     Then the units of the first layer have the variance sigma_w^2 before their activation. ``like``: the images
@@ -143,7 +143,7 @@ def prepared(images, width: int, like=None) -> torch.Tensor:
 
     Examples
     --------
-    >>> x = prepared(np.random.default_rng(0).integers(0, 256, (50, 4, 4)), 100)
+    >>> x = standardised_rows(np.random.default_rng(0).integers(0, 256, (50, 4, 4)), 100)
     >>> tuple(x.shape), round(float((x**2).sum(1).mean()), 3)
     ((50, 16), 100.0)
     """

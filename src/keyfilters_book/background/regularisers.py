@@ -14,14 +14,24 @@ import torch
 
 from keyfilters.checks import choice, finite, integer
 
-__all__ = ["PENALTIES", "RECIPES", "Recipe", "alpha_norm", "jitter", "penalty", "project", "stride_shift", "total_variation"]
+__all__ = [
+    "REGULARISERS",
+    "IMAGE_RECIPES",
+    "Recipe",
+    "alpha_norm",
+    "jitter",
+    "penalty",
+    "shorten_colours",
+    "stride_shift",
+    "total_variation",
+]
 
 UNIT = 127.5
 TYPICAL = 80 / UNIT
 """B: typical colour norm of a pixel."""
 LIMIT = 2 * TYPICAL
 """B+: largest colour norm of a pixel."""
-SLOPE = TYPICAL / 6.5
+PENALTY_SLOPE = TYPICAL / 6.5
 """V: typical difference of neighbouring pixels."""
 
 
@@ -77,7 +87,7 @@ def alpha_norm(x, alpha: float = 6, typical: float = TYPICAL) -> torch.Tensor:
     return _power(squares, alpha / 2).flatten(1).mean(1)
 
 
-def total_variation(x, beta: float = 2, slope: float = SLOPE) -> torch.Tensor:
+def total_variation(x, beta: float = 2, slope: float = PENALTY_SLOPE) -> torch.Tensor:
     r"""Return the total variation TV^beta of each image, shape (n,).
 
     .. math::
@@ -124,7 +134,7 @@ class Penalty:
     value: Callable[..., torch.Tensor]
 
 
-PENALTIES = {
+REGULARISERS = {
     "norm": Penalty("colours of ordinary strength", alpha_norm),
     "tv": Penalty("small differences of neighbouring pixels", total_variation),
 }
@@ -153,11 +163,13 @@ def penalty(x, weights: Mapping[str, float]) -> torch.Tensor:
     """
     total = _images(x).new_zeros(len(x))
     for name, weight in weights.items():
-        total = total + float(finite(weight, f"weight of {name}")) * PENALTIES[choice(name, PENALTIES, "penalty")].value(x)
+        total = total + float(finite(weight, f"weight of {name}")) * REGULARISERS[choice(name, REGULARISERS, "penalty")].value(
+            x
+        )
     return total
 
 
-def project(x, limit: float = LIMIT) -> torch.Tensor:
+def shorten_colours(x, limit: float = LIMIT) -> torch.Tensor:
     r"""Return the images with the colour of each pixel shortened to norm ``limit`` where it is longer.
 
     .. math:: x(v, u, \cdot) \to x(v, u, \cdot)\, \min(1,\; B_+ / \lVert x(v, u, \cdot) \rVert_2)
@@ -166,7 +178,7 @@ def project(x, limit: float = LIMIT) -> torch.Tensor:
 
     Examples
     --------
-    >>> project(torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1), limit=1.0).flatten()
+    >>> shorten_colours(torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1), limit=1.0).flatten()
     tensor([0.6000, 0.8000])
     """
     limit = _positive(limit, "limit")
@@ -213,7 +225,7 @@ class Recipe:
     jitter: bool = True
 
 
-RECIPES = {
+IMAGE_RECIPES = {
     "nothing": Recipe({}, bounded=False, jitter=False),
     "bound": Recipe({}, jitter=False),
     "bound, norm": Recipe({"norm": 1.0}, jitter=False),

@@ -17,7 +17,7 @@ from keyfilters.networks.surgery.replacing import replace
 
 __all__ = ["BODIES", "Body", "body", "inputs", "labelled_subset", "linear_probe", "stage_features"]
 
-PENALTIES = tuple(10.0**k for k in range(-1, 7))
+PROBE_PENALTIES = tuple(10.0**k for k in range(-1, 7))
 """Among which the ridge penalty is chosen, for features of variance 1."""
 
 
@@ -236,5 +236,5 @@ def linear_probe(features, labels, new_features) -> np.ndarray:
     mean, std = features.mean(0), features.std(0)
     # A feature that never changes on the labelled images says nothing; divided by zero it would say NaN.
     std = np.where(std > 1e-9 * np.abs(features).max(0), std, np.inf)
-    classifier = RidgeClassifierCV(PENALTIES).fit((features - mean) / std, labels)
+    classifier = RidgeClassifierCV(PROBE_PENALTIES).fit((features - mean) / std, labels)
     return classifier.predict((new_features - mean) / std)

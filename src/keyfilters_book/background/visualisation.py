@@ -19,9 +19,9 @@ from torch import nn
 from keyfilters.checks import choice, finite, integer
 
 from .probing import channels_of, over_places, responses, run_through
-from .regularisers import LIMIT, RECIPES, TYPICAL, Recipe, jitter, penalty, project, stride_shift
+from .regularisers import LIMIT, IMAGE_RECIPES, TYPICAL, Recipe, jitter, penalty, shorten_colours, stride_shift
 
-__all__ = ["Baseline", "Maximised", "baseline", "baselines", "descend", "fine_share", "maximise", "objective", "start"]
+__all__ = ["Baseline", "Maximised", "baseline", "baselines", "descend", "fine_share", "maximise", "unit_score", "start"]
 
 MOMENTUM, MEMORY, TINY = 0.9, 0.99, 1e-12
 
@@ -89,7 +89,7 @@ def _baseline(values: torch.Tensor) -> Baseline:
     return Baseline(values, values.mean(0), torch.where(spread > 0, spread, torch.inf))
 
 
-def objective(model: nn.Module, images: torch.Tensor, layer: str, channels, known: Baseline) -> torch.Tensor:
+def unit_score(model: nn.Module, images: torch.Tensor, layer: str, channels, known: Baseline) -> torch.Tensor:
     r"""Return the score of channel ``channels[i]`` on image ``i``, shape (n,).
 
     .. math:: z_c(x) = \frac{a_c(x) - \mu_c}{\sigma_c}, \qquad a_c(x) = \frac{1}{|\Omega|} \sum_{p \in \Omega} \Phi_c(x; p)
@@ -168,7 +168,7 @@ def descend(
             now = rate * (0.55 + 0.45 * math.cos(math.pi * step / steps))
             x.addcdiv_(first, spread, value=-now / (1 - MOMENTUM ** (step + 1)))
             if recipe.bounded:
-                x.copy_(project(x, LIMIT))
+                x.copy_(shorten_colours(x, LIMIT))
     return x.detach()
 
 
@@ -192,7 +192,7 @@ class Maximised:
 
 
 def _recipe(recipe) -> Recipe:
-    return recipe if isinstance(recipe, Recipe) else RECIPES[choice(recipe, RECIPES, "recipe")]
+    return recipe if isinstance(recipe, Recipe) else IMAGE_RECIPES[choice(recipe, IMAGE_RECIPES, "recipe")]
 
 
 def maximise(
@@ -203,7 +203,7 @@ def maximise(
 
     .. math:: \min_x\; -w\, z_c(\tau x) + R(x)
 
-    with the score z of :func:`objective`, the jitter tau and the penalties R of a recipe.
+    with the score z of :func:`unit_score`, the jitter tau and the penalties R of a recipe.
 
     Parameters
     ----------
@@ -244,10 +244,10 @@ def maximise(
     begin = start(len(channels), size, seed, like=first)
     weight = float(finite(weight, "weight"))
     images = descend(
-        lambda x: -weight * objective(model, x, layer, channels, known), begin, recipe, steps, rate, stride_shift(stride), seed
+        lambda x: -weight * unit_score(model, x, layer, channels, known), begin, recipe, steps, rate, stride_shift(stride), seed
     )
     with torch.no_grad():
-        scores = objective(model, images, layer, channels, known)
+        scores = unit_score(model, images, layer, channels, known)
     return Maximised(layer, channels, images, scores.double().numpy())
 
 

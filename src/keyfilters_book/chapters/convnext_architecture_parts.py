@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from keyfilters import architecture
-from keyfilters.architecture import Variant
+from keyfilters_book.paper import architecture
+from keyfilters_book.paper.architecture import NetworkSize
 
 __all__ = ["saving_table", "stages_table"]
 
@@ -47,7 +47,7 @@ COUNTS = [
 ]
 
 
-def stages_table(net: Variant, table: pd.DataFrame) -> pd.DataFrame:
+def stages_table(net: NetworkSize, table: pd.DataFrame) -> pd.DataFrame:
     """The stages of a network: blocks, channels, filters, and the parameters of both kinds of layers."""
     stages = pd.DataFrame({"stage": [1, 2, 3, 4], "blocks": net.depths, "channels": net.dims})
     stages["filters"] = stages.blocks * stages.channels

@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters_book.experiments import summary
-from keyfilters_book.experiments.banks import filter_widths
+from keyfilters_book.experiments.filter_banks import filter_widths
 from keyfilters_book.experiments.design import EIGHT, SETTINGS, Setting
-from keyfilters_book.experiments.variants import VARIANTS, bank
-from keyfilters_book.figures.training import interval_dots
+from keyfilters_book.experiments.variants import VARIANTS, variant_bank
+from keyfilters_book.figures.training import seed_dots
 
 __all__ = [
     "accuracies",
@@ -86,7 +86,7 @@ def accuracy_figure(
     if not shown:
         by_name = live.groupby("variant").accuracy
         panels[live_setting.label] = {summary.label(n): (100 * a.to_numpy(), None) for n, a in by_name}
-    return interval_dots(
+    return seed_dots(
         panels,
         [row.label for row in VARIANTS.values() if any(row.label in p for p in panels.values())],
         xlabel="accuracy on the test images, %",
@@ -196,7 +196,7 @@ def differences_figure(
         both = by_seed["ideal-B"] - by_seed["learned"]
         panels[live_setting.label] = {"learned": (100 * both.to_numpy(), None)}
     margins = sorted({100 * s.margin for s in shown or [live_setting]})
-    return interval_dots(
+    return seed_dots(
         panels,
         [r for r in summary.RIVALS if any(r in rows for rows in panels.values())],
         xlabel="keys B minus rival, points of accuracy",
@@ -212,7 +212,7 @@ def widths_table(by_setting: Mapping, shown: Sequence[Setting], extracted: Mappi
         if shown and at_hand(name, extracted):
             values = by_setting[shown[0].name][name]
             if len(values) >= summary.FEWEST:
-                width = filter_widths(bank(VARIANTS[name].source, extracted=extracted)).mean()
+                width = filter_widths(variant_bank(VARIANTS[name].source, extracted=extracted)).mean()
                 rows.append((summary.label(name), width, values.mean()))
     return pd.DataFrame(rows, columns=["bank", "width", "accuracy"]).sort_values("width", ignore_index=True)
 

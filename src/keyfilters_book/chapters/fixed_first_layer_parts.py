@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keyfilters_book.figures.representations import map_rows, moving_panels
-from keyfilters_book.figures.training import interval_dots
+from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.representations import banks
 from keyfilters_book.representations.classifier import accuracy_row, compare_pairs
 from keyfilters_book.representations.scattering import morlet_bank, paths, scattering
@@ -167,7 +167,7 @@ def accuracy_figure(table, right):
         drawn = [100 * hit.mean() for (n, _), hit in right.items() if n == name]
         panel[short[name]] = (drawn, tuple(100 * table.loc[name, PERCENT[:3]]))
     keys = [short[n] for n in table.index if "keys" in n]
-    return interval_dots({"": panel}, list(panel), xlabel="test accuracy (%)", highlight=keys, columns=1, row_height=0.44)
+    return seed_dots({"": panel}, list(panel), xlabel="test accuracy (%)", highlight=keys, columns=1, row_height=0.44)
 
 
 def pair_tests(questions, right, seeds: int) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.statistics import wilson
+from keyfilters.uncertainty import wilson
 
 __all__ = ["coverage_table", "inside_others", "interval_table", "misfit_rows", "ranges"]
 

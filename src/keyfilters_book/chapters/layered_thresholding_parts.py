@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.statistics import wilson
-from keyfilters_book.figures.thresholding import recovery_panels
+from keyfilters.uncertainty import wilson
+from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations import recovery
 from keyfilters_book.representations.thresholding import objective
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters.figures import curves
+from keyfilters_book.figures import curves
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
 from keyfilters_book.experiments.variants import SCALE_VARIANTS

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.statistics import wilson
+from keyfilters.uncertainty import wilson
 from keyfilters_book.background.costs import layer_cost, network_layers
 from keyfilters_book.background.lenet_training import RUBBISH
-from keyfilters_book.figures import lenet as pictures
+from keyfilters_book.figures import lenet_pictures as pictures
 from keyfilters_book.figures.clusters import null_dots
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.tables import beside_published
+from keyfilters_book.paper.tables import beside_published
 
 __all__ = ["compensation_table", "curve_data", "dc_table", "fits_table", "published_of", "sensitivity_table"]
 

@@ -13,7 +13,7 @@ from keyfilters.networks.extraction.comparison import assign
 from keyfilters.networks.extraction.extracting import Extraction
 from keyfilters.networks.surgery.matching import Stack, as_layers, centred, unit
 from keyfilters.networks.surgery.nulls import NullDistribution
-from keyfilters.networks.survey import JUDGED, MARGIN, PACKAGED, Surveyed, packaged_layers
+from keyfilters_book.experiments.survey import JUDGED, MARGIN, PACKAGED_NETWORKS, Surveyed, packaged_layers
 from keyfilters_book.experiments import store
 from keyfilters_book.experiments.design import SCALE_SETTINGS
 from keyfilters_book.figures.clusters import key_gallery
@@ -76,14 +76,14 @@ SURVEY_TRACES = {
 
 def all_networks() -> tuple[dict, dict[str, list[str]]]:
     """The depthwise layers of each network, and the names of the networks by what they are for."""
-    layers = {name: packaged_layers(name) for name in PACKAGED}
+    layers = {name: packaged_layers(name) for name in PACKAGED_NETWORKS}
     groups = {
-        "photographs": [name for name in PACKAGED if "Lite" in name],
-        "text": [name for name in PACKAGED if name.endswith("tion") and "line" not in name],
-        "line direction": [name for name in PACKAGED if "line" in name],
+        "photographs": [name for name in PACKAGED_NETWORKS if "Lite" in name],
+        "text": [name for name in PACKAGED_NETWORKS if name.endswith("tion") and "line" not in name],
+        "line direction": [name for name in PACKAGED_NETWORKS if "line" in name],
         "Fashion-MNIST": [],
     }
-    stored = store.table("filters")
+    stored = store.stored_table("filters")
     pixels = [c for c in stored.columns if c[0] == "w" and c[1:].isdecimal()]
     for setting in [s for s in SCALE_SETTINGS if s in set(stored.setting)]:
         trained = SCALE_SETTINGS[setting]
@@ -137,7 +137,7 @@ def networks_table(counted: Mapping) -> pd.DataFrame:
         for m in matched.layers:
             size = "x".join(map(str, m.kernel_size))
             sizes[size] = sizes.get(size, 0) + m.channels
-        known = PACKAGED.get(name)
+        known = PACKAGED_NETWORKS.get(name)
         rows.append(
             {"network": name, "task": known.task if known else "clothes: 10 classes"}
             | {"package": known.package if known else "this book"}

@@ -7,9 +7,10 @@ import pandas as pd
 from scipy.stats import sem
 
 from keyfilters.networks.surgery.nulls import null_distribution
-from keyfilters.statistics import bootstrap_interval, paired_test
+from keyfilters.uncertainty import bootstrap_interval
+from keyfilters_book.significance import paired_test
 from keyfilters_book.figures.clusters import key_gallery
-from keyfilters_book.figures.patches import step_curves
+from keyfilters_book.figures.mosaics import step_curves
 from keyfilters_book.representations.colour import OPPONENT
 
 __all__ = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.statistics import paired_test
+from keyfilters_book.significance import paired_test
 from keyfilters_book import figures, page
-from keyfilters_book.figures import approximation as draw
+from keyfilters_book.figures import atoms as draw
 from keyfilters_book.representations.approximation import THEORY, octave_slopes
 from keyfilters_book.representations.edges import coverage
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from keyfilters.statistics import bootstrap_interval
+from keyfilters.uncertainty import bootstrap_interval
 from keyfilters_book.background import inversion, probing
 from keyfilters_book.background import visualisation as seeing
 from keyfilters_book.figures.networks import interval_dots
-from keyfilters_book.figures.visualisation import image_grid, range_rows
+from keyfilters_book.figures.image_grids import image_grid, range_rows
 
 __all__ = [
     "agreement_table", "channel_figure", "class_figure", "cross_figure", "cross_scores", "cross_table", "fine_numbers", "gap_numbers",
@@ -186,7 +186,7 @@ def inversion_table(inverted, wanted, others_error, label) -> pd.DataFrame:
     """Error and similarity of each inverted photograph, beside the error of another photograph."""
     rows = []
     for (name, block), result in inverted.items():
-        similar = inversion.similarity(result.images.numpy(), wanted.numpy())
+        similar = inversion.pixel_correlation(result.images.numpy(), wanted.numpy())
         for target, (error, similarity) in enumerate(zip(result.errors, similar, strict=True)):
             rows.append((name, label[block], target, error, similarity, others_error[name, block]))
     return pd.DataFrame(rows, columns=["network", "layer", "target", "error", "similarity", "another"])

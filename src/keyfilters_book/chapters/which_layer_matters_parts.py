@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import page_trend_test, spearmanr
 
-from keyfilters.statistics import paired_test
-from keyfilters_book.background.random_networks import SETTINGS
-from keyfilters_book.figures.single_layer import layer_lines, t_interval
-from keyfilters_book.figures.training import interval_dots
+from keyfilters_book.significance import paired_test
+from keyfilters_book.background.random_networks import START_SETTINGS
+from keyfilters_book.figures.lines import layer_lines, t_interval
+from keyfilters_book.figures.training import seed_dots
 
 __all__ = [
     "accuracy_figure", "depthwise_figure", "depthwise_table", "growth_table", "length_figure", "order_p", "ratio_numbers",
@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _label(name: str) -> str:
-    return SETTINGS[name].label
+    return START_SETTINGS[name].label
 
 
 TREND = {
@@ -120,7 +120,7 @@ def depthwise_figure(alone, thawed, against, layers, seeds):
     """Gains over frozen keys in every layer, and the accuracies of all seeds."""
     label = _labels(layers)
     gain = {label[k]: (np.subtract(thawed[k], thawed[()]), (p.mean, p.low, p.high)) for k, p in against.items()}
-    fig = interval_dots(
+    fig = seed_dots(
         {"learned filters, against keys in every layer": gain},
         [label[(d,)] for d in layers] + [label[layers]],
         xlabel="difference in accuracy, percentage points",

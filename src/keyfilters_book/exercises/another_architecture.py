@@ -57,7 +57,7 @@ def _means_of_shifted() -> tuple[np.ndarray, np.ndarray]:
     """Means of |w - b| and of |w| of 300 shifted copies of key 8 with noise, of a seed of their own."""
     from keyfilters.moments import spread
     from keyfilters.networks import match
-    from keyfilters.networks.surgery.shifts import shifted_keys
+    from keyfilters_book.experiments.shifts import shifted_keys
 
     clean = shifted_keys("B-joint", -0.5, 0.5, size=5, widen=2)[7]
     energy = ((clean - clean.mean()) ** 2).sum()

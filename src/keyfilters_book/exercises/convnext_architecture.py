@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyfilters import architecture
+from keyfilters_book.paper import architecture
 
 from .verdict import Hint, call, exercise, mapping, near, number, rounded
 
@@ -63,7 +63,7 @@ def check_12_2(answer):
 @exercise("a function of the number of channels d that returns the side of the kernel, not rounded")
 def check_12_3(answer):
     """The size from which the depthwise layers of a stage take more work than the pointwise ones."""
-    network = architecture.variant("tiny")
+    network = architecture.network_size("tiny")
     for stage, d in enumerate(network.dims, start=1):
         # The depthwise work grows with the square of the side, the pointwise work does not depend on it.
         ratio = _work("pointwise", network, stage) / _work("depthwise", network, stage)

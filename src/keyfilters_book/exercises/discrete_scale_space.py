@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.differences import difference
-from keyfilters.gaussian import KINDS, discrete_gaussian, gaussian_kernel
+from keyfilters.gaussian import GAUSSIAN_KINDS, discrete_gaussian, gaussian_kernel
 
 from .verdict import Hint, call, exercise, mapping, near, number, rounded
 
@@ -34,21 +34,21 @@ def _cascade(kind: str, once: float, distance=lambda d: np.abs(d).sum()) -> floa
 
 
 @exercise(
-    f"a dictionary with the l1 norm of the difference for each of {', '.join(KINDS)}",
+    f"a dictionary with the l1 norm of the difference for each of {', '.join(GAUSSIAN_KINDS)}",
     "A family with this property can be computed from level to level.",
 )
 def check_2_2(answer):
     """How far each kernel is from forming a semigroup."""
-    found = {kind: number(value, kind) for kind, value in mapping(answer, KINDS).items()}
-    right = {kind: _cascade(kind, np.sqrt(0.5)) for kind in KINDS}
-    values = [found[kind] for kind in KINDS]
+    found = {kind: number(value, kind) for kind, value in mapping(answer, GAUSSIAN_KINDS).items()}
+    right = {kind: _cascade(kind, np.sqrt(0.5)) for kind in GAUSSIAN_KINDS}
+    values = [found[kind] for kind in GAUSSIAN_KINDS]
     # The norm of the discrete kernel is rounding alone.
-    off = [k for k in KINDS if not (near(found[k], right[k]) or rounded(found[k], right[k], digits=2))]
+    off = [k for k in GAUSSIAN_KINDS if not (near(found[k], right[k]) or rounded(found[k], right[k], digits=2))]
     if not off:
         return
-    if near(values, [_cascade(kind, 1.0) for kind in KINDS], rtol=1e-3):
+    if near(values, [_cascade(kind, 1.0) for kind in GAUSSIAN_KINDS], rtol=1e-3):
         raise Hint("Which scale do two steps of the same scale make together: do standard deviations add, or variances?")
-    largest = [_cascade(kind, np.sqrt(0.5), lambda d: np.abs(d).max()) for kind in KINDS]
+    largest = [_cascade(kind, np.sqrt(0.5), lambda d: np.abs(d).max()) for kind in GAUSSIAN_KINDS]
     if near(values, largest, rtol=1e-3, atol=1e-12):
         raise Hint("That is the largest difference of a tap; the l1 norm is the sum over all taps.")
     raise Hint(f"The value for {off[0]} is not right. Are the kernels long enough, and centred on each other?")

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from keyfilters.statistics import holm
+from keyfilters_book.significance import holm
 
 from .verdict import Hint, call, choice, exercise, mapping, near, number
 

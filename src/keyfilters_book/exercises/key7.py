@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.filters import learned_filters
 from keyfilters.fitting.methods import fit
 from keyfilters.normalization import dc_compensation, normalized_filters
-from keyfilters.spectrum import sharpest_gain
+from keyfilters_book.paper.spectrum import sharpest_gain
 
 from .verdict import Hint, call, exercise, mapping, near, number
 

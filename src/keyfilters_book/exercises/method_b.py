@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters.filters import KEYS
 from keyfilters.fitting.grid import published_windows, refined_minimum
-from keyfilters.fitting.variance import closed_form, factor_variance, match, weighted_variances
+from keyfilters.fitting.variance import closed_form, factor_variance, match_variance, weighted_variances
 from keyfilters.gaussian import discrete_gaussian
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
@@ -19,7 +19,7 @@ __all__ = ["check_6_1", "check_6_2", "check_6_3"]
 def matched(h, row, reference: float) -> list[float]:
     """Scales (x, y) of method B."""
     variances = weighted_variances(h, row, "crop", reference)
-    return [match(op, v, 7, "crop", reference)[0] for op, v in zip((row.x, row.y), variances, strict=True)]
+    return [match_variance(op, v, 7, "crop", reference)[0] for op, v in zip((row.x, row.y), variances, strict=True)]
 
 
 @exercise("a function of a filter, the row of its key in kf.KEYS and a reference scale that returns the scales (x, y)")
@@ -67,7 +67,7 @@ def search_errors() -> dict[str, float]:
     """Errors of the published search and of linear interpolation, for key 4 along y."""
     row, window = KEYS[3], published_windows()["B", "4", "y"]
     variance = weighted_variances(normalized_filters()[3], row, "crop")[1]
-    root, grid = match(row.y, variance, 7, "crop")[0], window.values
+    root, grid = match_variance(row.y, variance, 7, "crop")[0], window.values
     difference = factor_variance(row.y, grid, 7, "crop") - variance
     i = int(np.flatnonzero(np.diff(np.sign(difference)))[0])
     linear = grid[i] - difference[i] * (grid[i + 1] - grid[i]) / (difference[i + 1] - difference[i])

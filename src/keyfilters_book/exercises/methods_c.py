@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyfilters.fitting.landscape import two_scale_problem
+from keyfilters_book.paper.landscape import two_scale_problem
 from keyfilters.fitting.methods import fit
 
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded

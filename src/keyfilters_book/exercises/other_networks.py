@@ -17,10 +17,10 @@ _CASES = ((0.06, 0.2), (0.05, 0.3), (0.04, 0.2), (0.01, 0.02), (-0.1, 0.1), (0.0
 )
 def check_21_1(answer):
     """The rule of the survey."""
-    from keyfilters.networks.surgery.nulls import Interval
-    from keyfilters.networks.survey import verdict
+    from keyfilters.networks.surgery.nulls import ExplainedInterval
+    from keyfilters_book.experiments.survey import survey_verdict
 
-    right = [verdict(Interval((low + high) / 2, low, high, 0.95)) for low, high in _CASES]
+    right = [survey_verdict(ExplainedInterval((low + high) / 2, low, high, 0.95)) for low, high in _CASES]
     found = [call(answer, low, high) for low, high in _CASES]
     if found == right:
         return

@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters.fitting.problem import factors
 
-from ..benchmarks import SCALES
+from ..benchmarks import BENCHMARK_SCALES
 from .verdict import Hint, array, call, exercise, mapping, near, number
 
 __all__ = ["check_14_1", "check_14_2", "check_14_3"]
@@ -16,7 +16,7 @@ __all__ = ["check_14_1", "check_14_2", "check_14_3"]
 def check_14_1(answer):
     """Kernels for one map with two scales."""
     answer = mapping(answer, ["made", "enough"])
-    made, enough, n = number(answer["made"], "made"), number(answer["enough"], "enough"), SCALES.size
+    made, enough, n = number(answer["made"], "made"), number(answer["enough"], "enough"), BENCHMARK_SCALES.size
     if near(made, n**2):
         raise Hint("made: a point of the grid stands for a two-dimensional filter. How many kernels does it take?")
     if not near(made, 2 * n**2):

@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize_scalar
 from keyfilters.filters import learned_filters
 from keyfilters.models import ideal_filter
 from keyfilters.moments import coordinates, spread
-from keyfilters.structure import odd_share, rank_one_energy
+from keyfilters_book.paper.structure import odd_share, rank_one_energy
 
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 

@@ -64,7 +64,7 @@ def check_24_2(answer):
 @exercise("a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end")
 def check_24_3(answer):
     """A mean paired difference with its interval of 95 per cent."""
-    from keyfilters.statistics import bootstrap_interval
+    from keyfilters.uncertainty import bootstrap_interval
 
     rng = np.random.default_rng(0)
     common = rng.uniform(0.4, 0.9, 200)

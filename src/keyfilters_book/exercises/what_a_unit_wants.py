@@ -39,14 +39,14 @@ def check_25_1(answer):
 )
 def check_25_2(answer):
     """The correlation of the pixels of pairs of images, each colour less its mean."""
-    from ..background.inversion import similarity
+    from ..background.inversion import pixel_correlation
 
     rng = np.random.default_rng(0)
     one = rng.normal(size=(4, 3, 6, 7))
     other = 0.5 * one * np.array([1, -1, 0.3, 0])[:, None, None, None] + rng.normal(size=one.shape)
     tint = np.array([1.5, -0.5, 0.8])[:, None, None]
     one, other = one + tint, other + 0.7 * tint[::-1]
-    found, right = np.asarray(call(answer, one, other), dtype=float), similarity(one, other)
+    found, right = np.asarray(call(answer, one, other), dtype=float), pixel_correlation(one, other)
     if found.size == 1:
         raise Hint("One number for each pair of images is expected, not one for all together.")
     found = array(found, [len(one)])
@@ -68,7 +68,7 @@ def check_25_3(answer):
     """The minimum of a linear response against total variation with beta = 2."""
     from scipy.fft import dctn, idctn
 
-    from ..background.regularisers import SLOPE
+    from ..background.regularisers import PENALTY_SLOPE
 
     rows, columns, weight = 12, 9, 0.7
     g = np.random.default_rng(0).normal(size=(3, rows, columns))
@@ -77,7 +77,7 @@ def check_25_3(answer):
     found = found - found.mean((1, 2), keepdims=True)  # a constant of each colour is free
     eigen = np.add.outer(*(4 * np.sin(np.pi * np.arange(n) / (2 * n)) ** 2 for n in (rows, columns)))
     eigen[0, 0] = 1.0
-    factor = 0.5 * weight * rows * columns * SLOPE**2
+    factor = 0.5 * weight * rows * columns * PENALTY_SLOPE**2
     right = factor * idctn(dctn(g, axes=(1, 2), norm="ortho") / eigen, axes=(1, 2), norm="ortho")
     if near(found, right):
         return

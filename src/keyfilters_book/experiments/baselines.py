@@ -9,7 +9,7 @@ import numpy as np
 from .design import Setting
 from .runs import split_images
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+CLASSIFIER_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """The grid of the penalty, for each method; the validation images choose."""
 
 
@@ -33,10 +33,10 @@ def logistic(x, y, penalty: float) -> np.ndarray:
     return np.vstack([found.coef_.T, found.intercept_])
 
 
-METHODS = {"ridge": ridge, "logistic": logistic}
+CLASSIFIERS = {"ridge": ridge, "logistic": logistic}
 
 
-def baseline(method: str, setting: Setting) -> dict:
+def linear_baseline(method: str, setting: Setting) -> dict:
     """Train a linear classifier on the images of a setting and judge it on the test images.
 
     Parameters
@@ -65,8 +65,8 @@ def baseline(method: str, setting: Setting) -> dict:
         return float((scores.argmax(1) == y).mean())
 
     tried = []
-    for penalty in PENALTIES:
-        weights = METHODS[method](train - mean, labels, penalty)
+    for penalty in CLASSIFIER_PENALTIES:
+        weights = CLASSIFIERS[method](train - mean, labels, penalty)
         tried.append((accuracy(weights, "validation"), penalty, weights))
     validation, penalty, weights = max(tried, key=lambda row: row[0])
     return {

@@ -45,14 +45,12 @@ class BasisConv2d(DepthwiseKernelConv2d):
     [[1.5, 0.5, 0.5], [1.0, 0.0, 0.0]]
     """
 
-    def __init__(
-        self, fixed, basis, coefficients, *, channels, multiplier=1, stride=1, padding="same", dilation=1, bias=True, gain=1.0,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
+    def __init__(self, fixed, basis, coefficients, *, channels, gain=1.0, **geometry):
+        whole = self._complete(channels, geometry)
         fixed, basis, coefficients = (
             finite(v, n) for v, n in ((fixed, "fixed"), (basis, "basis"), (coefficients, "coefficients"))
         )
-        count = int(channels * multiplier)
+        count = int(whole["out_channels"])
         if (
             fixed.ndim != 3
             or len(fixed) != count
@@ -65,12 +63,12 @@ class BasisConv2d(DepthwiseKernelConv2d):
             )
         if coefficients.shape != basis.shape[:2]:
             raise ValueError(f"coefficients has shape {coefficients.shape}: expected {basis.shape[:2]}, one per basis filter")
-        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        factory = {"device": whole["device"], "dtype": whole["dtype"] or torch.get_default_dtype()}
         ComputedWeight.__init__(self, count, gain, 0.0, False, factory)
         self.register_buffer("fixed", torch.tensor(fixed, **factory))
         self.register_buffer("basis", torch.tensor(basis, **factory))
         self.coefficients = nn.Parameter(torch.tensor(coefficients, **factory))
-        self._convolve(channels, fixed.shape[-1], stride, padding, dilation, multiplier, bias, padding_mode)
+        self._convolve(channels, fixed.shape[-1], whole)
 
     def filters(self) -> torch.Tensor:
         return self.fixed + (self.coefficients[:, :, None, None] * self.basis).sum(1)
@@ -78,4 +76,4 @@ class BasisConv2d(DepthwiseKernelConv2d):
     @classmethod
     def from_conv(cls, conv, fixed, basis, coefficients, gain=1.0):
         """A layer in place of a depthwise convolution."""
-        return cls(fixed, basis, coefficients, gain=gain, **cls._geometry(conv))._take_over(conv)
+        return cls(fixed, basis, coefficients, gain=gain, channels=conv.in_channels, **cls._geometry(conv))._take_over(conv)

@@ -1,17 +1,17 @@
-"""The table of layers of a ConvNeXt V2 read off the modules of timm, to be set beside ``keyfilters.architecture``."""
+"""The table of layers of a ConvNeXt V2 read off the modules of timm, to be set beside ``keyfilters_book.paper.architecture``."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from keyfilters.architecture import Layer
+from keyfilters_book.paper.architecture import Layer
 
 _COUNTED = (nn.Conv2d, nn.Linear, nn.LayerNorm)
 
 
 def _kind(name: str, module: nn.Module) -> tuple[str, str]:
-    """Name and kind of a layer as in :mod:`keyfilters.architecture`."""
+    """Name and kind of a layer as in :mod:`keyfilters_book.paper.architecture`."""
     if isinstance(module, nn.LayerNorm):
         return "layer normalisation", "normalisation"
     if not isinstance(module, _COUNTED):
@@ -55,7 +55,7 @@ def module_layers(model: nn.Module, image_size: int = 224) -> tuple[Layer, ...]:
     Examples
     --------
     >>> import timm
-    >>> from keyfilters.architecture import layers
+    >>> from keyfilters_book.paper.architecture import layers
     >>> with torch.device("meta"):
     ...     model = timm.create_model("convnextv2_atto", pretrained=False)
     >>> module_layers(model) == layers("atto")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from .variants import ALL_VARIANTS, BANK, SCALE_VARIANTS, VARIANTS
 
 FASHION, ANIMALS = "fashion-mnist", "animal-shape-mnist"
-SPLITS = {FASHION: (55000, 5000), ANIMALS: (3000, 2000)}
+SPLIT_SIZES = {FASHION: (55000, 5000), ANIMALS: (3000, 2000)}
 """Images for training and for the choice of the rate, by data set: the first and the next of a fixed permutation of its
 training images. Fashion-MNIST has test images of its own; of the silhouettes the others are for the test."""
-VALIDATION = SPLITS[FASHION][1]
+VALIDATION = SPLIT_SIZES[FASHION][1]
 """Images of Fashion-MNIST that choose rate and scale; never trained on."""
 
 
@@ -119,7 +119,7 @@ class Design:
 EIGHT = Design(
     name="eight_filters", dims=(24, 48), depths=(1, 2), seeds=(0, 1, 2, 3, 4), more_seeds=(5, 6, 7, 8, 9),
     rates=(2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2), scales=(),
-    searches={data: Setting("search", "3,000 images, 10 epochs", 3000, 10, data) for data in SPLITS}, search_seeds=(100,),
+    searches={data: Setting("search", "3,000 images, 10 epochs", 3000, 10, data) for data in SPLIT_SIZES}, search_seeds=(100,),
     settings=SETTINGS, variants=tuple(VARIANTS),
     main=("learned", "learned-small", "ideal-B", "ideal-B-offset", "master", "random", "covariance", "impulse"),
     basis_setting=SETTINGS["short"], basis_seeds=(200, 201, 202),

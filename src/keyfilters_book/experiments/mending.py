@@ -10,7 +10,7 @@ from torch import nn
 
 from keyfilters.networks.evaluation.recalibration import match_statistics, recalibrate
 
-from .replacement_images import batches
+from .replacement_images import as_batches
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
@@ -50,7 +50,7 @@ class Mender:
         self.reference, self.images = reference, images
         self.trained = self._statistics(reference)
         other = copy.deepcopy(reference)
-        recalibrate(other, batches(images))
+        recalibrate(other, as_batches(images))
         self.there = self._statistics(other)
 
     @staticmethod
@@ -60,10 +60,10 @@ class Mender:
     def states(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Change the network in place, step by step: pairs (state, the network in it)."""
         if not self.trained:
-            match_statistics(model, self.reference, batches(self.images))
+            match_statistics(model, self.reference, as_batches(self.images))
             yield "corrected", model
             return
-        recalibrate(model, batches(self.images))
+        recalibrate(model, as_batches(self.images))
         yield "recalibrated", model
         yield "corrected", self._corrected(model)
 

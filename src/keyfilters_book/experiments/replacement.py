@@ -20,16 +20,16 @@ from keyfilters.networks.evaluation.forward import evaluating
 from keyfilters.networks.evaluation.judging import divergence
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.surgery.replacing import fold, replace
-from keyfilters.statistics import bootstrap_interval, mcnemar, wilson
+from keyfilters.uncertainty import bootstrap_interval, mcnemar, wilson
 
 from .mending import Mender
-from .replacement_images import BATCH, JUDGED_AT_ONCE, Images, batches
+from .replacement_images import IMAGES_PER_BATCH, IMAGES_AT_ONCE, JudgingImages, as_batches
 
 RANDOM_KEYS = 8
 
 
 @dataclass(frozen=True)
-class Variant:
+class Replacing:
     """One way to replace all filters: ``replace(model, method, mode)``; method "random" stands for random keys."""
 
     name: str
@@ -38,20 +38,22 @@ class Variant:
     idea: str
 
 
-VARIANTS: dict[str, Variant] = {
+REPLACEMENTS: dict[str, Replacing] = {
     v.name: v
     for v in (
         *(
-            Variant(m, m, "affine", f"best of eight idealised keys, scales of method {m}, gain and offset fitted")
+            Replacing(m, m, "affine", f"best of eight idealised keys, scales of method {m}, gain and offset fitted")
             for m in METHODS
         ),
-        Variant("learned keys", "learned", "master", "best of the eight learned keys, gain and offset fitted"),
-        Variant("own scales", "B", "own", "best of eight idealised keys, its scales fitted to each channel too"),
-        Variant("unit", "B", "unit", "idealised key of method B with the sign of the gain; no gain, no offset"),
-        Variant("8 random", "random", "affine", "best of eight random filters, gain and offset fitted (control)"),
-        Variant("impulse", "B", "impulse", "unit impulse, gain and offset fitted (control)"),
-        Variant("random", "B", "random", "a random filter with the channel's mean and norm (control)"),
-        Variant("Gaussian", "B", "gaussian", "drawn with the covariance of the layer's filters, the channel's mean (control)"),
+        Replacing("learned keys", "learned", "master", "best of the eight learned keys, gain and offset fitted"),
+        Replacing("own scales", "B", "own", "best of eight idealised keys, its scales fitted to each channel too"),
+        Replacing("unit", "B", "unit", "idealised key of method B with the sign of the gain; no gain, no offset"),
+        Replacing("8 random", "random", "affine", "best of eight random filters, gain and offset fitted (control)"),
+        Replacing("impulse", "B", "impulse", "unit impulse, gain and offset fitted (control)"),
+        Replacing("random", "B", "random", "a random filter with the channel's mean and norm (control)"),
+        Replacing(
+            "Gaussian", "B", "gaussian", "drawn with the covariance of the layer's filters, the channel's mean (control)"
+        ),
     )
 }
 """The rows of the chapter's table."""
@@ -92,7 +94,7 @@ def replaced(model: nn.Module, variant: str, layers=None, seed: int = 0) -> nn.M
     >>> list(replaced(network, "B").state_dict()) == list(network.state_dict())
     True
     """
-    row = VARIANTS[choice(variant, VARIANTS, "variant")]
+    row = REPLACEMENTS[choice(variant, REPLACEMENTS, "variant")]
     method = random_keys(seed) if row.method == "random" else row.method
     network = fold(replace(model, method, row.mode, layers=layers, seed=seed).model, inplace=True)
     return network.to(memory_format=torch.channels_last)
@@ -147,7 +149,7 @@ class Judge:
     images : Images
     """
 
-    def __init__(self, reference: nn.Module, images: Images) -> None:
+    def __init__(self, reference: nn.Module, images: JudgingImages) -> None:
         self.reference, self.images = reference.to(memory_format=torch.channels_last), images
         self._labelled, self._crops = self._logits(reference)
         self.own = self._outcome(self._labelled, self._crops)
@@ -155,7 +157,7 @@ class Judge:
     def inputs(self) -> list[torch.Tensor]:
         """All images by which is judged, in batches."""
         # Together, so that no batch is smaller than need be.
-        return batches(torch.cat([self.images.labelled, self.images.crops]), JUDGED_AT_ONCE)
+        return as_batches(torch.cat([self.images.labelled, self.images.crops]), IMAGES_AT_ONCE)
 
     def _logits(self, model, inputs=None) -> tuple[torch.Tensor, torch.Tensor]:
         logits = torch.cat(outputs_of(model, self.inputs() if inputs is None else inputs, "cpu"))
@@ -178,7 +180,7 @@ class Judge:
         return mcnemar((other or self.own).correct, outcome.correct)
 
 
-def sweep(judge: Judge, variants=tuple(VARIANTS), layers=None, mender: Mender | None = None, seed: int = 0):
+def sweep(judge: Judge, variants=tuple(REPLACEMENTS), layers=None, mender: Mender | None = None, seed: int = 0):
     """Replace by each variant and judge, as it is and, with a mender, in each of its states.
 
     Returns
@@ -203,18 +205,18 @@ def _row(judge: Judge, variant: str, state: str, outcome: Outcome) -> dict:
     return {"variant": variant, "state": state} | outcome.row() | {"p": judge.against(outcome).p}
 
 
-def in_order(model: nn.Module) -> list[nn.Module]:
+def layers_in_order(model: nn.Module) -> list[nn.Module]:
     """The parts of a network whose outputs are handed on, each to the next, as far as it can be cut; else the network itself.
 
     Examples
     --------
     >>> network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), nn.Flatten())
-    >>> [type(part).__name__ for part in in_order(network)], len(in_order(nn.ReLU()))
+    >>> [type(part).__name__ for part in layers_in_order(network)], len(layers_in_order(nn.ReLU()))
     (['Conv2d', 'ReLU', 'Flatten'], 1)
     """
     if hasattr(model, "as_sequential"):  # of timm
         model = model.as_sequential()
-    return [part for child in model for part in in_order(child)] if type(model) is nn.Sequential else [model]
+    return [part for child in model for part in layers_in_order(child)] if type(model) is nn.Sequential else [model]
 
 
 def layer_sweep(judge: Judge, variants, seed: int = 0):
@@ -224,7 +226,7 @@ def layer_sweep(judge: Judge, variants, seed: int = 0):
     """
     import pandas as pd
 
-    parts, done, inputs, rows = in_order(judge.reference), 0, judge.inputs(), []
+    parts, done, inputs, rows = layers_in_order(judge.reference), 0, judge.inputs(), []
     for number, layer in enumerate(find_depthwise(judge.reference), start=1):
         start = next(i for i, part in enumerate(parts) if any(module is layer.module for module in part.modules()))
         if start < done:  # named in another order than they are passed
@@ -241,7 +243,7 @@ def layer_sweep(judge: Judge, variants, seed: int = 0):
             "channels": layer.channels,
         }
         for variant in variants:
-            rest = nn.Sequential(*in_order(replaced(judge.reference, variant, layer.name, seed))[start:])
+            rest = nn.Sequential(*layers_in_order(replaced(judge.reference, variant, layer.name, seed))[start:])
             rows.append(place | _row(judge, variant, "replaced", judge(rest, inputs)))
     return pd.DataFrame(rows)
 
@@ -260,7 +262,7 @@ def cumulative_sweep(judge: Judge, counts, variant: str = "B", mender: Mender | 
     return pd.concat(frames, ignore_index=True)
 
 
-RECIPES = {"norm": 2e-3, "pointwise+norm": 1e-4}
+MENDING_RATES = {"norm": 2e-3, "pointwise+norm": 1e-4}
 """What is trained, and the learning rate."""
 
 
@@ -284,12 +286,12 @@ def tuning_sweep(judge: Judge, runs, steps: int, mender: Mender, batch: int = 16
     import pandas as pd
 
     rows, outcomes = [], {}
-    data = batches(judge.images.calibration[: batch * steps], batch)
+    data = as_batches(judge.images.calibration[: batch * steps], batch)
     targets = outputs_of(judge.reference, data)
     for variant, trained in runs:
-        rate = RECIPES[choice(trained, RECIPES, "trained")]
+        rate = MENDING_RATES[choice(trained, MENDING_RATES, "trained")]
         model = mender.corrected(replaced(judge.reference, variant, seed=seed))
-        run = distill(model, targets, data, steps=steps, lr=rate, seed=seed, trainable=trained, at_once=BATCH)
+        run = distill(model, targets, data, steps=steps, lr=rate, seed=seed, trainable=trained, at_once=IMAGES_PER_BATCH)
         quarter = max(1, steps // 4)
         outcome = outcomes[variant, trained] = judge(model)
         shown = {"variant": variant, "trained": trained, "numbers": run.trained, "steps": run.steps}

@@ -11,9 +11,9 @@ from keyfilters.images import crops, imagenet_samples, photographs
 from keyfilters.networks.data.datasets import preprocess
 from keyfilters.networks.zoo.loading import LoadedModel
 
-BATCH = 8
+IMAGES_PER_BATCH = 8
 """Images at once where statistics or gradients are taken."""
-JUDGED_AT_ONCE = 16
+IMAGES_AT_ONCE = 16
 """Images at once where a network is judged: with fewer torch takes a slower way through 1x1 convolutions on one core."""
 
 
@@ -21,13 +21,13 @@ def _tensor(images, loaded: LoadedModel, resize=None) -> torch.Tensor:
     return preprocess(images, loaded, resize=resize).contiguous(memory_format=torch.channels_last)
 
 
-def batches(images: torch.Tensor, size: int = BATCH) -> list[torch.Tensor]:
+def as_batches(images: torch.Tensor, size: int = IMAGES_PER_BATCH) -> list[torch.Tensor]:
     """A tensor (n, ...) cut into pieces of at most ``size``."""
     return list(images.split(size))
 
 
 @dataclass(frozen=True)
-class Images:
+class JudgingImages:
     """What a network is judged by, and what it may be mended with.
 
     Attributes
@@ -83,12 +83,12 @@ def pieces(named: dict, count: int, seed: int = 0, smallest: int = 128) -> list[
     return out
 
 
-def images_for(loaded: LoadedModel, crops_per_photograph: int, calibration: int, seed: int = 0) -> Images:
-    """The images as input of one network; see :class:`Images`."""
+def images_for(loaded: LoadedModel, crops_per_photograph: int, calibration: int, seed: int = 0) -> JudgingImages:
+    """The images as input of one network; see :class:`JudgingImages`."""
     samples, labels = imagenet_samples()
     mending, judging = split_photographs()
     cut = crops(judging, loaded.input_size[1], crops_per_photograph * len(judging), seed)
-    return Images(
+    return JudgingImages(
         _tensor(samples, loaded), labels, _tensor(cut, loaded), np.resize(list(judging), len(cut)),
         _tensor(pieces(mending, calibration, seed + 1), loaded, resize=True), tuple(mending),
     )  # fmt: skip

@@ -12,10 +12,10 @@ import torch
 from keyfilters.checks import choice
 from keyfilters.networks.surgery.matching import match
 from keyfilters.networks.training.batches import seed_start
-from keyfilters.networks.training.loop import TrainConfig, fit
+from keyfilters.networks.training.loop import TrainConfig, train_network
 from keyfilters.networks.zoo.small import SmallConvNeXt
 
-from .design import FASHION, SPLITS, Design, Setting
+from .design import FASHION, SPLIT_SIZES, Design, Setting
 from .silhouettes import silhouettes
 from .variants import LEARNED, SCALES, depthwise_filters, give_filters, variant
 
@@ -37,7 +37,7 @@ def split_images(data: str = FASHION):
     dict of str to (images, labels)
         ``"train"``, ``"validation"`` (so many as ``SPLITS`` says) and ``"test"``, uint8 and int64.
     """
-    train, validation = SPLITS[choice(data, SPLITS, "data")]
+    train, validation = SPLIT_SIZES[choice(data, SPLIT_SIZES, "data")]
     if data == FASHION:
         from keyfilters.fetch import fashion_mnist
 
@@ -71,7 +71,7 @@ def prepared(split: str, count: int, setting: Setting):
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """What a run leaves: its row of numbers, the network, the history, and what was kept after each epoch.
 
     ``scales`` are those of learnable scales (else None), ``explained`` the share of the variance of learned filters that the
@@ -99,7 +99,7 @@ def config_of(
     )  # fmt: skip
 
 
-def scales_of(network) -> list[dict]:
+def channel_scales(network) -> list[dict]:
     """Scales of every channel with an idealised filter: layer, channel, key, sigma_x, sigma_y, gamma."""
     rows = []
     for layer, module in network.named_modules():
@@ -115,7 +115,7 @@ def scales_of(network) -> list[dict]:
 def run(
     design: Design, name: str, setting: Setting, seed: int, rate: float, scale: float, *, extracted=None, judge="test",
     judged: int | None = None, compiled=False, device=None, amp="no",
-) -> Outcome:  # fmt: skip
+) -> RunOutcome:  # fmt: skip
     """Train one network and judge it.
 
     Parameters
@@ -157,15 +157,15 @@ def run(
         if explained is not None:
             explained.append({"epoch": epoch, "keys": match(network, "B").pooled("filters")})
         if trajectory is not None:
-            trajectory.extend({"epoch": epoch, **r} for r in scales_of(network))
+            trajectory.extend({"epoch": epoch, **r} for r in channel_scales(network))
 
     keep(0)
     config = config_of(design, setting, seed, rate, scale_rate=row.scale_rate, compiled=compiled, device=device, amp=amp)
     train_set = (images[: setting.images], labels[: setting.images])
     # Judged once, at the end: a fifth of the time of a short training would go into judging every epoch.
-    result = fit(network, train_set, None, config, on_epoch=lambda r, _: keep(r["epoch"]))
+    result = train_network(network, train_set, None, config, on_epoch=lambda r, _: keep(r["epoch"]))
     top1, loss, n = _judged(network, [v[:judged] for v in split_images(setting.data)[judge]], train_set, config)
-    return Outcome(
+    return RunOutcome(
         row={
             "variant": name, "setting": setting.name, "seed": seed, "rate": rate, "scale": scale, "judged_on": judge,
             "accuracy": top1, "n": n, "loss": loss, "train_loss": result.history[-1]["train_loss"],
@@ -192,7 +192,7 @@ def _judged(network, pairs, train_set, config) -> tuple[float, float, int]:
     return correct / n, loss / n, n
 
 
-def learned_networks(design: Design, rate: float, scale: float, **options) -> list[Outcome]:
+def learned_networks(design: Design, rate: float, scale: float, **options) -> list[RunOutcome]:
     """The learned networks from which banks are extracted (their seeds occur in no run)."""
     return [
         run(design, "learned", design.basis_setting, seed, rate, scale, judge="validation", **options)

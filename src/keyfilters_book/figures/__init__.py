@@ -2,7 +2,9 @@
 
 Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports from one place.
 
-- ``architecture``: the network, its budget of parameters, its receptive fields
+- ``curves``: curves over one parameter; observed values above null distributions; ``panels``: what panels of lines share
+- ``molecules``: difference operators as computational molecules, 1-D kernels as stems; ``greyscale``: images
+- ``diagrams``: the network, its budget of parameters, its receptive fields
 - ``spreads``: mean and covariance drawn on filters
 - ``scales``: methods side by side, objectives of a shared scale
 - ``objective``: objectives as maps over two parameters
@@ -11,18 +13,18 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 - ``networks``: a network judged after surgery, variant by variant and layer by layer
 - ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
 - ``digits``: counts of matching digits, sizes over many powers of ten
-- ``approximation``, ``lenet``, ``patches``, ``representations``, ``single_layer``, ``thresholding``, ``transfer``,
-  ``visualisation``: figures of the lecture's part, chapter by chapter
+- ``atoms``, ``image_grids``, ``lenet_pictures``, ``lines``, ``mosaics``, ``pursuits``, ``representations``, ``stages``: figures of
+  the lecture's part, chapter by chapter
 """
 
-from keyfilters.figures.curves import curves, interval_rows
 from keyfilters.figures.heatmaps import draw_filter, filter_panels, filter_rows
-from keyfilters.figures.images import image_panels
-from keyfilters.figures.molecules import draw_molecule, kernel_stems, molecule_panels
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
-from .architecture import budget_bars, network_diagram, receptive_field_growth
+from .diagrams import budget_bars, network_diagram, receptive_field_growth
+from .curves import curves, interval_rows
 from .digits import digit_counts, log_dots
+from .greyscale import image_panels
+from .molecules import draw_molecule, kernel_stems, molecule_panels
 from .objective import MapPanel, draw_objective_map, objective_map_figure
 from .profiles import ProfilePanel, profile_panels
 from .scales import method_heatmaps, pooled_objectives, scales_by_method

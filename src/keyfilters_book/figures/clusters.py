@@ -10,6 +10,8 @@ from matplotlib.patches import Rectangle
 from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import COLOURS, MARKERS, SEQUENTIAL, styled
 
+from .panels import panel_grid
+
 # Hollow markers of the nulls: apart in shape as well as in colour.
 _NULLS = tuple(zip(MARKERS[1:], COLOURS[1:], strict=True))
 
@@ -128,9 +130,7 @@ def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.fi
     panel : float
         Width of a panel in inches.
     """
-    columns = min(columns, len(maps))
-    rows = -(-len(maps) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=((panel + 0.5) * columns, (panel + 0.1) * rows + 0.5), squeeze=False)
+    fig, axes = panel_grid(len(maps), columns, (panel + 0.5, panel + 0.1), 0.5)
     handles = {}
     for ax, (title, (x, y, values)) in zip(axes.flat, maps.items(), strict=False):
         x, y = np.asarray(x), np.asarray(y)
@@ -160,8 +160,6 @@ def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.fi
         )
         ax.set(title=title, xlabel="shift x", ylabel="shift y", xlim=extent[:2], ylim=extent[2:])
         ax.locator_params(nbins=5)
-    for ax in axes.flat[len(maps) :]:
-        ax.axis("off")
     fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
     return fig
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
+from .panels import panel_grid
+
 
 def _triples(values, shape: int, what: str) -> np.ndarray:
     """Estimate, lower and upper end, shape (shape, 3)."""
@@ -120,10 +122,7 @@ def layer_curves(
     """
     x, titles = np.asarray(x, dtype=float), list(panels)
     labels = list(dict.fromkeys(label for series in panels.values() for label in series))
-    columns = min(columns, len(titles))
-    rows = -(-len(titles) // columns)
-    size = (width * columns, (height + (0.5 if ticks is not None else 0)) * rows + 0.4)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=share_y)
+    fig, axes = panel_grid(len(titles), columns, (width, height + (0.5 if ticks is not None else 0)), 0.4, sharey=share_y)
     ylabels, scales, handles = _per_panel(ylabel, titles), _per_panel(yscale, titles), {}
     step = np.diff(x).min() if len(x) > 1 else 1.0
     for ax, title in zip(axes.flat, titles, strict=False):
@@ -147,8 +146,6 @@ def layer_curves(
         ax.set_xticks(x, labels=ticks if ticks is not None else [f"{v:g}" for v in x], rotation=90 if ticks is not None else 0)
         ax.grid(axis="y", color="0.9")
         ax.set_axisbelow(True)
-    for ax in axes.flat[len(titles) :]:
-        ax.axis("off")
     if len(handles) > 1:
         fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=legend_columns, frameon=False)
     return fig

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from keyfilters.figures.curves import DASHES
+from .curves import DASHES
 from keyfilters.figures.style import COLOURS, MARKERS, styled
+
+from .panels import panel_grid
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,7 @@ def profile_panels(
     marked = list(dict.fromkeys(label for panel in panels for label in panel.marks))
     if max(len(lines), len(marked)) > len(COLOURS):
         raise ValueError(f"{max(len(lines), len(marked))} labels: expected at most {len(COLOURS)}, the colours of the palette")
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows + 0.4), squeeze=False, sharey="all" if share_y else "none"
-    )
+    fig, axes = panel_grid(len(panels), columns, (width, height), 0.4, sharey="all" if share_y else "none")
     handles = {}
     for ax, panel in zip(axes.flat, panels, strict=False):
         x = np.asarray(panel.x, dtype=float)
@@ -150,8 +147,6 @@ def profile_panels(
     for ax, panel in zip(axes.flat, panels, strict=False):
         ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
         _label_points(ax, panel.points)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
     if len(handles) > 1:
         fig.legend(
             handles.values(), handles.keys(), loc="outside lower center", ncols=min(legend_columns, len(handles)), frameon=False

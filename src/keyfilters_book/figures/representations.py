@@ -6,7 +6,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from keyfilters.figures.curves import DASHES
+from .curves import DASHES
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
 

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 
 from keyfilters.figures.style import COLOURS, MARKERS, SEQUENTIAL, ink, styled
 
+from .panels import panel_grid
+
 
 @styled
 def method_heatmaps(panels, *, formats="{:.2f}", columns: int = 1, cell=(0.62, 0.34), limits=None) -> mpl.figure.Figure:
@@ -129,8 +131,7 @@ def pooled_objectives(sigma, panels, *, columns: int = 2, width: float = 3.5, he
     # Black is the sum's; grey joins the palette in its place.
     palette = (*COLOURS[1:], "0.45")
     look = {key: (palette[i % len(palette)], MARKERS[i % len(MARKERS)]) for i, key in enumerate(keys)}
-    rows = -(-len(panels) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows + 0.6), squeeze=False)
+    fig, axes = panel_grid(len(panels), columns, (width, height), 0.6)
     for ax, (title, curves) in zip(axes.flat, panels.items(), strict=False):
         u = np.asarray(sigma[title], dtype=float)
         total = np.zeros_like(u)
@@ -149,8 +150,6 @@ def pooled_objectives(sigma, panels, *, columns: int = 2, width: float = 3.5, he
         ax.plot(u, total, color="black", linewidth=2.6)
         ax.plot(u[best], total[best], "*", color="black", markersize=14)
         ax.set(title=title, xlabel=r"$\sigma$ (grid units)", ylim=(0, None))
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
     handles = [Line2D([], [], color=c, marker=m, linewidth=1.5, markersize=8, label=f"key {k}") for k, (c, m) in look.items()]
     handles.append(Line2D([], [], color="black", marker="*", linewidth=2.6, markersize=13, label="sum"))
     fig.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)

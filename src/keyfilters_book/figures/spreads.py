@@ -10,6 +10,8 @@ from matplotlib.lines import Line2D
 from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import DIVERGING, styled
 
+from .panels import panel_grid
+
 # Dark colours that are seen on white and on both pale ends of the heat maps, with different dashes.
 STYLES = (("#000000", "-", "o"), ("#006D2C", "--", "s"), ("#6A3D9A", ":", "^"))
 
@@ -56,8 +58,7 @@ def spread_panels(filters, spreads, titles=None, columns: int = 4, panel: float 
     """
     filters = np.asarray(filters)
     titles = [f"key {k}" for k in range(1, len(filters) + 1)] if titles is None else titles
-    rows = -(-len(filters) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(panel * columns, (panel + 0.25) * rows + 0.4), squeeze=False)
+    fig, axes = panel_grid(len(filters), columns, (panel, panel + 0.25), 0.4)
     # Half the colours' strength, so that the lines stand out.
     faded = mpl.colors.ListedColormap(0.5 + 0.5 * plt.get_cmap(DIVERGING)(np.linspace(0, 1, 256)))
     for k, (ax, h, title) in enumerate(zip(axes.flat, filters, titles, strict=False)):
@@ -66,8 +67,6 @@ def spread_panels(filters, spreads, titles=None, columns: int = 4, panel: float 
             ax.plot(*ellipse(measures[k].mean, measures[k].covariance).T, color=colour, linestyle=dashes, linewidth=1.8)
             ax.plot(*measures[k].mean, linestyle="none", marker=marker, color=colour, markersize=5)
         ax.set_title(title)
-    for ax in axes.flat[len(filters) :]:
-        ax.axis("off")
     handles = [
         Line2D([], [], color=colour, linestyle=dashes, marker=marker, markersize=5, label=label)
         for (colour, dashes, marker), label in zip(STYLES, spreads, strict=False)

@@ -7,12 +7,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from keyfilters.figures.heatmaps import draw_filter
-from keyfilters.figures.panels import finish_panels, panel_grid, series_labels
+from .panels import finish_panels, panel_grid, series_labels
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
 
 @styled
-def interval_dots(
+def seed_dots(
     panels, rows, *, xlabel: str, zero: bool = False, span=None, highlight=(), outliers=(), fmt: str = "{:.1f}", columns: int = 2,
     width: float = 6.8, row_height: float = 0.27,
 ) -> mpl.figure.Figure:  # fmt: skip
@@ -142,7 +142,7 @@ def trajectories(
         If there are no curves, more labels than colours, or values that are not as long as their epochs.
     """
     labels = series_labels(panels, "curve")
-    fig, axes = panel_grid(len(panels), columns, panel, 0.7)
+    fig, axes = panel_grid(len(panels), columns, panel, 0.7, sharex=True, sharey=True)
     handles = {}
     for ax, (title, series) in zip(axes.flat, panels.items(), strict=False):
         for label, (epochs, values) in series.items():
@@ -159,7 +159,7 @@ def trajectories(
         ax.set_title(title, fontsize=11)
         ax.grid(axis="y", color="0.92")
         ax.locator_params(nbins=4)
-    finish_panels(fig, axes, len(panels), handles, xlabel, ylabel, ylim)
+    finish_panels(fig, axes, handles, xlabel, ylabel, ylim)
     return fig
 
 
@@ -184,11 +184,7 @@ def scale_ends(panels, marks, *, columns: int = 4, panel: float = 1.75) -> mpl.f
         For points that are not pairs.
     """
     labels = list(dict.fromkeys(label for points in marks.values() for label in points))
-    columns = min(columns, len(panels))
-    lines = -(-len(panels) // columns)
-    fig, axes = plt.subplots(
-        lines, columns, figsize=(panel * columns, panel * lines + 0.75), squeeze=False, sharex=True, sharey=True
-    )
+    fig, axes = panel_grid(len(panels), columns, (panel, panel), 0.75, sharex=True, sharey=True)
     handles, reach = {}, 0.0
     for ax, (title, points) in zip(axes.flat, panels.items(), strict=False):
         points = np.asarray(points, dtype=float)
@@ -209,8 +205,6 @@ def scale_ends(panels, marks, *, columns: int = 4, panel: float = 1.75) -> mpl.f
     for ax in axes.flat[: len(panels)]:
         ax.set(xlim=(0, 1.05 * reach), ylim=(0, 1.05 * reach), aspect="equal")
         ax.locator_params(nbins=4)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
     fig.supxlabel(r"$\sigma_x$ (grid units)", fontsize=12)
     fig.supylabel(r"$\sigma_y$ (grid units)", fontsize=12)
     fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=min(len(handles), 3), frameon=False)

@@ -7,7 +7,7 @@ It needs the extra ``representations`` (PyWavelets, curvelets, scikit-learn, sci
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MISSING = "keyfilters_book.representations needs {package}: pip install 'keyfilters[representations]'"
+_MISSING = "keyfilters_book.representations needs {package}: pip install 'keyfilters[representations]'"
 
 
 @contextmanager
@@ -24,4 +24,4 @@ def _extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ImportError(MISSING.format(package=(error.name or "a package").split(".")[0]), name=error.name) from None
+        raise ImportError(_MISSING.format(package=(error.name or "a package").split(".")[0]), name=error.name) from None

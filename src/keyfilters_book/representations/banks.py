@@ -11,9 +11,9 @@ from keyfilters.checks import choice, finite, integer
 from keyfilters.filters import KEYS, SHARPENING, learned_filters
 from keyfilters.models import ideal_filter
 
-from .thresholding import KINDS, threshold
+from .thresholding import THRESHOLD_KINDS, threshold
 
-RECTIFIERS = ("linear", *KINDS, "halves")
+RECTIFIERS = ("linear", *THRESHOLD_KINDS, "halves")
 """What :func:`rectified` knows: nothing, the thresholdings, and both halves of the sign apart."""
 
 

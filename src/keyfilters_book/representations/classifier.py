@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyfilters.statistics import holm, mcnemar, wilson
+from keyfilters_book.significance import holm
+from keyfilters.uncertainty import mcnemar, wilson
 
-PENALTIES = tuple(10.0 ** np.arange(-8, -2.5))
+RIDGE_PENALTIES = tuple(10.0 ** np.arange(-8, -2.5))
 """The p that are tried: shares of the features' total variance."""
 
 _CHUNK = 4096
@@ -101,7 +102,7 @@ def _checked(features, labels, held, penalties):
     return features, labels, int(held), penalties
 
 
-def fit_classifier(features, labels, held: int, penalties=PENALTIES) -> LinearClassifier:
+def fit_classifier(features, labels, held: int, penalties=RIDGE_PENALTIES) -> LinearClassifier:
     r"""Return the linear classifier with the penalty that does best on the last ``held`` rows.
 
     Every p is tried on the rows before; the one with the least squared error of the scores (what ridge regression

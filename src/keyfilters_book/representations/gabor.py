@@ -15,12 +15,12 @@ NARROWEST = 0.4
 SLOWEST, FASTEST = 0.02, 0.5
 """Frequencies of a Gabor function, cycles a pixel. Beyond 0.5 along an axis a wave looks like a slower one on the grid."""
 
-SETTLED = 1e-7
+_SETTLED = 1e-7
 """A search ends with a step that takes less than this share off the squared norm that is left over."""
 
 
 @dataclass(frozen=True)
-class Model:
+class GaborModel:
     """One row of the table of models: an envelope times a few functions across it, with free amplitudes.
 
     Attributes
@@ -61,18 +61,20 @@ def _hermite(*orders):
     return lambda u, sigma, frequency: np.stack([powers[order](u / sigma) for order in orders], axis=-1)
 
 
-MODELS: dict[str, Model] = {
+GABOR_MODELS: dict[str, GaborModel] = {
     m.name: m
     for m in (
-        Model("gabor", "a cosine and a sine across a Gaussian envelope", _wave, 2, tuned=True),
-        Model("derivatives 0-2", "a Gaussian and its first two directional derivatives, summed", _hermite(0, 1, 2), 3),
-        Model("derivative 0", "a Gaussian", _hermite(0), 1),
-        Model("derivative 1", "a first directional derivative", _hermite(1), 1),
-        Model("derivative 2", "a second directional derivative", _hermite(2), 1),
-        Model("derivatives 0-3", "a Gaussian and its first three directional derivatives, summed", _hermite(0, 1, 2, 3), 4),
+        GaborModel("gabor", "a cosine and a sine across a Gaussian envelope", _wave, 2, tuned=True),
+        GaborModel("derivatives 0-2", "a Gaussian and its first two directional derivatives, summed", _hermite(0, 1, 2), 3),
+        GaborModel("derivative 0", "a Gaussian", _hermite(0), 1),
+        GaborModel("derivative 1", "a first directional derivative", _hermite(1), 1),
+        GaborModel("derivative 2", "a second directional derivative", _hermite(2), 1),
+        GaborModel(
+            "derivatives 0-3", "a Gaussian and its first three directional derivatives, summed", _hermite(0, 1, 2, 3), 4
+        ),
     )
 }
-"""The models of :func:`fit`. "gabor" and "derivatives 0-2" have eight free numbers each."""
+"""The models of :func:`fit_gabor`. "gabor" and "derivatives 0-2" have eight free numbers each."""
 
 
 def _grid(size: int):
@@ -111,7 +113,7 @@ def columns(model, shape, size: int) -> np.ndarray:
     >>> columns("derivative 1", [0, 0, 0, 1, 1], 3).reshape(3, 3).round(2).tolist()
     [[-0.37, 0.0, 0.37], [-0.61, 0.0, 0.61], [-0.37, 0.0, 0.37]]
     """
-    m = MODELS[choice(model, MODELS, "model")]
+    m = GABOR_MODELS[choice(model, GABOR_MODELS, "model")]
     shape = np.asarray(shape, dtype=np.float64)
     if shape.shape[-1] != len(m.shape_parameters):
         raise ValueError(
@@ -127,7 +129,7 @@ def columns(model, shape, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Fit:
+class GaborFit:
     """The best combination of a model for one filter.
 
     Attributes
@@ -155,7 +157,7 @@ def _starts(name: str, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     A family has one angle and width (and frequency): neighbouring places lead to the same minimum.
     """
-    m = MODELS[name]
+    m = GABOR_MODELS[name]
     places = np.linspace(-0.42, 0.42, 7) * size
     angles = np.arange(8) * np.pi / 8
     widths = np.array([0.06, 0.1, 0.16, 0.26]) * size
@@ -177,7 +179,7 @@ def _scores(design: np.ndarray, w: np.ndarray) -> np.ndarray:
     return ((w @ design.transpose(1, 0, 2).reshape(d, -1)) ** 2).reshape(len(w), count, amplitudes).sum(axis=2)
 
 
-def _state(z, m: Model, w: np.ndarray, size: int) -> dict[str, np.ndarray]:
+def _state(z, m: GaborModel, w: np.ndarray, size: int) -> dict[str, np.ndarray]:
     """Columns at search variables z (P, 5) or (P, 6), their QR factors, and what the best amplitudes leave over of w (P, d)."""
     design = columns(m.name, _shape(z), size)
     q, r = np.linalg.qr(design)
@@ -185,7 +187,7 @@ def _state(z, m: Model, w: np.ndarray, size: int) -> dict[str, np.ndarray]:
     return {"design": design, "q": q, "r": r, "along": along, "left": w - (q @ along)[..., 0]}
 
 
-def _slopes(z, m: Model, state: dict[str, np.ndarray], size: int) -> np.ndarray:
+def _slopes(z, m: GaborModel, state: dict[str, np.ndarray], size: int) -> np.ndarray:
     r"""Kaufman's derivatives of what is explained, :math:`(\partial C / \partial z_i) \, a` less its part along C's columns: (P, n, d).
 
     The term that is left out is orthogonal to this and small beside a small residual. The derivatives of C are
@@ -204,7 +206,7 @@ def _shape(z) -> np.ndarray:
     return np.concatenate([z[..., :3], np.exp(z[..., 3:])], axis=-1)
 
 
-def _refined(m: Model, w: np.ndarray, first: np.ndarray, size: int, evaluations: int) -> tuple[np.ndarray, np.ndarray]:
+def _refined(m: GaborModel, w: np.ndarray, first: np.ndarray, size: int, evaluations: int) -> tuple[np.ndarray, np.ndarray]:
     """Damped Gauss-Newton for all filters w (P, d) at once, from shapes (P, 5) or (P, 6), within bounds.
 
     Returns the search variables and the squared norms that are left over.
@@ -234,7 +236,7 @@ def _refined(m: Model, w: np.ndarray, first: np.ndarray, size: int, evaluations:
         gained = cost[open_] - now
         better = gained > 0
         # A small gain of a step that was held short says nothing.
-        settled = better & (gained < SETTLED * cost[open_]) & (damping[open_] < 1e-2)
+        settled = better & (gained < _SETTLED * cost[open_]) & (damping[open_] < 1e-2)
         z[open_[better]], cost[open_[better]] = trial[better], now[better]
         damping[open_] = np.where(better, damping[open_] / 5, damping[open_] * 8)
         left = ~settled & (damping[open_] < 1e6)
@@ -245,7 +247,7 @@ def _refined(m: Model, w: np.ndarray, first: np.ndarray, size: int, evaluations:
     return z, cost
 
 
-def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -> list[Fit]:
+def fit_gabor(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -> list[GaborFit]:
     r"""Fit a model to each filter by least squares.
 
     .. math:: \min_{\text{shape}} \min_a \| w - C(\text{shape})\, a \|_2^2
@@ -275,11 +277,11 @@ def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -
     Examples
     --------
     >>> h = columns("gabor", [0.5, -1, 0.6, 1.5, 2, 0.2], 11) @ [1.0, -2.0]
-    >>> (found,) = fit(h.reshape(1, 11, 11))
+    >>> (found,) = fit_gabor(h.reshape(1, 11, 11))
     >>> round(found.explained, 9), found.shape[:2].round(5).tolist()
     (1.0, [0.5, -1.0])
     """
-    m = MODELS[choice(model, MODELS, "model")]
+    m = GABOR_MODELS[choice(model, GABOR_MODELS, "model")]
     filters = finite(filters, "filters")
     if filters.ndim != 3 or filters.shape[1] != filters.shape[2] or filters.shape[1] < 5 or not len(filters):
         raise ValueError(f"filters has shape {filters.shape}: expected (N, n, n) with n of at least 5")
@@ -300,7 +302,7 @@ def fit(filters, model: str = "gabor", starts: int = 3, evaluations: int = 60) -
     return [_fit(m, v, float(n), _shape(end), size) for v, n, end in zip(unit, norm[:, 0], z[best], strict=True)]
 
 
-def _fit(m: Model, v, norm: float, shape, size: int) -> Fit:
+def _fit(m: GaborModel, v, norm: float, shape, size: int) -> GaborFit:
     design = columns(m.name, shape, size)
     amplitudes = np.linalg.lstsq(design, v, rcond=None)[0]
     values = design @ amplitudes
@@ -308,10 +310,10 @@ def _fit(m: Model, v, norm: float, shape, size: int) -> Fit:
     if int(np.floor(shape[2] / np.pi)) % 2:
         amplitudes = amplitudes * _parity(m)
     shape[2] %= np.pi
-    return Fit(m.name, shape, amplitudes * norm, float(1 - ((v - values) ** 2).sum()), (values * norm).reshape(size, size))
+    return GaborFit(m.name, shape, amplitudes * norm, float(1 - ((v - values) ** 2).sum()), (values * norm).reshape(size, size))
 
 
-def _parity(m: Model) -> np.ndarray:
+def _parity(m: GaborModel) -> np.ndarray:
     """+1 or -1 for each function of a model: even or odd in u."""
     u = np.array([0.3])
     return np.sign(m.across(u, 1.0, 0.1)[0] * m.across(-u, 1.0, 0.1)[0])

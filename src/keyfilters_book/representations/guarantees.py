@@ -24,7 +24,7 @@ import numpy as np
 from keyfilters.checks import choice, finite
 
 from .dictionaries import Dictionary
-from .layered import KINDS
+from .layered import PURSUIT_KINDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def thresholding_guarantee(
     >>> found[0].sparsity.tolist(), found[0].holds.tolist(), found[0].setting.tolist()
     ([1], [True], [0.0005])
     """
-    choice(kind, KINDS, "kind")
+    choice(kind, PURSUIT_KINDS, "kind")
     error, holds, found = finite(noise, "noise") + np.zeros(np.shape(codes[0])[1]), True, []
     for layer, (code, dictionary) in enumerate(zip(codes, dictionaries, strict=True)):
         code = finite(code, "code")

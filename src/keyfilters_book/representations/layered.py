@@ -21,7 +21,7 @@ from . import _extra
 from .dictionaries import Dictionary
 from .thresholding import threshold
 
-KINDS = ("hard", "soft", "relu")
+PURSUIT_KINDS = ("hard", "soft", "relu")
 """Thresholdings that a pursuit may use."""
 
 
@@ -79,7 +79,7 @@ def leave(values, count, kind: str = "hard") -> np.ndarray:
     (array([3.]), array([1.]))
     """
     rank = np.asarray(values, dtype=np.float64)
-    rank = rank if choice(kind, KINDS, "kind") == "relu" else np.abs(rank)
+    rank = rank if choice(kind, PURSUIT_KINDS, "kind") == "relu" else np.abs(rank)
     count = np.broadcast_to(np.asarray(count, dtype=np.int64), rank.shape[1:])
     if (count < 0).any() or (count >= len(rank)).any():
         raise ValueError(f"count goes from {count.min()} to {count.max()}: expected numbers from 0 to {len(rank) - 1}")
@@ -119,7 +119,7 @@ def layered_thresholding(
     >>> layered_thresholding([3.0, -2.0, 0.5], [d], "soft", thresholds=[1.0])[0][:, 0]
     array([ 2., -1.,  0.])
     """
-    choice(kind, KINDS, "kind")
+    choice(kind, PURSUIT_KINDS, "kind")
     if (thresholds is None) == (counts is None):
         raise ValueError("thresholds and counts: expected one of the two, for each layer")
     given = thresholds if counts is None else counts
@@ -135,7 +135,7 @@ def layered_thresholding(
     return found
 
 
-STEPS = 4
+LAYER_STEPS = 4
 """Penalties, falling geometrically to the one asked for, of which each solution starts the next."""
 
 
@@ -158,7 +158,7 @@ def basis_pursuit(
     tolerance : float
         Of the duality gap, relative to the sum of squares of y.
     sweeps : int
-        At most so many over all entries for each of :data:`STEPS` penalties. Where they do not suffice (codes with
+        At most so many over all entries for each of :data:`LAYER_STEPS` penalties. Where they do not suffice (codes with
         about as many entries as half the length of y, small penalties) the last iterate is returned as it is.
 
     Raises
@@ -184,7 +184,7 @@ def basis_pursuit(
     inner = dictionary.atoms.T @ y
     largest = np.abs(inner).max(axis=0)
     for column in np.flatnonzero(largest > penalty):
-        falling = np.geomspace(largest[column], penalty[column], STEPS + 1)[1:]
+        falling = np.geomspace(largest[column], penalty[column], LAYER_STEPS + 1)[1:]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             # It divides the sum of squares by the number of rows. What it would check has been checked, once for all columns.

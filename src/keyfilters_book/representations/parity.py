@@ -7,9 +7,9 @@ import numpy as np
 from keyfilters.checks import finite
 
 from . import _extra
-from .thresholding import KINDS, threshold
+from .thresholding import THRESHOLD_KINDS, threshold
 
-WAVELET, LEVELS = "db4", 3
+PARITY_WAVELET, PARITY_LEVELS = "db4", 3
 
 
 def _transform(images, wavelet: str, levels: int):
@@ -23,7 +23,9 @@ def _transform(images, wavelet: str, levels: int):
     return pywt.wavedec2(images, wavelet, mode="periodization", level=levels, axes=(-2, -1))
 
 
-def denoise(image, t: float, kind: str = "soft", wavelet: str = WAVELET, levels: int = LEVELS) -> np.ndarray:
+def wavelet_denoise(
+    image, t: float, kind: str = "soft", wavelet: str = PARITY_WAVELET, levels: int = PARITY_LEVELS
+) -> np.ndarray:
     """Return an image whose orthonormal wavelet details are thresholded; the coarse part stays.
 
     Parameters
@@ -37,7 +39,7 @@ def denoise(image, t: float, kind: str = "soft", wavelet: str = WAVELET, levels:
 
     Examples
     --------
-    >>> bool(np.allclose(denoise(np.ones((64, 64)), 0.1), 1.0))
+    >>> bool(np.allclose(wavelet_denoise(np.ones((64, 64)), 0.1), 1.0))
     True
     """
     with _extra():
@@ -51,7 +53,9 @@ def denoise(image, t: float, kind: str = "soft", wavelet: str = WAVELET, levels:
     return pywt.waverec2([coarse, *thresholded], wavelet, mode="periodization")
 
 
-def pooled_details(images, t: float, kind: str = "soft", wavelet: str = WAVELET, levels: int = LEVELS) -> np.ndarray:
+def pooled_details(
+    images, t: float, kind: str = "soft", wavelet: str = PARITY_WAVELET, levels: int = PARITY_LEVELS
+) -> np.ndarray:
     """Return the mean of each thresholded detail band, shape (images, 3 levels).
 
     A linear function of these features is what a linear classifier behind global average pooling sees. "linear"
@@ -72,19 +76,19 @@ def pooled_details(images, t: float, kind: str = "soft", wavelet: str = WAVELET,
     images = finite(images, "images")
     if images.ndim != 3:
         raise ValueError(f"images has shape {images.shape}: expected (images, rows, columns)")
-    if kind != "linear" and kind not in KINDS:
-        raise ValueError(f"unknown kind {kind!r}: expected one of linear, {', '.join(KINDS)}")
+    if kind != "linear" and kind not in THRESHOLD_KINDS:
+        raise ValueError(f"unknown kind {kind!r}: expected one of linear, {', '.join(THRESHOLD_KINDS)}")
     _, *details = _transform(images, wavelet, levels)
     parts = [part if kind == "linear" else threshold(part, t, kind) for scale in details for part in scale]
     return np.stack([part.mean(axis=(1, 2)) for part in parts], axis=1)
 
 
-def tiles(image, size: int) -> np.ndarray:
+def squares(image, size: int) -> np.ndarray:
     """Return the image cut into squares side by side, shape (tiles, size, size); what is left over is dropped.
 
     Examples
     --------
-    >>> tiles(np.arange(20.0).reshape(4, 5), 2)[1]
+    >>> squares(np.arange(20.0).reshape(4, 5), 2)[1]
     array([[2., 3.],
            [7., 8.]])
     """

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from keyfilters.checks import choice, finite
-from keyfilters.statistics import wilson
+from keyfilters.uncertainty import wilson
 
 from .dictionaries import Dictionary
 from .guarantees import basis_pursuit_guarantee, thresholding_guarantee
-from .layered import KINDS, layered_basis_pursuit, layered_thresholding
+from .layered import PURSUIT_KINDS, layered_basis_pursuit, layered_thresholding
 
-METHODS = (*KINDS, "basis pursuit")
+PURSUITS = (*PURSUIT_KINDS, "basis pursuit")
 """The three layered thresholdings and layered basis pursuit."""
 SIGNS = ("positive", "mixed")
 
@@ -97,7 +97,7 @@ def pursue(signals, codes: Sequence, dictionaries: Sequence[Dictionary], method:
     :func:`supports` uses it in judging both. Codes without negative entries are looked for without negative entries
     by "basis pursuit".
     """
-    choice(method, METHODS, "method")
+    choice(method, PURSUITS, "method")
     if method != "basis pursuit":
         return layered_thresholding(signals, dictionaries, method, counts=[(code != 0).sum(axis=0) for code in codes])
     return layered_basis_pursuit(signals, dictionaries, penalties, nonnegative=all((code >= 0).all() for code in codes))
@@ -105,7 +105,7 @@ def pursue(signals, codes: Sequence, dictionaries: Sequence[Dictionary], method:
 
 def recovery(
     dictionaries: Sequence[Dictionary], active: Sequence[int], draws: int, *, ratio: float = 1.0, noise: float = 0.0,
-    signs: str = "positive", methods: Sequence[str] = METHODS, penalty: float = 1e-3, seed: int = 0, level: float = 0.95,
+    signs: str = "positive", methods: Sequence[str] = PURSUITS, penalty: float = 1e-3, seed: int = 0, level: float = 0.95,
 ):  # fmt: skip
     """Return how often each method finds all supports, for each number of active atoms.
 
@@ -121,7 +121,7 @@ def recovery(
     noise : float
         Local norm of the noise: normal noise is scaled to have it, draw by draw.
     methods : sequence of str
-        Of :data:`METHODS`; "relu" only for positive codes.
+        Of :data:`PURSUITS`; "relu" only for positive codes.
     penalty : float
         Of the lasso's first layer; 4 times as much in each layer above. With noise, 4 times the noise if that is more.
     level : float

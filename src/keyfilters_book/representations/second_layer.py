@@ -162,12 +162,12 @@ def second_layer(patches, filters, block: int, units: int, kind: str = "modulus"
     )
 
 
-def correlations(a, b) -> np.ndarray:
+def column_correlations(a, b) -> np.ndarray:
     """Pearson's correlation of each column of a with the same column of b.
 
     Examples
     --------
-    >>> correlations([[0, 0], [1, 1], [2, 0]], [[0, 1], [2, 0], [4, 1]]).round(12).tolist()
+    >>> column_correlations([[0, 0], [1, 1], [2, 0]], [[0, 1], [2, 0], [4, 1]]).round(12).tolist()
     [1.0, -1.0]
     """
     a, b = (np.asarray(x, dtype=np.float64) - np.mean(x, axis=0) for x in (a, b))

@@ -34,7 +34,7 @@ def _relu(x, t):
     return np.maximum(x - t, 0)
 
 
-KINDS = {
+THRESHOLD_KINDS = {
     "hard": _hard,
     "soft": lambda x, t: _relu(x, t) - _relu(-x, t),
     "relu": _relu,
@@ -107,7 +107,7 @@ def threshold(x, t, kind: str = "soft"):
     >>> threshold([-3.0, -1.0, 0.5, 2.0], 1.0, "even-hard")
     array([3., 0., 0., 2.])
     """
-    function = KINDS[choice(kind, KINDS, "kind")]
+    function = THRESHOLD_KINDS[choice(kind, THRESHOLD_KINDS, "kind")]
     values, level = _values(x), finite(t, "t")
     if kind != "relu" and (level < 0).any():
         raise ValueError(f"t is {level[level < 0].flat[0]:g}: expected a threshold >= 0")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keyfilters import architecture
+from keyfilters_book.paper import architecture
 
 
 def _saved(**wrong):

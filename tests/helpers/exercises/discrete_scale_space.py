@@ -4,12 +4,12 @@ import numpy as np
 from scipy.special import ive
 
 import keyfilters as kf
-from keyfilters.gaussian import KINDS
+from keyfilters.gaussian import GAUSSIAN_KINDS
 
 
 def _cascades(once, power=1.0, radius=20):
     found = {}
-    for kind in KINDS:
+    for kind in GAUSSIAN_KINDS:
         twice = np.convolve(*(kf.gaussian_kernel(0.5, radius, kind=kind) for _ in range(2)))
         found[kind] = np.linalg.norm(twice - kf.gaussian_kernel(once, 2 * radius, kind=kind), power)
     return found

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from keyfilters.statistics import holm
+from keyfilters_book.significance import holm
 from keyfilters_book.experiments.variants import VARIANTS
 
 

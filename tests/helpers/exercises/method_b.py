@@ -4,12 +4,12 @@ import numpy as np
 
 import keyfilters as kf
 from keyfilters.fitting.grid import published_windows, refined_minimum
-from keyfilters.fitting.variance import closed_form, factor_variance, match, weighted_variances
+from keyfilters.fitting.variance import closed_form, factor_variance, match_variance, weighted_variances
 
 
 def _matched(h, row, scale, in_weight=None, in_match=None):
     variances = weighted_variances(h, row, "crop", in_weight or scale)
-    return [match(op, v, 7, "crop", in_match or scale)[0] for op, v in zip((row.x, row.y), variances, strict=True)]
+    return [match_variance(op, v, 7, "crop", in_match or scale)[0] for op, v in zip((row.x, row.y), variances, strict=True)]
 
 
 def _limit(weight=None):
@@ -25,7 +25,7 @@ def _both(variance):
 def _errors():
     row = kf.KEYS[3]
     v = weighted_variances(kf.normalized_filters()[3], row, "crop")[1]
-    root, grid = match(row.y, v, 7, "crop")[0], published_windows()["B", "4", "y"].values
+    root, grid = match_variance(row.y, v, 7, "crop")[0], published_windows()["B", "4", "y"].values
     d = factor_variance(row.y, grid, 7, "crop") - v
     i = int(np.flatnonzero(np.diff(np.sign(d)))[0])
     linear = np.interp(0.0, d[i : i + 2], grid[i : i + 2])

@@ -3,7 +3,7 @@
 import numpy as np
 
 import keyfilters as kf
-from keyfilters.fitting.landscape import two_scale_problem
+from keyfilters_book.paper.landscape import two_scale_problem
 
 KEYS = (1, 2, 3, 4, 5, 6, 8)
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from keyfilters.fitting.problem import factors
-from keyfilters_book.benchmarks import SCALES
+from keyfilters_book.benchmarks import BENCHMARK_SCALES
 
-N = SCALES.size
+N = BENCHMARK_SCALES.size
 
 
 def _quotient(below=1, above=1, divide=2e-5):

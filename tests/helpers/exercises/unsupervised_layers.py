@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.linalg import sqrtm
 
-from keyfilters.statistics import bootstrap_interval
+from keyfilters.uncertainty import bootstrap_interval
 
 
 def _change(turn, covariance, mixed=2, own=1, white=1):

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from keyfilters_book.background.inversion import similarity
-from keyfilters_book.background.regularisers import SLOPE
+from keyfilters_book.background.inversion import pixel_correlation
+from keyfilters_book.background.regularisers import PENALTY_SLOPE
 
 
 def _wanted(m, bound):
@@ -15,14 +15,14 @@ def _image(g, w):
     n, m = g.shape[1:]
     eigen = np.add.outer(*(4 * np.sin(np.pi * np.arange(k) / (2 * k)) ** 2 for k in (n, m)))
     eigen[0, 0] = np.inf
-    return 0.5 * w * n * m * SLOPE**2 * idctn(dctn(g, axes=(1, 2), norm="ortho") / eigen, axes=(1, 2), norm="ortho")
+    return 0.5 * w * n * m * PENALTY_SLOPE**2 * idctn(dctn(g, axes=(1, 2), norm="ortho") / eigen, axes=(1, 2), norm="ortho")
 
 
 def _wrapped(g, w):
     n, m = g.shape[1:]
     waves = np.add.outer(*(4 * np.sin(np.pi * np.arange(k) / k) ** 2 for k in (n, m)))
     waves[0, 0] = np.inf
-    return 0.5 * w * n * m * SLOPE**2 * np.fft.ifft2(np.fft.fft2(g) / waves).real
+    return 0.5 * w * n * m * PENALTY_SLOPE**2 * np.fft.ifft2(np.fft.fft2(g) / waves).real
 
 
 def _cosine(a, b):
@@ -48,12 +48,12 @@ ANSWERS = {
         ],
     ),
     "25.2": (
-        lambda: similarity,
+        lambda: pixel_correlation,
         [
             (_cosine, "tint"),
             (_one_mean, "one mean for all"),
             (lambda a, b: np.corrcoef(a.ravel(), b.ravel())[0, 1], "not one for all together"),
-            (lambda a, b: np.abs(similarity(a, b)), "negative"),
+            (lambda a, b: np.abs(pixel_correlation(a, b)), "negative"),
             (lambda a, b: np.sqrt(((a - b) ** 2).mean((1, 2, 3))), "both norms"),
         ],
     ),

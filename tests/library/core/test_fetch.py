@@ -226,21 +226,25 @@ def test_a_package_with_other_content_is_not_taken(tiny, tmp_path, monkeypatch):
     assert "is not the file of Fashion-MNIST" in message(from_debian)
 
 
-def test_all_that_failed_is_told_in_one_line(tiny, tmp_path, monkeypatch, capsys):
+def test_all_that_failed_is_told_in_one_line(tiny, tmp_path, monkeypatch):
     tools(tmp_path / "bin", monkeypatch, apt_get="echo 'first line' >&2; echo 'E: Unable to locate package' >&2; exit 100")
     text = message(from_debian)
     assert "E: Unable to locate package" in text and "KEYFILTERS_DATA" in text and "first line" not in text
-    assert fetch.main() == 2
-    printed = capsys.readouterr()
-    assert printed.err.count("\n") == 1 and not printed.out
 
 
-def test_elsewhere_than_on_debian_it_is_downloaded(tiny, tmp_path, served, monkeypatch, capsys):
+def test_elsewhere_than_on_debian_it_is_downloaded(tiny, tmp_path, served, monkeypatch):
     monkeypatch.setattr(prerequisites.shutil, "which", lambda name: None)
     monkeypatch.setattr(fetch, "URLS", (served[1],))
     assert from_debian() == tmp_path / "cache"
-    assert fetch.main() == 0
-    assert capsys.readouterr().out == f"Fashion-MNIST: {tmp_path / 'cache'}\n"
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEYFILTERS_DATA", str(tmp_path))
+    done = subprocess.run([sys.executable, "-m", "keyfilters.fetch"], capture_output=True, text=True, timeout=WATCHDOG)
+    assert done.returncode and not done.stdout
+    assert (
+        done.stderr.startswith(f"keyfilters.fetch: {tmp_path} (from KEYFILTERS_DATA) lacks ") and done.stderr.count("\n") == 1
+    )
 
 
 def test_without_pooch_the_message_names_the_extra(tiny, monkeypatch):

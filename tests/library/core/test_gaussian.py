@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ive
 
-from keyfilters.gaussian import KINDS, discrete_gaussian, gaussian_kernel, half_discrete_gaussian, scale_derivative
+from keyfilters.gaussian import GAUSSIAN_KINDS, discrete_gaussian, gaussian_kernel, half_discrete_gaussian, scale_derivative
 
 SIGMA = st.floats(0.0, 3.0, allow_subnormal=False)
 WIDE = 60
@@ -68,7 +68,7 @@ def test_broadcasts_over_scales():
         np.testing.assert_allclose(t[i], discrete_gaussian(sigma[i], 4), rtol=0, atol=1e-15)
 
 
-@given(st.floats(0.8, 3.0), st.sampled_from(KINDS))
+@given(st.floats(0.8, 3.0), st.sampled_from(GAUSSIAN_KINDS))
 def test_kinds_agree_where_the_scale_is_large(sigma, kind):
     n = np.arange(-WIDE, WIDE + 1)
     kernel = gaussian_kernel(sigma, WIDE, kind)
@@ -79,9 +79,9 @@ def test_kinds_agree_where_the_scale_is_large(sigma, kind):
 
 
 def test_kinds_differ_where_the_scale_is_small():
-    wide = {kind: gaussian_kernel(0.3, 20, kind) for kind in KINDS}
+    wide = {kind: gaussian_kernel(0.3, 20, kind) for kind in GAUSSIAN_KINDS}
     assert wide["sampled"].sum() > 1.3
-    for kind in KINDS:
+    for kind in GAUSSIAN_KINDS:
         if kind != "sampled":
             assert abs(wide[kind].sum() - 1) < 1e-14
 

@@ -7,7 +7,7 @@ from each import each
 import keyfilters as kf
 from keyfilters.cli import main
 from keyfilters.filter_files import load_filters
-from keyfilters.fitting.variance import match
+from keyfilters.fitting.variance import match_variance
 
 
 @pytest.mark.parametrize(("key", "method", "source"), [(2, "D2", 7), (3, "D1", 7), (4, "C2", 1)], ids=["D2", "D1", "C2"])
@@ -29,7 +29,7 @@ def test_a_plateau_is_one_minimum(h):
 
 
 def test_a_window_in_which_all_scales_have_one_variance_determines_none():
-    sigma, _, found = match("forward", 0.25, 3, "crop")
+    sigma, _, found = match_variance("forward", 0.25, 3, "crop")
     assert (sigma, found) == (0.0, False)
     fit = kf.fit(1, "B", filter=kf.ideal_filter(1, 0.9, 1.3, size=3), normalized=True)
     assert not fit.converged

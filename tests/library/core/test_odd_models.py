@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import keyfilters as kf
-from keyfilters.structure import odd_share
+from keyfilters_book.paper.structure import odd_share
 
 
 @given(st.integers(1, 6), st.floats(0, 2), st.floats(0, 2))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from keyfilters import METHODS, compare, fit, fit_joint, ideal_filter, learned_filters, normalize, normalized_filters
+from keyfilters import METHODS, rank_keys, fit, fit_joint, ideal_filter, learned_filters, normalize, normalized_filters
 from keyfilters.fitting.intervals import deviations, refit
 from keyfilters.fitting.joint import all_fits
 from keyfilters.normalization import normalize_many
@@ -267,7 +267,7 @@ def test_a_fit_can_be_drawn():
 
 
 def test_compare_is_over_keys_and_methods():
-    table = compare(ideal_filter(3, 0.6, 0.8), methods=["C1", "D1"])
+    table = rank_keys(ideal_filter(3, 0.6, 0.8), methods=["C1", "D1"])
     for _, own in table.groupby("method"):
         assert own.key.iloc[0] == 3 and own.relative_l2.iloc[0] < 0.05
         numbers = own.relative_l2[own.note == ""]
@@ -292,7 +292,7 @@ def test_compare_is_over_keys_and_methods():
         (lambda: fit(1, "D1", sigma=1.0, search="grid"), "no weights"),
         (lambda: fit(1, "D1", normalized=True), "there is no filter"),
         (lambda: deviations(fit(1, "D1"), draws=1), "draws is 1"),
-        (lambda: compare(np.eye(3), methods=["E"]), "unknown method 'E'"),
+        (lambda: rank_keys(np.eye(3), methods=["E"]), "unknown method 'E'"),
     ],
 )
 def test_wrong_input_is_named(call, message):

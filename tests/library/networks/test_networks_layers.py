@@ -1,6 +1,7 @@
 """Layers of idealised filters: the kernels, their gradients, and everything torch does with a layer."""
 
 import copy
+import inspect
 import io
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from keyfilters import discrete_gaussian, fit, gaussian_kernel, ideal_filter, learned_filters
 from keyfilters.fitting.parameters import key_parameters
-from keyfilters.networks.layers.base import DYNAMIC
+from keyfilters.networks.layers.base import DYNAMIC, ConvGeometry
 from keyfilters.networks.layers.filter_bank import FilterBankConv2d
 from keyfilters.networks.layers.kernels import KERNEL_KINDS, half_gaussian, ideal_kernels
 from keyfilters.networks.layers.scale_space import NORMS, SHARES, ScaleSpaceConv2d
@@ -98,13 +99,13 @@ def test_the_default_scales_are_those_of_the_fits():
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"stride": 2}, {"dilation": 3}, {"padding": "valid"}, {"padding": 1, "multiplier": 2}, {"bias": False},
+    {}, {"stride": 2}, {"dilation": 3}, {"padding": "valid"}, {"padding": 1, "out_channels": 16}, {"bias": False},
     {"padding_mode": "reflect"}, {"padding_mode": "circular", "stride": (2, 1)}, {"padding": DYNAMIC, "stride": 2},
     {"learn_scales": True}, {"share": "layer", "learn_scales": True}, {"kernel_size": 3}, {"kernel_size": 11},
 ])  # fmt: skip
 def test_folded_output_is_the_same(options):
     torch.manual_seed(2)
-    layer = ScaleSpaceConv2d(8, **options, gain=np.linspace(0.5, 2, 8 * options.get("multiplier", 1)), offset=0.01)
+    layer = ScaleSpaceConv2d(8, **options, gain=np.linspace(0.5, 2, options.get("out_channels", 8)), offset=0.01)
     if layer.bias is not None:
         nn.init.normal_(layer.bias)
     if options.get("padding") == DYNAMIC:
@@ -115,6 +116,27 @@ def test_folded_output_is_the_same(options):
     torch.testing.assert_close(plain(x), layer(x), rtol=1e-6, atol=1e-6)
     with torch.no_grad():
         assert torch.equal(plain(x), layer(x))
+
+
+def test_old_ways_of_giving_the_geometry_work_and_say_so():
+    new = ScaleSpaceConv2d(8, 5, stride=2, padding=1, out_channels=16)
+    with pytest.warns(DeprecationWarning, match="stride, padding of ScaleSpaceConv2d by position") as by_position:
+        old = ScaleSpaceConv2d(8, 5, 2, 1, out_channels=16)
+    assert by_position[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match="give out_channels"):
+        more = ScaleSpaceConv2d(8, 5, stride=2, padding=1, multiplier=2)
+    with pytest.warns(DeprecationWarning, match="stride of FilterBankConv2d by position"):
+        bank = FilterBankConv2d(learned_filters(), 8, 3)
+    assert str(new) == str(old) == str(more) and torch.equal(new.weight, more.weight) and bank.stride == (3, 3)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: ScaleSpaceConv2d(8, strides=2), lambda: ScaleSpaceConv2d(8, groups=8), lambda: FilterBankConv2d(learned_filters(), 8, pad=1),
+])  # fmt: skip
+def test_the_geometry_has_the_names_of_torch(call):
+    assert set(ConvGeometry.__annotations__) < set(inspect.signature(nn.Conv2d).parameters)
+    with pytest.raises(TypeError, match="expected what its filters are, or of nn.Conv2d out_channels, stride"):
+        call()
 
 
 def test_a_layer_takes_the_place_of_a_convolution():
@@ -212,7 +234,7 @@ def test_numpy_rooms_and_the_help_do_without_torch():
     code = (
         "import sys; sys.modules['torch'] = None; import keyfilters; keyfilters.fit(5, 'D2');"
         "from keyfilters.cli import _parser; _parser(); import keyfilters.networks; import keyfilters.networks.klines;"
-        "import keyfilters.statistics, keyfilters.fetch; print('ok')"
+        "import keyfilters.uncertainty, keyfilters.fetch; print('ok')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "ok\n", done.stderr
@@ -220,6 +242,7 @@ def test_numpy_rooms_and_the_help_do_without_torch():
 
 @each("call, message", [
     (lambda: ScaleSpaceConv2d(0), "channels is 0: expected an integer of at least 1"),
+    (lambda: ScaleSpaceConv2d(8, out_channels=12), "out_channels is 12: expected a multiple of the 8 channels"),
     (lambda: ScaleSpaceConv2d(8, 4), "kernel_size is 4: expected an odd integer of at least 3"),
     (lambda: ScaleSpaceConv2d(8, stride=0), "stride is 0 and dilation 1: expected integers of at least 1"),
     (lambda: ScaleSpaceConv2d(8, keys=[9] * 8), "unknown key 9: expected integers from 1 to 8"),

@@ -32,7 +32,7 @@ from keyfilters.networks.surgery.nulls import (  # noqa: E402
     null_filters,
     spread_of_directions,
 )
-from keyfilters.networks.surgery.printing import table  # noqa: E402
+from keyfilters.networks.surgery.printing import frame_text  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
 
@@ -536,11 +536,11 @@ def test_nulls_that_take_long_show_a_bar_on_a_terminal_only(monkeypatch, capfd):
 
 def test_a_table_breaks_where_it_has_to():
     frame = pd.DataFrame({"layer": ["a", "b"], "x": [0.5, np.nan], "y": [-1e-9, 2.0], "z": [3, 14], "w": [None, "no"]})
-    assert table(frame).splitlines() == ["layer     x     y  z  w", "    a 0.500 0.000  3  -", "    b     - 2.000 14 no"]
+    assert frame_text(frame).splitlines() == ["layer     x     y  z  w", "    a 0.500 0.000  3  -", "    b     - 2.000 14 no"]
     for width in range(6, 30):
-        blocks = [block.splitlines() for block in table(frame, width).split("\n\n")]
+        blocks = [block.splitlines() for block in frame_text(frame, width).split("\n\n")]
         assert [name for block in blocks for name in block[0].split()[1:]] == ["x", "y", "z", "w"]
         assert all(len(block) == 3 and block[2].split()[0] == "b" for block in blocks)
         assert width < 11 or max(len(line) for block in blocks for line in block) <= width
-    assert table(frame[:0]) == ""
-    assert table(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")})).split() == ["n", "1", "-"]
+    assert frame_text(frame[:0]) == ""
+    assert frame_text(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")})).split() == ["n", "1", "-"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from each import each
 
-from keyfilters.architecture import layers
+from keyfilters_book.paper.architecture import layers
 from keyfilters.networks import SmallConvNeXt, find_depthwise
 
 

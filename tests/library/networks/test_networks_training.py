@@ -29,7 +29,7 @@ from keyfilters.networks.training import checkpointing  # noqa: E402
 from keyfilters.networks.training import run as training_run  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
 from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
-from keyfilters.networks.training.loop import Diverged, fit, train  # noqa: E402
+from keyfilters.networks.training.loop import Diverged, train_network, train  # noqa: E402
 from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
 from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
 from keyfilters.networks.training.setup import Transformed, sets_of  # noqa: E402
@@ -103,9 +103,9 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, case):
     config = dataclasses.replace(BASE, **CASES[case])
     # A step of the second or the third epoch: 48 images are three steps an epoch.
     step = 4 + list(CASES).index(case) % 6
-    whole = fit(tiny(0.3), images(), images(32, 1), config, tmp_path / "whole")
+    whole = train_network(tiny(0.3), images(), images(32, 1), config, tmp_path / "whole")
     with pytest.raises(Stop):
-        fit(tiny(0.3), images(), images(32, 1), config, tmp_path / "cut", on_step=stop_at(step))
+        train_network(tiny(0.3), images(), images(32, 1), config, tmp_path / "cut", on_step=stop_at(step))
     assert RunFolder(tmp_path / "cut").epochs() == list(range(1, 1 + (step - 1) // 3))
     # What the interrupted process had in memory is gone: another network, another state of all generators.
     torch.manual_seed(99)
@@ -113,7 +113,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, case):
     with torch.no_grad():
         for p in other.parameters():
             p.normal_()
-    resumed = fit(other, images(), images(32, 1), config, tmp_path / "cut", resume=True)
+    resumed = train_network(other, images(), images(32, 1), config, tmp_path / "cut", resume=True)
     assert_equal(load_file(whole.weights), load_file(resumed.weights))
     assert_equal(weights_of(whole.network), weights_of(resumed.network))
     assert history(tmp_path / "whole") == history(tmp_path / "cut")
@@ -127,23 +127,23 @@ def test_seeds_and_images_matter(tmp_path):
     # What the tests of equality compare is not the same anyway.
     start = weights_of(tiny())
     a, b, c = (
-        weights_of(fit(tiny(), images(seed=k), config=dataclasses.replace(BASE, seed=s)).network)["head.weight"]
+        weights_of(train_network(tiny(), images(seed=k), config=dataclasses.replace(BASE, seed=s)).network)["head.weight"]
         for k, s in ((0, 0), (0, 1), (1, 0))
     )
     assert not torch.equal(a, b) and not torch.equal(a, c) and not torch.equal(a, start["head.weight"])
 
 
 def test_it_learns():
-    result = fit(tiny(), images(96), images(32, 1), dataclasses.replace(BASE, epochs=12, lr=0.03))
+    result = train_network(tiny(), images(96), images(32, 1), dataclasses.replace(BASE, epochs=12, lr=0.03))
     assert result.history[-1]["top1"] > 0.9
     assert result.history[-1]["train_loss"] < 0.5 * result.history[0]["train_loss"]
     assert not result.network.training
 
 
 def test_resuming_a_finished_training_changes_nothing(tmp_path):
-    first = fit(tiny(), images(), images(16), BASE, tmp_path / "run")
+    first = train_network(tiny(), images(), images(16), BASE, tmp_path / "run")
     before = first.weights.read_bytes()
-    again = fit(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True)
+    again = train_network(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True)
     assert again.weights.read_bytes() == before and again.history == first.history
 
 
@@ -171,12 +171,12 @@ def augmented():
 
 def test_augmentation_depends_neither_on_workers_nor_on_where_it_starts(tmp_path):
     config = dataclasses.replace(BASE, epochs=2, batch_size=8, mixup=0.2)
-    one = fit(tiny(), augmented(), config=config, folder=tmp_path / "one")
-    two = fit(tiny(), augmented(), config=dataclasses.replace(config, workers=1))
+    one = train_network(tiny(), augmented(), config=config, folder=tmp_path / "one")
+    two = train_network(tiny(), augmented(), config=dataclasses.replace(config, workers=1))
     assert_equal(weights_of(one.network), weights_of(two.network))
     with pytest.raises(Stop):
-        fit(tiny(), augmented(), config=config, folder=tmp_path / "cut", on_step=stop_at(5))
-    resumed = fit(tiny(), augmented(), config=config, folder=tmp_path / "cut", resume=True)
+        train_network(tiny(), augmented(), config=config, folder=tmp_path / "cut", on_step=stop_at(5))
+    resumed = train_network(tiny(), augmented(), config=config, folder=tmp_path / "cut", resume=True)
     assert_equal(weights_of(one.network), weights_of(resumed.network))
 
 
@@ -242,7 +242,9 @@ def test_a_step_in_passes_is_the_step(case):
     # In float64, where rounding stays small; without drop path, which draws anew for each pass.
     config = dataclasses.replace(BASE, opt="sgd", lr=0.1, **case)
     one, four = (
-        weights_of(fit(tiny(dtype=torch.float64), images(), config=dataclasses.replace(config, device_batch=b)).network)
+        weights_of(
+            train_network(tiny(dtype=torch.float64), images(), config=dataclasses.replace(config, device_batch=b)).network
+        )
         for b in (None, 4)
     )
     for name in one:
@@ -255,7 +257,7 @@ def test_a_step_in_passes_is_the_step(case):
 
 def test_the_moving_average_is_one():
     seen = []
-    result = fit(
+    result = train_network(
         tiny(dtype=torch.float64), images(), config=dataclasses.replace(BASE, epochs=1, ema_decay=0.7),
         on_step=lambda done, loss, model: seen.append(model.head.weight.detach().clone()),
     )  # fmt: skip
@@ -315,21 +317,22 @@ def test_a_clipped_gradient_moves_the_weights_no_further():
             largest.append(math.sqrt(sum(float((now[k] - before[0][k]).square().sum()) for k in now)))
             before[0] = now
 
-        fit(model, images(), config=dataclasses.replace(config, clip=clip), on_step=on_step)
+        train_network(model, images(), config=dataclasses.replace(config, clip=clip), on_step=on_step)
         assert (max(largest) <= 0.1 * 1e-3 * 1.001) is bound
 
 
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_reduced_precision_is_near_and_not_the_same(amp):
     full, reduced = (
-        fit(tiny(), images(), images(16, 1), dataclasses.replace(BASE, amp=a)).history[-1]["train_loss"] for a in ("no", amp)
+        train_network(tiny(), images(), images(16, 1), dataclasses.replace(BASE, amp=a)).history[-1]["train_loss"]
+        for a in ("no", amp)
     )
     assert full != reduced and abs(full - reduced) < 0.05
 
 
 def test_smoothing_and_mixup_change_the_loss_and_not_the_judging():
     plain, smooth, mixed = (
-        fit(tiny(), images(), images(16, 1), dataclasses.replace(BASE, epochs=1, lr=1e-9, **kw)).history[0]
+        train_network(tiny(), images(), images(16, 1), dataclasses.replace(BASE, epochs=1, lr=1e-9, **kw)).history[0]
         for kw in ({}, {"smoothing": 0.3}, {"mixup": 1.0})
     )
     assert plain["val_loss"] == pytest.approx(smooth["val_loss"], abs=1e-6) == pytest.approx(mixed["val_loss"], abs=1e-6)
@@ -338,7 +341,7 @@ def test_smoothing_and_mixup_change_the_loss_and_not_the_judging():
 
 def test_judging_counts_every_image_once():
     model, (pictures, labels) = tiny(), images(37, 3)
-    row = fit(model, images(), (pictures, labels), dataclasses.replace(BASE, epochs=1)).history[0]
+    row = train_network(model, images(), (pictures, labels), dataclasses.replace(BASE, epochs=1)).history[0]
     data = ArrayImages(pictures, labels, ArrayImages(*images()).mean, ArrayImages(*images()).std)
     with torch.no_grad():
         out = model(data.batch(np.arange(37))[0])
@@ -349,7 +352,7 @@ def test_judging_counts_every_image_once():
 
 def test_a_training_without_a_folder_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = fit(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=1))
+    result = train_network(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=1))
     assert result.folder is None and result.weights is None and list(tmp_path.iterdir()) == []
 
 
@@ -375,7 +378,7 @@ def test_a_loss_that_is_no_number_stops_and_is_named(tmp_path, monkeypatch, call
     # As if looking at the loss made a device wait.
     monkeypatch.setattr(training_run.Run, "__init__", lambda self, *a: (init(self, *a), setattr(self, "every", every))[0])
     with pytest.raises(Diverged) as raised:
-        fit(Breaks(call), images(), config=BASE, folder=tmp_path / "run")
+        train_network(Breaks(call), images(), config=BASE, folder=tmp_path / "run")
     text = str(raised.value)
     assert f"nan in epoch {1 + (call - 1) // 3}, step {1 + (call - 1) % 3};" in text and "\n" not in text
     assert RunFolder(tmp_path / "run").epochs() == ([] if call <= 3 else [1])
@@ -385,7 +388,7 @@ def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
     # The loss of the only step is finite, the step is not.
     config = dataclasses.replace(BASE, epochs=1, batch_size=48, opt="sgd", lr=1e38, weight_decay=10.0, sched="constant")
     with pytest.raises(Diverged, match="after epoch 1, step 1"):
-        fit(tiny(), images(), config=config, folder=tmp_path / "run")
+        train_network(tiny(), images(), config=config, folder=tmp_path / "run")
     assert RunFolder(tmp_path / "run").epochs() == []
 
 
@@ -395,7 +398,7 @@ def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
 def test_the_last_two_and_the_best_stay(tmp_path, monkeypatch):
     scores = iter([0.1, 0.7, 0.2, 0.7, 0.3, 0.4])
     monkeypatch.setattr(training_run.Run, "judge", lambda self, _: {"val_loss": 1.0, "top1": next(scores), "top5": 1.0})
-    result = fit(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=6), tmp_path / "run")
+    result = train_network(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=6), tmp_path / "run")
     assert result.best_epoch == 2  # of two equals the first
     assert RunFolder(tmp_path / "run").epochs() == [2, 5, 6]
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
@@ -435,28 +438,28 @@ def test_a_failed_write_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     with pytest.raises(
         CannotWrite, match="epoch-0002: the checkpoint cannot be written .*No space.*: make room on the disk"
     ) as caught:
-        fit(tiny(), images(), images(16), BASE, tmp_path / "run")
+        train_network(tiny(), images(), images(16), BASE, tmp_path / "run")
     assert "\n" not in str(caught.value) and RunFolder(tmp_path / "run").epochs() == [1]
     # Whoever may read the folder may read all that is in it.
     modes = {p.stat().st_mode & 0o777 for p in (tmp_path / "run").rglob("*") if p.is_file()}
     assert modes == {0o666 & ~file_mask()}
-    resumed = fit(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True)
-    whole = fit(tiny(), images(), images(16), BASE, tmp_path / "whole")
+    resumed = train_network(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True)
+    whole = train_network(tiny(), images(), images(16), BASE, tmp_path / "whole")
     assert_equal(load_file(resumed.weights), load_file(whole.weights))
     assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_another_training_is_not_overwritten(tmp_path):
-    fit(tiny(), images(), images(16), BASE, tmp_path / "run")
+    train_network(tiny(), images(), images(16), BASE, tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     with pytest.raises(ValueError, match="pass resume=True to go on with it, or force=True to delete it"):
-        fit(tiny(), images(), images(16), BASE, tmp_path / "run")
+        train_network(tiny(), images(), images(16), BASE, tmp_path / "run")
     with pytest.raises(ValueError, match="trained with lr = 0.02, not 0.5"):
-        fit(tiny(), images(), images(16), dataclasses.replace(BASE, lr=0.5), tmp_path / "run", resume=True)
+        train_network(tiny(), images(), images(16), dataclasses.replace(BASE, lr=0.5), tmp_path / "run", resume=True)
     with pytest.raises(ValueError, match="expected one of them"):
-        fit(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True, force=True)
+        train_network(tiny(), images(), images(16), BASE, tmp_path / "run", resume=True, force=True)
     assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
-    fit(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=1), tmp_path / "run", force=True)
+    train_network(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=1), tmp_path / "run", force=True)
     assert RunFolder(tmp_path / "run").epochs() == [1]
 
 
@@ -482,10 +485,10 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_checkpoint_is_one_line_and_runs_nothing(tmp_path, damage):
-    fit(tiny(), images(), config=dataclasses.replace(BASE, epochs=1), folder=tmp_path / "run")
+    train_network(tiny(), images(), config=dataclasses.replace(BASE, epochs=1), folder=tmp_path / "run")
     DAMAGE[damage](tmp_path / "run" / "epoch-0001", Trap(tmp_path / "trapped"))
     with pytest.raises(ValueError, match="epoch-0001") as raised:
-        fit(tiny(), images(), config=dataclasses.replace(BASE, epochs=1), folder=tmp_path / "run", resume=True)
+        train_network(tiny(), images(), config=dataclasses.replace(BASE, epochs=1), folder=tmp_path / "run", resume=True)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "trapped").exists()
 
@@ -493,19 +496,19 @@ def test_a_damaged_checkpoint_is_one_line_and_runs_nothing(tmp_path, damage):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: fit(tiny(), images(8), config=BASE), "has 8 images: expected at least one batch of 16"),
-        (lambda p: fit(tiny(), (images()[0], np.arange(48)), config=BASE), "go from 0 to 47: expected 0 to 3"),
-        (lambda p: fit(tiny(), (images()[0], np.zeros(3)), config=BASE), r"labels have shape \(3,\): expected \(48,\)"),
-        (lambda p: fit(tiny(), (images()[0] / 255, images()[1]), config=BASE), "expected uint8 of shape"),
-        (lambda p: fit(tiny(), images(), config=dataclasses.replace(BASE, aa="rand-m9")), "aa, reprob or color_jitter is set"),
-        (lambda p: fit(tiny(), augmented(), config=dataclasses.replace(BASE, shift=1)), "shift is set: expected 0"),
-        (lambda p: fit(tiny(), images(), config=dataclasses.replace(BASE, opt="adamx")), "opt 'adamx'.*list_optimizers"),
-        (lambda p: fit(tiny(), images(), config=dataclasses.replace(BASE, opt_args={"x": 1})), "opt 'adamw' with {'x': 1}"),
-        (lambda p: fit(tiny().requires_grad_(False), images(), config=BASE), "no parameter to train"),
-        (lambda p: fit(nn.Linear(2, 2), augmented(), config=BASE), "num_classes is None"),
-        (lambda p: fit(tiny(), images(), config=dataclasses.replace(BASE, mixup=0.5, device_batch=1)), "batch_size is 16: expected a multiple of 32"),
-        (lambda p: fit(tiny(), images(), config=BASE, folder=p / "no" / "run"), "does not exist; make it first"),
-        (lambda p: fit(tiny(), images(), config=BASE, folder=__file__), "is a file; name a folder"),
+        (lambda p: train_network(tiny(), images(8), config=BASE), "has 8 images: expected at least one batch of 16"),
+        (lambda p: train_network(tiny(), (images()[0], np.arange(48)), config=BASE), "go from 0 to 47: expected 0 to 3"),
+        (lambda p: train_network(tiny(), (images()[0], np.zeros(3)), config=BASE), r"labels have shape \(3,\): expected \(48,\)"),
+        (lambda p: train_network(tiny(), (images()[0] / 255, images()[1]), config=BASE), "expected uint8 of shape"),
+        (lambda p: train_network(tiny(), images(), config=dataclasses.replace(BASE, aa="rand-m9")), "aa, reprob or color_jitter is set"),
+        (lambda p: train_network(tiny(), augmented(), config=dataclasses.replace(BASE, shift=1)), "shift is set: expected 0"),
+        (lambda p: train_network(tiny(), images(), config=dataclasses.replace(BASE, opt="adamx")), "opt 'adamx'.*list_optimizers"),
+        (lambda p: train_network(tiny(), images(), config=dataclasses.replace(BASE, opt_args={"x": 1})), "opt 'adamw' with {'x': 1}"),
+        (lambda p: train_network(tiny().requires_grad_(False), images(), config=BASE), "no parameter to train"),
+        (lambda p: train_network(nn.Linear(2, 2), augmented(), config=BASE), "num_classes is None"),
+        (lambda p: train_network(tiny(), images(), config=dataclasses.replace(BASE, mixup=0.5, device_batch=1)), "batch_size is 16: expected a multiple of 32"),
+        (lambda p: train_network(tiny(), images(), config=BASE, folder=p / "no" / "run"), "does not exist; make it first"),
+        (lambda p: train_network(tiny(), images(), config=BASE, folder=__file__), "is a file; name a folder"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(tmp_path, call, message):
@@ -892,5 +895,5 @@ def test_a_network_that_judges_nothing_stops_the_training(tmp_path):
     sample = images()
     model(torch.zeros(2, 1, *np.shape(sample[0])[1:3]))
     with pytest.raises(Diverged, match="the loss on the images to judge by is nan after epoch 1") as caught:
-        fit(model, sample, images(16), BASE, tmp_path / "run")
+        train_network(model, sample, images(16), BASE, tmp_path / "run")
     assert "\n" not in str(caught.value) and RunFolder(tmp_path / "run").epochs() == []

@@ -17,7 +17,7 @@ from safetensors.torch import load_file  # noqa: E402
 from training_samples import folder, history, images, tiny  # noqa: E402
 
 from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
-from keyfilters.networks.training.loop import fit  # noqa: E402
+from keyfilters.networks.training.loop import train_network  # noqa: E402
 from keyfilters.networks.training.recipes import TrainConfig  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ fit(tiny(0.3), images(), images(32, 1), TrainConfig().updated(RECORD), sys.argv[
 
 
 def test_a_training_that_is_killed_goes_on_to_the_same_weights(tmp_path):
-    whole = fit(tiny(0.3), images(), images(32, 1), KILLED, tmp_path / "whole")
+    whole = train_network(tiny(0.3), images(), images(32, 1), KILLED, tmp_path / "whole")
     # 6 steps an epoch; anywhere after the first checkpoint and before the end.
     step = random.SystemRandom().randrange(7, 24)
     script = KILLED_SCRIPT.replace("RECORD", repr(KILLED.record()))
@@ -93,7 +93,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_weights(tmp_path):
     epochs = (step - 1) // 6
     assert RunFolder(tmp_path / "cut").epochs()[-1] == epochs
     assert not (tmp_path / "cut" / "weights.safetensors").exists()
-    resumed = fit(tiny(0.3), images(), images(32, 1), KILLED, tmp_path / "cut", resume=True)
+    resumed = train_network(tiny(0.3), images(), images(32, 1), KILLED, tmp_path / "cut", resume=True)
     a, b = load_file(whole.weights), load_file(resumed.weights)
     assert all(torch.equal(a[name], b[name]) for name in a), f"killed at step {step}"
     assert history(tmp_path / "whole") == history(tmp_path / "cut")
@@ -166,7 +166,7 @@ def test_two_processes_compute_what_one_does(tmp_path):
     assert done.returncode == 0, done.stderr
     for name, (settings, drop) in cases.items():
         passes = {"device_batch": 8} if name == "drop path" else {}
-        one = fit(
+        one = train_network(
             tiny(drop, torch.float64), images(), images(33, 1), TrainConfig(**settings | passes), tmp_path / f"one {name}"
         )
         two = load_file(tmp_path / name / "weights.safetensors")

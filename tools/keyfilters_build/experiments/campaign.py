@@ -28,9 +28,9 @@ def _one(task: dict) -> dict:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=UserWarning)
     if task["judge"] == "baseline":
-        from keyfilters_book.experiments.baselines import baseline
+        from keyfilters_book.experiments.baselines import linear_baseline
 
-        return {"row": baseline(task["variant"], Setting(**task["setting"]))}
+        return {"row": linear_baseline(task["variant"], Setting(**task["setting"]))}
     from keyfilters_book.experiments.runs import run
     from keyfilters_book.experiments.variants import depthwise_filters
 
@@ -83,7 +83,7 @@ class Campaign:
         self.folder = store.folder_of(options.device, store.DATA / design.name)
 
     def table(self, name: str) -> pd.DataFrame:
-        return store.table(name, self.folder)
+        return store.stored_table(name, self.folder)
 
     def add(self, name: str, rows: list[dict]) -> pd.DataFrame:
         return store.add(name, rows, self.folder)

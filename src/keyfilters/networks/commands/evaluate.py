@@ -20,7 +20,7 @@ EXAMPLES = """examples:
 SUFFIXES = (".json", ".csv")
 PHOTOGRAPHS, CALIBRATION = "photographs", 128
 METHOD, SPLIT = "B", "val"
-CLASSES = {"fashion-mnist": 10, "imagenet-samples": 1000}
+CLASSES_OF_DATA = {"fashion-mnist": 10, "imagenet-samples": 1000}
 """Number of classes of the data that have a name."""
 
 
@@ -92,9 +92,9 @@ def _first_images(spec: str, loaded, count: int):
 
 def _check_classes(spec: str, loaded) -> None:
     """Data of a name have as many classes as they have; those of a folder are matched by the folders' names."""
-    if spec in CLASSES and loaded.num_classes != CLASSES[spec]:
+    if spec in CLASSES_OF_DATA and loaded.num_classes != CLASSES_OF_DATA[spec]:
         raise ValueError(
-            f"--data {spec} has {CLASSES[spec]} classes and {loaded.name} knows {loaded.num_classes}: "
+            f"--data {spec} has {CLASSES_OF_DATA[spec]} classes and {loaded.name} knows {loaded.num_classes}: "
             "expected data with the classes of the network"
         )
 
@@ -203,7 +203,7 @@ def run(options: Namespace) -> int:
         check_device(options.device)
     split = _split(options)
     if options.classes is not None:
-        if options.data in CLASSES:
+        if options.data in CLASSES_OF_DATA:
             raise ValueError(f"--classes is given, and {options.data} has no folders of classes: leave it out")
         classes_of_file(options.classes)
     if options.amp is not None:

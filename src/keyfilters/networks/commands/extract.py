@@ -92,16 +92,16 @@ def run(options: Namespace) -> int:
         check_output(options.output, options.force)
     check_weights(options.weights)
     from ..extraction.clusterings import ALGORITHMS
-    from ..extraction.comparison import NULLS
+    from ..extraction.comparison import KEY_NULLS
     from ..extraction.extracting import NORMALIZATIONS, extract
     from ..extraction.reduction import ExplainedVariance, greedy_reduction
     from ..surgery.depthwise import key_filters
-    from ..surgery.printing import table, terminal_width
+    from ..surgery.printing import frame_text, terminal_width
     from ..zoo.loading import load_model
 
     # Cheap mistakes first: a network may take a while to load.
     for value, known, what in (
-        (options.algorithm, ALGORITHMS, "algorithm"), (options.normalize, NORMALIZATIONS, "normalize"), (options.null, NULLS, "null"),
+        (options.algorithm, ALGORITHMS, "algorithm"), (options.normalize, NORMALIZATIONS, "normalize"), (options.null, KEY_NULLS, "null"),
     ):  # fmt: skip
         choice(value, known, what)
     key_filters(options.method)
@@ -138,11 +138,11 @@ def run(options: Namespace) -> int:
         f"{len(found.keys)} keys of {found.size}x{found.size} by {found.algorithm} ({found.normalize}): filters of each {found.counts.tolist()}, dead {found.dead}"
     )
     if path is not None:
-        print(f"reduced from {count} keys; the elbow is at {path.elbow}\n" + table(path.frame(), width))
+        print(f"reduced from {count} keys; the elbow is at {path.elbow}\n" + frame_text(path.frame(), width))
     print(
         f"explained {found.explained:.3f}; by the filters {options.method} {compared.explained_reference:.3f}; null {options.null} {chance['explained_chance']:.3f}"
     )
-    print(table(compared.frame(), width))
+    print(frame_text(compared.frame(), width))
     print(
         f"mean correlation {compared.mean:.3f}; null {options.null} {compared.chance_mean:.3f} in {chance['draws']} draws, p = {compared.p_value:.3g}"
     )

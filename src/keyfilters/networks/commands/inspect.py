@@ -87,8 +87,8 @@ def _compare(found, options, targets) -> int:
 
     from ...output import written
     from ..inspection.inspecting import report_kind
-    from ..inspection.page import render_comparison
-    from ..surgery.printing import broken, table, terminal_width
+    from ..inspection.report_page import render_comparison
+    from ..surgery.printing import broken, frame_text, terminal_width
 
     rows = [{"file": f.name, "layers": sum(m.match.matched for m in f.layers)} | record for f in found for record in f.sizes]
     document = json.dumps([f.document() for f in found], indent=1, allow_nan=False)
@@ -108,7 +108,7 @@ def _compare(found, options, targets) -> int:
     print(said)
     if rows:
         frame = pd.DataFrame(rows).rename(columns=lambda c: c.removeprefix("null_"))
-        print("\n" + table(frame.drop(columns=[c for c in frame if c.endswith("_95")]), width))
+        print("\n" + frame_text(frame.drop(columns=[c for c in frame if c.endswith("_95")]), width))
     for f in found:
         for note in (*f.notes, *(f"not matched: {m.name}: {m.note}" for m in f.not_matched)):
             print(broken(f"{f.name}: {note}", width))
@@ -129,7 +129,7 @@ def run(options: Namespace) -> int:
             )
     check_weights(options.weights)
     targets = _targets(options)
-    from ..inspection.files import inspect_file, sha256_of
+    from ..inspection.inspecting_files import inspect_file, sha256_of
     from ..inspection.inspecting import check_nulls, inspect_model
     from ..surgery.depthwise import key_filters
     from ..surgery.printing import terminal_width

@@ -54,7 +54,7 @@ def run(options: Namespace) -> int:
     check_weights(options.weights)
     choice(options.mode, IDEAS, "mode")
     from ..surgery.depthwise import key_filters
-    from ..surgery.printing import table, terminal_width
+    from ..surgery.printing import frame_text, terminal_width
     from ..surgery.replacing import fold, replace
     from ..zoo.checkpoints import write_weights
     from ..zoo.loading import load_model
@@ -75,7 +75,7 @@ def run(options: Namespace) -> int:
         answer = {"output": options.output, "notes": notes} | metadata | {"report": rows}
         print(json.dumps(answer, indent=1, allow_nan=False))
         return 0
-    print(table(done.report, terminal_width()))
+    print(frame_text(done.report, terminal_width()))
     for note in notes:
         print(f"note: {note}")
     print(f"\n{options.output}: {done.summary()}")

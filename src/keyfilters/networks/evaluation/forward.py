@@ -158,7 +158,7 @@ def evaluating(*models: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def run(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str | None = None) -> torch.Tensor:
+def outputs_of_batch(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str | None = None) -> torch.Tensor:
     """Apply a network to a batch; images that it does not take are a ``ValueError`` of one line."""
     if amp is not None and amp not in AMP:
         raise ValueError(f"unknown amp {amp!r}: expected None or one of {', '.join(AMP)}")
@@ -181,7 +181,7 @@ def run(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str |
 
 def logits_of(model: nn.Module, images: torch.Tensor, device: torch.device, amp: str | None = None) -> torch.Tensor:
     """The network's outputs as finite float64 numbers (n, classes) on the CPU, differentiable where gradients are on."""
-    output = run(model, images, device, amp)
+    output = outputs_of_batch(model, images, device, amp)
     if not isinstance(output, torch.Tensor) or output.ndim != 2:
         found = f"shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
         raise ValueError(f"the network returns {found}: expected logits (samples, classes), as a classifier's")

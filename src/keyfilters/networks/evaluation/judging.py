@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ...statistics import Interval, McNemar, mcnemar, wilson
+from ...uncertainty import Interval, McNemar, mcnemar, wilson
 from ..layers.weights import Device
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
 

@@ -15,7 +15,7 @@ from torch import nn
 from ..layers.parametrised import weight_of
 from ..layers.weights import Device
 from ..surgery.depthwise import find_depthwise
-from .forward import batches_of, check_model, device_of, evaluating, run
+from .forward import batches_of, check_model, device_of, evaluating, outputs_of_batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def recalibrate(model: nn.Module, data: Any, device: Device = None, *, batch_siz
                 norm.training, norm.momentum = True, 1.0
             for images, _ in batches_of(data, batch_size):
                 try:
-                    run(model, images, device)
+                    outputs_of_batch(model, images, device)
                 except ValueError as error:
                     if "more than 1 value per channel" in str(error):
                         raise ValueError(
@@ -159,7 +159,7 @@ def _output_sums(model, names, batches, device, stop: bool) -> dict[str, _Sums]:
         with evaluating(model):
             for images, _ in batches:
                 with suppress(_Reached):
-                    run(model, images, device)
+                    outputs_of_batch(model, images, device)
     finally:
         for hook in hooks:
             hook.remove()

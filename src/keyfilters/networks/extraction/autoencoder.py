@@ -14,7 +14,7 @@ from ...checks import integer
 from ..klines import check_count, checked_vectors
 
 WIDTHS = (64, 64)
-BATCH = 256
+CODES_AT_ONCE = 256
 SPREAD = 5.0
 """Standard deviation of the first weights of the decoder. With small ones it begins as nearly linear in the
 code: the curve that it draws never turns often enough to visit all clusters, and training stops there."""
@@ -167,7 +167,7 @@ def fit_autoencoder(
     with _one_thread(), torch.enable_grad():
         x = _directions(torch.tensor(v, dtype=torch.float32), False)
         for step in range(steps):
-            batch = x[torch.randint(len(x), (min(BATCH, len(x)),), generator=generator)]
+            batch = x[torch.randint(len(x), (min(CODES_AT_ONCE, len(x)),), generator=generator)]
             # The decoder sees codes from -1 to 1.
             made = decoder(2 * torch.sigmoid(encoder(batch)) - 1)
             error = 1 - (_directions(made, affine) * batch).sum(dim=1).mean()

@@ -25,7 +25,7 @@ DRAWS = {"random": 200, "gaussian": 20}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class KeyComparison:
     """Keys assigned to reference filters, one to one; made by :func:`compare_keys`.
 
     Attributes
@@ -157,13 +157,13 @@ def _gaussian(extraction, rng, prepared):
     return lines, float(((vectors @ lines.T) ** 2).max(axis=1).sum() / (vectors**2).sum())
 
 
-NULLS = {"random": _random, "gaussian": _gaussian}
+KEY_NULLS = {"random": _random, "gaussian": _gaussian}
 """name: function of (extraction, generator, score on the network's filters) -> (lines, explained)."""
 
 
 def compare_keys(
     extraction: Extraction, filters: ArrayLike | str = "B", null: str = "gaussian", draws: int | None = None, seed: int = 0
-) -> Comparison:
+) -> KeyComparison:
     """Assign extracted keys to reference filters and judge the correlations against chance.
 
     The assignment is the one-to-one assignment with the largest sum of absolute correlations (with a
@@ -208,7 +208,7 @@ def compare_keys(
     """
     from ..surgery.depthwise import key_filters
 
-    draw = NULLS[choice(null, NULLS, "null")]
+    draw = KEY_NULLS[choice(null, KEY_NULLS, "null")]
     draws = DRAWS[null] if draws is None else draws
     check_count(draws, draws if isinstance(draws, int) else 1, name="draws")
     reference = key_filters(filters, extraction.size)
@@ -228,7 +228,7 @@ def compare_keys(
         draw(extraction, rng, share)
         for _ in tqdm(range(draws), desc=f"null {null}", unit="draw", disable=None, leave=False, delay=1)
     ]
-    return Comparison(
+    return KeyComparison(
         np.abs(correlation), assigned, np.nan_to_num(np.sign(correlation)), extraction.explained, share(reference), null,
         np.stack([np.abs(assign(lines, reference)[1]) for lines, _ in nulls]), np.array([e for _, e in nulls]),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from ...checks import choice, integer
 from ..klines import check_count
 from ..surgery.matching import centred, is_dead, layers_and_notes, unit
 from .clusterings import ALGORITHMS
-from .comparison import Comparison, compare_keys
+from .comparison import KeyComparison, compare_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ class Extraction:
 
     def compare(
         self, filters: np.ndarray | str = "B", null: str = "gaussian", draws: int | None = None, seed: int = 0
-    ) -> Comparison:
+    ) -> KeyComparison:
         """Assign the keys to other filters; see :func:`keyfilters.networks.extraction.comparison.compare_keys`."""
         return compare_keys(self, filters, null, draws, seed)
 

@@ -16,7 +16,7 @@ from ...checks import choice, integer
 from ..surgery.depthwise import key_filters, key_filters_at
 from ..surgery.matching import LayerMatch, layers_and_notes, match
 from ..surgery.nulls import NULLS, null_distributions
-from ..surgery.printing import WIDTH, broken, table
+from ..surgery.printing import WIDTH, broken, frame_text
 from .rows import (
     LayerReport,
     by_key_of,
@@ -164,9 +164,9 @@ class Inspection:
         over_filters = [f"null_{kind}_{over}" for kind in self.nulls for over in ("mean", "median")]
         frame = frame.drop(columns=[c for c in frame if c in (*left_out, *over_filters, "note") or c.endswith("_95")])
         said = "\n".join(broken(line, width) for line in (self.answer, self.warning) if line)
-        parts = [said, table(_headed(frame).rename(columns=lambda c: c.removeprefix("null_")), width)]
+        parts = [said, frame_text(_headed(frame).rename(columns=lambda c: c.removeprefix("null_")), width)]
         for title, records in (("by kernel size", self.sizes), ("offsets by stride and padding", self.places)):
-            parts += [f"{title}\n{table(_headed(pd.DataFrame(records)), width)}"] if records else []
+            parts += [f"{title}\n{frame_text(_headed(pd.DataFrame(records)), width)}"] if records else []
         lines = [f"not matched: {m.name or 'the network itself'}: {m.note}" for m in self.not_matched]
         lines += [f"note: {note}" for note in (*self.notes, *notes)]
         name = f"{self.name} ({source})" if source else self.name
@@ -236,7 +236,7 @@ class Inspection:
         1
         """
         from ...output import written
-        from .page import render
+        from .report_page import render
 
         kind = report_kind(path)
         with written(path, force) as temporary:

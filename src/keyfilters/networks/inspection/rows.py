@@ -13,7 +13,7 @@ from ...filters import KEYS
 from ...fitting import JOINT_METHODS, METHODS
 from ...fitting.parameters import key_parameters
 from ...moments import spread
-from ...statistics import bootstrap_interval
+from ...uncertainty import bootstrap_interval
 from ..surgery.depthwise import DYNAMIC, DepthwiseLayer
 from ..surgery.matching import LayerMatch, Matches, centred
 from ..surgery.nulls import NULLS, explained_interval

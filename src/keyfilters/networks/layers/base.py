@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import warnings
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -15,6 +16,35 @@ from .weights import ComputedWeight
 
 DYNAMIC = "dynamic"
 """Padding computed at run time as TensorFlow does it (timm's Conv2dSame)."""
+
+
+class ConvGeometry(TypedDict, total=False):
+    """What a depthwise convolution is beside its weight, in the names of ``nn.Conv2d``; each may be left out.
+
+    ``out_channels``: a multiple of the channels (default: as many); ``stride``, ``dilation``: number or pair (1);
+    ``padding``: ``"same"`` (default; (n - 1) / 2 times the dilation), ``"valid"``, number or pair, or ``"dynamic"``,
+    TensorFlow's as in timm's Conv2dSame; ``bias`` (True); ``padding_mode`` (``"zeros"``); ``device``, ``dtype``: torch's own.
+    """
+
+    out_channels: int
+    stride: int | tuple[int, int]
+    padding: str | int | tuple[int, int]
+    dilation: int | tuple[int, int]
+    bias: bool
+    padding_mode: str
+    device: Any
+    dtype: Any
+
+
+def _old(what: str) -> None:
+    # The caller's line is that of the layer: below this function, _complete and __init__.
+    warnings.warn(f"{what}; the old way goes with release 0.2", DeprecationWarning, stacklevel=4)
+
+
+def _whole(value, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{what} is {value!r}: expected an integer of at least 1")
+    return int(value)
 
 
 def _pair(value, what: str) -> tuple[int, int]:
@@ -33,15 +63,45 @@ class DepthwiseKernelConv2d(ComputedWeight):
     :math:`y(p) = b + \sum_u w(u)\, x(p + u)`, the filter's array as it stands (row 0 at the top).
     """
 
-    @staticmethod
-    def _check_channels(channels, multiplier) -> None:
-        for what, value in (("channels", channels), ("multiplier", multiplier)):
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{what} is {value!r}: expected an integer of at least 1")
+    @classmethod
+    def _complete(cls, channels, geometry, positional=()) -> ConvGeometry:
+        """The geometry with what it leaves out; old ways of giving it are told of.
 
-    def _convolve(self, channels, size, stride, padding, dilation, multiplier, bias, padding_mode) -> None:
+        Raises ``TypeError`` for a name that ``nn.Conv2d`` does not have, ``ValueError`` for numbers of channels.
+        """
+        geometry = dict(geometry)
+        if positional:
+            names = ("stride", "padding", "dilation", "bias")[: len(positional)]
+            _old(f"{', '.join(names)} of {cls.__name__} by position: give them by name")
+            if len(positional) > len(names) or set(names) & set(geometry):
+                raise TypeError(f"{cls.__name__}: too many arguments by position, or one of {', '.join(names)} twice")
+            geometry |= dict(zip(names, positional, strict=True))
+        if "multiplier" in geometry:
+            _old(f"multiplier of {cls.__name__}: give out_channels, the channels times it")
+            _whole(channels, "channels")
+            geometry["out_channels"] = channels * _whole(geometry.pop("multiplier"), "multiplier")
+        known = ConvGeometry.__annotations__
+        if unknown := sorted(set(geometry) - set(known)):
+            raise TypeError(
+                f"{cls.__name__} takes no {unknown[0]!r}: expected what its filters are, or of nn.Conv2d {', '.join(known)}"
+            )
+        if _whole(geometry.setdefault("out_channels", channels), "out_channels") % _whole(channels, "channels"):
+            raise ValueError(f"out_channels is {geometry['out_channels']}: expected a multiple of the {channels} channels")
+        own = {
+            "stride": 1,
+            "padding": "same",
+            "dilation": 1,
+            "bias": True,
+            "padding_mode": "zeros",
+            "device": None,
+            "dtype": None,
+        }
+        return own | geometry
+
+    def _convolve(self, channels, size, geometry: ConvGeometry) -> None:
         """Set what the convolution is, beside its weight."""
-        self.in_channels, self.out_channels = int(channels), int(channels * multiplier)
+        stride, padding, dilation = geometry["stride"], geometry["padding"], geometry["dilation"]
+        self.in_channels, self.out_channels = int(channels), int(geometry["out_channels"])
         self.groups, self.kernel_size = self.in_channels, (odd_size(size, "kernel_size"),) * 2
         self.stride, self.dilation = _pair(stride, "stride"), _pair(dilation, "dilation")
         if min(*self.stride, *self.dilation) < 1:
@@ -51,10 +111,10 @@ class DepthwiseKernelConv2d(ComputedWeight):
         elif padding == "valid":
             padding = 0
         self.padding = padding if padding == DYNAMIC else _pair(padding, "padding")
-        self.padding_mode = choice(padding_mode, ("zeros", "reflect", "replicate", "circular"), "padding_mode")
+        self.padding_mode = choice(geometry["padding_mode"], ("zeros", "reflect", "replicate", "circular"), "padding_mode")
         # The first of the parameters but for gain and offset; the order is that in which gradients are added up.
         later = {name: self._parameters.pop(name) for name in list(self._parameters) if name not in ("gain", "offset")}
-        self.register_parameter("bias", nn.Parameter(torch.zeros_like(self.gain)) if bias else None)
+        self.register_parameter("bias", nn.Parameter(torch.zeros_like(self.gain)) if geometry["bias"] else None)
         self._parameters.update(later)
 
     @property
@@ -103,8 +163,8 @@ class DepthwiseKernelConv2d(ComputedWeight):
         return plain.train(self.training)
 
     @classmethod
-    def _geometry(cls, conv) -> dict:
-        """Constructor arguments that a convolution fixes."""
+    def _geometry(cls, conv) -> ConvGeometry:
+        """That of a convolution."""
         if not isinstance(conv, (nn.Conv2d, DepthwiseKernelConv2d)) or conv.groups != conv.in_channels:
             raise ValueError(f"{conv}: expected a depthwise convolution, with groups equal to in_channels")
         rows, columns = conv.kernel_size
@@ -116,7 +176,7 @@ class DepthwiseKernelConv2d(ComputedWeight):
                 f"{type(conv).__name__} does more than nn.Conv2d: no layer can take its place; see keyfilters.networks.replace"
             )
         return {
-            "channels": conv.in_channels, "multiplier": conv.out_channels // conv.in_channels, "stride": conv.stride,
+            "out_channels": conv.out_channels, "stride": conv.stride,
             "padding": DYNAMIC if dynamic else conv.padding, "dilation": conv.dilation, "bias": conv.bias is not None,
             "padding_mode": conv.padding_mode, "device": conv.weight.device, "dtype": conv.weight.dtype,
         }  # fmt: skip

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
 from ...checks import finite
-from ...choices import PaddingMode
-from .base import DepthwiseKernelConv2d
+from .base import ConvGeometry, DepthwiseKernelConv2d
 from .weights import ComputedWeight, Device, PerChannel
 
 if TYPE_CHECKING:
@@ -82,10 +81,13 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
     filters : array_like, shape (K, n, n)
         The bank: learned master keys, random filters, principal components, ...; n odd.
     channels : int
+        Input channels.
     index : sequence of int, optional
         Filter of each output channel, 0 to K - 1; default: all in turn.
-    stride, padding, dilation, bias, gain, offset, learn_gain, multiplier, padding_mode, device, dtype
+    gain, offset, learn_gain
         As in :class:`ScaleSpaceConv2d`.
+    **geometry
+        As there.
 
     Raises
     ------
@@ -101,31 +103,17 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
     """
 
     def __init__(
-        self,
-        filters: ArrayLike | torch.Tensor,
-        channels: int,
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | str = "same",
-        dilation: int | tuple[int, int] = 1,
-        bias: bool = True,
-        *,
-        index: ArrayLike | None = None,
-        gain: PerChannel = 1.0,
-        offset: PerChannel = 0.0,
-        learn_gain: bool = False,
-        multiplier: int = 1,
-        padding_mode: PaddingMode = "zeros",
-        device: Device = None,
-        dtype: torch.dtype | None = None,
-    ):
-        self._check_channels(channels, multiplier)
+        self, filters: ArrayLike | torch.Tensor, channels: int, *positional: Any, index: ArrayLike | None = None,
+        gain: PerChannel = 1.0, offset: PerChannel = 0.0, learn_gain: bool = False, **geometry: Unpack[ConvGeometry],
+    ):  # fmt: skip
+        whole = self._complete(channels, geometry, positional)
         if np.ndim(filters) == 3 and min(np.shape(filters)[1:]) < max(np.shape(filters)[1:]):
             raise ValueError(f"filters has shape {tuple(np.shape(filters))}: expected (K, n, n) with n odd")
         FilterBankWeight.__init__(
-            self, filters, int(channels * multiplier), index=index, gain=gain, offset=offset, learn_gain=learn_gain,
-            device=device, dtype=dtype,
+            self, filters, int(whole["out_channels"]), index=index, gain=gain, offset=offset, learn_gain=learn_gain,
+            device=whole["device"], dtype=whole["dtype"],
         )  # fmt: skip
-        self._convolve(channels, self.bank.shape[-1], stride, padding, dilation, multiplier, bias, padding_mode)
+        self._convolve(channels, self.bank.shape[-1], whole)
 
     @classmethod
     def from_conv(
@@ -138,4 +126,5 @@ class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
         **options: Any,
     ) -> FilterBankConv2d:
         """A layer in place of a depthwise convolution; see :meth:`ScaleSpaceConv2d.from_conv`."""
-        return cls(filters, index=index, gain=gain, offset=offset, **(cls._geometry(conv) | options))._take_over(conv)
+        given = cls._geometry(conv) | options
+        return cls(filters, conv.in_channels, index=index, gain=gain, offset=offset, **given)._take_over(conv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from ...checks import choice, finite, odd_size, scales
-from ...choices import Edge, LayerKernel, Normalization, PaddingMode, Share
+from ...choices import Edge, LayerKernel, Normalization, Share
 from ...filters import KEYS, SHARPENING
 from ...fitting.parameters import key_parameters
 from ...models import MODEL_EDGES
-from .base import DepthwiseKernelConv2d
+from .base import ConvGeometry, DepthwiseKernelConv2d
 from .filter_bank import FilterBankConv2d, FilterBankWeight
 from .kernels import AXES, KERNEL_KINDS, KernelTable, check_keys, kernels_from, reach_of, strips_from
 from .weights import ComputedWeight, Device, PerChannel
 
 __all__ = [
-    "NORMS", "SHARES", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
+    "NORMS", "SHARES", "ConvGeometry", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
     "ScaleSpaceWeight",
 ]  # fmt: skip
 
@@ -355,10 +355,6 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         Input channels.
     kernel_size : int
         Odd.
-    stride, dilation : int or pair
-    padding : "same", "valid", "dynamic", int or pair
-        ``"same"`` is (n - 1) / 2 times the dilation; ``"dynamic"`` is TensorFlow's, as in timm's Conv2dSame.
-    bias : bool
     keys : sequence of int, optional
         Key of each output channel; default: 1 to 8 in turn.
     sigma_x, sigma_y : float or sequence, optional
@@ -372,8 +368,6 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         Per output channel.
     learn_scales, learn_gamma, learn_gain : bool
         What is trained (gain and offset together).
-    multiplier : int
-        Output channels per input channel.
     share : {"channel", "key", "layer"}
         Whether each channel has its own scales, the channels of a key share theirs, or all of the layer.
         (For ``"layer"`` the mean over the keys that occur is the start.)
@@ -383,14 +377,12 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         Border of the model, see :func:`keyfilters.ideal_filter`.
     normalize : {"none", "l1", "l2"}
         Norm that f is divided by.
-    padding_mode : {"zeros", "reflect", "replicate", "circular"}
-        What stands beyond the border of the input, as in ``nn.Conv2d``.
-    device : str or torch.device, optional
-        Where the tensors are made; default: torch's own.
-    dtype : torch.dtype, optional
-        Of the weights; default: torch's own, usually float32.
+    **geometry
+        The convolution, as ``nn.Conv2d`` names it: ``out_channels`` (a multiple of the channels), ``stride``, ``padding``
+        (default ``"same"``), ``dilation``, ``bias``, ``padding_mode``, ``device``, ``dtype``; see
+        :class:`keyfilters.networks.layers.base.ConvGeometry`.
 
-    Input (N, channels, H, W), output (N, channels * multiplier, H', W'). The kernels are stored as those of a
+    Input (N, channels, H, W), output (N, out_channels, H', W'). The kernels are stored as those of a
     convolution, and the layer correlates, as ``nn.Conv2d`` and the networks with learned weights do: an odd key
     responds with the opposite sign of the convolution.
 
@@ -398,6 +390,8 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     ------
     ValueError
         For a size, key, scale, shape or option that is not allowed.
+    TypeError
+        For a keyword that neither the filters nor ``nn.Conv2d`` have.
 
     Examples
     --------
@@ -416,40 +410,20 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
     """
 
     def __init__(
-        self,
-        channels: int,
-        kernel_size: int = 7,
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | str = "same",
-        dilation: int | tuple[int, int] = 1,
-        bias: bool = True,
-        *,
-        keys: ArrayLike | None = None,
-        sigma_x: PerChannel | None = None,
-        sigma_y: PerChannel | None = None,
-        gamma: PerChannel | None = None,
-        method: str = "B",
-        gain: PerChannel = 1.0,
-        offset: PerChannel = 0.0,
-        learn_scales: bool = False,
-        learn_gamma: bool = False,
-        learn_gain: bool = False,
-        multiplier: int = 1,
-        share: Share = "channel",
-        kind: LayerKernel = "discrete",
-        edge: Edge = "crop",
-        normalize: Normalization = "none",
-        padding_mode: PaddingMode = "zeros",
-        device: Device = None,
-        dtype: torch.dtype | None = None,
-    ):
-        self._check_channels(channels, multiplier)
+        self, channels: int, kernel_size: int = 7, *positional: Any,
+        keys: ArrayLike | None = None, sigma_x: PerChannel | None = None, sigma_y: PerChannel | None = None,
+        gamma: PerChannel | None = None, method: str = "B", gain: PerChannel = 1.0, offset: PerChannel = 0.0,
+        learn_scales: bool = False, learn_gamma: bool = False, learn_gain: bool = False, share: Share = "channel",
+        kind: LayerKernel = "discrete", edge: Edge = "crop", normalize: Normalization = "none", **geometry: Unpack[ConvGeometry],
+    ):  # fmt: skip
+        whole = self._complete(channels, geometry, positional)
         ScaleSpaceWeight.__init__(
-            self, int(channels * multiplier), kernel_size, keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma,
+            self, int(whole["out_channels"]), kernel_size, keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma,
             method=method, gain=gain, offset=offset, learn_scales=learn_scales, learn_gamma=learn_gamma,
-            learn_gain=learn_gain, share=share, kind=kind, edge=edge, normalize=normalize, device=device, dtype=dtype,
+            learn_gain=learn_gain, share=share, kind=kind, edge=edge, normalize=normalize,
+            device=whole["device"], dtype=whole["dtype"],
         )  # fmt: skip
-        self._convolve(channels, kernel_size, stride, padding, dilation, multiplier, bias, padding_mode)
+        self._convolve(channels, kernel_size, whole)
 
     @classmethod
     def from_conv(
@@ -468,18 +442,8 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         Further keywords as in the constructor. Raises ``ValueError`` if ``conv`` is not depthwise, its kernel not an
         odd square, or its class or its hooks do more than ``nn.Conv2d`` (but for timm's Conv2dSame).
         """
-        given = cls._geometry(conv) | options
-        layer = cls(
-            kernel_size=conv.kernel_size[0],
-            keys=keys,
-            sigma_x=sigma_x,
-            sigma_y=sigma_y,
-            gamma=gamma,
-            gain=gain,
-            offset=offset,
-            **given,
-        )
-        return layer._take_over(conv)
+        own = {"keys": keys, "sigma_x": sigma_x, "sigma_y": sigma_y, "gamma": gamma, "gain": gain, "offset": offset}
+        return cls(conv.in_channels, conv.kernel_size[0], **own, **(cls._geometry(conv) | options))._take_over(conv)
 
 
 def _start(keys, sigma_x, sigma_y, gamma, method) -> list[np.ndarray]:

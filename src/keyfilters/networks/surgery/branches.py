@@ -9,7 +9,7 @@ from .depthwise import is_depthwise
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
 
-METHODS = ("reparameterize", "switch_to_deploy")
+MERGE_METHODS = ("reparameterize", "switch_to_deploy")
 """What modules with such branches are told to merge by: timm's, and those of RepVGG and its followers."""
 OTHERS = ("reparam", "rep", "convert_to_deploy", "merge_kernel", "get_equivalent_kernel_bias", "_fuse_bn_tensor")
 """The same of other libraries, which timm does not call."""
@@ -34,7 +34,7 @@ def _mergeable(module: nn.Module) -> bool:
         own_fuse
         and sum(isinstance(p, nn.Conv2d) for p in module.children()) + sum(_has(p, ("fuse",)) for p in module.children()) > 1
     )
-    return _has(module, METHODS) or branches
+    return _has(module, MERGE_METHODS) or branches
 
 
 def _branched(module: nn.Module) -> bool:

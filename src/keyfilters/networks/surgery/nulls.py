@@ -347,7 +347,7 @@ def null_distributions(
 
 
 @dataclass(frozen=True)
-class Interval:
+class ExplainedInterval:
     """A pooled explained variance and its interval, ``low`` to ``high``, at ``level``."""
 
     estimate: float
@@ -358,7 +358,7 @@ class Interval:
 
 def explained_interval(
     matches: Matches, level: float = 0.95, draws: int = 1000, seed: int = 0, pool: str = "energy"
-) -> Interval:
+) -> ExplainedInterval:
     """Interval of the pooled explained variance by a hierarchical bootstrap: layers, then filters within them.
 
     Each draw takes as many layers as there are, with replacement, and from each of them as many live
@@ -413,4 +413,4 @@ def explained_interval(
         for side, values in zip(sums, (part, weight), strict=True):
             side += np.bincount(owner, values[picked].sum(axis=1), minlength=draws)
     low, high = np.quantile(sums[0] / sums[1], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(matches.pooled(pool), float(low), float(high), float(level))
+    return ExplainedInterval(matches.pooled(pool), float(low), float(high), float(level))

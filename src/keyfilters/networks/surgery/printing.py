@@ -24,7 +24,7 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
-def table(frame: pd.DataFrame, width: int | None = None) -> str:
+def frame_text(frame: pd.DataFrame, width: int | None = None) -> str:
     """Return a data frame as text: numbers with three decimals, missing ones as ``-``.
 
     Columns that do not fit into ``width`` characters stand in further blocks below, behind the first column.
@@ -33,11 +33,11 @@ def table(frame: pd.DataFrame, width: int | None = None) -> str:
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"layer": ["a", "b"], "explained": [0.5, None], "key_1": [3, 14]})
-    >>> print(table(frame))
+    >>> print(frame_text(frame))
     layer explained key_1
         a     0.500     3
         b         -    14
-    >>> print(table(frame, width=16))
+    >>> print(frame_text(frame, width=16))
     layer explained
         a     0.500
         b         -
@@ -87,7 +87,7 @@ def layer_table(frame: pd.DataFrame, *lines: str, width: int | None = WIDTH) -> 
     short = short.rename(columns=lambda name: SHORT.get(name, name.replace("key_", "k")))
     noted = zip(frame["layer"], frame["note"], strict=True)
     lines = [f"{name or 'the network itself'}: {note}" for name, note in noted if note] + list(lines)
-    return "\n".join([table(short, width), *(broken(line, width) for line in lines)])
+    return "\n".join([frame_text(short, width), *(broken(line, width) for line in lines)])
 
 
 def broken(line: str, width: int | None = WIDTH) -> str:

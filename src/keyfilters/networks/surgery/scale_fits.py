@@ -10,7 +10,7 @@ import numpy as np
 from ...differences import difference
 from ...filters import KEYS, SHARPENING
 from ...gaussian import half_discrete_gaussian, scale_derivative
-from ...models import factor
+from ...models import _in_plane, factor
 from .matching import centred
 
 GRID = 25
@@ -83,8 +83,7 @@ def _axis(operator: str, variance, size: int) -> list[np.ndarray]:
 
 
 def _outer(y, x):
-    # y grows against the row index.
-    return (y[:, ::-1, None] * x[:, None, :]).reshape(len(x), -1)
+    return _in_plane(y, x).reshape(len(x), -1)
 
 
 def _parts(row, variances, size) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

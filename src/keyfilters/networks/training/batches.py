@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 # What a stream of random numbers is for; part of its seed, so that no two streams are the same.
-ORDER, MOVES, IMAGE, STEP, START = range(5)
+_ORDER, _MOVES, _IMAGE, _STEP, _START = range(5)
 
 
 def seed_step(seed: int, epoch: int, step: int, part: int) -> None:
@@ -33,8 +33,8 @@ def seed_step(seed: int, epoch: int, step: int, part: int) -> None:
     numpy's is the same for all parts: mixup draws from it, one amount and one box for the whole batch. Python's and torch's
     (all devices) are the part's own: dropout and drop path draw from them.
     """
-    np.random.seed(np.random.SeedSequence((seed, epoch, STEP, step)).generate_state(1))
-    own = np.random.SeedSequence((seed, epoch, STEP, step, part)).generate_state(2).tolist()
+    np.random.seed(np.random.SeedSequence((seed, epoch, _STEP, step)).generate_state(1))
+    own = np.random.SeedSequence((seed, epoch, _STEP, step, part)).generate_state(2).tolist()
     random.seed(own[0])
     _seed_torch()(own[1])
 
@@ -47,7 +47,7 @@ def _seed_torch() -> Callable[[int], object]:
 
 def seed_start(seed: int) -> None:
     """Seed all generators before a network is made."""
-    own = np.random.SeedSequence((seed, 0, START)).generate_state(3).tolist()
+    own = np.random.SeedSequence((seed, 0, _START)).generate_state(3).tolist()
     random.seed(own[0])
     np.random.seed(own[1])
     torch.manual_seed(own[2])
@@ -61,7 +61,7 @@ def order(n: int, seed: int, epoch: int) -> np.ndarray:
     >>> order(5, 0, 1).tolist() == order(5, 0, 1).tolist(), sorted(order(5, 0, 1).tolist())
     (True, [0, 1, 2, 3, 4])
     """
-    return np.random.default_rng((seed, epoch, ORDER)).permutation(n)
+    return np.random.default_rng((seed, epoch, _ORDER)).permutation(n)
 
 
 def share(batch: np.ndarray, part: int, parts: int) -> np.ndarray:
@@ -202,7 +202,7 @@ class _Seeded(Dataset):
 
     def __getitem__(self, key):
         epoch, index = key
-        a, b, c = np.random.SeedSequence((self.seed, epoch, IMAGE, index)).generate_state(3).tolist()
+        a, b, c = np.random.SeedSequence((self.seed, epoch, _IMAGE, index)).generate_state(3).tolist()
         random.seed(a)
         np.random.seed(b)
         # Not torch.manual_seed: in a worker it would queue a call for every image until CUDA is used, which is never.
@@ -261,7 +261,7 @@ class Feed:
         if self.arrays:
             config, draws = self.config, None
             if config.hflip or config.shift:
-                draws = np.random.default_rng((config.seed, epoch, MOVES)).random((len(self.images), 3), dtype=np.float32)
+                draws = np.random.default_rng((config.seed, epoch, _MOVES)).random((len(self.images), 3), dtype=np.float32)
             for indices in self.plan.shares(config.seed, epoch, self.rank):
                 yield self.images.batch(indices, config.hflip, config.shift, draws)
             return

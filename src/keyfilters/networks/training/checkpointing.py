@@ -29,7 +29,7 @@ from ...output import file_mask, written
 
 STATE, MODEL, EMA = "state.pt", "model.safetensors", "ema.safetensors"
 CONFIG, HISTORY, WEIGHTS = "config.json", "history.jsonl", "weights.safetensors"
-KEPT = 2
+KEPT_CHECKPOINTS = 2
 """The last checkpoints that stay, beside the best."""
 FREE = ("workers", "data", "device_batch", "device", "compile")
 """Settings that may change when a training is resumed: they move rounding errors at most."""
@@ -138,7 +138,7 @@ class RunFolder:
         os.replace(temporary, final)
         _flush(self.path)
         self.write_history(checkpoint.state["history"])
-        keep = {*self.epochs()[-KEPT:], best}
+        keep = {*self.epochs()[-KEPT_CHECKPOINTS:], best}
         for epoch in self.epochs():
             if epoch not in keep:
                 shutil.rmtree(self.checkpoint_path(epoch))

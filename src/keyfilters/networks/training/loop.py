@@ -31,7 +31,7 @@ from .checkpointing import WEIGHTS, RunFolder
 from .recipes import TrainConfig
 from .run import Diverged, Run
 
-__all__ = ["Diverged", "TrainConfig", "TrainResult", "fit", "train"]
+__all__ = ["Diverged", "TrainConfig", "TrainResult", "train_network", "train"]
 
 DRY_STEPS = 2
 """Steps of an epoch of a dry run."""
@@ -60,7 +60,7 @@ def _images(images, like=None):
     return images
 
 
-def fit(
+def train_network(
     model: nn.Module,
     train_set: Any,
     val_set: Any = None,
@@ -113,7 +113,7 @@ def fit(
     >>> rng = np.random.default_rng(0)
     >>> images, labels = rng.integers(0, 255, (16, 4, 4), np.uint8), np.arange(16) % 2
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    >>> result = fit(model, (images, labels), (images, labels), TrainConfig(epochs=2, batch_size=8, num_classes=2, device="cpu"))
+    >>> result = train_network(model, (images, labels), (images, labels), TrainConfig(epochs=2, batch_size=8, num_classes=2, device="cpu"))
     >>> [row["epoch"] for row in result.history], 0 <= result.history[-1]["top1"] <= 1
     ([1, 2], True)
     """
@@ -251,7 +251,7 @@ def train(
         Two epochs of two steps, two batches to judge, checkpoints, their reading, the weights: in a folder beside ``folder``
         that is removed at the end. Where the data have too few images the batch is smaller.
     resume, force, progress, on_epoch, on_step
-        As in :func:`fit`. ``resume`` starts at the beginning where there is no checkpoint yet. It is refused with other
+        As in :func:`train_network`. ``resume`` starts at the beginning where there is no checkpoint yet. It is refused with other
         settings, with another file of weights to start from, and with other images (of folders: other names of images).
 
     Returns
@@ -283,7 +283,9 @@ def train(
     if dry_run:
         result = dry(network.model, train_set, val_set, config, target.path, accelerator, options)
     else:
-        result = fit(network.model, train_set, val_set, config, folder, resume=resume, force=force, origins=origins, **options)
+        result = train_network(
+            network.model, train_set, val_set, config, folder, resume=resume, force=force, origins=origins, **options
+        )
     return replace(result, notes=(*network.notes, *raw.notes))
 
 
@@ -301,7 +303,7 @@ def dry(
     )  # fmt: skip
     folder = target.parent / f".{target.name}.dry-run"
     try:
-        result = fit(model, train_set, val_set, short, folder, force=True, **options)
+        result = train_network(model, train_set, val_set, short, folder, force=True, **options)
         if accelerator.is_main_process:
             _compare(RunFolder(folder), model)
     finally:

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from .batches import ArrayImages
 from .recipes import PRETRAINED, TrainConfig
 
-FASHION = "fashion-mnist"
+FASHION_DATA = "fashion-mnist"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def sets_of(config: TrainConfig) -> Sets:
 
     Each of those two holds one folder of images for each class.
     """
-    if config.data == FASHION:
+    if config.data == FASHION_DATA:
         from ...fetch import fashion_mnist
 
         sets = fashion_mnist()

@@ -20,7 +20,7 @@ from .pickles import read_pickle
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
 
-KINDS = {
+FOREIGN_FILES = {
     b"\x89HDF": "an HDF5 file (of Keras?): expected weights of PyTorch",
     b"GGUF": "a GGUF file (quantised weights of a language model): expected weights of PyTorch",
     b"\x1f\x8b": "a gzip archive: unpack it and name the file of weights in it",
@@ -242,7 +242,7 @@ def read_content(path: str | PathLike) -> Any:
             return read_torch(stream, path)
     if start.lstrip().startswith(b"{"):
         return _read_shards(path)
-    if kind := next((kind for first, kind in KINDS.items() if start.startswith(first)), None):
+    if kind := next((kind for first, kind in FOREIGN_FILES.items() if start.startswith(first)), None):
         raise ValueError(f"{path} is {kind}")
     if start[4:8] == b"TFL3":
         raise ValueError(f"{path} is a file of TensorFlow Lite: expected weights of PyTorch")

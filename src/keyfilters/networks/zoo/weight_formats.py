@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-__all__ = ["FORMATS", "WeightFormat", "difference", "remapped", "weight_format"]
+from .trees import State
 
-State = dict[str, torch.Tensor]
+__all__ = ["FORMATS", "WeightFormat", "mismatch", "remapped", "weight_format"]
 
 
 def _numbered_blocks(model: nn.Module) -> list[str]:
@@ -231,7 +231,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def difference(state: State, own: State, optional: set[str]) -> str:
+def mismatch(state: State, own: State, optional: set[str]) -> str:
     """What keeps ``state`` from filling ``own``, as text ("" if nothing): missing, unexpected, of another shape."""
     missing = [n for n in own if n not in state and n not in optional and not n.endswith("num_batches_tracked")]
     unexpected = [name for name in state if name not in own]
