@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyfilters_book.paper import architecture
-from keyfilters_book.paper.architecture import NetworkSize, network_table, layers, network_size
+from keyfilters_book.paper.architecture import NetworkSize, layers, network_size, network_table
 
 
 def test_parameters_of_every_network_round_to_the_published_ones():

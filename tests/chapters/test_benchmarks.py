@@ -5,7 +5,15 @@ import pytest
 
 from keyfilters import fit, ideal_filter, objective_map
 from keyfilters.filters import KEYS, SHARPENING
-from keyfilters_book.benchmarks import GAMMAS, BENCHMARK_SCALES, measure, pyscsp_model, run_scan, scan_of_one_map, scans_of_all_fits
+from keyfilters_book.benchmarks import (
+    BENCHMARK_SCALES,
+    GAMMAS,
+    measure,
+    pyscsp_model,
+    run_scan,
+    scan_of_one_map,
+    scans_of_all_fits,
+)
 
 
 @pytest.mark.parametrize("row", KEYS, ids=lambda row: str(row.number))

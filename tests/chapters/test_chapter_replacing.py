@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
-from keyfilters_book.paper import architecture  # noqa: E402
 from keyfilters.networks import find_depthwise, load_model  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters_book.experiments import mending, reachable, replacement, replacement_images  # noqa: E402
 from keyfilters_book.experiments.convnext_modules import module_layers, stage_table  # noqa: E402
+from keyfilters_book.paper import architecture  # noqa: E402
 
 CLASSES = 6
 

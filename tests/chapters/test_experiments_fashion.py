@@ -18,9 +18,10 @@ from scipy.stats import ttest_rel
 from keyfilters import ideal_filter
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.zoo.small import SmallConvNeXt
-from keyfilters_book.significance import holm
 from keyfilters_book.experiments import baselines, runs, scale_sweep, store, summary
 from keyfilters_book.experiments import silhouettes as silhouettes_
+from keyfilters_book.experiments.basis import COUNT, extracted_banks
+from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLIT_SIZES, Setting
 from keyfilters_book.experiments.filter_banks import (
     covariance_of,
     derivative_basis,
@@ -29,8 +30,6 @@ from keyfilters_book.experiments.filter_banks import (
     two_components,
     unit_norm,
 )
-from keyfilters_book.experiments.basis import COUNT, extracted_banks
-from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLIT_SIZES, Setting
 from keyfilters_book.experiments.variants import (
     ALL_VARIANTS,
     BANK,
@@ -39,11 +38,12 @@ from keyfilters_book.experiments.variants import (
     LEARNED,
     SCALES,
     VARIANTS,
-    variant_bank,
     give_filters,
     variant,
+    variant_bank,
 )
-from keyfilters_book.figures.training import bank_rows, seed_dots, scale_ends, trajectories
+from keyfilters_book.figures.training import bank_rows, scale_ends, seed_dots, trajectories
+from keyfilters_book.significance import holm
 from keyfilters_build.experiments import __main__ as command
 from keyfilters_build.experiments import campaign
 

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from keyfilters_book.paper import architecture
 from keyfilters_book import figures
+from keyfilters_book.paper import architecture
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfilters_book.paper.architecture import network_table as convnext_table
 from keyfilters_book.background.costs import MOBILENET_PUBLISHED, NETWORKS, layer_cost, network_layers
 from keyfilters_book.background.factorisation import depthwise_separable, dimension, project_on_bank, span_share
 from keyfilters_book.background.lenet import LeNet5
 from keyfilters_book.figures import lenet_pictures as pictures
+from keyfilters_book.paper.architecture import network_table as convnext_table
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4), st.sampled_from([1, 2, 3]), st.integers(0, 10_000))
 

@@ -14,9 +14,15 @@ pytest.importorskip("timm")
 from torch.nn import functional as F  # noqa: E402
 
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402
-from keyfilters_book.significance import t_interval  # noqa: E402
 from keyfilters_book.background.one_depthwise import SCALE, key_network, train_and_judge  # noqa: E402
-from keyfilters_book.background.random_networks import ACTIVATIONS, START_SETTINGS, hidden_layers, logits, standardised_rows, random_weights  # noqa: E402
+from keyfilters_book.background.random_networks import (  # noqa: E402
+    ACTIVATIONS,
+    START_SETTINGS,
+    hidden_layers,
+    logits,
+    random_weights,
+    standardised_rows,
+)
 from keyfilters_book.background.single_layer import accuracies, single_layer_logits, train_all_layers, train_single_layers  # noqa: E402
 from keyfilters_book.background.trajectories import (  # noqa: E402
     arc,
@@ -28,6 +34,7 @@ from keyfilters_book.background.trajectories import (  # noqa: E402
     wide_growth,
 )
 from keyfilters_book.figures.lines import layer_lines  # noqa: E402
+from keyfilters_book.significance import t_interval  # noqa: E402
 
 SHAPE = {"depth": 3, "width": 7, "inputs": 5, "classes": 3}
 

@@ -17,12 +17,12 @@ from keyfilters_book.experiments.survey import (
     MARGIN,
     PACKAGED_NETWORKS,
     SURVEY_VERDICTS,
-    unit_filters,
     over_layers,
     packaged_layers,
     smooth_noise,
     survey,
     survey_verdict,
+    unit_filters,
 )
 
 COUNTS = {

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from keyfilters_book.background import regularisers as r
-from keyfilters_book.background.inversion import invert, reconstruction_error, pixel_correlation
+from keyfilters_book.background.inversion import invert, pixel_correlation, reconstruction_error
 from keyfilters_book.background.probing import channels_of, fused, responses, run_to
-from keyfilters_book.background.visualisation import baseline, descend, fine_share, maximise, unit_score, start
+from keyfilters_book.background.visualisation import baseline, descend, fine_share, maximise, start, unit_score
 from keyfilters_book.figures.image_grids import image_grid, range_rows, stretched
 
 SIZE = 9

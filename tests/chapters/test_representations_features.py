@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import convolve as ndimage_convolve
 
 from keyfilters import learned_filters
-from keyfilters_book.significance import holm
 from keyfilters_book.representations import banks, invariance, multiscale
 from keyfilters_book.representations.classifier import RIDGE_PENALTIES, compare_pairs, fit_classifier
 from keyfilters_book.representations.features import REPRESENTATIONS, feature_seconds, representation
+from keyfilters_book.significance import holm
 
 ALL = sorted(REPRESENTATIONS)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 pywt = pytest.importorskip("pywt")
 
-from keyfilters_book.representations.parity import wavelet_denoise, pooled_details, squares  # noqa: E402
-from keyfilters_book.representations.thresholding import THRESHOLD_KINDS, ODD, PENALTIES, objective, threshold  # noqa: E402
+from keyfilters_book.representations.parity import pooled_details, squares, wavelet_denoise  # noqa: E402
+from keyfilters_book.representations.thresholding import ODD, PENALTIES, THRESHOLD_KINDS, objective, threshold  # noqa: E402
 
 # PyWavelets divides by the magnitude, which overflows for numbers next to zero.
 numbers = st.floats(-50, 50, allow_nan=False).map(lambda x: x if abs(x) > 1e-300 else 0.0)

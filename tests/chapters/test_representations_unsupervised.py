@@ -15,7 +15,7 @@ from keyfilters_book.representations import gabor
 from keyfilters_book.representations.colour import OPPONENT, colour_axes, colour_parts
 from keyfilters_book.representations.patches import Patches, luminance, sample_patches, whiten, whitened_images
 from keyfilters_book.representations.resampling import recentred, shrunk
-from keyfilters_book.representations.second_layer import combined, column_correlations, rectified_maps, second_layer
+from keyfilters_book.representations.second_layer import column_correlations, combined, rectified_maps, second_layer
 from keyfilters_book.representations.sparse_coding import (
     independent_components,
     kurtosis,

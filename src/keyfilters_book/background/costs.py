@@ -7,8 +7,8 @@ Source: Howard et al. (2017) for MobileNet; LeCun et al. (1998); Woo et al. (202
 
 from __future__ import annotations
 
-from keyfilters_book.paper.architecture import layers as convnext_layers
 from keyfilters.checks import choice, integer
+from keyfilters_book.paper.architecture import layers as convnext_layers
 
 MOBILENET_BLOCKS = (
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1),

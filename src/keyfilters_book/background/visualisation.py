@@ -19,7 +19,7 @@ from torch import nn
 from keyfilters.checks import choice, finite, integer
 
 from .probing import channels_of, over_places, responses, run_through
-from .regularisers import LIMIT, IMAGE_RECIPES, TYPICAL, Recipe, jitter, penalty, shorten_colours, stride_shift
+from .regularisers import IMAGE_RECIPES, LIMIT, TYPICAL, Recipe, jitter, penalty, shorten_colours, stride_shift
 
 __all__ = ["Baseline", "Maximised", "baseline", "baselines", "descend", "fine_share", "maximise", "unit_score", "start"]
 

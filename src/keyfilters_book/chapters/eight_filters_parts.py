@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters_book.experiments import summary
-from keyfilters_book.experiments.filter_banks import filter_widths
 from keyfilters_book.experiments.design import EIGHT, SETTINGS, Setting
+from keyfilters_book.experiments.filter_banks import filter_widths
 from keyfilters_book.experiments.variants import VARIANTS, variant_bank
 from keyfilters_book.figures.training import seed_dots
 

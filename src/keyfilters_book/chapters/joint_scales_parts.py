@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 import keyfilters as kf
 from keyfilters.filters import GROUPS
-from keyfilters_book.paper.tables import scales_table
 from keyfilters_book import figures
+from keyfilters_book.paper.tables import scales_table
 
 __all__ = ["pooled_figure", "pooling_table", "published_scales", "sensitivity_table"]
 

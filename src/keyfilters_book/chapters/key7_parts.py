@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-from keyfilters_book.paper.tables import scales_table
 from keyfilters_book import figures
+from keyfilters_book.paper.tables import scales_table
 
 __all__ = ["axes_figure", "border_table", "curve_data", "maps_figure", "published_fit", "test_image"]
 

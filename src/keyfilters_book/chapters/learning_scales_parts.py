@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters_book.figures import curves
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
 from keyfilters_book.experiments.variants import SCALE_VARIANTS
+from keyfilters_book.figures import curves
 from keyfilters_book.figures.training import scale_ends, trajectories
 
 __all__ = [

@@ -13,9 +13,9 @@ from keyfilters.networks.extraction.comparison import assign
 from keyfilters.networks.extraction.extracting import Extraction
 from keyfilters.networks.surgery.matching import Stack, as_layers, centred, unit
 from keyfilters.networks.surgery.nulls import NullDistribution
-from keyfilters_book.experiments.survey import JUDGED, MARGIN, PACKAGED_NETWORKS, Surveyed, packaged_layers
 from keyfilters_book.experiments import store
 from keyfilters_book.experiments.design import SCALE_SETTINGS
+from keyfilters_book.experiments.survey import JUDGED, MARGIN, PACKAGED_NETWORKS, Surveyed, packaged_layers
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.networks import interval_dots
 

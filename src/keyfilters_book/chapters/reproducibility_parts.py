@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import keyfilters as kf
-from keyfilters_book.paper.procedure import truncated_gaussian
 from keyfilters_book import figures
+from keyfilters_book.paper.procedure import truncated_gaussian
 from keyfilters_book.published_experiments import closest_scales, experiment_filter, similarity
 
 __all__ = [

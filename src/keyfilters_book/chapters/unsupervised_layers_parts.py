@@ -8,10 +8,10 @@ from scipy.stats import sem
 
 from keyfilters.networks.surgery.nulls import null_distribution
 from keyfilters.uncertainty import bootstrap_interval
-from keyfilters_book.significance import paired_test
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.mosaics import step_curves
 from keyfilters_book.representations.colour import OPPONENT
+from keyfilters_book.significance import paired_test
 
 __all__ = [
     "apart", "axis_numbers", "comparison_table", "error_figure", "fit_figure", "fit_numbers", "key_row", "machine_table",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters_book.significance import paired_test
 from keyfilters_book import figures, page
 from keyfilters_book.figures import atoms as draw
 from keyfilters_book.representations.approximation import THEORY, octave_slopes
 from keyfilters_book.representations.edges import coverage
+from keyfilters_book.significance import paired_test
 
 __all__ = [
     "bounded", "bounded_table", "denoising_figure", "denoising_table", "edge_figure", "error_figure", "error_table",

@@ -9,8 +9,8 @@ import torch
 from keyfilters.uncertainty import bootstrap_interval
 from keyfilters_book.background import inversion, probing
 from keyfilters_book.background import visualisation as seeing
-from keyfilters_book.figures.networks import interval_dots
 from keyfilters_book.figures.image_grids import image_grid, range_rows
+from keyfilters_book.figures.networks import interval_dots
 
 __all__ = [
     "agreement_table", "channel_figure", "class_figure", "cross_figure", "cross_scores", "cross_table", "fine_numbers", "gap_numbers",

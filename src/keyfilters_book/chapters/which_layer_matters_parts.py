@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import page_trend_test, spearmanr
 
-from keyfilters_book.significance import paired_test
 from keyfilters_book.background.random_networks import START_SETTINGS
 from keyfilters_book.figures.lines import layer_lines, t_interval
 from keyfilters_book.figures.training import seed_dots
+from keyfilters_book.significance import paired_test
 
 __all__ = [
     "accuracy_figure", "depthwise_figure", "depthwise_table", "growth_table", "length_figure", "order_p", "ratio_numbers",

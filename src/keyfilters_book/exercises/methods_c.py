@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyfilters_book.paper.landscape import two_scale_problem
 from keyfilters.fitting.methods import fit
+from keyfilters_book.paper.landscape import two_scale_problem
 
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 

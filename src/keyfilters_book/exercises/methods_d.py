@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.filters import KEYS
-from keyfilters_book.paper.landscape import two_scale_problem
 from keyfilters.fitting.methods import fit
 from keyfilters.gaussian import discrete_gaussian, scale_derivative
 from keyfilters.normalization import normalized_filters
+from keyfilters_book.paper.landscape import two_scale_problem
 
 from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 

@@ -23,7 +23,7 @@ from keyfilters.networks.surgery.replacing import fold, replace
 from keyfilters.uncertainty import bootstrap_interval, mcnemar, wilson
 
 from .mending import Mender
-from .replacement_images import IMAGES_PER_BATCH, IMAGES_AT_ONCE, JudgingImages, as_batches
+from .replacement_images import IMAGES_AT_ONCE, IMAGES_PER_BATCH, JudgingImages, as_batches
 
 RANDOM_KEYS = 8
 

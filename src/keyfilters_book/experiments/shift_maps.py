@@ -13,6 +13,7 @@ from keyfilters.checks import choice, finite, integer
 from keyfilters.filters import key_row
 from keyfilters.networks.surgery.depthwise import is_strip
 from keyfilters.networks.surgery.matching import POOLS, as_layers, centred, is_dead, unit
+
 from .shifts import shifted_keys
 
 

@@ -15,8 +15,8 @@ from keyfilters.networks.layers.filter_bank import FilterBankConv2d
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
 
-from .filter_banks import covariance_filters, derivative_basis, matched_random, scaled_keys, two_components, unit_norm
 from .basis_weights import BasisConv2d
+from .filter_banks import covariance_filters, derivative_basis, matched_random, scaled_keys, two_components, unit_norm
 
 LEARNED, BANK, SCALES, COEFFICIENTS = "learned", "bank", "scales", "coefficients"
 BANK_SIZE = 8

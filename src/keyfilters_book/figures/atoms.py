@@ -8,8 +8,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .curves import DASHES
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, styled, symmetric_limit
+
+from .curves import DASHES
 
 PI_TICKS = {"ticks": [-np.pi, 0, np.pi], "labels": ["$-\\pi$", "0", "$\\pi$"]}
 

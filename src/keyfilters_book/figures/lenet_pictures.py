@@ -6,9 +6,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .curves import DASHES
 from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import COLOURS, MARKERS, styled, symmetric_limit
+
+from .curves import DASHES
 
 
 @styled

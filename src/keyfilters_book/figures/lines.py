@@ -5,9 +5,10 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 
-from keyfilters_book.significance import t_interval
-from .panels import finish_panels, panel_grid, series_labels
 from keyfilters.figures.style import COLOURS, MARKERS, styled
+from keyfilters_book.significance import t_interval
+
+from .panels import finish_panels, panel_grid, series_labels
 
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 

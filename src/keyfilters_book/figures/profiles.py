@@ -8,9 +8,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from .curves import DASHES
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
+from .curves import DASHES
 from .panels import panel_grid
 
 

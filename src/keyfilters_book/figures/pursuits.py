@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import matplotlib as mpl
 import numpy as np
 
-from .curves import DASHES
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
+from .curves import DASHES
 from .panels import panel_grid
 
 

@@ -6,8 +6,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .curves import DASHES
 from keyfilters.figures.style import COLOURS, MARKERS, styled
+
+from .curves import DASHES
 
 
 @styled

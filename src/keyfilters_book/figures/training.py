@@ -7,8 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from keyfilters.figures.heatmaps import draw_filter
-from .panels import finish_panels, panel_grid, series_labels
 from keyfilters.figures.style import COLOURS, MARKERS, styled
+
+from .panels import finish_panels, panel_grid, series_labels
 
 
 @styled

@@ -11,9 +11,10 @@ from scipy import ndimage
 from keyfilters.checks import choice, integer
 from keyfilters.choices import Edge
 from keyfilters.filters import Key, key_row
-from .landscape import two_scale_problem
 from keyfilters.fitting.methods import METHODS, fit
 from keyfilters.fitting.problem import largest_scale
+
+from .landscape import two_scale_problem
 
 
 @dataclass(frozen=True)

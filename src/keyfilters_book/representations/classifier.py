@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyfilters_book.significance import holm
 from keyfilters.uncertainty import mcnemar, wilson
+from keyfilters_book.significance import holm
 
 RIDGE_PENALTIES = tuple(10.0 ** np.arange(-8, -2.5))
 """The p that are tried: shares of the features' total variance."""

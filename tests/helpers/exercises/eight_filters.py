@@ -5,8 +5,8 @@ import functools
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from keyfilters_book.significance import holm
 from keyfilters_book.experiments.variants import VARIANTS
+from keyfilters_book.significance import holm
 
 
 def _least(comparisons, factor=None, sides=2):

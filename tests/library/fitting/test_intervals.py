@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from keyfilters import METHODS, rank_keys, fit, fit_joint, ideal_filter, learned_filters, normalize, normalized_filters
+from keyfilters import METHODS, fit, fit_joint, ideal_filter, learned_filters, normalize, normalized_filters, rank_keys
 from keyfilters.fitting.intervals import deviations, refit
 from keyfilters.fitting.joint import all_fits
 from keyfilters.normalization import normalize_many

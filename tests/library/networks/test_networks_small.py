@@ -7,8 +7,8 @@ import pytest
 import torch
 from each import each
 
-from keyfilters_book.paper.architecture import layers
 from keyfilters.networks import SmallConvNeXt, find_depthwise
+from keyfilters_book.paper.architecture import layers
 
 
 @pytest.mark.parametrize("depths, dims, kernel", [((2, 2), (24, 48), 7), ((1, 3, 1), (4, 8, 16), 5), ((2,), (6,), 3)])

@@ -29,7 +29,7 @@ from keyfilters.networks.training import checkpointing  # noqa: E402
 from keyfilters.networks.training import run as training_run  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
 from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
-from keyfilters.networks.training.loop import Diverged, train_network, train  # noqa: E402
+from keyfilters.networks.training.loop import Diverged, train, train_network  # noqa: E402
 from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
 from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
 from keyfilters.networks.training.setup import Transformed, sets_of  # noqa: E402
