@@ -1,0 +1,127 @@
+"""What the chapter *Another architecture* shows: its tables and figures of layers, nulls and shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keyfilters.networks.inspection.rows import grid_shift
+from keyfilters_book.experiments.shift_maps import pooled
+from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
+
+__all__ = ["maps_figure", "nulls_figure", "places_table", "rows_figure", "shift_row", "shifts_table", "sizes_row"]
+
+NULLS = {
+    "null_random": "random 8 (mean)",
+    "null_permuted": "permuted (mean)",
+    "null_gaussian": "Gaussian (mean)",
+    "null_impulse": "impulse",
+    "null_lines": "best 8 lines",
+}
+
+LITE0_SIZES = {
+    "formats": dict.fromkeys(("keys", "low", "high", *(name.removeprefix("null_") for name in NULLS)), "{:.3f}"),
+    "headers": {"low": "from", "high": "to", "gaussian": "Gaussian", "lines": "best 8 lines"},
+}
+SHIFTS = {
+    "formats": dict.fromkeys(("x", "y"), "{:+.3f}") | dict.fromkeys(("centred", "explained"), "{:.2f}"),
+    "headers": {"kind": "interpolation", "scaling": "scales"},
+}
+CALIBRATION = {
+    "formats": dict.fromkeys(("fourier", "linear"), "{:.3f}"),
+    "headers": {"true": "$d$", "made": "made with", "fourier": "Fourier"},
+}
+MOVED = {
+    "formats": dict.fromkeys(("centred", "moved", "gaussian", "gaussian_most", "lines"), "{:.2f}"),
+    "headers": {"gaussian": "Gaussian", "gaussian_most": "largest", "lines": "best 8 lines"},
+}
+PLACES = {
+    "formats": dict.fromkeys(("mean_x", "mean_y"), "{:+.3f}") | dict.fromkeys(("grid_x", "grid_y"), "{:+.1f}"),
+    "headers": {"grid_x": "expected x", "grid_y": "expected y", "channels": "live filters"},
+}
+
+
+def nulls_figure(table: pd.DataFrame) -> Figure:
+    """What the keys explain of each layer, among the nulls."""
+    groups = {}
+    for size in ("3x3", "5x5"):
+        rows = table[table["size"] == size]
+        label = rows.name + np.where(rows.stride == "2x2", ", stride 2", "")
+        rows = rows.assign(label=label, observed=rows.explained)
+        groups[size] = rows[["label", "observed", *NULLS]].to_dict("records")
+    return null_dots(groups, nulls=NULLS, xlabel="explained variance", observed_label="eight keys (B)", xlim=(0, 1))
+
+
+def sizes_row(record: Mapping, stride: int | None, layers: int, at) -> dict:
+    """What the keys explain of the layers of a size, with its interval, and the nulls of all of them."""
+    row = {"size": record["size"], "layers": layers, "which": "all" if stride is None else "stride 1"}
+    row |= {"keys": at.estimate, "low": at.low, "high": at.high}
+    return row | {null.removeprefix("null_"): record[null] if stride is None else None for null in NULLS}
+
+
+def shift_row(name: str, layer, kind: str, scaling: str, factor: float, found, at) -> dict:
+    """The best shift of a layer with its intervals, and what the keys explain where they are."""
+    explained = pooled([found])
+    middle = explained[len(explained) // 2, len(explained) // 2]
+    row = {"name": name, "size": layer.kernel_size[0], "stride": layer.stride[0], "kind": kind}
+    row |= {"scaling": scaling, "factor": factor, "centred": middle, **at.best._asdict()}
+    for i, axis in enumerate("xy"):
+        row |= {f"{axis}_low": at.low[i], f"{axis}_high": at.high[i]}
+    return row
+
+
+def maps_figure(
+    shown: Sequence, names: Mapping[str, str], rows: pd.DataFrame, maps: Mapping, grid: np.ndarray
+) -> tuple[Figure, dict]:
+    """What the moved keys explain of each layer over the shift, with the best and the expected one, and the data."""
+    panels, marks, stored = {}, {}, {"shift": grid}
+    for d in shown:
+        name = names[d.name]
+        title = f"{name}: {d.kernel_size[0]}x{d.kernel_size[0]}, stride {d.stride[0]}"
+        row = rows[rows.name == name].iloc[0]
+        stored[name] = pooled([maps[d.name]])
+        panels[title] = grid, grid, stored[name]
+        marks[title] = {
+            "best": (row.x, row.y),
+            "expected": grid_shift(d.kernel_size, d.stride, d.padding),
+            "low": (row.x_low, row.y_low),
+            "high": (row.x_high, row.y_high),
+        }
+    return shift_panels(panels, marks=marks, columns=2), stored
+
+
+def shifts_table(shifts: pd.DataFrame) -> pd.DataFrame:
+    """The best shifts of the strided layers, with their intervals in words."""
+    view = shifts[shifts.stride == 2].drop(columns="stride").reset_index(drop=True)
+    for axis in "xy":
+        ends = view[[f"{axis}_low", f"{axis}_high"]].to_numpy()
+        view[f"{axis}_interval"] = [f"{a:+.2f} to {b:+.2f}" for a, b in ends]
+    view["kind"] = view.kind.replace("fourier", "Fourier")
+    view = view.sort_values(["name", "kind", "scaling"], ignore_index=True)
+    columns = ["name", "size", "kind", "scaling", "factor", "x", "x_interval", "y", "y_interval", "centred", "explained"]
+    return view[columns]
+
+
+def rows_figure(labels: Sequence[str], table: pd.DataFrame, shifts: pd.DataFrame) -> Figure:
+    """The best shift of each layer by both ways of moving a kernel, beside what the geometry asks for."""
+    pieces = {}
+    for axis, title in (("x", "along x"), ("y", "along y, up")):
+        pieces[title] = {}
+        for kind, label in (("fourier", "Fourier"), ("linear", "linear")):
+            part = shifts[shifts.kind == kind]
+            pieces[title][label] = part[[f"{axis}_low", axis, f"{axis}_high"]].to_numpy()
+        pieces[title]["expected"] = table[f"grid_{axis}"].to_numpy()
+    return offset_rows(list(labels), pieces, xlabel="pixels", labels=["Fourier", "linear", "expected"], limits=(-1, 1))
+
+
+def places_table(places: Sequence[Mapping]) -> pd.DataFrame:
+    """Where the filters of each geometry have their mean, with intervals in words."""
+    places = pd.DataFrame(places)
+    for axis in "xy":
+        ends = zip(places[f"mean_{axis}_low"], places[f"mean_{axis}_high"], strict=True)
+        places[f"{axis}_interval"] = [f"{a:+.3f} to {b:+.3f}" for a, b in ends]
+    columns = ["size", "stride", "padding", "layers", "channels", "grid_x", "mean_x", "x_interval"]
+    return places[[*columns, "grid_y", "mean_y", "y_interval"]]

@@ -1,0 +1,142 @@
+"""What the chapter *Extracting keys* shows: the stored filters, the rows of its tables, its galleries and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keyfilters.networks import key_filters
+from keyfilters.networks.extraction.comparison import KeyComparison
+from keyfilters.networks.extraction.extracting import Extraction
+from keyfilters.networks.training.batches import ArrayImages
+from keyfilters_book import figures
+from keyfilters_book.experiments import store
+from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
+from keyfilters_book.experiments.runs import split_images
+from keyfilters_book.figures.clusters import key_gallery
+
+__all__ = [
+    "accuracy_figure",
+    "batches_of",
+    "extraction_row",
+    "gallery",
+    "how_many_figure",
+    "lite_numbers",
+    "null_rows",
+    "recovery_row",
+    "roughness",
+    "stored_sources",
+]
+
+EXTRACTION = {
+    "formats": dict.fromkeys(("explained", "surrogate", "eight", "r", "white", "gaussian"), "{:.2f}")
+    | dict.fromkeys(("p_white", "p_gaussian"), "{:.3f}"),
+    "headers": {
+        "count": "live",
+        "eight": "keys explain",
+        "r": r"mean $\lvert r \rvert$",
+        "gaussian": "Gaussian",
+        "white": "white noise",
+        "p_white": "p",
+        "p_gaussian": "p",
+    },
+}
+
+SHOWN = ["filters", "count", "algorithm", "explained", "surrogate", "eight", "r", "white", "p_white", "gaussian", "p_gaussian"]
+
+
+def recovery_row(noise: float, what: str, correlation: float, explained: float) -> dict:
+    """How like the keys some lines are at a level of noise, and what they explain."""
+    return {"noise": noise, "what": what, "correlation": correlation, "explained": explained}
+
+
+def null_rows(noise: float, gaussian: KeyComparison, white: KeyComparison) -> Iterator[dict]:
+    """What chance alone gives: lines of Gaussian filters, and white noise."""
+    for what, null in (("Gaussian null, k-lines", gaussian), ("white noise", white)):
+        yield recovery_row(noise, what, null.chance_mean, null.explained_chance.mean())
+
+
+def stored_sources(folder: str | None) -> dict[str, dict[str, np.ndarray]]:
+    """The filters of one stored network of each setting, layer by layer."""
+    stored = store.stored_table("filters", folder)
+    pixels = [c for c in stored.columns if c[0] == "w" and c[1:].isdecimal()]
+    sources = {}
+    for name in [s for s in SCALE_SETTINGS if s in set(stored.setting)]:
+        rows = stored[stored.setting == name]
+        rows = rows[rows.seed == rows.seed.min()]
+        sources[SCALE_SETTINGS[name].label] = {
+            layer: part[pixels].to_numpy().reshape(-1, 7, 7) for layer, part in rows.groupby("layer")
+        }
+    return sources
+
+
+def extraction_row(name: str, algorithm: str, found: Extraction, white: KeyComparison, null: KeyComparison | None) -> dict:
+    """What eight lines of a network explain, how like the keys they are, and what chance gives."""
+    row = {"filters": name, "count": len(found.labels) - found.dead, "algorithm": algorithm}
+    row |= {"explained": found.explained, "eight": white.explained_reference, "r": white.mean}
+    row |= {"white": white.chance_mean, "p_white": white.p_value}
+    if null is not None:
+        row |= {"surrogate": null.explained_chance.max(), "gaussian": null.chance_mean, "p_gaussian": null.p_value}
+    return row
+
+
+def lite_numbers(large: pd.DataFrame) -> dict[str, tuple]:
+    """The numbers of the two sizes of EfficientNet-Lite0."""
+    named = {}
+    for size in ("3x3", "5x5"):
+        for name in ("explained", "surrogate", "r", "white", "gaussian", "p_gaussian"):
+            named[f"lite-{name.replace('_', '-')}-{size}"] = large.loc[f"Lite0 {size}", name], ".2f"
+    return named
+
+
+def gallery(found: Mapping[str, Extraction], nulls: Mapping[str, KeyComparison], names: Sequence[str]) -> tuple[Figure, dict]:
+    """The lines of networks under the keys that they are assigned to, with correlations and those of chance, and the data."""
+    rows, notes, data = {}, {}, {}
+    for name in names:
+        size, null = found[name].size, nulls[name]
+        frame = null.frame()
+        signs = np.where(null.sign == 0, 1, null.sign)[:, None, None]
+        rows[f"keys\n{size}x{size}"] = key_filters("B", size)
+        shown = found[name].keys[null.assigned] * signs
+        rows[f"found\n{size}x{size}"] = shown
+        notes[f"found\n{size}x{size}"] = [f"{r:.2f} ({c:.2f})" for r, c in zip(frame.correlation, frame.chance_95, strict=True)]
+        slug = name.lower().replace(" ", "_").replace(",", "")
+        data |= {f"found_{slug}": shown, f"correlation_{slug}": frame.correlation}
+    return key_gallery(rows, notes=notes), data
+
+
+def roughness(filters: np.ndarray) -> np.ndarray:
+    """Mean square of the differences of neighbours over that of the taps, sorted: 2 for white noise."""
+    rough = sum((np.diff(filters, axis=a) ** 2).mean(axis=(1, 2)) for a in (1, 2)) / 2
+    return np.sort(rough / (filters**2).mean(axis=(1, 2)))
+
+
+def how_many_figure(ks: np.ndarray, panels: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Figure, pd.DataFrame]:
+    """Explained variance over the number of lines, with eight marked, and the data."""
+    marks = {t: {"k = 8": (8, p["filters"][ks == 8][0])} for t, p in panels.items()}
+    fig = figures.curves(ks, panels, xlabel="number of lines $k$", marks=marks, ylim=(0, 1), legend_columns=3)
+    frames = [pd.DataFrame({"set": t, "k": ks, **p}) for t, p in panels.items()]
+    return fig, pd.concat(frames, ignore_index=True)
+
+
+def batches_of(setting: Setting, split: str, count: int) -> list:
+    """Batches of the first images of a split, shifted and scaled as the network saw those that it was trained with."""
+    images = split_images()
+    seen = ArrayImages(*(v[: setting.images] for v in images["train"]))
+    pictures = ArrayImages(*(v[:count] for v in images[split]), mean=seen.mean, std=seen.std)
+    edges = [*range(0, count, 250), count]
+    return [pictures.batch(np.arange(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def accuracy_figure(steps: pd.DataFrame, unchanged: float) -> Figure:
+    """Accuracies and explained variance as filters are left out one by one."""
+    accuracy = {
+        "validation, chosen by it": steps.validation,
+        "test": steps.test,
+        "unchanged network, test": np.full(len(steps), unchanged),
+    }
+    panels = {"accuracy": accuracy, "explained variance": {"explained": steps.explained}}
+    return figures.curves(steps["size"], panels, xlabel="filters left", ylim=(0, 1), markers=True)
