@@ -130,7 +130,7 @@ def _in_plane(along_y, along_x) -> np.ndarray:
     return along_y[..., ::-1, None] * along_x[..., None, :]
 
 
-def _model(row, along_x, along_y, gamma, edge: str, impulse) -> np.ndarray:
+def _model(row, along_x, along_y, gamma, edge: Edge, impulse) -> np.ndarray:
     """The model of a key from smoothing kernels with a spare tap at each end; the impulse is for sharpening."""
     if row.kind != SHARPENING:
         if gamma is not None:

@@ -110,7 +110,7 @@ class DepthwiseKernelConv2d(ComputedWeight):
             padding = tuple(d * (size // 2) for d in self.dilation)
         elif padding == "valid":
             padding = 0
-        self.padding = padding if padding == DYNAMIC else _pair(padding, "padding")
+        self.padding: Any = padding if padding == DYNAMIC else _pair(padding, "padding")
         self.padding_mode = choice(geometry["padding_mode"], ("zeros", "reflect", "replicate", "circular"), "padding_mode")
         # The first of the parameters but for gain and offset; the order is that in which gradients are added up.
         later = {name: self._parameters.pop(name) for name in list(self._parameters) if name not in ("gain", "offset")}
@@ -163,7 +163,7 @@ class DepthwiseKernelConv2d(ComputedWeight):
         return plain.train(self.training)
 
     @classmethod
-    def _geometry(cls, conv) -> ConvGeometry:
+    def _geometry(cls, conv) -> dict[str, Any]:
         """That of a convolution."""
         if not isinstance(conv, (nn.Conv2d, DepthwiseKernelConv2d)) or conv.groups != conv.in_channels:
             raise ValueError(f"{conv}: expected a depthwise convolution, with groups equal to in_channels")

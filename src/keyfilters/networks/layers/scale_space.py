@@ -442,7 +442,14 @@ class ScaleSpaceConv2d(DepthwiseKernelConv2d, ScaleSpaceWeight):
         Further keywords as in the constructor. Raises ``ValueError`` if ``conv`` is not depthwise, its kernel not an
         odd square, or its class or its hooks do more than ``nn.Conv2d`` (but for timm's Conv2dSame).
         """
-        own = {"keys": keys, "sigma_x": sigma_x, "sigma_y": sigma_y, "gamma": gamma, "gain": gain, "offset": offset}
+        own: dict[str, Any] = {
+            "keys": keys,
+            "sigma_x": sigma_x,
+            "sigma_y": sigma_y,
+            "gamma": gamma,
+            "gain": gain,
+            "offset": offset,
+        }
         return cls(conv.in_channels, conv.kernel_size[0], **own, **(cls._geometry(conv) | options))._take_over(conv)
 
 
