@@ -197,6 +197,7 @@ def test_the_command_under_torchrun_speaks_with_one_voice(tmp_path):
     assert [line.split("  ")[0] for line in lines] == [
         "epoch 1/2",
         "epoch 2/2",
+        "note: classes: the numbers of the 2 folders are those of their classes (n00000000 is class 0, n00000001 is class 1)",
         "dry run: every phase works; nothing was kept",
     ], lines
     assert not (tmp_path / "run").exists()
