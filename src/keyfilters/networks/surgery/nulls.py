@@ -41,7 +41,7 @@ def covariance_root(vectors: np.ndarray) -> np.ndarray:
 
 
 def spread_of_directions(moments: np.ndarray) -> np.ndarray:
-    r"""Variances of independent normal numbers z whose direction z / |z| has given second moments.
+    r"""Variances of independent normal numbers z whose direction :math:`z / \lVert z \rVert` has given second moments.
 
     Scaling to norm 1 evens out second moments: normal vectors with the variances m do not have them once they are scaled. The
     variances :math:`\lambda` for which they do solve
@@ -65,7 +65,7 @@ def spread_of_directions(moments: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    Of two numbers, E z_1^2 / |z|^2 is s_1 / (s_1 + s_2), with the standard deviations s.
+    Of two numbers, :math:`E z_1^2 / \lVert z \rVert^2` is :math:`s_1 / (s_1 + s_2)`, with the standard deviations s.
 
     >>> variances = spread_of_directions(np.array([0.8, 0.2]))
     >>> float((variances[0] / variances[1]).round(6))
