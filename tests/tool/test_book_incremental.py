@@ -56,7 +56,11 @@ def a_figure_more(project):
 
 
 def a_docstring(project):
-    rewritten(project.root / "library" / "keyfilters" / "spectrum.py", "Return the largest gain", "Return the greatest gain")
+    rewritten(
+        project.root / "library" / "keyfilters_book" / "paper" / "spectrum.py",
+        "Return the largest gain",
+        "Return the greatest gain",
+    )
 
 
 CHANGES = {

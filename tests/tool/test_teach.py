@@ -144,11 +144,11 @@ def test_no_solution_is_in_the_students_set(archives, entry):
 @pytest.mark.book
 @pytest.mark.parametrize("name", [STUDENTS, pytest.param(LECTURERS, marks=pytest.mark.slow)])
 def test_a_notebook_runs_in_a_clean_folder(archives, name, tmp_path, monkeypatch):
-    monkeypatch.delenv("KEYFILTERS_RESULTS", raising=False)
+    monkeypatch.setenv("KEYFILTERS_RESULTS", str(tmp_path / "data"))
     notebook = nbformat.reads(archives[name]["notebooks/method_a.ipynb"].decode(), as_version=4)
     with patient.patience():
         NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    numbers = json.loads((tmp_path / "results" / "method_a" / "numbers.json").read_text())
+    numbers = json.loads((tmp_path / "data" / "numbers.json").read_text())
     assert numbers["a-largest-difference"]["text"] in "\n".join(cell.source for cell in notebook.cells)
 
 

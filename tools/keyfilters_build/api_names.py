@@ -117,7 +117,7 @@ _RENAMED = {
     for old, now in names.items()
 }
 _WITHIN = {f"keyfilters_book.figures.{now}": f"keyfilters_book.figures.{old}" for old, now in FIGURES_RENAMED.items()} | {
-    "keyfilters_book.experiments.filter_banks": "keyfilters_book.experiments.filter_banks"
+    "keyfilters_book.experiments.filter_banks": "keyfilters_book.experiments.banks"
 }
 
 
@@ -134,7 +134,7 @@ def formers(place: str) -> tuple[str, ...]:
     """All places that a name had, the latest first.
 
     >>> formers("keyfilters_book.figures.lines.layer_lines")
-    ('keyfilters_book.figures.lines.layer_lines', 'keyfilters.figures.single_layer.layer_lines')
+    ('keyfilters_book.figures.single_layer.layer_lines', 'keyfilters.figures.single_layer.layer_lines')
     """
     found = [place]
     for names in (_RENAMED, _WITHIN, {now: old for old, now in MOVED.items()} | MOVED_NAMES):

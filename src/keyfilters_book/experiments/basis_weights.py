@@ -40,6 +40,7 @@ class BasisConv2d(DepthwiseKernelConv2d):
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = BasisConv2d.from_conv(nn.Conv2d(2, 2, 3, groups=2, padding=1), np.eye(3)[None].repeat(2, 0), np.ones((2, 1, 3, 3)), [[0.5], [0.0]])
     >>> layer.weight.detach()[:, 0, 0].tolist()
     [[1.5, 0.5, 0.5], [1.0, 0.0, 0.0]]

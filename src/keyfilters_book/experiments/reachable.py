@@ -21,6 +21,7 @@ def with_symmetric_padding(model: nn.Module) -> nn.Module:
 
     Examples
     --------
+    >>> import torch
     >>> from timm.layers import Conv2dSame
     >>> network = with_symmetric_padding(nn.Sequential(Conv2dSame(2, 2, 5, stride=2, groups=2)))
     >>> type(network[0]).__name__, network[0].padding, network(torch.zeros(1, 2, 8, 8)).shape[2]

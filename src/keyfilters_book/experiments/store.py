@@ -10,9 +10,8 @@ import pandas as pd
 from keyfilters.checks import choice
 from keyfilters.output import written
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-FOLDER = DATA / "fashion_mnist"
-EIGHT_FILTERS = DATA / "eight_filters"
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "fashion_mnist"
+EIGHT_FILTERS = Path(__file__).resolve().parents[1] / "data" / "eight_filters"
 """Where the tables of the two campaigns lie: of learnable scales, and of the chapter on eight filters."""
 GPU = "gpu"
 """Subfolder for what was run on another device than a CPU: beside each other the two give :func:`processor_deviations`."""

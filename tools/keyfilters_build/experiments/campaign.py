@@ -80,7 +80,7 @@ class Campaign:
         where = f"{device()}, {kind_text(processor()['kind'])}" if options.device in (None, "cpu") else options.device
         self.origin = store.provenance(commit(root, tables), where, options.compiled, options.amp)
         self.extracted = None
-        self.folder = store.folder_of(options.device, store.DATA / design.name)
+        self.folder = store.folder_of(options.device, store.FOLDER.with_name(design.name))
 
     def table(self, name: str) -> pd.DataFrame:
         return store.stored_table(name, self.folder)

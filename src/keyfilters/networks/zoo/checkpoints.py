@@ -43,7 +43,7 @@ def check_sound(state: dict[str, torch.Tensor], path: str | PathLike) -> None:
             )
         if value.is_floating_point() and not torch.isfinite(value.float() if value.itemsize == 1 else value).all():
             bad.append(name)
-        if value.dtype == torch.float64 and value.numel() and value.abs().max() > LARGEST:
+        elif value.dtype == torch.float64 and value.numel() and value.abs().max() > LARGEST:
             raise ValueError(f"{path} holds numbers beyond {LARGEST:g} in {name}: expected weights")
     if bad:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
