@@ -118,15 +118,18 @@ def survey_figure(picture: pd.DataFrame, groups: Mapping[str, Sequence[str]]) ->
         },
         "excess over the null": {"excess": picture[["excess", "from", "to"]]},
     }
-    return interval_dots(
+    fig = interval_dots(
         panels,
         [f"{row.network}: {row.verdict}" for row in picture.itertuples()],
         limits={"explained variance": (0, 0.85), "excess over the null": (-0.03, 0.1)},
         references={"excess over the null": MARGIN},
         groups=np.cumsum([len(names) for names in groups.values()])[:-1],
-        width=2.65,
+        width=2.5,
         label_width=2.9,
     )
+    # Labels of every 0.025 would run into each other.
+    fig.axes[-1].set_xticks([0, 0.05, 0.1])
+    return fig
 
 
 def networks_table(counted: Mapping) -> pd.DataFrame:
