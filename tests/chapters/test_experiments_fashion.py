@@ -428,7 +428,7 @@ def pretended(task):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "DATA", tmp_path)
+    monkeypatch.setattr(store, "FOLDER", tmp_path / store.FOLDER.name)
     return tmp_path / EIGHT.name
 
 
