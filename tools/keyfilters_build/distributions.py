@@ -13,6 +13,9 @@ from .project import Project
 EXECUTORS = ("papermill", "nbclient", "ipykernel", "ipython", "myst-nb")
 """What executes a notebook and takes its outputs, whatever it imports; what these need themselves computes nothing."""
 
+# Imported without being declared; the run of a notebook depends on it all the same.
+_UNDECLARED = {"pyscsp": {"torch"}}
+
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*(?P<rest>[^\\\n]*)", re.MULTILINE)
 
 
@@ -45,7 +48,7 @@ def _installed(name: str) -> tuple[str | None, frozenset[str]]:
         return None, frozenset()
     requirements = map(Requirement, found.requires or ())
     wanted = (row for row in requirements if row.marker is None or row.marker.evaluate({"extra": ""}))
-    return found.version, frozenset(_canonical(row.name) for row in wanted)
+    return found.version, frozenset(_canonical(row.name) for row in wanted) | _UNDECLARED.get(_canonical(name), set())
 
 
 def needed(project: Project, imports: Iterable[str]) -> dict[str, list[str | None]]:
