@@ -41,8 +41,9 @@ def tiny_notebook(slug):
         ),
         figure,
         v4.new_code_cell(
-            f"page.table(pd.DataFrame({{'key': x, 'sigma': x / 3}}), 'tbl-{slug}', caption='Scales.', formats={{'sigma': '{{:.3f}}'}})\n"
-            f"page.number('sum-{slug}', float(x.sum()), '{{:.2f}}')"
+            f"page.table(pd.DataFrame({{'key': x, 'sigma': x / 3}}), 'tbl-{slug}', formats={{'sigma': '{{:.3f}}'}})\n"
+            f"page.numbers(**{{'sum-{slug}': (float(x.sum()), '.2f')}})",
+            metadata={"tables": {f"tbl-{slug}": "Scales."}},
         ),
         v4.new_markdown_cell(f"## Exercises\n\n{exercises}"),
         v4.new_code_cell("print('no', flush=True)\nprint('answer')\nanswer = ...\ncheck_1_1(answer)\ncheck_1_2(answer)"),

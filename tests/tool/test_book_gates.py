@@ -110,6 +110,10 @@ def table_without_caption(notebook):
     data["text/markdown"] = data["text/markdown"].replace("Scales.", "")
 
 
+def caption_of_another(notebook):
+    notebook.cells[TABLE].metadata["tables"] = {"tbl-other": "Scales."}
+
+
 def two_images(notebook):
     notebook.cells[FIGURE].outputs *= 2
 
@@ -137,6 +141,7 @@ def same_name(notebook):
         (no_image, "one: cell 5: its metadata name the figure fig-one, but it shows none"),
         (same_name, "the name fig-one is used twice"),
         (plain_table, "one: cell 6: shows a table without number and caption"),
+        (caption_of_another, "one: cell 6: its metadata have a caption of the table tbl-other, but it shows none"),
         (table_without_caption, "one: cell 6: the table tbl-one has no caption"),
         (no_reference("fig-one"), "one: cell 5: fig-one is not referred to"),
         (no_reference("tbl-one"), "one: cell 6: tbl-one is not referred to"),

@@ -199,6 +199,8 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         for match in _TABLE.finditer(markdown):
             if not match["caption"].strip():
                 yield f"the table {match['name']} has no caption; expected `tables: {{{match['name']}: ...}}` in the cell's metadata"
+    for name in set(cell.metadata.get("tables", {})) - set(table_names(cell)):
+        yield f"its metadata have a caption of the table {name}, but it shows none of this name"
     metadata = cell.metadata.get("mystnb", {})
     shown = metadata.get("figure", {})
     if images:

@@ -79,7 +79,9 @@ def extraction_row(name: str, algorithm: str, found: Extraction, white: KeyCompa
     row |= {"explained": found.explained, "eight": white.explained_reference, "r": white.mean}
     row |= {"white": white.chance_mean, "p_white": white.p_value}
     if null is not None:
-        row |= {"surrogate": null.explained_chance.max(), "gaussian": null.chance_mean, "p_gaussian": null.p_value}
+        chance = null.explained_chance
+        row |= {"surrogate": chance.max(), "surrogate_mean": chance.mean(), "surrogate_sd": chance.std(ddof=1)}
+        row |= {"gaussian": null.chance_mean, "p_gaussian": null.p_value}
     return row
 
 

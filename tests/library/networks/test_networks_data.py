@@ -10,6 +10,7 @@ import pytest
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import message
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
@@ -32,14 +33,6 @@ from keyfilters.networks.data.datasets import (  # noqa: E402
 from keyfilters.networks.zoo.loading import _described, load_model  # noqa: E402
 
 RNG = np.random.default_rng(0)
-
-
-def message(call):
-    with pytest.raises(ValueError) as raised:
-        call()
-    text = str(raised.value)
-    assert "\n" not in text
-    return text
 
 
 def picture(path, colour=(10, 20, 30), size=(40, 30), **options):

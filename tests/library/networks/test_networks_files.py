@@ -11,6 +11,7 @@ import types
 import numpy as np
 import pytest
 from each import each
+from refusals import message
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
@@ -22,13 +23,6 @@ from keyfilters.networks.zoo.pickles import read_pickle  # noqa: E402
 
 NAME = "mobilenetv3_small_050"
 ATTO = "convnextv2_atto"
-
-
-def message(call):
-    with pytest.raises(ValueError) as raised:
-        call()
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
 
 
 def equal(one, other):

@@ -20,7 +20,7 @@ from keyfilters.networks.training.checkpointing import RunFolder  # noqa: E402
 from keyfilters.networks.training.loop import train_network  # noqa: E402
 from keyfilters.networks.training.recipes import TrainConfig  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 HELPERS = Path(__file__).parents[2] / "helpers"
 START = f"import sys, warnings; warnings.simplefilter('error'); sys.path.insert(0, {str(HELPERS)!r})\n"
@@ -39,14 +39,6 @@ def launch(arguments, script=None, module=None, processes=2):
         "--rdzv_endpoint=127.0.0.1:0", "--local_addr=127.0.0.1", *target, *map(str, arguments),
     ]  # fmt: skip
     return patient.run(command, capture_output=True, text=True, env=environment())
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # --- Killed --------------------------------------------------------------------------------------
