@@ -20,7 +20,7 @@ from tiny_book import ROOT, tiny_book, tiny_notebook
 
 from keyfilters_build.check import check_source
 from keyfilters_build.command import main
-from keyfilters_build.launch import CELL, expected_cells, install_cell, write_install_cells
+from keyfilters_build.launch import CELL, SUBDIRECTORY, expected_cells, install_cell, write_install_cells
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.prerequisites import MODULES
 from keyfilters_build.project import Project
@@ -50,91 +50,77 @@ def test_the_second_cell_installs_the_library(entry):
     assert ("Fashion-MNIST" in cell.source) == ("fashion-mnist" in entry.needs)
 
 
-def test_the_cell_is_pinned_to_the_version_and_its_extras_exist():
+def test_the_cell_is_one_statement_that_takes_what_the_links_open_and_its_extras_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    chapters = tomllib.loads((ROOT / SUBDIRECTORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (project["name"], chapters["name"]) == ("keyfilters", "keyfilters-book")
     for text in expected_cells(BOOK, ENTRIES).values():
-        assert f'for version in ("v{project["version"]}", "{CONFIG["repository"]["branch"]}")]' in text
-        [line] = [line for line in text.splitlines() if "@" in line]
-        library, chapters = (Requirement(address + "@main") for address in re.findall(r'"([^"]*)@"', line))
-        assert library.name == project["name"] and library.extras <= set(project["optional-dependencies"])
-        assert library.url == chapters.url == f"git+{CONFIG['repository']['url']}@main"
-        place = ROOT / re.search(r"#subdirectory=([^\"]+)", text)[1] / "pyproject.toml"
-        assert chapters.name == tomllib.loads(place.read_text(encoding="utf-8"))["project"]["name"]
+        comment, statement = text.splitlines()
+        assert comment.startswith("# ")
+        addresses = re.findall(r"git\+([^@]+)@([^\s#]+)(#subdirectory=src/keyfilters_book)?", statement)
+        assert [address[:2] for address in addresses] == 2 * [(CONFIG["repository"]["url"], CONFIG["repository"]["branch"])]
+        extras = [extra for group in re.findall(r"keyfilters\[(.+?)\]", statement) for extra in group.split(",")]
+        assert set(extras) <= set(project["optional-dependencies"])
 
 
 def test_the_tag_of_the_version_is_not_behind_the_code():
-    """A notebook of `main` must not install an older release: after a release the version is raised."""
+    """After a release the version is raised, so that one version is one state of the code."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     in_git()
     tag = f"refs/tags/v{version}"
     found = subprocess.run(["git", "rev-parse", "--verify", "--quiet", tag], cwd=ROOT, capture_output=True)
     if found.returncode:
-        return  # The version is that of the release to come: the cell takes the branch.
+        return  # The version is that of the release to come.
     changed = subprocess.run(["git", "diff", "--stat", tag, "--", "src", "notebooks"], cwd=ROOT, capture_output=True, text=True)
     assert not changed.stdout, f"there is a release {version} already; raise the version:\n{changed.stdout}"
 
 
-def run_cell(text, monkeypatch, outcomes, missing=("keyfilters", "torch")):
-    """Run the cell where modules are missing; `outcomes` are the return codes of pip. Commands and what it printed."""
+def run_cell(text, monkeypatch, missing=("keyfilters", "torch"), failing=False):
+    """What the cell has pip install where modules are missing; it prints nothing by itself."""
     calls = []
 
-    def pip(command, **options):
+    def pip(command):
         calls.append(command)
-        return subprocess.CompletedProcess(command, outcomes[len(calls) - 1], "", "no such tag")
+        if failing:
+            raise subprocess.CalledProcessError(1, command)
 
-    monkeypatch.setattr(subprocess, "run", pip)
+    monkeypatch.setattr(subprocess, "check_call", pip)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else name)
     printed = io.StringIO()
     with redirect_stdout(printed):
         exec(compile(text, "cell", "exec"), {})
-    return calls, printed.getvalue()
+    assert printed.getvalue() == "" and all(call[:5] == [sys.executable, *"-m pip install -q".split()] for call in calls)
+    return [call[5:] for call in calls]
 
 
-CELL_TEXT = install_cell(["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "1.2.0")
+CELL_TEXT = install_cell(["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "v1.2.0")
+RELEASE = ["git+https://example.org/book@v1.2.0", "git+https://example.org/book@v1.2.0#subdirectory=src/keyfilters_book"]
+EXTRAS = ["keyfilters[networks,representations,survey]"]
 
 
-def test_the_cell_takes_the_release(monkeypatch):
-    [command], printed = run_cell(CELL_TEXT, monkeypatch, [0])
-    assert command[:4] == [sys.executable, "-m", "pip", "install"]
-    assert command[-2:] == [
-        "keyfilters[networks,representations,survey] @ git+https://example.org/book@v1.2.0",
-        "keyfilters-book @ git+https://example.org/book@v1.2.0#subdirectory=src/keyfilters_book",
-    ]
-    assert printed == f"installed: {command[-2]} {command[-1]}\n"
+def test_the_cell_takes_the_release_then_the_extras(monkeypatch):
+    assert run_cell(CELL_TEXT, monkeypatch) == [RELEASE, EXTRAS]
 
 
 def test_the_cell_installs_the_package_of_the_chapters_beside_the_library_of_the_same_release(monkeypatch):
-    [command], _ = run_cell(CELL_TEXT, monkeypatch, [0], missing=("keyfilters_book",))
-    assert [requirement.partition(" @ ")[0] for requirement in command[-2:]] == [
-        "keyfilters[networks,representations,survey]",
-        "keyfilters-book",
-    ]
-
-
-def test_the_cell_takes_the_branch_before_the_release(monkeypatch):
-    commands, printed = run_cell(CELL_TEXT, monkeypatch, [1, 0])
-    assert [command[-2].rpartition("@")[2] for command in commands] == ["v1.2.0", "main"]
-    assert printed.endswith("@main#subdirectory=src/keyfilters_book\n")
-
-
-def test_the_cell_says_why_it_could_not_install(monkeypatch):
-    with pytest.raises(RuntimeError, match="keyfilters, torch: missing; pip could not install keyfilters.*@main: no such tag"):
-        run_cell(CELL_TEXT, monkeypatch, [1, 1])
+    assert run_cell(CELL_TEXT, monkeypatch, missing=("keyfilters_book",)) == [RELEASE]
 
 
 @pytest.mark.parametrize("module", sorted({module for modules in MODULES.values() for module in modules}))
 def test_the_cell_adds_a_missing_extra_to_the_library_that_is_there(monkeypatch, module):
     """Without an address: the library, which may be a clone that is being worked on, stays as it is."""
-    [command], printed = run_cell(CELL_TEXT, monkeypatch, [0], missing=(module,))
-    assert command[-1] == "keyfilters[networks,representations,survey]" and printed == f"installed: {command[-1]}\n"
-    with pytest.raises(RuntimeError, match=f"{module}: missing; pip could not install keyfilters"):
-        run_cell(CELL_TEXT, monkeypatch, [1], missing=(module,))
+    assert run_cell(CELL_TEXT, monkeypatch, missing=(module,)) == [EXTRAS]
+
+
+def test_a_failed_pip_stops_the_notebook_with_the_command(monkeypatch):
+    with pytest.raises(subprocess.CalledProcessError, match="pip.*install.*git.*@v1.2.0.* non-zero exit status 1"):
+        run_cell(CELL_TEXT, monkeypatch, failing=True)
 
 
 def test_a_notebook_that_needs_no_extra_looks_for_none(monkeypatch):
-    text = install_cell([], "https://example.org/book", "1.2.0")
-    assert run_cell(text, monkeypatch, [], missing=("torch", "pywt")) == ([], "")
-    assert run_cell(text, monkeypatch, [0])[0][0][-2] == "keyfilters @ git+https://example.org/book@v1.2.0"
+    text = install_cell([], "https://example.org/book", "v1.2.0")
+    assert run_cell(text, monkeypatch, missing=("torch", "pywt")) == []
+    assert run_cell(text, monkeypatch) == [RELEASE]
 
 
 def test_every_package_of_an_extra_is_looked_for():
@@ -151,7 +137,7 @@ def test_every_package_of_an_extra_is_looked_for():
 
 
 def test_the_cell_says_nothing_where_the_library_is(monkeypatch, capsys):
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it called pip"))
+    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("it called pip"))
     exec(compile(CELL_TEXT, "cell", "exec"), {})
     assert capsys.readouterr() == ("", "")
 
@@ -173,9 +159,10 @@ def test_the_command_writes_the_cell_and_nothing_else(packaged, capsys):
     assert after.cells[:1] + after.cells[2:] == before.cells and after.metadata == before.metadata
     once = path.read_bytes()
     assert write_install_cells(packaged, load_manifest(packaged)) == [] and path.read_bytes() == once
-    (packaged.root / "pyproject.toml").write_text('[project]\nname = "keyfilters"\nversion = "1.3.0"\n')
+    config = packaged.root / "_config.yml"
+    config.write_text(config.read_text().replace("branch: main", "branch: v1.3.0"))
     assert write_install_cells(packaged, load_manifest(packaged)) == ["one"]
-    assert path.read_bytes() == once.replace(b"v1.2.0", b"v1.3.0")
+    assert path.read_bytes() == once.replace(b"@main", b"@v1.3.0")
 
 
 def test_the_build_refuses_a_notebook_without_it(packaged, capsys):
@@ -195,12 +182,6 @@ def test_the_gate_finds_a_stale_cell_and_one_that_the_page_would_show(packaged):
     notebook.cells[1].metadata.tags = []
     assert check_source("one", notebook, text) != []
     assert check_source("one", tiny_notebook("one")) == []
-
-
-def test_a_broken_pyproject_is_named(packaged, capsys):
-    (packaged.root / "pyproject.toml").write_text("[project\n")
-    assert main(["launch"], root=packaged.root) == 2
-    assert capsys.readouterr().err.startswith("error: pyproject.toml: no version of the project")
 
 
 # --- the links ---------------------------------------------------------------------

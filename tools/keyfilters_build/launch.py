@@ -1,17 +1,16 @@
-"""The first code cell of every notebook in git: it installs the library and the package of the chapters where one
-is missing, as in Colab, and adds the packages of an extra that are missing beside them.
+"""The first code cell of every notebook in git: one statement that installs what the notebook needs where that is
+missing, as in Colab, and does nothing elsewhere.
 
 One function makes the text of the cell and one command (`python -m keyfilters_build launch`) writes it into all
 notebooks; the build refuses a notebook whose cell is another.
 
-What is installed is pinned: the tag ``v<version>`` of the version in pyproject.toml, which is that of the release
-being prepared until its tag is set. As long as there is no such tag the notebook can only come from the branch, and the
-cell takes the branch. So the version is raised right after a release: see the README.
+The library and the package of the chapters come by address from the branch that `_config.yml` names, which the launch links
+open too; in a release it names the tag. Packages of an extra are added to the library that is there, which may be a clone
+that is worked on.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 
 import nbformat
@@ -19,7 +18,7 @@ from nbformat import NotebookNode
 
 from .manifest import Entry
 from .prerequisites import FASHION_MNIST, MODULES
-from .project import BookError, Project, write_atomic
+from .project import Project, write_atomic
 
 CELL = "install-keyfilters"
 """Identifier of the cell, the same in all notebooks."""
@@ -29,65 +28,38 @@ SUBDIRECTORY = "src/keyfilters_book"
 _TAG = "remove-cell"
 
 _TEXT = """\
-# Where the library or the package of the chapters is missing, as in Colab, this cell installs both.
-# It takes the release {tag}, or the branch {branch} as long as that release is not out.
-# Where only packages are missing that the notebook needs beside it, they are added to what is there.
-{data}import importlib.util
-import subprocess
-import sys
+# Installs what is missing here, as in Colab.{data}
+for modules, packages in {{{rows}}}.items(): \
+all(map(__import__("importlib.util").util.find_spec, modules.split())) or \
+__import__("subprocess").check_call([__import__("sys").executable, *"-m pip install -q".split(), *packages.split()])"""
 
-needed = "{needed}".split()
-missing = [name for name in needed if importlib.util.find_spec(name) is None]
-if missing:
-    library, chapters = "keyfilters{extras} @ git+{url}@", "keyfilters-book @ git+{url}@"
-    ways = [(library + version, chapters + version + "#subdirectory={subdirectory}") for version in ("{tag}", "{branch}")]
-    if not {{"keyfilters", "keyfilters_book"}} & set(missing):
-        ways = [("keyfilters{extras}",)]
-    for packages in ways:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", *packages]
-        pip = subprocess.run(command, capture_output=True, text=True)
-        if pip.returncode == 0:
-            print("installed:", *packages)
-            break
-    else:
-        raise RuntimeError(f"{{', '.join(missing)}}: missing; pip could not install {{packages[0]}}: {{pip.stderr.strip()[-500:]}}")
-    importlib.invalidate_caches()"""
-
-_DATA = """\
-# Fashion-MNIST (30 MB) is downloaded by keyfilters.fetch, which checks its hashes, when a cell first asks for it.
-"""
+_DATA = " Fashion-MNIST (30 MB) is downloaded when a cell first asks for it."
 
 
-def install_cell(needs: Iterable[str], url: str, version: str, branch: str = "main") -> str:
-    """Source of the cell that installs the library with the extras that these `needs` of a notebook ask for.
+def install_cell(needs: Iterable[str], url: str, branch: str) -> str:
+    """Source of the cell that installs the library, the chapters' package and the extras that these `needs` ask for.
 
     Parameters
     ----------
     needs : needs of the notebook, as in the manifest
     url : address of the repository
-    version : version of the package, whose release has the tag ``v<version>``
-    branch : what is installed as long as there is no such tag
+    branch : its branch or tag
 
     Examples
     --------
-    >>> cell = install_cell(["networks", "fashion-mnist"], "https://example.org/book", "1.2.0")
-    >>> print(next(line.strip() for line in cell.splitlines() if "@" in line))
-    library, chapters = "keyfilters[networks] @ git+https://example.org/book@", "keyfilters-book @ git+https://example.org/book@"
-    >>> 'for version in ("v1.2.0", "main")]' in cell, "Fashion-MNIST" in cell
-    (True, True)
+    >>> cell = install_cell(["survey", "fashion-mnist"], "https://example.org/book", "v1.2.0")
+    >>> len(cell.splitlines()), "git+https://example.org/book@v1.2.0" in cell, "keyfilters[survey]" in cell
+    (2, True, True)
     """
     wanted = set(needs)
     chosen = [extra for extra in MODULES if extra in wanted]
     modules = dict.fromkeys(module for extra in chosen for module in MODULES[extra])
-    extras = ",".join(chosen)
+    address = f"git+{url}@{branch}"
+    rows = [("keyfilters keyfilters_book", f"{address} {address}#subdirectory={SUBDIRECTORY}")]
+    if chosen:
+        rows.append((" ".join(modules), f"keyfilters[{','.join(chosen)}]"))
     return _TEXT.format(
-        needed=" ".join(["keyfilters", "keyfilters_book", *modules]),
-        tag=f"v{version}",
-        branch=branch,
-        subdirectory=SUBDIRECTORY,
-        data=_DATA if FASHION_MNIST in wanted else "",
-        extras=f"[{extras}]" if extras else "",
-        url=url,
+        rows=", ".join(f'"{names}": "{packages}"' for names, packages in rows), data=_DATA if FASHION_MNIST in wanted else ""
     )
 
 
@@ -103,24 +75,12 @@ def is_install_cell(cell: NotebookNode) -> bool:
     return cell.get("id") == CELL
 
 
-def package_version(project: Project) -> str | None:
-    """The version in pyproject.toml; None for a book without one, whose notebooks need no such cell."""
-    path = project.root / "pyproject.toml"
-    if not path.is_file():
-        return None
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))["project"]["version"]
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise BookError(f"{project.short(path)}: no version of the project: {error}") from None
-
-
 def expected_cells(project: Project, entries: Iterable[Entry]) -> dict[str, str]:
-    """Notebook -> the text of its cell; empty for a book without pyproject.toml."""
-    version = package_version(project)
-    if version is None:
+    """Notebook -> the text of its cell; empty for a book that is no package, whose notebooks need no such cell."""
+    if not (project.root / "pyproject.toml").is_file():
         return {}
     branch = project.settings["repository"]["branch"]
-    return {entry.slug: install_cell(entry.needs, project.repository, version, branch) for entry in entries}
+    return {entry.slug: install_cell(entry.needs, project.repository, branch) for entry in entries}
 
 
 def write_install_cells(project: Project, entries: Iterable[Entry]) -> list[str]:
