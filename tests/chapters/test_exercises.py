@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbclient
 import nbformat
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from each import each
 
 from keyfilters_book.exercises import EXERCISES, Verdict, exercise
 from keyfilters_book.exercises.verdict import Hint, array, call, choice, mapping, number
+from keyfilters_build.labels import in_solutions
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGS = [row["slug"] for row in yaml.safe_load((ROOT / "notebooks/manifest.yml").read_text(encoding="utf-8"))["notebooks"]]
@@ -126,6 +128,7 @@ def test_parts_of_checks():
     assert number(np.float64(2)) == 2.0
     assert array([[1, 2]], [1, None]).shape == (1, 2)
     assert mapping({"a": 1}, ["a"]) == {"a": 1}
+    assert mapping((1, 2), ["a", "b"]) == {"a": 1, "b": 2}
     assert choice(" Yes ", ["yes", "no"]) == "yes"
     assert call(lambda x: x + 1, 1) == 2
     for bad in (
@@ -139,9 +142,42 @@ def test_parts_of_checks():
 def test_a_check_has_the_name_of_its_exercise():
     with pytest.raises(ValueError, match="check_<chapter>_<number>"):
 
-        @exercise("a number")
+        @exercise("a number", answers="value")
         def wrong_name(answer):
             pass
+
+
+@each_chapter
+def test_answers_are_plain_variables_whose_names_the_checks_know(slug):
+    """Each answer has names of its own in its chapter, and no later cell for all readers sets one of them."""
+    importlib.import_module(f"keyfilters_book.exercises.{slug}")
+    notebook = nbformat.read(ROOT / "notebooks" / f"{slug}.ipynb", as_version=4)
+    seen, code = [], [cell.source for _, cell, of in in_solutions(notebook) if cell.cell_type == "code" and of is None]
+    for label in answers(slug):
+        names, check = EXERCISES[label].answers, f"check_{label.replace('.', '_')}({', '.join(EXERCISES[label].answers)})"
+        (place,) = [n for n, source in enumerate(code) if check in source]
+        assert re.findall(r"^(\w+) = \.\.\.", code[place], re.MULTILINE) == names, label
+        for name in names:
+            assert name not in seen, (label, name)
+            assert not any(re.search(rf"\b{name} = |def {name}\(", source) for source in code[place + 1 :]), (label, name)
+        seen += names
+
+
+def test_several_checks_in_one_cell_show_all_their_results():
+    sources = ["from keyfilters_book.exercises.method_a import check_5_1, check_5_3\ncheck_5_1(1)\ncheck_5_3(...)"]
+    sources += ["assert not check_5_1(1)\ncheck_5_1(1)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbclient.NotebookClient(notebook, kernel_name="python3").execute()
+    shown = [[output.text for output in cell.outputs] for cell in notebook.cells]
+    assert [[re.findall(r"Exercise (5\.\d)", text) for text in texts] for texts in shown] == [[["5.1", "5.3"]], [["5.1"]]]
+
+
+@each_chapter
+def test_the_sentences_of_checks_start_with_a_capital(slug):
+    for label, (_, wrong) in answers(slug).items():
+        for answer, _ in wrong:
+            text = EXERCISES[label](answer).text
+            assert re.match(r"Exercise \d+\.\d+: not yet\. [A-Z0-9]", text), text
 
 
 def test_a_verdict_is_true_or_false_and_shows_its_text():
@@ -155,8 +191,8 @@ def test_a_function_without_return_is_told_so():
     from keyfilters_book.exercises.spread_measures import check_3_3
 
     for check in (check_1_2, check_1_3, check_5_1, check_5_3):
-        assert "not yet. your function returns None; is 'return' missing?" in str(check(lambda *arguments: None))
-    assert "shares returns None" in str(check_3_3({"shares": lambda a: None, "a": 2}))
+        assert "not yet. Your function returns None; is 'return' missing?" in str(check(lambda *arguments: None))
+    assert "Shares returns None" in str(check_3_3({"shares": lambda a: None, "a": 2}))
     assert "D1 is None" in str(check_8_2({"C1": None, "D1": None}))
     assert "D1 has None among its values" in str(check_8_2({"C1": [1.0] * 7, "D1": [None] * 7}))
     for answer in (None, [None]):
@@ -167,7 +203,7 @@ def test_a_function_without_return_is_told_so():
 def test_a_function_that_ends_the_program_gets_a_hint():
     from keyfilters_book.exercises.learned_filters import check_1_3
 
-    assert "not yet. the answer ends the program" in str(check_1_3(lambda a: sys.exit()))
+    assert "not yet. The answer ends the program" in str(check_1_3(lambda a: sys.exit()))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def _pairs():
     return [(fit(key, method).model(), targets[key - 1]) for key, method in ((1, "C1"), (5, "A"), (7, "D1"))]
 
 
-@exercise("a function of model and filter that returns the three numbers e1, e2 and the cosine")
+@exercise("a function of model and filter that returns the three numbers e1, e2 and the cosine", answers="measures")
 def check_11_1(answer):
     """The three measures of similarity."""
     for model, h in _pairs():
@@ -42,7 +42,9 @@ def check_11_1(answer):
         raise Hint(f"{' and '.join(wrong)}: not as defined. Do the sums run over all 49 pixels?")
 
 
-@exercise("a function of model and filter that returns the best amplitude and the share of the energy that remains")
+@exercise(
+    "a function of model and filter that returns the best amplitude and the share of the energy that remains", answers="refit"
+)
 def check_11_2(answer):
     """The amplitude of least squares."""
     for model, h in _pairs():
@@ -64,7 +66,7 @@ def check_11_2(answer):
             raise Hint("The amplitude is right. Insert it, and divide by the energy of the filter.")
 
 
-@exercise('the names of the methods, a set such as {"A", "B"}')
+@exercise('the names of the methods, a set such as {"A", "B"}', answers="unbiased")
 def check_11_3(answer):
     """Which methods return the scales of a model that is handed in as the filter."""
     if isinstance(answer, str) or not all(isinstance(name, str) for name in answer):

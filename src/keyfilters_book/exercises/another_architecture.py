@@ -11,7 +11,7 @@ __all__ = ["check_20_1", "check_20_2", "check_20_3"]
 _STRIDED = ("1.0", "2.0", "3.0", "5.0")
 
 
-@exercise("the best shift (x, y) in pixels, y up, as the geometry gives it: two numbers")
+@exercise("the best shift (x, y) in pixels, y up, as the geometry gives it: two numbers", answers="mirrored_shift")
 def check_20_1(answer):
     """The shift of a strided layer whose excess zeros lie in front."""
     from keyfilters.networks.inspection.rows import grid_shift
@@ -30,8 +30,9 @@ def check_20_1(answer):
 
 
 @exercise(
-    'a dictionary: "mean", the mean of |w - b| over the filters, and "shift", the best shift; each (x, y), y up',
+    "the mean of |w - b| over the filters, and the best shift; each (x, y), y up",
     "The mean tells the direction; for the size a model has to be moved.",
+    answers="mean_place best_place",
 )
 def check_20_2(answer):
     """Two instruments on filters whose shift is known."""
@@ -67,7 +68,10 @@ def _means_of_shifted() -> tuple[np.ndarray, np.ndarray]:
     return np.mean(less, axis=0), np.mean(whole, axis=0)
 
 
-@exercise("a function of a dictionary of shifts along x, by the names of the four layers, that returns pixels of the image")
+@exercise(
+    "a function of a dictionary of shifts along x, by the names of the four layers, that returns pixels of the image",
+    answers="grid_error",
+)
 def check_20_3(answer):
     """How far the last grid is off after four strided layers."""
     wide = dict(zip(_STRIDED, np.cumprod([2.0] * 4), strict=True))

@@ -17,7 +17,7 @@ def _work(kind: str, network="tiny", stage: int | None = None) -> int:
     return sum(row.multiply_adds for row in rows if row.kind == kind and stage in (None, row.stage))
 
 
-@exercise("a function of d that returns the number of parameters of a block")
+@exercise("a function of d that returns the number of parameters of a block", answers="block_parameters")
 def check_12_1(answer):
     """The polynomial of a block's parameters."""
     for network in architecture.variants().values():
@@ -36,7 +36,7 @@ def check_12_1(answer):
             raise Hint("Collect what goes with the square of d and what goes with d, term by term.")
 
 
-@exercise('a dictionary with "factor" and "percent"')
+@exercise("a factor, and a number of per cent", answers="saved_factor saved_percent")
 def check_12_2(answer):
     """What separable filters save."""
     answer = mapping(answer, ["factor", "percent"])
@@ -60,7 +60,7 @@ def check_12_2(answer):
         raise Hint("percent: of the multiply-adds of all layers of the network, pointwise ones included.")
 
 
-@exercise("a function of the number of channels d that returns the side of the kernel, not rounded")
+@exercise("a function of the number of channels d that returns the side of the kernel, not rounded", answers="kernel_bound")
 def check_12_3(answer):
     """The size from which the depthwise layers of a stage take more work than the pointwise ones."""
     network = architecture.network_size("tiny")

@@ -12,7 +12,7 @@ from .verdict import Hint, call, exercise, mapping, near, number, rounded
 __all__ = ["check_2_1", "check_2_2", "check_2_3"]
 
 
-@exercise("the scale that is reported, a number")
+@exercise("the scale that is reported, a number", answers="reported_scale")
 def check_2_1(answer):
     """The scale that is read off a Gaussian under a template of another scale."""
     found, scale, reference = number(answer), 0.5, 1.0
@@ -34,8 +34,9 @@ def _cascade(kind: str, once: float, distance=lambda d: np.abs(d).sum()) -> floa
 
 
 @exercise(
-    f"a dictionary with the l1 norm of the difference for each of {', '.join(GAUSSIAN_KINDS)}",
+    "the l1 norms of the differences, in this order: discrete, sampled, normalized-sampled, integrated",
     "A family with this property can be computed from level to level.",
+    answers="error_discrete error_sampled error_normalized_sampled error_integrated",
 )
 def check_2_2(answer):
     """How far each kernel is from forming a semigroup."""
@@ -62,7 +63,7 @@ def one_sided_variance(sigma: float) -> float:
     return float(a @ n**2 / a.sum() - mean**2)
 
 
-@exercise("a function of the scale sigma that returns the variance")
+@exercise("a function of the scale sigma that returns the variance", answers="difference_variance")
 def check_2_3(answer):
     """The variance of a one-sided difference on the grid."""
     for sigma in (0.3, 0.6, 1.5):

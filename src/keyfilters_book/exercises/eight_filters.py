@@ -20,7 +20,7 @@ def _least_seeds(comparisons: int, sides: int = 2) -> int:
     return next(n for n in range(1, 60) if holm(np.full(comparisons, sides / 2**n)).min() <= 0.05)
 
 
-@exercise("a function of the number of comparisons that returns the least number of seeds")
+@exercise("a function of the number of comparisons that returns the least number of seeds", answers="least_seeds")
 def check_17_1(answer):
     """How many seeds a sign-flip test needs after Holm's correction."""
     for comparisons in (1, 5, 13, 40):
@@ -51,7 +51,7 @@ def _studies() -> tuple[int, float, float]:
     return comparisons, float((p < 0.05).mean()), float((comparisons * p < 0.05).mean())
 
 
-@exercise('a dictionary with "plain" and "Holm", two numbers of studies out of 1,000')
+@exercise("two numbers of studies out of 1,000, without and with Holm's correction", answers="findings_plain findings_holm")
 def check_17_2(answer):
     """Findings where there is nothing to be found."""
     answer = mapping(answer, ["plain", "Holm"])
@@ -92,7 +92,7 @@ def _change() -> float:
     return float((outputs[0] - outputs[1]).norm() / outputs[1].norm())
 
 
-@exercise('a dictionary with "change", a number, and "imperfect" and "spoilt", two words')
+@exercise("the change, a number, and what makes it imperfect and spoilt, two words", answers="norm_change imperfect spoilt")
 def check_17_3(answer):
     """Whether the norm of a frozen bank matters."""
     answer = mapping(answer, ["change", "imperfect", "spoilt"])

@@ -9,7 +9,7 @@ from .verdict import Hint, array, call, exercise, near, number
 __all__ = ["check_19_1", "check_19_2", "check_19_3"]
 
 
-@exercise("a function of an array of N filters (N x 7 x 7) that returns N directions (N x 49)")
+@exercise("a function of an array of N filters (N x 7 x 7) that returns N directions (N x 49)", answers="directions")
 def check_19_1(answer):
     """What normalising takes off."""
     rng = np.random.default_rng(19)
@@ -35,7 +35,7 @@ def check_19_1(answer):
     raise Hint("Unit vectors, but not the right ones: is the mean off before the norm is taken?")
 
 
-@exercise("a function of m that returns the size at which the elbow of ln j lies, not rounded")
+@exercise("a function of m that returns the size at which the elbow of ln j lies, not rounded", answers="elbow_of_log")
 def check_19_2(answer):
     """The elbow of a curve without a kink."""
     for m in (8, 12, 50, 1000):
@@ -56,7 +56,7 @@ def check_19_2(answer):
         raise Hint(f"Off for m = {m}. Where does the distance from the straight line have a vanishing derivative?")
 
 
-@exercise("the eight centres as unit vectors, an array 8 x 49")
+@exercise("the eight centres as unit vectors, an array 8 x 49", answers="plain_centres")
 def check_19_3(answer):
     """Centres of plain k-means, which does not know that opposite filters belong together."""
     from keyfilters.networks import key_filters

@@ -16,7 +16,10 @@ _CHANGES = {
 }
 
 
-@exercise('a dictionary: "factor", "zeros", "order", "every second" -> True where a prediction can change, else False')
+@exercise(
+    "four times True where a prediction can change, else False: factor, zeros, order, every second",
+    answers="factor_matters zeros_matter order_matters every_second_matters",
+)
 def check_28_1(answer):
     """Which changes of the features the ridge regression of the chapter notices."""
     from ..representations.classifier import fit_classifier
@@ -45,7 +48,7 @@ def check_28_1(answer):
             raise Hint(hints[name])
 
 
-@exercise('a dictionary: "soft at 0", "even-soft at 0", "both at large t" -> "linear", "modulus" or "low-pass"')
+@exercise('three words out of "linear", "modulus", "low-pass"', answers="soft_at_0 even_soft_at_0 both_at_large_t")
 def check_28_2(answer):
     """What the two thresholds of a wavelet basis become at the ends of the range of t."""
     from ..representations.features import representation
@@ -70,6 +73,7 @@ def check_28_2(answer):
 @exercise(
     "a function of features and labels to learn from and of other features that returns the classes of the latter",
     "Rotations and units of the features make no difference to it.",
+    answers="logistic_classes",
 )
 def check_28_3(answer):
     """Multinomial logistic regression with a quadratic penalty, on features divided by one number."""

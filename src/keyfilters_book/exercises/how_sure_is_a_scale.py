@@ -12,7 +12,7 @@ from .verdict import Hint, exercise, near, number, rounded
 __all__ = ["check_31_1", "check_31_2", "check_31_3"]
 
 
-@exercise("half of the interval, a number in grid units")
+@exercise("half of the interval, a number in grid units", answers="error")
 def check_31_1(answer):
     """A standard error from an interval."""
     found = number(answer)
@@ -31,7 +31,7 @@ def check_31_1(answer):
     raise Hint("Take the difference of the two ends, and half of it.")
 
 
-@exercise("how many times wider, a number above 1")
+@exercise("how many times wider, a number above 1", answers="factor")
 def check_31_2(answer):
     """What it costs to estimate the noise."""
     found = number(answer)
@@ -49,7 +49,7 @@ def check_31_2(answer):
     raise Hint("Compare a quantile of Student's distribution with the same one of the normal distribution.")
 
 
-@exercise("a whole number")
+@exercise("a whole number", answers="count")
 def check_31_3(answer):
     """How many filters a test of coverage needs."""
     found = number(answer)

@@ -23,7 +23,7 @@ def _terms(keys, power: int) -> dict[int, np.ndarray]:
     return {k: (np.abs(ideal_filter(k, _SCALES) - targets[k - 1]) ** power).sum((1, 2)) for k in keys}
 
 
-@exercise('a dictionary with the scales "geometric" and "arithmetic"')
+@exercise("two scales, the geometric and the arithmetic mean", answers="geometric arithmetic")
 def check_10_1(answer):
     """Both means of the scales of the first group by method B."""
     answer = mapping(answer, ["geometric", "arithmetic"])
@@ -43,7 +43,7 @@ def check_10_1(answer):
         raise Hint(f"{name}: take all scales of the keys {', '.join(map(str, _FIRST))} by method B, ten numbers.")
 
 
-@exercise('a dictionary with "C" and "D", each a pair: the scale, and the growth of the objective as a share')
+@exercise("for C and for D a pair: the scale, and the growth of the objective as a share", answers="one_scale_c one_scale_d")
 def check_10_2(answer):
     """One scale for all keys but key 7."""
     answer = mapping(answer, ["C", "D"])
@@ -69,7 +69,7 @@ def check_10_2(answer):
             raise Hint(f"{method}: compare the minimum of the sum with the sum of the two groups' own minima.")
 
 
-@exercise('a dictionary with "fall", a share, and "gain", a factor')
+@exercise("the fall, a share, and the gain, a factor", answers="own_scale_fall own_scale_gain")
 def check_10_3(answer):
     """Key 8 with a scale of its own."""
     answer = mapping(answer, ["fall", "gain"])

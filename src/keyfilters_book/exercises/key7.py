@@ -14,7 +14,10 @@ from .verdict import Hint, call, exercise, mapping, near, number
 __all__ = ["check_9_1", "check_9_2", "check_9_3"]
 
 
-@exercise('a dictionary with the variance of the filtered noise under "learned" and "model"')
+@exercise(
+    "the variance of the noise filtered by the learned filter and by the model, two numbers",
+    answers="variance_learned variance_model",
+)
 def check_9_1(answer):
     """How much white noise a filter amplifies."""
     found = {name: number(value, name) for name, value in mapping(answer, ["learned", "model"]).items()}
@@ -32,7 +35,7 @@ def check_9_1(answer):
             raise Hint(f"The value of {name} is not right. (A simulation is not exact enough: use the weights.)")
 
 
-@exercise("a function of the scale sigma and of gamma that returns the largest gain")
+@exercise("a function of the scale sigma and of gamma that returns the largest gain", answers="largest_gain")
 def check_9_2(answer):
     """The largest gain of the model of key 7 over all waves of the grid."""
     for sigma, gamma in ((0.7, 0.5), (1.5, 0.8), (0.3, 0.5)):
@@ -58,7 +61,10 @@ def relative_changes(factor: float, *, divided: bool = True) -> np.ndarray:
     return np.array([found.sigma_x / best.sigma_x - 1, found.gamma / best.gamma - 1])
 
 
-@exercise('a dictionary with the relative changes under "sigma" and "gamma", for a constant that is 10 % larger in size')
+@exercise(
+    "the relative changes of sigma and gamma, for a constant that is 10 % larger in size",
+    answers="relative_sigma relative_gamma",
+)
 def check_9_3(answer):
     """Which parameter of key 7 follows the constant of the DC compensation."""
     parts = mapping(answer, ["sigma", "gamma"])

@@ -9,7 +9,7 @@ from .verdict import Hint, array, call, choice, exercise, mapping, near, number,
 __all__ = ["check_23_1", "check_23_2", "check_23_3"]
 
 
-@exercise("a function of an array x and of the number t that returns an array of the shape of x")
+@exercise("a function of an array x and of the number t that returns an array of the shape of x", answers="prox_of_cube")
 def check_23_1(answer):
     """The proximal map that Moreau's decomposition puts beside soft thresholding."""
     from ..representations.thresholding import threshold
@@ -32,6 +32,7 @@ def check_23_1(answer):
 @exercise(
     "a function of D1 and D2 (atoms in the columns) that returns two matrices W1 and W2, as forward() takes them",
     "ReLU units with signs need pairs of channels.",
+    answers="paired_weights",
 )
 def check_23_2(answer):
     """Weights with which a ReLU network is layered soft thresholding."""
@@ -63,7 +64,7 @@ def check_23_2(answer):
             raise Hint(f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?")
 
 
-@exercise('a dictionary: "epsilon", a number, and "nearer", "thresholding" or "basis pursuit"')
+@exercise('epsilon, a number, and what comes nearer, "thresholding" or "basis pursuit"', answers="equal_epsilon nearer_method")
 def check_23_3(answer):
     """Where the two bounds of an entry's error meet, and which method is nearer to its own."""
     from ..representations.dictionaries import spikes_and_waves

@@ -12,6 +12,7 @@ __all__ = ["check_29_1", "check_29_2", "check_29_3"]
 @exercise(
     "a function of two arrays of right or wrong (draws x images) and of the images' classes that returns ten gains",
     "Now apply it to raw pixels and the best cut.",
+    answers="gains_by_class",
 )
 def check_29_1(answer):
     """The gain in accuracy, class by class."""
@@ -42,6 +43,7 @@ def check_29_1(answer):
     "a function of two stages' features (n x d each), of n labels and of two stages' features of other images, "
     "that returns the classes of these",
     "If the last stage held something else, joining it to the best one would help.",
+    answers="joined_classes",
 )
 def check_29_2(answer):
     """A classifier behind two stages joined."""
@@ -62,7 +64,9 @@ def check_29_2(answer):
     raise Hint("Each stage tells something here, but together they should tell all. Are images in rows, features side by side?")
 
 
-@exercise("a function of features (n, d), of a target (n) and of the penalty a that returns n residuals")
+@exercise(
+    "a function of features (n, d), of a target (n) and of the penalty a that returns n residuals", answers="left_out_residuals"
+)
 def check_29_3(answer):
     """All residuals of images left out, by the short cut."""
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from .verdict import Hint, array, call, exercise, near, number
 __all__ = ["check_1_1", "check_1_2", "check_1_3"]
 
 
-@exercise("the response of key 2 at the origin, a number")
+@exercise("the response of key 2 at the origin, a number", answers="response_of_key_2")
 def check_1_1(answer):
     """The response of key 2 to the image f(x, y) = x."""
     found, h = number(answer), learned_filters()
@@ -31,7 +31,7 @@ def check_1_1(answer):
         raise Hint("The image is the array ramp of the page, and the origin is its centre pixel.")
 
 
-@exercise("a function of a kernel, an array of 7 x 7 numbers, that returns its canonical form")
+@exercise("a function of a kernel, an array of 7 x 7 numbers, that returns its canonical form", answers="canonical_form")
 def check_1_2(answer):
     """Zero sum and unit l2 norm, whatever the factor and the constant."""
     rng = np.random.default_rng(1)
@@ -59,7 +59,7 @@ def pair_ratio(a: float) -> float:
     return float((f.sum(axis=1) ** 2).sum() / (f.sum(axis=0) ** 2).sum())
 
 
-@exercise("a function of a that returns the ratio of the two energies")
+@exercise("a function of a that returns the ratio of the two energies", answers="energy_ratio")
 def check_1_3(answer):
     """What an unequal pair of pixels leaves in the projection on the plain axis."""
     for a in (0.5, 1.5, 3.0):

@@ -9,7 +9,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number
 __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 
 
-@exercise('a dictionary with "trained" and "folded", two whole numbers')
+@exercise("how many numbers are trained, and how many are left when folded", answers="count_trained count_folded")
 def check_18_1(answer):
     """Numbers of the depthwise layers before and after folding."""
     from keyfilters.networks import find_depthwise, fold
@@ -41,7 +41,7 @@ def check_18_1(answer):
             raise Hint(f"{name}: add up the sizes of the parameters of all depthwise layers, biases aside.")
 
 
-@exercise("an array of two rows, the derivatives by s and by r of the taps T(0), T(1), T(2) at zero")
+@exercise("an array of two rows, the derivatives by s and by r of the taps T(0), T(1), T(2) at zero", answers="slopes_at_zero")
 def check_18_2(answer):
     """Derivatives of the discrete Gaussian at scale zero."""
     import torch
@@ -63,7 +63,7 @@ def check_18_2(answer):
         raise Hint("By r: the chain rule has a factor that depends on r.")
 
 
-@exercise("a function of r that returns the derivatives of the seven taps by r")
+@exercise("a function of r that returns the derivatives of the seven taps by r", answers="tap_slopes")
 def check_18_3(answer):
     """The gradient of the kernel from the diffusion equation."""
     from keyfilters.gaussian import gaussian_kernel

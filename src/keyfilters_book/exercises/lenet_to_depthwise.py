@@ -9,7 +9,7 @@ from .verdict import Hint, call, exercise, mapping, near, number
 __all__ = ["check_22_1", "check_22_2", "check_22_3"]
 
 
-@exercise('a dictionary: "parameters", of the whole network, and "side", the k of equal parts')
+@exercise("the parameters of the whole network, and the k of equal parts", answers="parameters_without equal_side")
 def check_22_1(answer):
     """LeNet-5 without the table of connections, and the kernel side that balances a separable layer."""
     from ..background.costs import layer_cost
@@ -35,7 +35,9 @@ def check_22_1(answer):
         raise Hint("side: set the weights of the spatial filters equal to those of the mixture. What cancels?")
 
 
-@exercise("a function of the state x (84 numbers) and of j that returns the rubbish class's score, a number")
+@exercise(
+    "a function of the state x (84 numbers) and of j that returns the rubbish class's score, a number", answers="rubbish_score"
+)
 def check_22_2(answer):
     """The eleventh score of the softmax that LeNet-5's loss is."""
     from ..background.lenet_codes import output_codes
@@ -49,7 +51,9 @@ def check_22_2(answer):
         if near(found, dropped - j):
             continue
         if near(found, -j):
-            raise Hint("-j goes with the scores -y. What is the same for all ten classes must be taken from -j as well.")
+            raise Hint(
+                "The score -j goes with the scores -y. What is the same for all ten classes must be taken from -j as well."
+            )
         if near(found, dropped):
             raise Hint("Where has j gone? The penalty of the rubbish class is j, whatever the state.")
         if near(found, x @ x):
@@ -61,7 +65,10 @@ def check_22_2(answer):
         raise Hint("Expand the square in y, find what all ten classes share, and add it to -y and to -j.")
 
 
-@exercise("a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1")
+@exercise(
+    "a function of kernels (n x 5 x 5) and of a bank of filters (m x 5 x 5) that returns a share between 0 and 1",
+    answers="share_in_span",
+)
 def check_22_3(answer):
     """The share of the sum of squares in the span of a bank."""
     from ..background.factorisation import span_share

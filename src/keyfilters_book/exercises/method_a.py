@@ -13,7 +13,9 @@ __all__ = ["check_5_1", "check_5_2", "check_5_3"]
 _VARIANCES = (0.05, 0.3, 0.45)
 
 
-@exercise("a function of the variance v and of a truth value that says whether the axis is a derivative axis")
+@exercise(
+    "a function of the variance v and of a truth value that says whether the axis is a derivative axis", answers="scale_of"
+)
 def check_5_1(answer):
     """The closed form of method A on both kinds of axes."""
     for v in _VARIANCES:
@@ -33,6 +35,7 @@ def check_5_1(answer):
 @exercise(
     "the scales after each of eight rounds, an array of eight numbers",
     "It is the fixed, wide template that keeps the method from collapsing.",
+    answers="rounds",
 )
 def check_5_2(answer):
     """The iteration whose template takes the scale that was found."""
@@ -50,7 +53,7 @@ def check_5_2(answer):
     raise Hint("The first round is right; a later one is not. Is it the scale that becomes the reference, or the variance?")
 
 
-@exercise("a function of the variance v that returns the scale")
+@exercise("a function of the variance v that returns the scale", answers="exact_scale")
 def check_5_3(answer):
     """The rule that is exact in the continuum for a template of scale 1."""
     for sigma in (0.4, 1.0, 2.5):

@@ -22,7 +22,10 @@ def matched(h, row, reference: float) -> list[float]:
     return [match_variance(op, v, 7, "crop", reference)[0] for op, v in zip((row.x, row.y), variances, strict=True)]
 
 
-@exercise("a function of a filter, the row of its key in kf.KEYS and a reference scale that returns the scales (x, y)")
+@exercise(
+    "a function of a filter, the row of its key in kf.KEYS and a reference scale that returns the scales (x, y)",
+    answers="method_b",
+)
 def check_6_1(answer):
     """Method B recovers idealised filters with every template, and depends on it for others."""
     for key, truth in ((1, (0.513, 0.847)), (5, (1.234, 0.911)), (8, (0.617, 0.583))):
@@ -43,7 +46,7 @@ def check_6_1(answer):
         raise Hint("Idealised filters are recovered, a learned one is not: is the reference scale used at all?")
 
 
-@exercise('a dictionary with the numbers "variance" and "scale"')
+@exercise("the limits of the variance and of the scale, two numbers", answers="limit_of_variance limit_of_scale")
 def check_6_2(answer):
     """The largest weighted variance of a plain factor in the window, and what method A reads off it."""
     found = {name: number(value, name) for name, value in mapping(answer, ["variance", "scale"]).items()}
@@ -74,7 +77,10 @@ def search_errors() -> dict[str, float]:
     return {"squares": refined_minimum(grid, difference**2) - root, "linear": linear - root}
 
 
-@exercise('a dictionary with the errors, found minus root, under "squares", "linear" and "inverse"')
+@exercise(
+    "the errors, found minus root, of squares, linear and inverse, three numbers",
+    answers="error_squares error_linear error_inverse",
+)
 def check_6_3(answer):
     """What squaring a difference throws away."""
     found = {name: number(value, name) for name, value in mapping(answer, ["squares", "linear", "inverse"]).items()}

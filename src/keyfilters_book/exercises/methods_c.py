@@ -12,7 +12,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 __all__ = ["check_7_1", "check_7_2", "check_7_3"]
 
 
-@exercise("a function of a list of numbers and of one of them, c, that returns the multiplier of c")
+@exercise("a function of a list of numbers and of one of them, c, that returns the multiplier of c", answers="multiplier_of")
 def check_7_1(answer):
     """The condition for a minimum in a corner, for a constant and a list."""
     numbers = np.array([0.9, -2.0, 3.5, 1.7, 0.2, 6.0, -0.3])
@@ -32,7 +32,7 @@ def check_7_1(answer):
 TAPS = (0, 10, 20, 30, 41, 48)
 
 
-@exercise('a dictionary: "taps", the indices of the residuals that are not zero, and "moved", a number')
+@exercise("the indices of the residuals that are not zero, and by how much the scales moved, a number", answers="taps moved")
 def check_7_2(answer):
     """The l1 fit finds the taps that are wrong, the l2 fit moves."""
     parts = mapping(answer, ["taps", "moved"])
@@ -57,7 +57,9 @@ def check_7_2(answer):
         raise Hint("moved is not right: compare the scales of the D1 fit with those that the model was made with.")
 
 
-@exercise("the multipliers of the two taps, in the order of the certificate: an array of two numbers")
+@exercise(
+    "the multipliers of the two taps, in the order of the certificate: an array of two numbers", answers="multipliers_of_key_1"
+)
 def check_7_3(answer):
     """The multipliers at a corner, from the residuals and their derivatives."""
     found, optimum = array(answer, [2]), fit(1, "C1")

@@ -21,7 +21,7 @@ def boundary_slope(below: float, middle: float, above: float) -> float:
     return float(2 * (discrete_gaussian(0.0, 3) - rows) @ scale_derivative(discrete_gaussian(0.0, 4)))
 
 
-@exercise("a function of three weights (below, middle, above) that returns the slope")
+@exercise("a function of three weights (below, middle, above) that returns the slope", answers="slope_at_zero")
 def check_8_1(answer):
     """When the best variance of a row of three weights is 0."""
     for rows in ((0.1, 1.3, 0.2), (0.2, 1.05, 0.3), (0.1, 0.7, 0.05)):
@@ -38,7 +38,7 @@ def check_8_1(answer):
             raise Hint("Take the residuals and their derivatives in s at s = 0: three taps have both.")
 
 
-@exercise('a dictionary with the amplitudes under "C1" and "D1", seven numbers each, for keys 1 to 6 and 8')
+@exercise("the amplitudes of C1 and of D1, seven numbers each, for keys 1 to 6 and 8", answers="amplitudes_c1 amplitudes_d1")
 def check_8_2(answer):
     """The amplitude that least squares would choose."""
     parts = mapping(answer, ["C1", "D1"])
@@ -66,7 +66,7 @@ def tap_rate(*, second_derivatives: bool = True) -> np.ndarray:
     return np.linalg.solve(half_hessian, jacobian[3 * 7 + 4])
 
 
-@exercise("the derivatives of the two variances with respect to t, an array of two numbers")
+@exercise("the derivatives of the two variances with respect to t, an array of two numbers", answers="variance_rates")
 def check_8_3(answer):
     """How a single tap moves the optimum."""
     found, right, optimum = array(answer, [2]), tap_rate(), fit(8, "D1")

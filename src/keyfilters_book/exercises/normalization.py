@@ -14,7 +14,7 @@ from .verdict import Hint, array, exercise, near, rounded
 __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 
 
-@exercise("the normalised filter, an array of 7 x 7 numbers")
+@exercise("the normalised filter, an array of 7 x 7 numbers", answers="normalised_key_3")
 def check_4_1(answer):
     """Key 3 divided by its response to the monomial of its axis."""
     found, h, right = array(answer, [7, 7]), learned_filters()[2], normalized_filters()[2]
@@ -36,7 +36,10 @@ def slopes(key: int, constant: float, step: float = 1e-7) -> np.ndarray:
     return np.array([here - left, right - here]) / step
 
 
-@exercise("the slopes to the left and to the right, a row for key 7 and a row for key 8: an array of 2 x 2 numbers")
+@exercise(
+    "the slopes to the left and to the right, a row for key 7 and a row for key 8: an array of 2 x 2 numbers",
+    answers="slopes_at_minimum",
+)
 def check_4_2(answer):
     """Both minima of the compactness criterion are corners."""
     found = array(answer, [2, 2])
@@ -70,7 +73,10 @@ def restored() -> tuple[list[np.ndarray], np.ndarray]:
     return [normalize(contaminated, 8, dc="exact"), by_border / by_border.sum()], model / model.sum()
 
 
-@exercise("the largest absolute error of a weight, by the criterion and by the border mean: an array of two numbers")
+@exercise(
+    "the largest absolute error of a weight, by the criterion and by the border mean: an array of two numbers",
+    answers="largest_errors",
+)
 def check_4_3(answer):
     """How well either estimate of the background restores a known filter."""
     found = array(answer, [2])

@@ -14,6 +14,7 @@ _CASES = ((0.06, 0.2), (0.05, 0.3), (0.04, 0.2), (0.01, 0.02), (-0.1, 0.1), (0.0
 @exercise(
     'a function of the lower and the upper end of an interval that returns "for", "against" or "undecided"',
     "Note what it does not look at: how large the estimate is.",
+    answers="my_rule",
 )
 def check_21_1(answer):
     """The rule of the survey."""
@@ -38,8 +39,9 @@ def check_21_1(answer):
 
 
 @exercise(
-    'a function of explained variances and sums of squares that returns a dictionary: "energy", "mean", "median"',
+    "a function of explained variances and sums of squares that returns three numbers: energy, mean, median",
     "With a filter of norm 50 among filters of norm 1 the first is that of one filter.",
+    answers="three_shares",
 )
 def check_21_2(answer):
     """Three ways to put the filters of a network together."""
@@ -63,7 +65,9 @@ def check_21_2(answer):
         raise Hint("median: half of the filters lie below it, whatever their sums of squares are.")
 
 
-@exercise("a function of a 7 x 7 and a 3 x 3 kernel and of the dilation of the second that returns one 7 x 7 kernel")
+@exercise(
+    "a function of a 7 x 7 and a 3 x 3 kernel and of the dilation of the second that returns one 7 x 7 kernel", answers="merge"
+)
 def check_21_3(answer):
     """A dilated branch merged with a dense one."""
     rng = np.random.default_rng(8)

@@ -12,7 +12,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number
 __all__ = ["check_14_1", "check_14_2", "check_14_3"]
 
 
-@exercise('a dictionary with "made" and "enough", two numbers of kernels')
+@exercise("how many kernels are made and how many are enough, two numbers", answers="kernels_made kernels_enough")
 def check_14_1(answer):
     """Kernels for one map with two scales."""
     answer = mapping(answer, ["made", "enough"])
@@ -29,7 +29,7 @@ def check_14_1(answer):
         raise Hint("enough: how many different scales occur along each axis?")
 
 
-@exercise("the difference quotient of the seven taps, an array")
+@exercise("the difference quotient of the seven taps, an array", answers="quotient")
 def check_14_2(answer):
     """A central difference quotient of the factor in s."""
     found = array(answer, [7])
@@ -52,7 +52,10 @@ def check_14_2(answer):
     raise Hint("Take the first of the three arrays of factors() at two variances on both sides of s.")
 
 
-@exercise("a function of column factors (m x 7), row factors (n x 7) and target (7 x 7) that returns an m x n array")
+@exercise(
+    "a function of column factors (m x 7), row factors (n x 7) and target (7 x 7) that returns an m x n array",
+    answers="squared_map",
+)
 def check_14_3(answer):
     """A map of the squared l2 norm by products of matrices."""
     rng = np.random.default_rng(20260514)

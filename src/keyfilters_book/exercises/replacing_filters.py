@@ -15,7 +15,7 @@ _EXPLAINED = np.array([0.9, 0.4, 0.7, 0.7, 0.2, 0.6, 0.8])
 _HARM = np.array([0.01, 0.3, 2.5, 0.02, 5.0, 0.1, 0.1])
 
 
-@exercise("a function of explained shares and divergences that returns the rank correlation")
+@exercise("a function of explained shares and divergences that returns the rank correlation", answers="foretold")
 def check_16_1(answer):
     """Rank correlation of the unexplained part with the harm."""
     found = number(call(answer, _EXPLAINED, _HARM))
@@ -37,7 +37,7 @@ def check_16_1(answer):
     raise Hint("Replace the values of both by their ranks, then correlate the ranks.")
 
 
-@exercise("a function of a network and a method that returns a network of plain convolutions")
+@exercise("a function of a network and a method that returns a network of plain convolutions", answers="as_plain")
 def check_16_2(answer):
     """A network with replaced filters, in the form of the original."""
     import torch
@@ -70,7 +70,10 @@ def check_16_2(answer):
         raise Hint("The outputs differ from those of the network whose filters are computed.")
 
 
-@exercise("a function of g, t, m0 and v0 that returns the mean and the variance which the normalisation should have")
+@exercise(
+    "a function of g, t, m0 and v0 that returns the mean and the variance which the normalisation should have",
+    answers="corrected",
+)
 def check_16_3(answer):
     """What the correction makes of a change of gain and offset."""
     rng = np.random.default_rng(16)

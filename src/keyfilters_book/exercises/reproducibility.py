@@ -15,7 +15,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 __all__ = ["check_13_1", "check_13_2", "check_13_3"]
 
 
-@exercise('a dictionary with "C" and "D", the position of the published gamma on each of the two grids, in steps')
+@exercise("the positions of the published gamma on the grids of C and of D, in steps", answers="steps_c steps_d")
 def check_13_1(answer):
     """From which grid a number was read."""
     answer = mapping(answer, ["C", "D"])
@@ -38,7 +38,7 @@ def check_13_1(answer):
         raise Hint(f"{name}: divide the distance from the lower end of the window by the step of that grid.")
 
 
-@exercise("a function of sigma that returns T(n; s) for n = 0 to 3")
+@exercise("a function of sigma that returns T(n; s) for n = 0 to 3", answers="kernel")
 def check_13_2(answer):
     """The recurrence run downwards."""
     for sigma in (0.3, 0.5, 1.0, 1.4):
@@ -68,7 +68,7 @@ def _largest_miss(a: float, b: float) -> float:
     return max(misses)
 
 
-@exercise("a function of the slopes a and b, a <= b, that returns the largest distance in steps")
+@exercise("a function of the slopes a and b, a <= b, that returns the largest distance in steps", answers="largest_miss")
 def check_13_3(answer):
     """How far a parabola misses a kink."""
     for a, b in ((1.0, 1.0), (1.0, 3.0), (2.0, 3.0), (0.1, 5.0)):

@@ -17,7 +17,7 @@ _ROUNDED = 0.051
 """The library rounds matching digits to one decimal; an answer need not."""
 
 
-@exercise("a function of p, q and the digits printed that returns the matching digits")
+@exercise("a function of p, q and the digits printed that returns the matching digits", answers="digits")
 def check_15_1(answer):
     """The number of matching digits."""
     for p, decimals, q in _CASES:
@@ -41,7 +41,7 @@ def check_15_1(answer):
         raise Hint(f"Off for p = {p}: the decimal logarithm of the relative difference, at most the digits printed.")
 
 
-@exercise("the numbers of equal rows for the eight tolerances 1e-13, 1e-12, ..., 1e-6, in this order")
+@exercise("the numbers of equal rows for the eight tolerances 1e-13, 1e-12, ..., 1e-6, in this order", answers="equal_rows")
 def check_15_2(answer):
     """How the verdict depends on the tolerance."""
     found = array(answer, [8])
@@ -71,7 +71,7 @@ def check_15_2(answer):
     raise Hint("Count the rows printed in full whose difference is at most the tolerance times max(1, |p|).")
 
 
-@exercise("the mean share of the rows that would still be called equal, a number between 0 and 1")
+@exercise("the mean share of the rows that would still be called equal, a number between 0 and 1", answers="share")
 def check_15_3(answer):
     """How demanding three decimals are."""
     found = number(answer)

@@ -22,7 +22,7 @@ def impulse_on_background(background: float, added: bool = False) -> np.ndarray:
     return h
 
 
-@exercise('a dictionary with V_xx under the names "unweighted" and "weighted"')
+@exercise("V_xx, unweighted and weighted, two numbers", answers="unweighted weighted")
 def check_3_1(answer):
     """What a weak background does to a variance, and what a weight does to the background."""
     found = {name: number(value, name) for name, value in mapping(answer, ["unweighted", "weighted"]).items()}
@@ -58,7 +58,7 @@ def least_non_separable(h) -> tuple[float, float]:
     return float(best.x), float(best.fun)
 
 
-@exercise("the non-separable energy that remains of keys 1 to 6, an array of six numbers")
+@exercise("the non-separable energy that remains of keys 1 to 6, an array of six numbers", answers="remaining_energies")
 def check_3_2(answer):
     """What a constant can and cannot explain of the deviation from separability."""
     found, h = array(answer, [6]), learned_filters()[:6]
@@ -84,7 +84,7 @@ def pair(a: float) -> np.ndarray:
     return f
 
 
-@exercise('a dictionary: "shares", a function of a that returns mean, odd share and even share, and "a", a number')
+@exercise("shares, a function of a that returns mean, odd share and even share, and a number a", answers="shares border_a")
 def check_3_3(answer):
     """An unequal pair between a difference and a shifted blob."""
     parts = mapping(answer, ["shares", "a"])

@@ -9,7 +9,7 @@ from .verdict import Hint, array, call, exercise, near, number
 __all__ = ["check_24_1", "check_24_2", "check_24_3"]
 
 
-@exercise("a function of a rotation U and a covariance, n x n both, that returns one number")
+@exercise("a function of a rotation U and a covariance, n x n both, that returns one number", answers="mean_change")
 def check_24_1(answer):
     """The mean squared change of data by a whitening matrix."""
     from scipy.stats import ortho_group
@@ -38,7 +38,7 @@ def check_24_1(answer):
             raise Hint("Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.")
 
 
-@exercise("a function of C that returns by how much the bias changes, negative if it is lowered")
+@exercise("a function of C that returns by how much the bias changes, negative if it is lowered", answers="bias_change")
 def check_24_2(answer):
     """The bias that makes up for a block of C x C units."""
     import torch
@@ -61,7 +61,10 @@ def check_24_2(answer):
                 raise Hint("With this bias a block is not off as often as a single unit. Write down both probabilities.")
 
 
-@exercise("a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end")
+@exercise(
+    "a function of two arrays of explained shares, filter by filter, that returns mean gap, low and high end",
+    answers="mean_gap",
+)
 def check_24_3(answer):
     """A mean paired difference with its interval of 95 per cent."""
     from keyfilters.uncertainty import bootstrap_interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -16,9 +17,13 @@ __all__ = [
 
 _NAME = re.compile(r"check_(?P<chapter>\d+)_(?P<number>\d+)")
 _EXTRA = re.compile(r"keyfilters\[(?P<name>\w+)\]")
+_PART = re.compile(r"(?P<name>[a-z][\w. -]{0,20}): ")
+_shown: dict[int, set[str]] = {}  # number of the cell that runs -> what it has shown
 
-EXERCISES: dict[str, Callable[[Any], Verdict]] = {}
-"""Number of an exercise such as ``"5.1"`` -> its check, for the chapters that were imported."""
+EXERCISES: dict[str, Callable[..., Verdict]] = {}
+"""Number of an exercise such as ``"5.1"`` -> its check, for the chapters that were imported.
+
+``EXERCISES["5.1"].answers`` has the names of the variables that a notebook keeps the answer in."""
 
 
 class Hint(Exception):
@@ -38,16 +43,40 @@ class Verdict:
     def __repr__(self) -> str:
         return self.text
 
+    def _ipython_display_(self) -> None:
+        """In a notebook: the text, once a cell."""
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        if shell is None:
+            return
+        if shell.execution_count not in _shown:
+            _shown.clear()
+        texts = _shown.setdefault(shell.execution_count, set())
+        if self.text not in texts:
+            print(self.text)
+        texts.add(self.text)
 
-def exercise(expects: str, praise: str = "") -> Callable[[Callable[[Any], None]], Callable[[Any], Verdict]]:
+
+def _sentence(hint: str) -> str:
+    """A hint with a capital at its beginning; what is said of one part of an answer names the part.
+
+    >>> _sentence("the answer should be one number."), _sentence("side: how long is it?")
+    ('The answer should be one number.', 'For "side": how long is it?')
+    """
+    if part := _PART.match(hint):
+        return f'For "{part["name"]}": {hint[part.end() :]}'
+    return hint[:1].upper() + hint[1:]
+
+
+def exercise(expects: str, praise: str = "", *, answers: str) -> Callable[[Callable[[Any], None]], Callable[..., Verdict]]:
     """Decorator: make the check of an exercise from a function that raises `Hint` for a wrong answer.
 
     Parameters
     ----------
     expects : what form an answer has, such as ``"the scale in grid units, a number"``; shown when there is none yet
     praise : a remark on why the answer matters, shown only with a right one
+    answers : the names of the variables that a notebook keeps the answer in; several are handed on as a tuple
 
-    The function's name, ``check_<chapter>_<number>``, gives the exercise its number. An answer of the wrong type and
+    In a notebook a check shows its verdict wherever it stands in a cell. The function's name, ``check_<chapter>_<number>``, gives the exercise its number. An answer of the wrong type and
     an error inside a function that the reader wrote become hints, never tracebacks.
     """
 
@@ -55,17 +84,17 @@ def exercise(expects: str, praise: str = "") -> Callable[[Callable[[Any], None]]
         match = _NAME.fullmatch(function.__name__)
         if not match:
             raise ValueError(f"a check is called {function.__name__!r}; expected check_<chapter>_<number>")
-        label = f"{match['chapter']}.{match['number']}"
+        label, names = f"{match['chapter']}.{match['number']}", answers.split()
 
-        @wraps(function)
-        def check(answer: Any = ...) -> Verdict:
-            blanks = answer.values() if isinstance(answer, Mapping) else [answer]
-            if answer is None or any(blank is ... for blank in blanks):
+        def judge(given: tuple) -> Verdict:
+            answer = given[0] if len(given) == 1 else given
+            blanks = answer.values() if isinstance(answer, Mapping) else given
+            if any(blank is ... or answer is None for blank in blanks):
                 return Verdict(False, f"Exercise {label}: no answer yet. Expected: {expects}.")
             try:
                 function(answer)
             except Hint as hint:
-                return Verdict(False, f"Exercise {label}: not yet. {hint}")
+                return Verdict(False, f"Exercise {label}: not yet. {_sentence(str(hint))}")
             except Exception as error:  # whatever the reader's own object raises, or a check without its extra
                 if extra := _missing_extra(error):
                     mend = f"this check needs the extra {extra}: pip install 'keyfilters[{extra}]'"
@@ -74,6 +103,15 @@ def exercise(expects: str, praise: str = "") -> Callable[[Callable[[Any], None]]
                 return Verdict(False, f"Exercise {label}: not yet. Expected: {expects}; this one failed with {reason}")
             return Verdict(True, f"Exercise {label}: right.{f' {praise}' if praise else ''}")
 
+        @wraps(function)
+        def check(*given: Any) -> Verdict:
+            if len(given) not in (1, len(names)):
+                given = (...,)
+            verdict = judge(given)
+            verdict._ipython_display_()
+            return verdict
+
+        check.answers = names  # type: ignore[attr-defined]
         EXERCISES[label] = check
         return check
 
@@ -133,9 +171,14 @@ def array(answer: Any, shape: Sequence[int | None], what: str = "the answer") ->
 
 
 def mapping(answer: Any, names: Sequence[str], what: str = "the answer") -> Mapping[str, Any]:
-    """`answer` as a dictionary with exactly these names; otherwise a `Hint`."""
+    """The parts of an answer under these names: a tuple has them in this order; otherwise a `Hint`.
+
+    A dictionary with exactly these names will do, too.
+    """
+    if isinstance(answer, tuple) and len(answer) == len(names):
+        return dict(zip(names, answer, strict=True))
     if not isinstance(answer, Mapping) or set(answer) != set(names):
-        raise Hint(f"{what} should be a dictionary with the names {_quoted(names)}.")
+        raise Hint(f"{what} should be {len(names)} values, in this order: {_quoted(names)}.")
     return answer
 
 

@@ -9,7 +9,7 @@ from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
 __all__ = ["check_27_1", "check_27_2", "check_27_3"]
 
 
-@exercise('a dictionary: "n", the number of coefficients, and "side", in pixels')
+@exercise("n, the number of coefficients, and the side in pixels", answers="far_n far_side")
 def check_27_1(answer):
     """Where the bound of the theorem has the local slope -1.9."""
     from scipy.optimize import brentq
@@ -29,7 +29,10 @@ def check_27_1(answer):
         raise Hint("side: how long is the side of a square with n pixels?")
 
 
-@exercise("a function of a frame, an image and n that returns the number by which the squared error is divided")
+@exercise(
+    "a function of a frame, an image and n that returns the number by which the squared error is divided",
+    answers="error_divided_by",
+)
 def check_27_2(answer):
     """What least-squares coefficients gain over the thresholded series."""
     from ..representations.approximation import keep_largest
@@ -62,8 +65,9 @@ def check_27_2(answer):
 
 
 @exercise(
-    'a dictionary: "fixed" and "doubled" -> (slope of the count, slope of the size), per octave',
+    "for fixed and doubled a pair: slope of the count, slope of the size, per octave",
     "Both extremes lead back to the rate of wavelets.",
+    answers="slopes_fixed slopes_doubled",
 )
 def check_27_3(answer):
     """The slopes that counting predicts for other laws of the number of wedges."""

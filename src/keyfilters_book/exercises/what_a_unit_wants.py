@@ -9,7 +9,10 @@ from .verdict import Hint, array, call, exercise, mapping, near
 __all__ = ["check_25_1", "check_25_2", "check_25_3"]
 
 
-@exercise('a function of a mask (colours x rows x columns) and of the bound that returns a dictionary: "norm", "pixel"')
+@exercise(
+    "a function of a mask (colours x rows x columns) and of the bound that returns two images: under the norm, under the bound of a pixel",
+    answers="best_images",
+)
 def check_25_1(answer):
     """The images that drive a linear unit most, under a bound of the whole and of each pixel."""
     mask, bound = np.random.default_rng(0).normal(size=(3, 4, 5)), 1.7
@@ -36,6 +39,7 @@ def check_25_1(answer):
 @exercise(
     "a function of two stacks of images (n x colours x rows x columns) that returns n correlations",
     "Now run the search from another start, and compare.",
+    answers="pixel_correlation",
 )
 def check_25_2(answer):
     """The correlation of the pixels of pairs of images, each colour less its mean."""
@@ -63,7 +67,7 @@ def check_25_2(answer):
     raise Hint("Subtract each colour's mean over the places, multiply pixel by pixel, and divide by both norms.")
 
 
-@exercise("a function of g (3 x H x W) and of w that returns x, of the shape of g")
+@exercise("a function of g (3 x H x W) and of w that returns x, of the shape of g", answers="smoothed")
 def check_25_3(answer):
     """The minimum of a linear response against total variation with beta = 2."""
     from scipy.fft import dctn, idctn

@@ -12,7 +12,7 @@ from .verdict import Hint, array, call, exercise, near, number, rounded
 __all__ = ["check_30_1", "check_30_2", "check_30_3"]
 
 
-@exercise("the weight at the origin over that at the neighbour, four numbers in the order of the keys")
+@exercise("the weight at the origin over that at the neighbour, four numbers in the order of the keys", answers="ratios")
 def check_30_1(answer):
     """The balance of the one-sided keys."""
     found = array(answer, [4], "the row of weights")
@@ -33,7 +33,7 @@ def check_30_1(answer):
     raise Hint("Collect the weights of the blob at the origin, and divide by that of the blob at the neighbour.")
 
 
-@exercise("a function of p and q that returns u and v")
+@exercise("a function of p and q that returns u and v", answers="mixture")
 def check_30_2(answer):
     """One-sided differences as a centred and a second one."""
     for p, q in ((1.0, 0.0), (0.0, 1.0), (0.3, 1.1)):
@@ -49,7 +49,7 @@ def check_30_2(answer):
         raise Hint("Compare the weights of f(x - 1), f(x) and f(x + 1) on both sides.")
 
 
-@exercise("the noise per tap, a number in units of the normalised filter")
+@exercise("the noise per tap, a number in units of the normalised filter", answers="level")
 def check_30_3(answer):
     """The noise at which the simpler model wins."""
     found = number(answer)

@@ -9,7 +9,7 @@ from .verdict import Hint, call, exercise, mapping, near, number
 __all__ = ["check_26_1", "check_26_2", "check_26_3"]
 
 
-@exercise("the variance of the weights, a number")
+@exercise("the variance of the weights, a number", answers="preserving_variance")
 def check_26_1(answer):
     """The variance at which a ReLU layer of width 5 keeps the mean length of curves."""
     from ..background.trajectories import relu_growth
@@ -26,7 +26,10 @@ def check_26_1(answer):
         raise Hint("The exact factor for width 5 should be 1. How does it depend on the variance?")
 
 
-@exercise('a dictionary: "first", "layer 2", "layer 8", "readout" -> (number of weights, accuracy between 0 and 1)')
+@exercise(
+    "for the first matrix, layer 2, layer 8 and the readout a pair: number of weights, accuracy between 0 and 1",
+    answers="first_matrix layer_2 layer_8 readout",
+)
 def check_26_2(answer):
     """The first matrix and the readout, trained alone, beside two hidden layers."""
     from ..background.random_networks import random_weights
@@ -56,7 +59,9 @@ def check_26_2(answer):
         raise Hint("Compare with the figure of single layers above: in which order are hidden layers 2 and 8 there?")
 
 
-@exercise('a function of a list of nine stacks of weights that returns a dictionary: "wild before", "wild behind"')
+@exercise(
+    "a function of a list of nine stacks of weights that returns two lists: wild before, wild behind", answers="half_wild"
+)
 def check_26_3(answer):
     """Networks whose first half of hidden layers, or whose rest, has larger weights."""
     from ..background.random_networks import random_weights

@@ -30,7 +30,7 @@ ANSWERS = {
             (_saved(percent=_saved()["percent"] / 100), "in per cent"),
             (_saved(percent=_saved()["percent"] * 49 / 35), "a part remains"),
             (_saved(percent=_saved()["percent"] * 14 / 35), "still take"),
-            ({}, "names"),
+            ({}, "in this order"),
         ],
     ),
     "12.3": (

@@ -32,7 +32,7 @@ ANSWERS = {
             (_cascades(np.sqrt(0.5), np.inf), "largest difference"),
             (_cascades(np.sqrt(0.5), 1) | {"sampled": 0.0}, "sampled"),
             (_cascades(np.sqrt(0.5), 1) | {"discrete": 0.01}, "discrete"),
-            (["discrete"], "dictionary"),
+            (["discrete"], "in this order"),
         ],
     ),
     "2.3": (

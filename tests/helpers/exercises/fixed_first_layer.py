@@ -30,7 +30,7 @@ ANSWERS = {
             (CHANGES | {"zeros": True}, "inner products"),
             (CHANGES | {"every second": False}, "as cheap"),
             (CHANGES | {"order": "yes"}, "True or False"),
-            (["every second"], "dictionary"),
+            (["every second"], "in this order"),
         ],
     ),
     "28.2": (

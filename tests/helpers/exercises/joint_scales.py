@@ -57,7 +57,7 @@ ANSWERS = {
             (_means(_scales() ** 2), "variances"),
             (dict(zip(("arithmetic", "geometric"), _means(_scales()).values(), strict=True)), "exchanged"),
             ({"geometric": 0.6, "arithmetic": 0.6}, "ten numbers"),
-            ({"geometric": 0.6}, "names"),
+            ({"geometric": 0.6}, "in this order"),
         ],
     ),
     "10.2": (

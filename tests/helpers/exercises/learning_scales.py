@@ -34,7 +34,7 @@ ANSWERS = {
             (_numbers(biases=True), "biases"),
             (_numbers() | {"trained": _numbers()["folded"]}, "Folding"),
             (_numbers() | {"trained": 2 * _numbers()["folded"] // 49}, "gamma"),
-            (_numbers() | {"folded": 49}, "folded: add up"),
+            (_numbers() | {"folded": 49}, "add up the sizes"),
         ],
     ),
     "18.2": (

@@ -25,7 +25,7 @@ ANSWERS = {
             ({"parameters": 62_416, "side": 4}, "old C3"),
             ({"parameters": 60_900, "side": 16}, "taps"),
             ({"parameters": 60_900, "side": np.sqrt(6)}, "cancels"),
-            (60_900, "dictionary"),
+            (60_900, "in this order"),
         ],
     ),
     "22.2": (

@@ -51,7 +51,7 @@ ANSWERS = {
             ({"taps": WRONG, "moved": 0.0}, "l1 fit"),
             ({"taps": WRONG, "moved": _moved(2)}, "length"),
             ({"taps": WRONG, "moved": 0.05}, "made with"),
-            (WRONG, "dictionary"),
+            (WRONG, "in this order"),
         ],
     ),
     "7.3": (

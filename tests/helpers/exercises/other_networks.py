@@ -57,7 +57,7 @@ ANSWERS = {
             (_with(mean=lambda r, e: np.median(r), median=lambda r, e: r.mean()), "exchanged"),
             (_with(mean=lambda r, e: r @ e), "do not enter"),
             (_with(median=lambda r, e: r[0]), "half"),
-            (lambda r, e: r.mean(), "dictionary"),
+            (lambda r, e: r.mean(), "in this order"),
         ],
     ),
     "21.3": (

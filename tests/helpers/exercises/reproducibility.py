@@ -34,7 +34,7 @@ ANSWERS = {
             (_positions(lambda p: p * 200 / 199), "how many steps"),
             (_positions(round), "do not round"),
             (dict(zip("DC", _positions().values(), strict=True)), "exchanged"),
-            (0.5, "names"),
+            (0.5, "in this order"),
         ],
     ),
     "13.2": (

@@ -32,7 +32,7 @@ ANSWERS = {
             ({"n": np.exp(-30), "side": E15}, "Solve for ln n"),
             ({"n": E15**2, "side": E15**2 / 2}, "square, and"),
             ({"n": E15**2, "side": 1024}, "how long"),
-            (E15, "dictionary"),
+            (E15, "in this order"),
         ],
     ),
     "27.2": (

@@ -44,7 +44,7 @@ ANSWERS = {
             (lambda m, b: _wanted(m, b) | {"pixel": b * m / np.linalg.norm(m)}, "do not take"),
             (lambda m, b: _wanted(m, b) | {"pixel": b * np.sign(m)}, "three numbers"),
             (lambda m, b: _wanted(m, 1.0), "how long"),
-            (lambda m, b: m, "dictionary"),
+            (lambda m, b: m, "in this order"),
         ],
     ),
     "25.2": (

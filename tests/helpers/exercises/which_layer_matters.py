@@ -48,7 +48,7 @@ ANSWERS = {
             (lambda calm: _built(calm, border=5), "border"),
             (lambda calm: _built(calm, last=8), "readout"),
             (lambda calm: _built(calm[:8]), "nine stacks"),
-            (lambda calm: calm, "dictionary"),
+            (lambda calm: calm, "in this order"),
         ],
     ),
 }
