@@ -22,6 +22,7 @@ _ROOMS = {
     "gaussian": ("discrete_gaussian", "gaussian_kernel"),
     "differences": ("OPERATORS", "difference", "laplacian", "molecule"),
     "models": ("ideal_filter",),
+    "affine": ("affine_covariance", "affine_gaussian", "affine_molecule", "coupling_range", "jet_filters", "oriented_filter"),
     "moments": ("Spread", "monomial_response", "spread"),
     "normalization": ("DCCompensation", "dc_compensation", "dc_error", "normalize", "normalized_filters"),
     "fitting": (
