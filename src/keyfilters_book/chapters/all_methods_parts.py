@@ -8,7 +8,10 @@ from scipy.spatial.distance import cdist
 
 import keyfilters as kf
 
-__all__ = ["convention_table", "least_norm"]
+__all__ = [
+    "convention_numbers", "convention_table", "firmness_numbers", "least_norm", "left_out_numbers", "range_numbers",
+    "similarity_numbers",
+]  # fmt: skip
 
 MEASURES = {"relative l1 norm": "relative_l1", "relative l2 norm": "relative_l2", "cosine": "cosine"}
 """Measures of similarity, by their names in the text."""
@@ -67,3 +70,74 @@ def convention_table(dc, edge) -> pd.DataFrame:
     )
     table.loc[table.edge_scale < 1e-12, "edge_method"] = None
     return table
+
+
+def similarity_numbers(cosine, l2, l1) -> dict:
+    """Numbers of the text: how alike models and filters are, and what the choice of the norm changes."""
+    best = cosine.idxmax().value_counts()
+    c1_by_l2, d1_by_l1 = (l2.loc["C1"] / l2.loc["D1"], l1.loc["D1"] / l1.loc["C1"])
+    return {
+        "cosine_range": ((cosine.max() - cosine.min()).median(), ".3f"),
+        "best_cosine": best.index[0],
+        "best_cosine_keys": int(best.iloc[0]),
+        "c1_by_l2": (100 * (c1_by_l2 - 1).max(), ".0f"),
+        "c1_by_l2_key": int(c1_by_l2.idxmax()),
+        "d1_by_l1": (100 * (d1_by_l1 - 1).max(), ".0f", "up"),
+        "key_differences": (cosine.mean().max() - cosine.mean().min(), ".2f"),
+    }
+
+
+def left_out_numbers(explained) -> dict:
+    """Numbers of the text: what the models explain, and how much of that their symmetry allows."""
+    share, even = (explained.explained, explained.even)
+    attained = share / (1 - even)
+    return {
+        "explained_least": (100 * share.min(), ".0f"),
+        "explained_least_key": int(explained.key[share.idxmin()]),
+        "explained_derivatives": (100 * share[:6].mean(), ".0f"),
+        "explained_rest": (100 * share[6:].min(), ".2f", "down"),
+        "attained_least": (100 * attained[:4].min(), ".0f"),
+        "attained_most": (100 * attained[:4].max(), ".0f"),
+        "even_least": (100 * even[:4].min(), ".0f"),
+        "even_most": (100 * even[:4].max(), ".0f"),
+        "even_centred": (100 * even[4:6].max(), ".1f", "up"),
+    }
+
+
+def range_numbers(single, both) -> dict:
+    """Numbers of the text: the ranges of the scales."""
+    by_key = single.groupby("key")[both]
+    ranges = (by_key.max() - by_key.min()).max(axis=1)
+    centred = single.key.isin((5, 6))
+    return {
+        "median_centred": (np.median(single[centred][both]), ".2f"),
+        "median_others": (np.median(single[~centred][both]), ".2f"),
+        "range_derivatives": (ranges[:6].max(), ".2f"),
+        "range_key8": (ranges[8], ".2f"),
+    }
+
+
+def firmness_numbers(level, firmness, firm, norms, draws) -> dict:
+    """Numbers of the text: how firm the scales are."""
+    percent = [f"{100 * level[key]:.1f}" for key in sorted(level)]
+    worst = firmness.stack().idxmax()
+    return {
+        "firm_a": (firm.loc["A"].median(), ".3f"),
+        "firm_b": (firm.loc["B"].median(), ".3f"),
+        "firm_norms": (firm.loc[norms].stack().median(), ".3f"),
+        "firm_draws": draws,
+        "noise_percents": ", ".join(percent[:-1]) + f" and {percent[-1]}",
+        "firm_worst": f"{worst[0]}, key {worst[1]}",
+    }
+
+
+def convention_numbers(conventions, jump, at_there, at_here) -> dict:
+    """Numbers of the text: what the border and the constant change."""
+    return {
+        "dc_largest": (conventions.dc_scale.max(), ".4f", "up"),
+        "edge_centred_l1": (-conventions.edge_l1[4:6].min(), ".3f"),
+        "edge_others_l1": (conventions.edge_l1.drop([4, 5]).abs().max(), ".4f", "up"),
+        "jump": f"{jump.method}, key {jump.key}",
+        "jump_size": (jump.moved, ".3f"),
+        "jump_loss": (100 * (at_there / at_here - 1), ".3f"),
+    }

@@ -12,7 +12,10 @@ from keyfilters.networks.inspection.rows import grid_shift
 from keyfilters_book.experiments.shift_maps import pooled
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
-__all__ = ["maps_figure", "nulls_figure", "places_table", "rows_figure", "shift_row", "shifts_table", "sizes_row"]
+__all__ = [
+    "control_numbers", "explained_numbers", "half_numbers", "interval_numbers", "maps_figure", "moved_numbers",
+    "nulls_figure", "places_table", "rows_figure", "share_numbers", "shift_row", "shifts_table", "sizes_row",
+]  # fmt: skip
 
 NULLS = {
     "null_random": "random 8 (mean)",
@@ -125,3 +128,92 @@ def places_table(places: Sequence[Mapping]) -> pd.DataFrame:
         places[f"{axis}_interval"] = [f"{a:+.3f} to {b:+.3f}" for a, b in ends]
     columns = ["size", "stride", "padding", "layers", "channels", "grid_x", "mean_x", "x_interval"]
     return places[[*columns, "grid_y", "mean_y", "y_interval"]]
+
+
+def explained_numbers(above, tests, draws, margin, table, impulse, unclear) -> dict:
+    """Numbers of the text: what the keys explain, beside the nulls."""
+    return {
+        "above_random": above["random"],
+        "above_permuted": above["permuted"],
+        "above_gaussian": above["gaussian"],
+        "tests": tests,
+        "least_p": (1 / (draws + 1), ".3f"),
+        "false_alarms": (0.05 * tests, ".1f"),
+        "margin_least": (margin.min(), "+.2f"),
+        "margin_least_layer": table.name[margin.idxmin()],
+        "margin_most": (margin.max(), ".2f"),
+        "margin_median": (margin.median(), ".2f"),
+        "impulse_5x5": (impulse.median(), ".2f"),
+        "not_above_gaussian": ", ".join(unclear.name) or "none",
+    }
+
+
+def interval_numbers(both) -> dict:
+    """Numbers of the text: intervals over layers."""
+    inside = (both.low < both.gaussian) & (both.gaussian < both.high)
+    return {
+        "chance_ratio": (both.random["3x3"] / both.random["5x5"], ".1f"),
+        "width_3": (both.high["3x3"] - both.low["3x3"], ".2f"),
+        "width_5": (both.high["5x5"] - both.low["5x5"], ".2f"),
+        "gaussian_inside": int(inside.sum()),
+        "gaussian_inside_which": " and ".join(both.index[inside]) or "neither",
+    }
+
+
+def share_numbers(table, columns, share) -> dict:
+    """Numbers of the text: which keys are chosen."""
+    live = table.channels - table.dead
+    total = table[columns].sum() / live.sum()
+    late = share.loc[[i for i in share.index if i.endswith("s2)") and "5x5" in i]]
+    rare = late[[1, 2, 3, 4, 7]].sum(axis=1)
+    return {
+        "share_8": (100 * total.key_8, ".0f"),
+        "share_7": (100 * total.key_7, ".0f"),
+        "share_16": (100 * total.iloc[:6].sum(), ".0f"),
+        "strided_keys_14": (100 * rare.max(), ".0f", "up"),
+    }
+
+
+def half_numbers(best2, two, deviation) -> dict:
+    """Numbers of the text: the shift of half a pixel."""
+    x_holds = (best2.x_low <= -0.5) & (-0.5 <= best2.x_high)
+    y_holds = (best2.y_low <= 0.5) & (0.5 <= best2.y_high)
+    contains = (x_holds & y_holds).groupby(level="name").all()
+    return {
+        "signs": 2 * two.name.nunique(),
+        "signs_p": (2.0 ** (-(2 * two.name.nunique())), ".3f"),
+        "factor_5_0": (best2.loc["5.0", "fourier"].factor, ".2g"),
+        "contain_half": int(contains.sum()),
+        "deviation_5_0": (deviation, ".2f", "up"),
+    }
+
+
+def control_numbers(one, off, gained, own) -> dict:
+    """Numbers of the text: what else than the shift may gain as much."""
+    away = sum(((one[f"{a}_low"] > 0) | (one[f"{a}_high"] < 0)).sum() for a in "xy")
+    return {
+        "control_fourier": (off["fourier"], ".2f", "up"),
+        "control_linear": (off["linear"], ".2f", "up"),
+        "control_away": int(away),
+        "control_intervals": 2 * len(one),
+        "control_gain": (gained, ".3f", "up"),
+        "control_explained": (own.explained.median(), ".2f"),
+        "control_best": (own.explained.max(), ".2f"),
+    }
+
+
+def moved_numbers(moved, ahead, room, strided) -> dict:
+    """Numbers of the text: keys moved by half a pixel."""
+    excess = moved.moved - moved.gaussian_most
+    gain = moved.moved - moved.centred
+    return {
+        "moved_above": int((excess > 0).sum()),
+        "moved_most": (excess.max(), ".2f"),
+        "moved_least": (excess.min(), ".2f"),
+        "moved_of": len(excess),
+        "moved_ahead": (ahead.min(), ".2f"),
+        "moved_ahead_most": (ahead.max(), ".2f"),
+        "moved_gain_most": (gain.max(), ".2f"),
+        "moved_room": (room.max(), ".2f", "up"),
+        "moved_fewest": min(d.channels for d in strided),
+    }

@@ -9,7 +9,7 @@ import pandas as pd
 from keyfilters_book.paper import architecture
 from keyfilters_book.paper.architecture import NetworkSize
 
-__all__ = ["saving_table", "stages_table"]
+__all__ = ["agreement_numbers", "field_numbers", "saving_table", "stages_table"]
 
 STAGES = {"formats": {"filters": "{:,}", "depthwise": "{:,}", "pointwise": "{:,}", "ratio": "{:.0f}"}}
 PUBLISHED_COUNTS = {
@@ -67,3 +67,28 @@ def saving_table(filters: int, total: int, shared: Mapping[str, int]) -> pd.Data
     saving["network"] = total - saving.numbers[0] + saving.numbers
     saving["network_saved"] = 100 * (1 - saving.network / total)
     return saving
+
+
+def agreement_numbers(counts) -> dict:
+    """Numbers of the text: counts that agree."""
+    work_gap = (counts.multiply_adds / counts.multiply_adds_published - 1).abs().max()
+    return {
+        "parameters_agree": int(counts.parameters_agree.sum()),
+        "products_agree": int(counts.products_agree.sum()),
+        "normalised_agree": int(counts.normalised_agree.sum()),
+        "networks_compared": len(counts),
+        "work_gap": (100 * work_gap, ".1f", "up"),
+    }
+
+
+def field_numbers(growth, image_sizes, sigma) -> dict:
+    """Numbers of the text: how far the network sees."""
+    reached = growth[growth.receptive_field >= image_sizes[0]].block.iloc[0]
+    return {
+        "block_reached": int(reached),
+        "block_count": len(growth),
+        "last_field": (int(growth.receptive_field.iloc[-1]), ","),
+        "last_smoothing": (growth.smoothing.iloc[-1], ".0f", "up"),
+        "sigma_key8": (sigma, ".3f"),
+        "image_side": image_sizes[0],
+    }

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters_book import figures
+from keyfilters_book import figures, page
 
-__all__ = ["columns", "kernel_figure", "model_title", "variance_figure"]
+__all__ = ["bias_numbers", "columns", "kernel_figure", "model_title", "sampling_numbers", "variance_figure"]
 
 LABELS = {
     "discrete": "discrete analogue",
@@ -56,3 +56,25 @@ def variance_figure(sigma, itself, weighted) -> tuple[Figure, dict]:
         "weighted by itself": weighted | {"continuum, plain axis": ones / 2, "continuum, derivative axis": 1.5 * ones},
     }
     return figures.curves(sigma, panels, xlabel=r"$\sigma$", ylabel=r"variance / $\sigma^2$", ylim=(0, 5)), panels
+
+
+def sampling_numbers(grid, table, half) -> dict:
+    """Numbers of the text: what sampling does at half a grid unit."""
+    poisson = 1 + 2 * sum(np.exp(-2 * np.pi**2 * k**2 * grid**2) for k in range(1, 9))
+    poisson_error = np.abs(poisson - table["sum, sampled"]).max()
+    return {
+        "sampled_sum": (half["sum, sampled"], ".3f"),
+        "sampled_variance": (half["variance, sampled"], ".2f"),
+        "integrated_variance": (half["variance, integrated"], ".2f"),
+        "poisson_error": (page.power_of_ten(poisson_error), ".0e"),
+    }
+
+
+def bias_numbers(half, product) -> dict:
+    """Numbers of the text: how much narrower differences are than derivatives."""
+    return {
+        "bias_half": (half["smoothing"], ".2f"),
+        "bias_half_centred": (half["centred difference"], ".2f"),
+        "bias_half_one_sided": (half["one-sided difference"], ".2f"),
+        "product_error": (page.power_of_ten(np.abs(product).max()), ".0e"),
+    }

@@ -16,23 +16,10 @@ from keyfilters_book.experiments.variants import VARIANTS, variant_bank
 from keyfilters_book.figures.training import seed_dots
 
 __all__ = [
-    "accuracies",
-    "accuracy_figure",
-    "at_hand",
-    "best_rates",
-    "coverage_sentence",
-    "differences_figure",
-    "floor_row",
-    "in_order",
-    "paired_table",
-    "path_sentence",
-    "rate_sentence",
-    "rows_or_none",
-    "said",
-    "stored_filters",
-    "variants_row",
-    "widths_table",
-]
+    "accuracies", "accuracy_figure", "at_hand", "best_rates", "coverage_sentence", "differences_figure",
+    "explained_numbers", "floor_row", "in_order", "paired_table", "path_sentence", "rate_sentence", "replaced_numbers",
+    "rows_or_none", "said", "stored_filters", "variants_row", "widths_table",
+]  # fmt: skip
 
 FLOOR = {
     "formats": dict.fromkeys(("ridge", "logistic", "impulse", "learned", "keys"), "{:.3f}"),
@@ -236,3 +223,34 @@ def path_sentence(paths: pd.DataFrame, shown: Sequence[Setting]) -> str:
         f"In {paths.seed.nunique()} stored networks ({shown[0].label}) the share goes from"
         f" {by_epoch.iloc[0]:.3f} at the start to {by_epoch.iloc[-1]:.3f} after {by_epoch.index[-1]} epochs."
     )
+
+
+def explained_numbers(stored, shown, observed, live_share, random_high, best_lines, explained_says) -> dict:
+    """Numbers of the text: how much of the learned filters the keys explain."""
+    return {
+        "explained_path": path_sentence(stored["explained"], shown),
+        "explained_start": (observed[0], ".3f"),
+        "explained_live": (live_share, ".3f"),
+        "explained_random": (float(random_high[1]), ".3f"),
+        "explained_lines": (float(best_lines[1][0]), ".2f"),
+        "explained_says": explained_says,
+    }
+
+
+def replaced_numbers(replaced, modes, judged, tune_steps, before) -> dict:
+    """Numbers of the text: filters replaced after training."""
+    by_mode = replaced.set_index("filters")
+    affine, noise = (by_mode.loc[modes["affine"]], by_mode.loc[modes["random"]])
+    variance = sum(p * (1 - p) / judged for p in (affine.mended, noise.mended))
+    return {
+        "tune_steps": tune_steps,
+        "judged": (judged, ","),
+        "replaced_before": (100 * before.top1, ".1f"),
+        "replaced_low": (100 * before.interval.low, ".1f"),
+        "replaced_high": (100 * before.interval.high, ".1f"),
+        "replaced_affine": (100 * affine.accuracy, ".1f"),
+        "replaced_random": (100 * noise.accuracy, ".1f"),
+        "mended_affine": (100 * affine.mended, ".1f"),
+        "mended_random": (100 * noise.mended, ".1f"),
+        "mended_error": (100 * np.sqrt(variance), ".1f"),
+    }

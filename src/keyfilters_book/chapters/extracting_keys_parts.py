@@ -19,17 +19,10 @@ from keyfilters_book.experiments.runs import split_images
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
-    "accuracy_figure",
-    "batches_of",
-    "extraction_row",
-    "gallery",
-    "how_many_figure",
-    "lite_numbers",
-    "null_rows",
-    "recovery_row",
-    "roughness",
-    "stored_sources",
-]
+    "accuracy_figure", "accuracy_numbers", "batches_of", "extraction_row", "fashion_numbers", "gallery", "how_many_figure",
+    "lite_numbers", "mixture_numbers", "null_rows", "pair_numbers", "path_numbers", "recovery_row", "roughness",
+    "small_numbers", "stored_sources", "surrogate_numbers",
+]  # fmt: skip
 
 EXTRACTION = {
     "formats": dict.fromkeys(("explained", "surrogate", "eight", "r", "white", "gaussian"), "{:.2f}")
@@ -142,3 +135,107 @@ def accuracy_figure(steps: pd.DataFrame, unchanged: float) -> Figure:
     }
     panels = {"accuracy": accuracy, "explained variance": {"explained": steps.explained}}
     return figures.curves(steps["size"], panels, xlabel="filters left", ylim=(0, 1), markers=True)
+
+
+def mixture_numbers(good, levels, wide, share, pair, table) -> dict:
+    """Numbers of the text: what is found in a mixture that is known."""
+    return {
+        "good_up_to": (good.max(), "g"),
+        "good_explained": (1 / (1 + good.max() ** 2), ".2f"),
+        "worst_noise": (levels[-1], "g"),
+        "worst_lines": (wide["k-lines"].iloc[-1], ".2f"),
+        "worst_gaussian": (wide["Gaussian null, k-lines"].iloc[-1], ".2f"),
+        "auto_least": (wide["autoencoder"].loc[good].min(), ".2f"),
+        "null_gaussian": (wide["Gaussian null, k-lines"].iloc[0], ".2f"),
+        "null_white": (wide["white noise"].iloc[0], ".2f"),
+        "overfit_lines": (share["k-lines"].iloc[-1], ".2f"),
+        "overfit_keys": (share["the keys themselves"].iloc[-1], ".2f"),
+        "closest": f"{pair[0] + 1} and {pair[1] + 1}",
+        "closest_r": (table.max(), ".2f"),
+    }
+
+
+def fashion_numbers(fashion, outcome, setting, sources, here) -> dict:
+    """Numbers of the text: the network trained on Fashion-MNIST."""
+    return {
+        "stored": len(fashion) - 1,
+        "live_accuracy": (100 * outcome.row["accuracy"], ".0f"),
+        "live_images": setting.label,
+        "fashion_filters": sum(len(f) for f in sources[here].values()),
+    }
+
+
+def small_numbers(small, excess) -> dict:
+    """Numbers of the text: what the filters of the small network share with the keys."""
+    return {
+        "small_count": len(small),
+        "small_above": int((excess > 0).sum()),
+        "small_excess": (excess.max(), "+.2f"),
+        "small_resemble": int((small.p_gaussian <= 0.05).sum()),
+        "small_chance": (0.05 * len(small), ".1f"),
+        "small_explained": (small.explained.min(), ".2f"),
+        "small_explained_most": (small.explained.max(), ".2f"),
+        "small_keys_most": (small.eight.max(), ".2f"),
+        "small_r": (small.r.min(), ".2f"),
+        "small_r_most": (small.r.max(), ".2f"),
+        "small_gaussian": (small.gaussian.min(), ".2f"),
+        "small_gaussian_most": (small.gaussian.max(), ".2f"),
+        "small_white_p": (small.p_white.min(), ".3f"),
+    }
+
+
+def surrogate_numbers(tests, surrogates, apart) -> dict:
+    """Numbers of the text: tests, surrogates and other ways of choosing."""
+    return {
+        "tests": tests,
+        "surrogates_n": surrogates,
+        "means_apart": (apart["k-means"], ".3f", "up"),
+        "auto_apart": (apart["autoencoder"], ".2f", "up"),
+    }
+
+
+def pair_numbers(pairs, above, which_keys, told, in_strided, members, rough) -> dict:
+    """Numbers of the text: pairs of shifted filters."""
+    return {
+        "pairs_high": int((pairs.correlation > 0.8).sum()),
+        "pairs_above": int(above.sum()),
+        "pairs_which": ", ".join(map(str, which_keys)) or "none",
+        "pairs_chance": (0.05 * len(pairs), ".1f"),
+        "moved_r": (told, ".2f"),
+        "moved_strided": (100 * in_strided[members].mean(), ".0f"),
+        "all_strided": (100 * in_strided.mean(), ".0f"),
+        "rough_most": (rough[-1], ".1f"),
+        "rough_median": (np.median(rough), ".1f"),
+    }
+
+
+def path_numbers(at8, low, high, unchanged, path, flat, lost, steps, by_variance) -> dict:
+    """Numbers of the text: the path of the greedy choice."""
+    return {
+        "test_8": (100 * at8.test, ".0f"),
+        "test_low": (100 * low, ".0f"),
+        "test_high": (100 * high, ".0f"),
+        "test_unchanged": (100 * unchanged, ".0f"),
+        "explained_8": (100 * at8.explained, ".0f"),
+        "accuracy_elbow": path.elbow,
+        "flat_size": int(flat["size"].min()),
+        "flat_explained": (100 * lost, ".0f"),
+        "test_all": (100 * steps.test[0], ".0f"),
+        "test_one": (100 * steps.test.iloc[-1], ".0f"),
+        "variance_elbow": by_variance.elbow,
+        "both_drop": len(set(path.removed[:2]) & set(by_variance.removed[:2])),
+    }
+
+
+def accuracy_numbers(surrogates_right, filters_right, final, eight, shares) -> dict:
+    """Numbers of the text: surrogates and filters judged by accuracy."""
+    return {
+        "surrogates_least": (min(surrogates_right), ".0f"),
+        "surrogates_most": (max(surrogates_right), ".0f"),
+        "filters_least": (min(filters_right), ".0f"),
+        "filters_most": (max(filters_right), ".0f"),
+        "own_lines": (100 * final(eight.keys), ".0f"),
+        "own_explained": (100 * eight.explained, ".0f"),
+        "surrogates_explained": (100 * max(shares), ".0f"),
+        "keys_accuracy": (100 * final(key_filters("B")), ".0f"),
+    }

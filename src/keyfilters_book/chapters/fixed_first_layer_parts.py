@@ -12,9 +12,9 @@ from keyfilters_book.representations.classifier import accuracy_row, compare_pai
 from keyfilters_book.representations.scattering import morlet_bank, paths, scattering
 
 __all__ = [
-    "accuracy_figure", "accuracy_table", "by_winner", "draws_of", "in_percent", "kinds_table", "map_figure", "move_figure",
-    "moves_table", "pair_tests", "pairs_shown", "pairs_table", "says", "scattering_checks", "scattering_table", "verdict",
-    "written",
+    "accuracy_figure", "accuracy_table", "by_winner", "draws_of", "in_percent", "kinds_table", "lost_numbers", "map_figure",
+    "move_figure", "moves_table", "pair_tests", "pairs_shown", "pairs_table", "parity_numbers", "place_numbers", "says",
+    "scattering_checks", "scattering_table", "twins_numbers", "verdict", "written",
 ]  # fmt: skip
 
 STAGES = {"basis": "wavelet basis", "wavelets": "wavelets", "keys": "ideal keys"}
@@ -245,3 +245,52 @@ def by_winner(winners) -> str:
         where = " and ".join(k for k, winner in winners.items() if winner == name)
         said.append(f"“{name}” on {where} images")
     return ", ".join(said)
+
+
+def parity_numbers(gain, ahead, parity) -> dict:
+    """Numbers of the text: the lead of even functions."""
+    return {
+        "fixed_even_least": (gain.min(), ".1f"),
+        "fixed_even_most": (gain.max(), ".1f"),
+        "fixed_even_ahead": int((gain > 0).sum()),
+        "fixed_even_clear": ahead,
+        "fixed_even_tests": len(parity),
+    }
+
+
+def twins_numbers(twins, six_right, row) -> dict:
+    """Numbers of the text: pairs that differ in one thing."""
+    return {
+        "fixed_twins": (min(twins), ".3f", "down"),
+        "fixed_six": (100 * six_right.mean(), ".1f"),
+        "fixed_six_lost": (100 * row["difference"], "+.1f"),
+        "fixed_six_p": (row["p"], ".2g"),
+    }
+
+
+def lost_numbers(moved_images, lost, label, d) -> dict:
+    """Numbers of the text: what shifts cost."""
+    return {
+        "fixed_moved": moved_images,
+        "fixed_moved_error": (100 / np.sqrt(4 * moved_images), ".1f", "up"),
+        "fixed_lost_pixels": (-lost["pixels"], ".0f"),
+        "fixed_lost_least": (-lost.max(), ".0f"),
+        "fixed_lost_least_name": label[lost.idxmax()],
+        "fixed_d_pixels": (d["pixels"], ".2f"),
+        "fixed_d_least": (d.min(), ".2f"),
+        "fixed_d_least_name": label[d.idxmin()],
+    }
+
+
+def place_numbers(by, best, moved) -> dict:
+    """Numbers of the text: accuracy against invariance."""
+    return {
+        "fixed_one_cell": (by["in place"][1], ".0f"),
+        "fixed_fine": (by["in place"][8], ".0f"),
+        "fixed_relative_1": (by.relative[1], ".2f"),
+        "fixed_relative_8": (by.relative[8], ".2f"),
+        "fixed_d_1": (by.normalised[1], ".2f"),
+        "fixed_d_8": (by.normalised[8], ".2f"),
+        "fixed_best_place": best,
+        "fixed_best_shifted": "the same" if moved == best else f"that with {moved}",
+    }

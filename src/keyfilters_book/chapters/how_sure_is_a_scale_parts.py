@@ -7,7 +7,10 @@ import pandas as pd
 
 from keyfilters.uncertainty import wilson
 
-__all__ = ["coverage_table", "inside_others", "interval_table", "misfit_rows", "ranges"]
+__all__ = [
+    "coverage_table", "inside_others", "interval_table", "misfit_numbers", "misfit_rows", "outside_numbers", "ranges",
+    "width_numbers",
+]  # fmt: skip
 
 COVERAGE = {
     "formats": {"share": "{:.1%}", "low": "{:.0%}", "high": "{:.0%}"},
@@ -66,3 +69,41 @@ def misfit_rows(key: int, misfit: float, observed, null, again) -> list:
         )
         for axis in range(2)
     ]  # fmt: skip
+
+
+def width_numbers(derivative, wide, inside) -> dict:
+    """Numbers of the text: how wide the intervals are."""
+    half = (derivative.high - derivative.low) / 2
+    spread = (wide.max(axis=1) - wide.min(axis=1)).loc[:6]
+    return {
+        "half_median": (half.median(), ".2f"),
+        "spread_median": (spread.median(), ".2f"),
+        "spread_most": (spread.max(), ".2f"),
+        "inside": (inside, ".0f"),
+    }
+
+
+def outside_numbers(table, outside, guilty) -> dict:
+    """Numbers of the text: published scales outside of their intervals."""
+    b4 = table[(table.key == 4) & (table.method == "B") & (table.parameter == "sigma_y")]
+    return {
+        "outside_all": len(table),
+        "outside_count": len(outside),
+        "outside_methods": " and ".join(guilty) or "none",
+        "b4_value": (b4.value.iloc[0], ".2f"),
+        "b4_high": (b4.high.iloc[0], ".2f"),
+    }
+
+
+def misfit_numbers(beyond, judged, sided) -> dict:
+    """Numbers of the text: noise and misfit."""
+    return {
+        "beyond_noise": beyond,
+        "judged": len(judged),
+        "observed_median": (judged.observed.median(), ".2f"),
+        "noise_median": (judged.noise.median(), ".2f"),
+        "misfit_least": (judged.misfit.min(), ".1f"),
+        "misfit_most": (judged.misfit.max(), ".0f"),
+        "blob_median": (sided.blob.median(), ".2f"),
+        "sided_median": (sided.observed.median(), ".2f"),
+    }

@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 import keyfilters as kf
 from keyfilters.filters import GROUPS
 from keyfilters_book import figures
-from keyfilters_book.paper.tables import scales_table
+from keyfilters_book.paper.tables import DECIMALS, scales_table
 
-__all__ = ["pooled_figure", "pooling_table", "published_scales", "sensitivity_table"]
+__all__ = [
+    "flat_numbers", "pooled_figure", "pooling_numbers", "pooling_table", "price_numbers", "published_numbers",
+    "published_scales", "sensitivity_table",
+]  # fmt: skip
 
 SCALES_SHOWN = ["method", "keys", "published", "reproduced", "difference", "rerun", "rerun_difference", "step"]
 SCALES = {
@@ -89,3 +92,54 @@ def pooling_table(rows) -> pd.DataFrame:
         for method, keys, relative, share in rows
     )
     return table.rename(columns={"sigma": "absolute"})
+
+
+def published_numbers(joint, published) -> dict:
+    """Numbers of the text: published joint scales and ours."""
+    difference = joint.difference.abs()
+    return {
+        "rows_published": len(published),
+        "largest_difference": (difference.max(), ".0e", "up"),
+        "largest_in_steps": ((difference / joint.step).max(), ".1f"),
+        "largest_method": joint.method[difference.idxmax()],
+        "largest_rerun": DECIMALS,
+    }
+
+
+def flat_numbers(sensitivity, by_c, by_d, sigma, total) -> dict:
+    """Numbers of the text: how flat the joint criterion is."""
+    first = sensitivity.iloc[0]
+    return {
+        "flat_from": (first["from"], ".2f"),
+        "flat_to": (first["to"], ".2f"),
+        "drop_least": (first["least"], ".2f"),
+        "drop_key": int(first["least_without"]),
+        "joint_c": (by_c, ".3f"),
+        "joint_d": (by_d, ".3f"),
+        "d_by_c": (100 * (np.interp(by_d, sigma, total) / total.min() - 1), ".1f"),
+    }
+
+
+def pooling_numbers(pooling) -> dict:
+    """Numbers of the text: what each key adds to the pooled criterion."""
+    return {
+        "relative_d": (pooling.relative[2], ".3f"),
+        "largest_key": int(pooling.largest[2]),
+        "largest_share": (pooling.largest_share[2], ".0f"),
+        "share_eight": (pooling.share8[2], ".0f"),
+    }
+
+
+def price_numbers(table, by_c, by_d) -> dict:
+    """Numbers of the text: the price of one scale for several keys."""
+    worst = table[table.key == 8].set_index("method").relative_l2
+    return {
+        "price_c": (by_c.median(), ".0f"),
+        "price_d": (by_d.median(), ".0f"),
+        "worst_d_key": int(by_d.idxmax()),
+        "worst_d": (by_d.max(), ".0f"),
+        "worst_d_before": (100 * worst["D1"], ".0f"),
+        "worst_d_after": (100 * worst["D-joint"], ".0f"),
+        "worst_c_key": int(by_c.idxmax()),
+        "worst_c": (by_c.max(), ".0f"),
+    }

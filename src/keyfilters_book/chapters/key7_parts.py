@@ -9,10 +9,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import ndimage
 
+import keyfilters as kf
 from keyfilters_book import figures
 from keyfilters_book.paper.tables import scales_table
 
-__all__ = ["axes_figure", "border_table", "curve_data", "maps_figure", "published_fit", "test_image"]
+__all__ = [
+    "axes_figure", "border_table", "curve_data", "image_numbers", "index_numbers", "maps_figure", "model_numbers",
+    "norm_numbers", "published_fit", "published_numbers", "test_image",
+]  # fmt: skip
 
 MODELS = {
     "formats": {"sigma": "{:.3f}", "relative_l2": "{:.4f}", "cosine": "{:.4f}"},
@@ -102,3 +106,71 @@ def test_image(size: int) -> np.ndarray:
     image[(np.abs(x - 0.4) < 1.5 / size) & (y < 0.6)] = 0.3
     stripes = 0.5 + 0.2 * np.sign(np.sin(2 * np.pi * np.arange(size) / 8 + 1e-9))
     return ndimage.gaussian_filter(np.where((y > 0.68) & (x > 0.35), stripes, image), 1.0, mode="nearest")
+
+
+def norm_numbers(target, l1_fit, l2_fit, gain, u) -> dict:
+    """Numbers of the text: the fits in both norms."""
+    return {
+        "raw_sum": (abs(kf.learned_filters()[6].sum()), ".0e"),
+        "sum": (target.sum(), ".3f"),
+        "l1_norm": (np.abs(target).sum(), ".4f"),
+        "l1_sigma": (l1_fit.sigma_x, ".4f"),
+        "l1_gamma": (l1_fit.gamma, ".4f"),
+        "l2_sigma": (l2_fit.sigma_x, ".4f"),
+        "l2_gamma": (l2_fit.gamma, ".4f"),
+        "l2_cosine": (l2_fit.cosine, ".4f"),
+        "l2_error": (100 * l2_fit.relative_l2, ".1f"),
+        "largest_gain": (gain, ".2f"),
+        "largest_u": (u, ".2f"),
+    }
+
+
+def model_numbers(models) -> dict:
+    """Numbers of the text: how special the model is."""
+    errors = 100 * models.relative_l2
+    return {
+        "impulse_cosine": (models.cosine["impulse"], ".3f"),
+        "impulse_error": (errors["impulse"], ".0f"),
+        "smoothing_sigma": (models.sigma["T"], ".1f"),
+        "model_error": (errors["impulse, Laplacian of T"], ".1f"),
+        "mixed_error": (errors["T, Laplacian of T"], ".1f"),
+        "directed_error": (errors["impulse, second differences of T"], ".1f"),
+    }
+
+
+def index_numbers(l1_grid, lowest, l2_grid, published_gamma) -> dict:
+    """Numbers of the text: the published value beside the grid."""
+    index = int(np.abs(l1_grid - lowest.gamma).argmin())
+    return {
+        "index": index,
+        "own_grid": (l1_grid[index], ".10f"),
+        "other_grid": (l2_grid[index], ".10f"),
+        "published_gamma": (published_gamma, ".10f"),
+        "gamma_shift": (published_gamma - l1_grid[index], ".4f"),
+    }
+
+
+def published_numbers(at, target, card, l1_fit, at_published) -> dict:
+    """Numbers of the text: what the published value costs."""
+    cosine = (at * target).sum() / np.linalg.norm(at) / np.linalg.norm(target)
+    off = card["C1"].loc["both"]
+    return {
+        "gamma_cosine": (cosine, ".4f"),
+        "gamma_cosine_change": (abs(cosine - l1_fit.cosine), ".0e", "up"),
+        "l1_cosine": (l1_fit.cosine, ".4f"),
+        "gamma_cost": (100 * (at_published / l1_fit.objective - 1), ".1f"),
+        "sigma_steps": (abs(off.difference) / off.step, ".1f"),
+    }
+
+
+def image_numbers(filtered, steeper, image) -> dict:
+    """Numbers of the text: how much steeper edges become."""
+    gap = np.abs(filtered["learned key 7"] - filtered["model, l2 fit"]).max()
+    return {
+        "steeper_learned_x": (steeper("learned key 7", 1), ".2f"),
+        "steeper_model_x": (steeper("model, l2 fit", 1), ".2f"),
+        "steeper_learned_y": (steeper("learned key 7", 0), ".2f"),
+        "steeper_model_y": (steeper("model, l2 fit", 0), ".2f"),
+        "steeper_smoothing_y": (steeper("plain smoothing", 0), ".2f"),
+        "image_gap": (100 * gap / np.ptp(image), ".0f"),
+    }

@@ -7,12 +7,14 @@ import pandas as pd
 
 from keyfilters.uncertainty import wilson
 from keyfilters_book.figures.pursuits import recovery_panels
-from keyfilters_book.representations import recovery
+from keyfilters_book.representations import guarantees, recovery
+from keyfilters_book.representations.key_dictionary import allowed
 from keyfilters_book.representations.thresholding import objective
 
 __all__ = [
-    "check_covered", "curve_data", "keys_numbers", "limits_table", "property_table", "recovery_figure", "texture_table",
-    "words", "written",
+    "apart_numbers", "check_covered", "cover_numbers", "curve_data", "dictionary_numbers", "keys_numbers", "layer_numbers",
+    "limits_table", "noise_numbers", "property_table", "recovery_figure", "texture_numbers", "texture_table", "words",
+    "written",
 ]  # fmt: skip
 
 FLAGS = ["odd", "even", "never decreases"]
@@ -100,4 +102,73 @@ def keys_numbers(equal, unequal) -> dict:
         "layered-keys-pursuit-unequal": int(unequal["basis pursuit"]),
         "layered-keys-thresholding": int(equal["relu"]),
         "layered-keys-unequal": int(unequal["relu"]),
+    }
+
+
+def noise_numbers(db, beyond) -> dict:
+    """Numbers of the text: noise removed with and without the sign."""
+    return {
+        "threshold_psnr_noisy": (db["noisy"], ".1f"),
+        "threshold_psnr_soft": (db["soft"], ".1f"),
+        "threshold_psnr_loss": (db["soft"] - db["even-soft"], ".1f"),
+        "threshold_worse": " and ".join(beyond) or "neither",
+    }
+
+
+def texture_numbers(upper, right, pairs) -> dict:
+    """Numbers of the text: textures told apart."""
+    return {
+        "threshold_tiles": int((~upper).sum()),
+        "threshold_odd_accuracy": (right["soft"].mean(), ".2f"),
+        "threshold_even_accuracy": (right["even-soft"].mean(), ".2f"),
+        "threshold_textures_p": (pairs["soft"].p, ".0e", "up"),
+    }
+
+
+def layer_numbers(half, first, last, bounds) -> dict:
+    """Numbers of the text: measured and guaranteed in one layer."""
+    return {
+        "layered_half_equal": int(half[first, "relu"]),
+        "layered_half_unequal": int(half[last, "relu"]),
+        "layered_half_pursuit": int(half[last, "basis pursuit"]),
+        "layered_bound_equal": (bounds[first]["relu"], ".1f"),
+        "layered_bound_unequal": (bounds[last]["relu"], ".1f"),
+        "layered_bound_pursuit": (bounds[last]["basis pursuit"], ".1f"),
+    }
+
+
+def cover_numbers(cover, most, wide, whole) -> dict:
+    """Numbers of the text: which atoms two layers find."""
+    return {
+        "layered_cover_hard": (100 * cover.hard, ".0f"),
+        "layered_cover_relu": (100 * cover.relu, ".0f"),
+        "layered_cover_two": int(most),
+        "layered_mu_wide": (wide.coherence, ".2f"),
+        "layered_global": (whole, ".1f"),
+    }
+
+
+def apart_numbers(apart, entries, sure, draws_convolutional, seen) -> dict:
+    """Numbers of the text: atoms that lie apart."""
+    return {
+        "layered_apart": apart,
+        "layered_apart_entries": int(entries.max()),
+        "layered_apart_stripe": int(sure[0].sparsity.max()),
+        "layered_apart_covered": int(sure[1].holds.sum()),
+        "layered_apart_draws": draws_convolutional,
+        "layered_apart_found": int(seen.sum()),
+    }
+
+
+def dictionary_numbers(largest, ideal_largest, short, draws_keys, found, equal, unequal) -> dict:
+    """Numbers of the text: the keys as a dictionary."""
+    return {
+        "layered_keys_learned": (largest, ".2f"),
+        "layered_keys_bound": (guarantees.basis_pursuit_bound(largest), ".2f"),
+        "layered_keys_allowed": allowed(largest),
+        "layered_keys_ideal_allowed": allowed(ideal_largest),
+        "layered_keys_ideal": "1, to rounding" if short < 1e-12 else f"1 but for {short:.0e}",
+        "layered_keys_draws": draws_keys,
+        "layered_keys_tried": int(recovery.limits(found[0]).tried.max()),
+        **keys_numbers(equal, unequal),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["accuracy_table", "in_hand", "places", "row_of", "size", "told"]
+__all__ = ["accuracy_table", "curve_numbers", "in_hand", "layer_numbers", "places", "row_of", "size", "told"]
 
 DIFFERENCES = {"formats": dict.fromkeys(("points", "low", "high"), "{:+.1f}"), "wrap": True}
 
@@ -41,3 +41,30 @@ def told(found) -> str:
 def in_hand(found) -> float:
     """Standard errors above 0: half of a 95 % interval has 1.96 of them."""
     return found.points / max((found.high - found.low) / (2 * 1.96), 1e-12)
+
+
+def curve_numbers(gain, drop, shape, rest, adapted, lost, lost_few) -> dict:
+    """Numbers of the text: what the curves of transfer gain and lose."""
+    return {
+        "transfer_gain": size(gain),
+        "transfer_drop": size(drop),
+        "transfer_shape": size(shape),
+        "transfer_rest": size(rest),
+        "transfer_adapted_says": told(adapted),
+        "transfer_lost_says": told(lost),
+        "transfer_few_says": told(lost_few),
+    }
+
+
+def layer_numbers(ends, top, means, many, at, names, last, raw, kept) -> dict:
+    """Numbers of the text: single layers of transfer."""
+    first, fan = (max(values) - min(values) for values in ends.values())
+    return {
+        "transfer_top": top,
+        "transfer_trained": (means[many, *at["trained"]], ".1f"),
+        "transfer_fresh_last": (means[many, names["fresh"], last], ".1f"),
+        "transfer_raw": (means[many, *raw], ".1f"),
+        "transfer_first": (first, ".1f", "up"),
+        "transfer_fan": (fan, ".0f"),
+        "transfer_kept": (min(kept), ".0f", "down"),
+    }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from keyfilters_book import page
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
 from keyfilters_book.experiments.variants import SCALE_VARIANTS
@@ -16,18 +17,10 @@ from keyfilters_book.figures import curves
 from keyfilters_book.figures.training import scale_ends, trajectories
 
 __all__ = [
-    "again_sentence",
-    "differences_sentence",
-    "ends_figure",
-    "ends_table",
-    "kernels_figure",
-    "mean_paths",
-    "scales_of",
-    "stage_ratios",
-    "stored_table",
-    "sweep_sentence",
-    "trajectories_figure",
-]
+    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "kernel_numbers",
+    "kernels_figure", "mean_paths", "scales_of", "stage_ratios", "start_numbers", "stored_table", "sweep_numbers",
+    "sweep_sentence", "trajectories_figure",
+]  # fmt: skip
 
 START = {
     "formats": {"sigma_x": "{:.3f}", "sigma_y": "{:.3f}", "gamma": "{:.4f}"},
@@ -181,3 +174,66 @@ def sweep_sentence(wide: pd.DataFrame) -> str:
         f"this range is {factor:.1f} times the standard deviation between seeds"
         f" ({noise:.1f} points, from {seeds} seeds, so roughly)"
     )
+
+
+def end_numbers(ends, change, sure, inside, ratios, fits, gamma) -> dict:
+    """Numbers of the text: where learned scales end."""
+    return {
+        "ends_count": len(ends),
+        "ends_grown": int((change > 0).sum()),
+        "ends_sure": int(sure),
+        "ends_inside": int(inside),
+        "ends_change": (float(change.abs().median()), ".3f"),
+        "ends_sd": (float(ends.sd.median()), ".3f"),
+        "ends_first": (ratios[0], ".2f"),
+        "ends_last": (ratios[-1], ".2f"),
+        "ends_compare": "less" if change.abs().median() < ends.sd.median() else "more",
+        "gamma_start": (float(fits["B"][2, 6]), ".4f"),
+        "gamma_end": (float(gamma.mean()), ".4f"),
+        "gamma_sd": (float(gamma.std()), ".4f"),
+    }
+
+
+def kernel_numbers(exact, short_by, sigma, apart, place, nearest, fourth) -> dict:
+    """Numbers of the text: exact and sampled kernels."""
+    return {
+        "kernel_exact": (page.power_of_ten(exact), ".0e"),
+        "kernel_variance": (short_by.max(), ".3f"),
+        "kernel_variance_at": (sigma[short_by.argmax()], ".2f"),
+        "filters_apart": (100 * apart.max(), ".0f"),
+        "filters_key": int(place[1] + 1),
+        "filters_at": (sigma[place[0]], ".2f"),
+        "filters_end": (sigma[-1], "g"),
+        "filters_end_apart": (100 * apart[-1].max(), ".0f"),
+        "kernel_nearest": (nearest, ".2f"),
+        "kernel_kurtosis": (fourth - 3, ".2f"),
+    }
+
+
+def sweep_numbers(wide, sweep_scales, few, sweep_judged, sweep_seeds, rate) -> dict:
+    """Numbers of the text: how much the scale matters."""
+    mean = wide.mean(axis=1)
+    at_best, at_worst = (float(mean.idxmax()), float(mean.idxmin()))
+    places = {min(sweep_scales): "at the lower end", max(sweep_scales): "at the upper end"}
+    return {
+        "sweep_setting": few.label,
+        "sweep_judged": (sweep_judged, ","),
+        "sweep_seeds": " and ".join(map(str, sweep_seeds)),
+        "sweep_rate": (rate, "g"),
+        "sweep_best": (at_best, "g"),
+        "sweep_best_accuracy": (float(mean.max()), ".1f"),
+        "sweep_worst": (at_worst, "g"),
+        "sweep_worst_accuracy": (float(mean.min()), ".1f"),
+        "sweep_says": sweep_sentence(wide),
+        "sweep_place": places.get(at_best, "in the interior"),
+    }
+
+
+def start_numbers(ends, start_scales) -> dict:
+    """Numbers of the text: scales before and after training."""
+    return {
+        "ends_least": (float(ends.end.min()), ".2f"),
+        "ends_largest": (float(ends.end.max()), ".2f"),
+        "start_least": (float(start_scales.min()), ".2f"),
+        "start_largest": (float(start_scales.max()), ".2f"),
+    }

@@ -12,8 +12,9 @@ from keyfilters_book.figures import lenet_pictures as pictures
 from keyfilters_book.figures.clusters import null_dots
 
 __all__ = [
-    "accuracy_table", "c1_figure", "c3_figure", "conv_table", "explained_figure", "explained_numbers", "explained_row",
-    "gradient_figure", "layer_weights", "moved_table", "network_table", "rank_figure", "steady_numbers", "then_and_now",
+    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "conv_table", "explained_figure", "explained_numbers",
+    "explained_row", "gradient_figure", "layer_weights", "moved_table", "network_numbers", "network_table", "rank_figure",
+    "rank_numbers", "steady_numbers", "test_numbers", "then_and_now", "training_numbers",
 ]  # fmt: skip
 
 
@@ -219,3 +220,65 @@ def network_table(networks) -> pd.DataFrame:
         row |= {"depthwise_work": work.get("depthwise", 0.0), "filters": int(kinds.kernels.sum().get("depthwise", 0))}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def network_numbers(trained, table, network, share) -> dict:
+    """Numbers of the text: the network of 1998."""
+    return {
+        "lenet_parameters": (trained, ","),
+        "lenet_connections": (int(table.connections.sum()), ","),
+        "lenet_c3_kernels": len(network.c3.kernels),
+        "lenet_c5_share": (100 * share, ".0f"),
+    }
+
+
+def training_numbers(results, high, low, seeds, images, epochs, runs) -> dict:
+    """Numbers of the text: its training."""
+    return {
+        "lenet_accuracy": (100 * results.accuracy.mean(), ".1f"),
+        "lenet_accuracy_half": (100 * ((high - low) / 2), ".1f", "up"),
+        "lenet_seeds": len(seeds),
+        "lenet_images": (images, ","),
+        "lenet_epochs": epochs,
+        "lenet_tested": (len(runs[seeds[0]].correct), ","),
+    }
+
+
+def change_numbers(by) -> dict:
+    """Numbers of the text: how far kernels moved."""
+    return {
+        "lenet_change_c1": (by.change["C1"], ".2f"),
+        "lenet_cosine_c1": (by.cosine["C1"], ".2f"),
+        "lenet_change_c3": (by.change["C3"], ".2f"),
+        "lenet_cosine_c3": (by.cosine["C3"], ".2f"),
+        "lenet_change_most_layer": by.change.idxmax(),
+        "lenet_cosine_chance": (by.chance["C1"], ".1f"),
+    }
+
+
+def test_numbers(tests, p_values, after, before) -> dict:
+    """Numbers of the text: the tests of what the keys explain."""
+    return {
+        "lenet_smallest_p": (tests["C1"].smallest_p, ".2f"),
+        "lenet_comparisons": p_values.size,
+        "lenet_p_least": (p_values.min().min(), ".3f"),
+        "lenet_p_needed": (0.05 / p_values.size, ".3f"),
+        "lenet_c1_kernels": int(after.kernels["C1"]),
+        **explained_numbers(before, after, tests),
+    }
+
+
+def rank_numbers(accuracy, whole, first, start, one, ranks, judged, drop) -> dict:
+    """Numbers of the text: how near depthwise layers come to C3."""
+    close = (accuracy.mean(axis=0) > whole.mean() - 0.01).argmax()
+    return {
+        "lenet_error_one": (first.mean(), ".2f"),
+        "lenet_error_start": (start.mean(), ".2f"),
+        "lenet_accuracy_one": (100 * one.mean(), ".0f"),
+        "lenet_accuracy_whole": (100 * whole.mean(), ".0f"),
+        "lenet_rank_close": int(ranks[close]),
+        "lenet_judged": (judged, ","),
+        "lenet_error_drop": (drop.mean, ".3f"),
+        "lenet_error_drop_low": (drop.low, ".3f"),
+        "lenet_error_drop_high": (drop.high, ".3f"),
+    }

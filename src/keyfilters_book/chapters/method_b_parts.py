@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 
 import keyfilters as kf
-from keyfilters_book import figures
+from keyfilters_book import figures, page
 
-__all__ = ["curves_figure", "reference_figure"]
+__all__ = ["curves_figure", "reference_figure", "solution_numbers"]
 
 SCALES = {
     "formats": {
@@ -55,3 +56,14 @@ def reference_figure(reference, by_key) -> Figure:
         legend_columns=4,
         share_y=True,
     )
+
+
+def solution_numbers(own, residual) -> dict:
+    """Numbers of the text: residuals and differences of the solutions."""
+    rerun_error = np.abs(own["rerun"] - own.published).max()
+    return {
+        "b_residual": (page.power_of_ten(residual), ".0e"),
+        "b_rerun": (page.power_of_ten(rerun_error), ".0e"),
+        "b_largest_difference": (np.abs(own.difference).max(), ".0e"),
+        "b_least_difference": (np.abs(own.difference).min(), ".0e"),
+    }

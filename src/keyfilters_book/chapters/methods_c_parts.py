@@ -10,14 +10,9 @@ import keyfilters as kf
 from keyfilters_book import figures
 
 __all__ = [
-    "certificate_table",
-    "exclusion_figure",
-    "grid_figure",
-    "line_figure",
-    "maps_figure",
-    "parabola_figure",
-    "published_pair",
-]
+    "certificate_table", "exclusion_figure", "grid_figure", "key7_numbers", "line_figure", "maps_figure", "parabola_figure",
+    "published_numbers", "published_pair", "valley_numbers",
+]  # fmt: skip
 
 CERTIFICATES = {
     "formats": {"objective": "{:.7f}", "second": "{:.7f}"},
@@ -170,3 +165,40 @@ def parabola_figure(near, height, optimum, published) -> tuple[Figure, dict]:
         legend_columns=4,
     )
     return fig, data
+
+
+def valley_numbers(valleys, separable, tilt) -> dict:
+    """Numbers of the text: the valleys of the criterion."""
+    widths = (valleys.x_high - valleys.x_low, valleys.y_high - valleys.y_low)
+    return {
+        "c_widest": (max(width.max() for width in widths), ".2f"),
+        "c_opposite": ", ".join(str(key) for key in separable if tilt[key] < 0),
+        "c_same": ", ".join(str(key) for key in separable if tilt[key] > 0),
+        "c_shift": (valleys["shift"].max(), ".0e", "up"),
+    }
+
+
+def published_numbers(c1, ratio, distant, six, meant) -> dict:
+    """Numbers of the text: published scales of C1 and ours."""
+    return {
+        "c1_largest": (np.abs(c1.difference).max(), ".0e"),
+        "c1_steps": (ratio.max(), ".1f"),
+        "c1_distant": distant,
+        "c1_six_steps": (six.rerun_difference / six.step, ".0f"),
+        "c1_six_published": (abs(six.difference), ".0e"),
+        "c1_six_meant": (abs(meant), ".0e"),
+    }
+
+
+def key7_numbers(table, smooth, c2) -> dict:
+    """Numbers of the text: published values of C2 and of key 7."""
+    seven = table["C1"][table["C1"].key == "7"].set_index("axis")
+    gamma_meant = seven.difference["gamma"] - seven.rerun_difference["gamma"]
+    return {
+        "c2_smooth": smooth[0],
+        "c2_smooth_difference": (abs(c2.difference[smooth[0]]), ".0e"),
+        "c2_largest": (np.abs(c2.difference).max(), ".0e"),
+        "c7_sigma": (abs(seven.difference["both"]), ".0e"),
+        "c7_gamma": (abs(seven.difference["gamma"]), ".0e"),
+        "c7_gamma_meant": (abs(gamma_meant), ".0e"),
+    }

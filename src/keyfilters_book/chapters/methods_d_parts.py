@@ -10,7 +10,10 @@ from keyfilters_book import figures
 
 from .methods_c_parts import maps_figure, published_pair
 
-__all__ = ["certificate_table", "maps_figure", "published_pair", "residual_table", "truncation_figure"]
+__all__ = [
+    "boundary_numbers", "certificate_numbers", "certificate_table", "maps_figure", "published_pair", "residual_table",
+    "truncated_numbers", "truncation_figure",
+]  # fmt: skip
 
 _METHODS = ("C1", "D1")
 CERTIFICATES = {
@@ -80,3 +83,39 @@ def residual_table(residuals, measures) -> pd.DataFrame:
         columns = {f"{what}_{method}": of[method][what] for what in of["C1"] for method in _METHODS}
         rows.append({"key": key} | columns | {"tap": f"({j - 3}, {3 - i})"})
     return pd.DataFrame(rows)
+
+
+def certificate_numbers(ratio, starts) -> dict:
+    """Numbers of the text: the certificates."""
+    gap = {key: 100 * (value - 1) for key, value in ratio.items()}
+    least, largest = (min(gap, key=gap.get), max(gap, key=gap.get))
+    return {
+        "d_starts": starts**2,
+        "d_gap_least": (gap[least], ".0f"),
+        "d_gap_least_key": least,
+        "d_gap_largest": (gap[largest], ".0f"),
+        "d_gap_largest_key": largest,
+    }
+
+
+def boundary_numbers(best, middle, above, below, amplitude, free) -> dict:
+    """Numbers of the text: the optimum at the boundary."""
+    return {
+        "d_slope": (best.certificate.slope_at_bound, ".4f"),
+        "d_middle": (middle, ".3f"),
+        "d_above": (above, ".3f"),
+        "d_below": (below, ".3f"),
+        "d_amplitude": (amplitude, ".2f"),
+        "d_free_y": (free.sigma_y, ".2f"),
+    }
+
+
+def truncated_numbers(squared, near_zero, grid_x, j, taps, grid_y, i) -> dict:
+    """Numbers of the text: the truncated kernel."""
+    increases = squared(near_zero**2, grid_x[j] ** 2)
+    return {
+        "d_tap_gap": (np.ptp(taps, axis=0).max(), ".0e", "up"),
+        "d_objective_gap": (np.ptp(increases), ".0e", "up"),
+        "d_truncated_x": (grid_x[j], ".4f"),
+        "d_truncated_y": (grid_y[i], ".4f"),
+    }

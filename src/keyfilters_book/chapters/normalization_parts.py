@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from keyfilters_book import page
 from keyfilters_book.paper.tables import beside_published
 
-__all__ = ["compensation_table", "curve_data", "dc_table", "fits_table", "published_of", "sensitivity_table"]
+__all__ = [
+    "change_numbers", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table", "near_numbers",
+    "published_of", "response_numbers", "sensitivity_table",
+]  # fmt: skip
 
 _FIT = {"sigma": r"$\sigma$", "gamma": r"$\gamma$", "rest": "residual"}
 _RESPONSES = {"00": "$R_{00}$", "10": "$R_{10}$", "01": "$R_{01}$"}
@@ -115,3 +119,53 @@ def compensation_table(before, after) -> pd.DataFrame:
     after["source"] = after.source.map({"here": "normalised", "published": "normalised, published"})
     both = pd.concat([before.query("key >= 7").assign(source="learned"), after])
     return both.sort_values("key", kind="stable", ignore_index=True)[["key", "source", *_SPREAD]]
+
+
+def response_numbers(responses, g, own, rows, raw) -> dict:
+    """Numbers of the text: responses to monomials."""
+    cross = np.abs([responses(g)[c[::-1]][k] for k, c in enumerate(own)])
+    return {
+        "response_rows": len(rows),
+        "response_equal": int((rows.verdict == "equal").sum()),
+        "largest_cross": (cross.max(), ".2f"),
+        "largest_cross_key": int(cross.argmax()) + 1,
+        "least_raw": (raw.min(), ".1f"),
+        "most_raw": (raw.max(), ".1f"),
+    }
+
+
+def corner_numbers(dc_table, step, found) -> dict:
+    """Numbers of the text: the minimum at a corner."""
+    difference = np.abs(dc_table.here - dc_table.published).max()
+    miss = (dc_table.published - dc_table.exact).abs()
+    return {
+        "dc_step": (step, ".1e"),
+        "dc_difference": (page.power_of_ten(difference), ".0e"),
+        "dc_error_7": (miss[0], ".1e"),
+        "dc_error_8": (miss[1], ".1e"),
+        "dc_caption": int((dc_table.exact.round(4) == dc_table.caption).sum()),
+        "dc_kinks": int(sum(found[key, "exact"].kink for key in (7, 8))),
+    }
+
+
+def change_numbers(change, deviation) -> dict:
+    """Numbers of the text: what the published constants change."""
+    return {
+        "fit_change_sigma": (change.sigma, ".1e"),
+        "fit_change_gamma": (change.gamma, ".1e"),
+        "filter_change_7": (deviation[6], ".1e", "up"),
+        "filter_change_8": (deviation[7], ".1e", "up"),
+    }
+
+
+def near_numbers(near, by_key) -> dict:
+    """Numbers of the text: how sharp the criterion is."""
+    return {
+        "gamma_low": (near.gamma[7].min(), ".2f"),
+        "gamma_high": (near.gamma[7].max(), ".2f"),
+        "sigma7_low": (near.sigma[7].min(), ".2f"),
+        "sigma7_high": (near.sigma[7].max(), ".2f"),
+        "sigma8_low": (near.sigma[8].min(), ".2f"),
+        "sigma8_high": (near.sigma[8].max(), ".2f"),
+        "gamma_border": (by_key[by_key.which == "border mean"].gamma[7], ".2f"),
+    }

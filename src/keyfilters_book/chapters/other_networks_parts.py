@@ -20,25 +20,11 @@ from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.networks import interval_dots
 
 __all__ = [
-    "all_networks",
-    "brief",
-    "control_table",
-    "kernels_table",
-    "key_lines",
-    "layers_table",
-    "lines_gallery",
-    "lines_row",
-    "mean_free",
-    "networks_table",
-    "samples",
-    "shares_row",
-    "spikes_apart",
-    "spikes_row",
-    "survey_figure",
-    "survey_table",
-    "taps_figure",
-    "taps_row",
-]
+    "all_networks", "apart_numbers", "best_numbers", "brief", "centre_numbers", "control_table", "kernels_table",
+    "key_lines", "layer_numbers", "layers_table", "lines_gallery", "lines_row", "mean_free", "networks_table",
+    "picture_numbers", "rule_numbers", "samples", "shares_row", "spike_numbers", "spikes_apart", "spikes_row",
+    "survey_figure", "survey_numbers", "survey_table", "taps_figure", "taps_row",
+]  # fmt: skip
 
 SURVEY_NETWORKS = {"formats": {"filters": "{:,}"}, "wrap": True}
 SURVEY_SHARES = {
@@ -305,3 +291,106 @@ def taps_figure(maps: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[st
         notes[row] = [words.get(label, label.replace(" images × ", " × ")) for label in labels]
         stored |= {f"{group}-{i}".lower().replace(" ", "-"): maps[name] for i, name in enumerate(names)}
     return key_gallery(rows, titles=[""] * 4, notes=notes, panel=1.5), stored
+
+
+def survey_numbers(order, counted, draws) -> dict:
+    """Numbers of the text: what was surveyed."""
+    return {
+        "networks": len(order),
+        "packaged": len(PACKAGED_NETWORKS),
+        "filters": (sum(m.channels for each in counted.values() for m in each.layers), ","),
+        "null_draws": draws,
+        "margin": (MARGIN, ".2f"),
+    }
+
+
+def picture_numbers(picture, groups, seeing, small) -> dict:
+    """Numbers of the text: the picture."""
+    turning = picture.loc[groups["line direction"], "excess"]
+    return {
+        "seeing": len(seeing),
+        "excess_least": (picture.loc[seeing, "excess"].min(), ".2f"),
+        "excess_most": (picture.loc[seeing, "excess"].max(), ".2f"),
+        "ahead_count": int((picture["from"] > 0).sum()),
+        "turning_least": (turning.min(), ".3f"),
+        "turning_most": (turning.max(), ".3f"),
+        "small_most": (small["keys"].max(), ".2f", "up"),
+        "small_excess": (small.excess.abs().max(), ".3f", "up"),
+    }
+
+
+def apart_numbers(shares, room) -> dict:
+    """Numbers of the text: what networks have in common."""
+    apart = (shares.energy - shares["keys"]).abs()
+    return {
+        "apart_most": (apart.max(), ".2f"),
+        "apart_name": apart.idxmax(),
+        "apart_mean": (shares["keys"][apart.idxmax()], ".2f"),
+        "apart_energy": (shares.energy[apart.idxmax()], ".2f"),
+        "room_least": (room, ".2f", "down"),
+    }
+
+
+def rule_numbers(smooth, easy, seeing) -> dict:
+    """Numbers of the text: the rule on known cases."""
+    return {
+        "fair_off": (abs(smooth.excess), ".3f", "up"),
+        "easy_off": (smooth.easy, ".2f"),
+        "easy_for": sum(interval.low >= MARGIN for interval in easy.values()),
+        "easy_least": (min(easy[name].estimate for name in seeing), ".2f"),
+        "easy_most": (max(easy[name].estimate for name in seeing), ".2f"),
+    }
+
+
+def spike_numbers(spiky, seeing, still) -> dict:
+    """Numbers of the text: filters of one strong tap."""
+    return {
+        "spikes_least": (spiky.spikes[seeing].min(), ".0f"),
+        "spikes_most": (spiky.spikes[seeing].max(), ".0f"),
+        "still_least": (spiky.left[seeing].min(), ".2f"),
+        "still_most": (spiky.left[seeing].max(), ".2f"),
+        "still_ahead": still,
+    }
+
+
+def layer_numbers(each, seeing, ahead) -> dict:
+    """Numbers of the text: layers of networks that see."""
+    here = each.network.isin(seeing)
+    return {
+        "layers": len(each),
+        "layers_seeing": int(here.sum()),
+        "layers_seeing_ahead": int((here & ahead).sum()),
+        "layers_other": int((~here).sum()),
+        "layers_other_ahead": int((~here & ahead).sum()),
+    }
+
+
+def best_numbers(most, surrogates, count, likeness, which, gap) -> dict:
+    """Numbers of the text: networks' own best eight."""
+    return {
+        "most": most,
+        "surrogates": surrogates,
+        "least_p": (1 / (surrogates + 1), ".2f"),
+        "alike": count,
+        "compared": len(likeness),
+        "alike_names": ", ".join(which.network + " " + which.kernel) or "none",
+        "gap_least": (gap.min(), ".2f", "down"),
+        "gap_most": (gap.max(), ".2f", "up"),
+    }
+
+
+def centre_numbers(left, seeing, groups, six) -> dict:
+    """Numbers of the text: what training leaves behind."""
+    return {
+        "centre_least": (left.centre[seeing].min(), ".2f"),
+        "centre_most": (left.centre[seeing].max(), ".2f"),
+        "centre_turning": (left.centre[groups["line direction"]].max(), ".2f"),
+        "centre_small": (left.centre[groups["Fashion-MNIST"]].max(), ".2f"),
+        "way_lcnet": (left.direction["PP-LCNet line direction"], "+.2f"),
+        "way_v2": (left.direction["PP-OCRv2 line direction"], "+.2f"),
+        "way_photographs": (left.direction[groups["photographs"]].abs().max(), ".2f", "up"),
+        "lattice_six": (six.lattice, ".2f"),
+        "lattice_six_even": (six.ring, ".2f"),
+        "lattice_lite": (left.lattice["EfficientNet-Lite2"], ".2f"),
+        "lattice_lite_even": (left.ring["EfficientNet-Lite2"], ".2f"),
+    }

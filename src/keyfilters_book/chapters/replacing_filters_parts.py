@@ -13,18 +13,10 @@ from keyfilters_book.experiments import replacement
 from keyfilters_book.figures.networks import interval_dots, layer_curves
 
 __all__ = [
-    "checked_tuning",
-    "factor_numbers",
-    "has_skip",
-    "ideas_table",
-    "layers_figure",
-    "match_table",
-    "tuning_table",
-    "variants_figure",
-    "variants_table",
-    "wins_sentence",
-    "with_all_layers",
-]
+    "checked_tuning", "end_numbers", "factor_numbers", "has_skip", "ideas_table", "layer_numbers", "layers_figure",
+    "lite_numbers", "match_table", "matching_numbers", "method_numbers", "plain_numbers", "raw_numbers", "tuned_numbers",
+    "tuning_table", "variants_figure", "variants_table", "wins_sentence", "with_all_layers",
+]  # fmt: skip
 
 REPLACING_STAGES = {"formats": {"filters": "{:,}"}}
 REPLACING_MATCH = {
@@ -165,3 +157,123 @@ def tuning_table(tuned: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return tuned.assign(
         kl_before=before.kl.to_numpy(), crops_before=before.crop_kl.to_numpy(), right_before=before.right.to_numpy()
     )
+
+
+def lite_numbers(images, own_row, symmetric, knows_nothing, loaded, calibration) -> dict:
+    """Numbers of the text: the network whose weights are here."""
+    judged_by = list(dict.fromkeys(images.photograph))
+    return {
+        "lite_right": own_row["right"],
+        "lite_low": (100 * own_row["right_low"] / 20, ".0f"),
+        "lite_high": (100 * own_row["right_high"] / 20, ".0f"),
+        "lite_symmetric": int(symmetric.correct.sum()),
+        "blank_kl": (knows_nothing.kl.mean(), ".1f"),
+        "lite_shifted": sum(type(m).__name__ == "Conv2dSame" for m in loaded.model.modules()),
+        "photographs_judging": len(judged_by),
+        "crops_judging": len(images.crops),
+        "photographs_mending": len(images.calibrated_on),
+        "calibration_images": calibration,
+    }
+
+
+def matching_numbers(table, worst) -> dict:
+    """Numbers of the text: the matching."""
+    return {
+        "lite_layers": len(table),
+        "lite_channels": (int(table.channels.sum()), ","),
+        "lite_dead": int(table.dead.sum()),
+        "worst_match": int(worst.number),
+        "worst_explained": (100 * worst.B, ".0f"),
+    }
+
+
+def raw_numbers(raw, floor, kl, keys, best_control, right, most, says) -> dict:
+    """Numbers of the text: all filters replaced at once, before mending."""
+    return {
+        "raw_best": int(raw.right.max()),
+        "raw_p": (raw.p.max(), ".0e", "up"),
+        "raw_kl_least": (raw.kl.min(), ".1f"),
+        "raw_kl_most": (raw.kl.max(), ".1f"),
+        "floor_right": int(floor.correct.sum()),
+        "floor_kl": (floor.kl.mean(), ".1f"),
+        "keys_kl_most": (kl["corrected"][keys].max(), ".1f"),
+        "controls_kl_least": (best_control.min(), ".1f"),
+        "unit_kl": (kl["corrected"]["unit"], ".1f"),
+        "b_right": int(right["B"]),
+        "own_right": int(right["own scales"]),
+        "controls_right": most,
+        "controls_say": f"no control puts {says}",
+    }
+
+
+def method_numbers(six, wide, keys, p, apart) -> dict:
+    """Numbers of the text: the methods of fitting compared."""
+    counted = {0: "none differs", 1: "one differs"}
+    return {
+        "methods_least": six.idxmin(),
+        "methods_least_kl": (six.min(), ".2f"),
+        "methods_most": six.idxmax(),
+        "methods_most_kl": (six.max(), ".2f"),
+        "methods_crops": wide["crop_kl"]["corrected"][keys[:6]].idxmin(),
+        "method_pairs": len(p),
+        "pairs_apart": counted.get(apart, f"{apart} differ"),
+    }
+
+
+def plain_numbers(share, large, table, plain, done, spared) -> dict:
+    """Numbers of the text: the network without its strided layers replaced."""
+    return {
+        "plain_share": (100 * share, ".0f"),
+        "large_strided": (100 * large["2x2"].max(), ".0f", "up"),
+        "large_plain": (100 * large["1x1"].min(), ".0f", "down"),
+        "plain_spared": len(table) - len(plain),
+        "plain_b_low": (5 * done.right_low["B"], ".0f"),
+        "plain_b_high": (5 * done.right_high["B"], ".0f"),
+        "plain_b_raw": int(spared.right.iloc[0]),
+    }
+
+
+def layer_numbers(intact, b_kl, per, clear, skip, log_impulse, ninth) -> dict:
+    """Numbers of the text: one layer replaced at a time."""
+    return {
+        "layer_intact": intact,
+        "layer_median": (b_kl.median(), ".2f"),
+        "layer_worst": int(b_kl.idxmax()),
+        "layer_worst_kl": (b_kl.max(), ".1f"),
+        "layer_worst_right": int(per["right"]["B"][b_kl.idxmax()]),
+        "ninth": clear,
+        "skips": int(skip.sum()),
+        "skip_kl": (np.exp(log_impulse[skip].mean()), ".2f"),
+        "no_skip_kl": (np.exp(log_impulse[~skip].mean()), ".2f"),
+        "ninth_b": int(ninth["B"]),
+        "ninth_controls": int(ninth[["8 random", "impulse"]].max()),
+    }
+
+
+def tuned_numbers(steps, best, beyond, own) -> dict:
+    """Numbers of the text: the short training."""
+    words = {"norm": "the normalisations", "pointwise+norm": "the pointwise layers and normalisations"}
+    return {
+        "tuning_steps": steps,
+        "tuning_images": 16 * steps,
+        "tuned_b_trained": words[best.trained],
+        "tuned_beyond_b": (beyond[0], ".1f"),
+        "tuned_beyond_own": (beyond[1], ".1f"),
+        "tuned_p": (own.p, ".2g"),
+    }
+
+
+def end_numbers(best, own, control) -> dict:
+    """Numbers of the text: how the short training ends."""
+    return {
+        "tuned_b_right": int(best.right),
+        "tuned_b_before": (best.kl_before, ".2f"),
+        "tuned_b_kl": (best.kl, ".2f"),
+        "tuned_own_right": int(own.right),
+        "tuned_own_before": (own.kl_before, ".2f"),
+        "tuned_own_kl": (own.kl, ".2f"),
+        "tuned_own_low": (5 * own.right_low, ".0f"),
+        "tuned_own_high": (5 * own.right_high, ".0f"),
+        "tuned_control_right": int(control.right),
+        "tuned_control_kl": (control.kl, ".1f"),
+    }

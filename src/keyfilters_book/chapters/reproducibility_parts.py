@@ -9,33 +9,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import keyfilters as kf
-from keyfilters_book import figures
+from keyfilters_book import figures, page
 from keyfilters_book.paper.procedure import truncated_gaussian
 from keyfilters_book.published_experiments import closest_scales, experiment_filter, similarity
 
 __all__ = [
-    "axes_figure",
-    "edge_table",
-    "exchange_figure",
-    "excess_figure",
-    "first_points",
-    "key4_table",
-    "listed",
-    "negative_keys",
-    "others_table",
-    "outcome",
-    "parabola_table",
-    "pixel_table",
-    "reasons_table",
-    "replacement_table",
-    "rerun_overview",
-    "size",
-    "summary_table",
-    "templates_at",
-    "unit_table",
-    "valley_figure",
-    "valley_table",
-]
+    "axes_figure", "axis_numbers", "beside_numbers", "edge_numbers", "edge_table", "excess_figure", "excess_numbers",
+    "exchange_figure", "first_points", "gamma_numbers", "kernel_numbers", "key4_numbers", "key4_table", "listed",
+    "negative_keys", "others_table", "outcome", "parabola_table", "pixel_table", "reasons_table", "replaced_numbers",
+    "replacement_table", "rerun_overview", "rounded_numbers", "size", "summary_numbers", "summary_table",
+    "template_numbers", "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
+]  # fmt: skip
 
 DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
 RERUN = {"formats": {"other": "{:.1e}"}, "headers": {"other": "other differences up to"}}
@@ -347,3 +331,169 @@ def summary_table(outcomes: Sequence[str], sizes: Sequence[str]) -> pd.DataFrame
     found = zip(SUSPICIONS, outcomes, sizes, strict=True)
     rows = [(section, what, outcome, size, why) for (section, what, why), outcome, size in found]
     return pd.DataFrame(rows, columns=["section", "suspicion", "outcome", "size", "matters for"])
+
+
+def valley_numbers(listed, valley) -> dict:
+    """Numbers of the text: lowest grid points and minima."""
+    return {
+        "valley_rows": len(listed),
+        "valley_steps": (valley[["steps_first", "steps_second"]].to_numpy().max(), ".1f"),
+        "valley_excess": (valley.lowest.max(), ".1e", "up"),
+        "valley_ratio": ((valley.nearest / valley.lowest).min(), ".0f", "down"),
+    }
+
+
+def excess_numbers(cost, gain) -> dict:
+    """Numbers of the text: what a difference costs."""
+    usual = cost[~((cost.method == "C") & (cost.key == "7"))]
+    return {
+        "excess_usual": (usual.excess.max(), ".1e", "up"),
+        "excess_usual_fit": "{0.method}, key {0.key}".format(usual.loc[usual.excess.idxmax()]),
+        "moved_usual": (100 * usual.moved.max(), ".2f", "up"),
+        "residual_least": (100 * usual.residual.min(), ".0f"),
+        "residual_most": (100 * usual.residual.max(), ".0f"),
+        "below_gain": int((usual.excess < gain.min()).sum()),
+        "usual_fits": len(usual),
+    }
+
+
+def gamma_numbers(i, published_gamma, second, read_from, gamma_error, best, gamma_cost, meant_cost) -> dict:
+    """Numbers of the text: the overwritten array."""
+    return {
+        "gamma_index": int(i),
+        "gamma_published": (published_gamma, ".6f"),
+        "gamma_meant": (second[i], ".6f"),
+        "gamma_read": (read_from, ".6f"),
+        "gamma_mismatch": size(abs(read_from - published_gamma)),
+        "gamma_error": (gamma_error, ".4f"),
+        "gamma_optimum": (best.gamma, ".6f"),
+        "gamma_excess": (100 * gamma_cost.excess, ".1f"),
+        "gamma_meant_excess": (100 * meant_cost, ".3f"),
+        "gamma_moved": (100 * gamma_cost.moved, ".1f"),
+        "gamma_residual": (100 * gamma_cost.residual, ".1f"),
+        "gamma_residual_published": (100 * gamma_cost.residual * (1 + gamma_cost.excess), ".1f"),
+    }
+
+
+def beside_numbers(argmin_x, found_x, first, published_x, step_x, cost, optimum_x) -> dict:
+    """Numbers of the text: the index beside the argmin."""
+    return {
+        "beside_argmin": argmin_x,
+        "beside_read": found_x,
+        "beside_mismatch": size(abs(first[found_x] - published_x)),
+        "beside_step": (step_x, ".1e"),
+        "beside_excess": (cost.set_index(["method", "key"]).excess["C1", "6"], ".0e"),
+        "beside_to_optimum": (abs(published_x - optimum_x), ".1e"),
+        "beside_meant_to_optimum": (abs(first[argmin_x] - optimum_x), ".1e"),
+    }
+
+
+def key4_numbers(value, lowest, best4, least, profiles) -> dict:
+    """Numbers of the text: the optimum that is zero."""
+    return {
+        "key4_published": (value["sigma", "4", "y", "D1"], ".4f"),
+        "key4_cut": (lowest["cut"], ".4f"),
+        "key4_whole": (lowest["whole"], ".4f"),
+        "key4_optimum": (best4.sigma_y, "g"),
+        "key4_certificate": best4.certificate.kind,
+        "key4_norm": (least, ".4f"),
+        "key4_size": (max(p.max() for p in profiles.values()), ".0e", "up"),
+    }
+
+
+def rounded_numbers(entries, cut, counted, card, left) -> dict:
+    """Numbers of the text: the table with three decimals."""
+    return {
+        "table_all": len(entries),
+        "table_rounded": int(entries.rounded.sum()),
+        "table_either": int((entries.rounded & entries.truncated).sum()),
+        "table_cut": len(cut),
+        "table_counted": len(counted),
+        "table_other": f"key {card.key[left]} of {card.method[left]}",
+        "table_size": ((cut.full - cut.published).max(), ".5f"),
+    }
+
+
+def template_numbers(h, sets, models, replaced) -> dict:
+    """Numbers of the text: which template is which."""
+    return {
+        "negative_models": negative_keys(h, sets["models of the fits"], models),
+        "negative_replacement": negative_keys(h, sets["replacement code"], replaced),
+        "own_1": (replaced[0, 0], ".2f"),
+        "own_3": (replaced[2, 2], ".2f"),
+        "other_1": (replaced[0, 2], ".2f"),
+        "other_3": (replaced[2, 0], ".2f"),
+        "model_1": (models[0, 0], ".2f"),
+        "model_3": (models[2, 2], ".2f"),
+    }
+
+
+def replaced_numbers(best_of, rest) -> dict:
+    """Numbers of the text: replaced templates."""
+    return {
+        "replace_1": (best_of.difference[0], "+.3f"),
+        "replace_3": (best_of.difference[2], "+.3f"),
+        "replace_5": (best_of.difference[4], "+.3f"),
+        "replace_6": (best_of.difference[5], "+.3f"),
+        "replace_7": (best_of.difference[6], "+.3f"),
+        "replace_rest": (page.power_of_ten(rest), ".0e"),
+    }
+
+
+def kernel_numbers(width, low, absolute, relative) -> dict:
+    """Numbers of the text: the kernels."""
+    return {
+        "sampled_half": (width(0.5, "sampled"), ".3f"),
+        "sampled_for_04": (low, ".3f"),
+        "sampled_one": (width(1.0, "sampled"), ".4f"),
+        "bessel_absolute_005": (absolute[0], ".2f"),
+        "bessel_absolute_03": (absolute[1], ".0e"),
+        "bessel_relative": (100 * relative[1], ".0f"),
+        "bessel_half": (100 * relative[2], ".0f"),
+    }
+
+
+def axis_numbers(axes, places) -> dict:
+    """Numbers of the text: the axes of the maps."""
+    return {
+        "axes_maps": len(axes),
+        "axes_most": (100 * axes.displaced.max(), ".0f"),
+        "axes_least": (100 * axes.displaced.min(), ".0f"),
+        "axes_coarse": " instead of ".join(places),
+    }
+
+
+def unit_numbers(card, unit, other, own) -> dict:
+    """Numbers of the text: unit sum or unit norm."""
+    l1_rows = card[card.quantity == "l1_norm_normalized"]
+    return {
+        "l1_key7": (unit.l1[0], ".3f"),
+        "l1_key8": (unit.l1[1], ".3f"),
+        "l1_published": int((l1_rows.verdict == "equal").sum()),
+        "gamma_l1": (other[0].gamma, ".2f"),
+        "rest_l1": (other[0].relative_l2, ".3f"),
+        "rest_sum": (own[0].relative_l2, ".3f"),
+    }
+
+
+def edge_numbers(edge, jump) -> dict:
+    """Numbers of the text: cropping before differencing."""
+    return {
+        "edge_l2": (edge.l2.max(), ".4f"),
+        "edge_variances": (edge.variances.max(), ".3f"),
+        "edge_jump_key": int(edge.key[jump]),
+        "edge_jump": (edge.l1[jump], ".3f"),
+        "edge_rest": (-edge.rest.min(), ".3f"),
+        "edge_l1_rest": (edge.l1.drop(jump).max(), ".4f"),
+    }
+
+
+def summary_numbers(summary) -> dict:
+    """Numbers of the text: which suspicions were confirmed."""
+    confirmed = summary.outcome.str.startswith("confirmed")
+    return {
+        "summary_rows": len(summary),
+        "summary_confirmed": int(confirmed.sum()),
+        "summary_small": int(summary.outcome.str.contains("smaller").sum()),
+        "summary_rest": int((~confirmed).sum()),
+    }

@@ -7,8 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters_book import figures
+from keyfilters_book.paper import structure
 
-__all__ = ["separability_figure", "strongest"]
+__all__ = [
+    "asymmetry_numbers", "energy_numbers", "odd_numbers", "ring_numbers", "separability_figure", "separable_numbers",
+    "strongest", "weighted_numbers",
+]  # fmt: skip
 
 NULLS = {"none": "all permuted", "two largest": "two largest kept", "rings": "permuted within rings"}
 """Kinds of permuted filters, by their names in the text."""
@@ -38,3 +42,75 @@ def separability_figure(energy, null_energy) -> tuple[Figure, pd.DataFrame]:
 def strongest(f, count: int) -> np.ndarray:
     """A filter with its `count` largest weights alone."""
     return np.where(np.abs(f) >= np.sort(np.abs(f), axis=None)[-count], f, 0)
+
+
+def separable_numbers(rho, null_mean, joint, energy) -> dict:
+    """Numbers of the text: separability and its null."""
+    return {
+        "mean_rho": (rho.mean(), ".3f"),
+        "largest_rho": (rho.max(), ".2f", "up"),
+        "null_rho_none": (null_mean["none"].mean(), ".3f"),
+        "null_rho_rings": (null_mean["rings"].mean(), ".3f"),
+        "joint_rings": (joint["rings"], ".3f"),
+        "least_energy": (energy[:6].min(), ".3f", "down"),
+    }
+
+
+def ring_numbers(separability, p_values, joint, permutations) -> dict:
+    """Numbers of the text: tests against the null of rings."""
+    rings = separability.set_index("key")["permuted within rings"]
+    tests = np.array([*p_values.ravel(), *joint.values()])
+    return {
+        "key2_rings": (rings[2], ".2f"),
+        "key7_rings": (rings[7], ".2f"),
+        "key8_rings": (rings[8], ".2f"),
+        "tests": len(tests),
+        "tests_needed": (0.05 / len(tests), ".4f", "down"),
+        "tests_passed": int((tests <= 0.05 / len(tests)).sum()),
+        "tests_least": (1 / (1 + permutations), ".4f", "up"),
+    }
+
+
+def energy_numbers(h, energy, model7) -> dict:
+    """Numbers of the text: energy outside the separable part."""
+    return {
+        "raw_energy_8": (structure.rank_one_energy(h)[7], ".3f"),
+        "energy_8": (energy[7], ".3f"),
+        "model7_energy": (structure.rank_one_energy(model7), ".3f"),
+        "energy_7": (energy[6], ".3f"),
+    }
+
+
+def asymmetry_numbers(asymmetry, share) -> dict:
+    """Numbers of the text: asymmetry and non-separable shares."""
+    return {
+        "asymmetry_largest": (100 * asymmetry.max(), ".1f", "up"),
+        "non_separable_least": (100 * share.min(), ".1f"),
+        "non_separable_largest": (100 * share.max(), ".1f"),
+        "factor_least": ((share / asymmetry).min(), ".0f", "down"),
+    }
+
+
+def weighted_numbers(offsets, chance, flat) -> dict:
+    """Numbers of the text: the weighted measure under chance."""
+    away = (offsets.weighted - 0.5).abs() > (offsets.unweighted - 0.5).abs()
+    return {
+        "chance_weighted": (chance["weighted"].mean(), ".2f"),
+        "sd_weighted": (chance["sd, weighted"].mean(), ".1f"),
+        "flat_weighted": (flat, ".2f"),
+        "weighting_away": int(away.sum()),
+    }
+
+
+def odd_numbers(learned, even, lead) -> dict:
+    """Numbers of the text: where the filters are odd."""
+    return {
+        "odd_maximum_at_half": int((learned.idxmax() == 0.5).sum()),
+        "odd_low": (learned.loc[0.5].min(), ".2f"),
+        "odd_high": (learned.loc[0.5].max(), ".2f"),
+        "even_low": (even[learned.columns].min(), ".2f"),
+        "even_high": (even[learned.columns].max(), ".2f"),
+        "model_even": (even["model"], ".2f"),
+        "even_wins": int((lead > 0).sum()),
+        "even_lead": (lead[lead > 0].drop("key 1").max(), ".2f", "up"),
+    }

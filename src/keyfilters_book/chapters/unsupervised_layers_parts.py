@@ -14,8 +14,9 @@ from keyfilters_book.representations.colour import OPPONENT
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "apart", "axis_numbers", "comparison_table", "error_figure", "fit_figure", "fit_numbers", "key_row", "machine_table",
-    "mask_panels", "outer", "second_row", "turned",
+    "apart", "axis_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers", "fit_figure",
+    "fit_numbers", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table", "mask_numbers",
+    "mask_panels", "outer", "outer_numbers", "second_numbers", "second_row", "turned", "whitening_numbers",
 ]  # fmt: skip
 
 FITS = {
@@ -170,3 +171,119 @@ def axis_numbers(shares, axes) -> dict:
     angle = np.degrees(np.arccos(abs(axes[0] @ OPPONENT[0])))
     found = {f"unsup-axis-{c}": (value, ".2f") for c, value in zip("rgb", axes[0], strict=True)}
     return found | {"unsup-axis-share": (shares[0], ".2f"), "unsup-axis-angle": (angle, ".0f")}
+
+
+def whitening_numbers(bound, kept, foreign, closest) -> dict:
+    """Numbers of the text: whitening."""
+    return {
+        "unsup_white": (bound, ".0e"),
+        "unsup_kept": (100 * kept, ".0f"),
+        "unsup_foreign_low": (foreign[0], ".2f"),
+        "unsup_foreign_high": (foreign[-1], ".2f"),
+        "unsup_zca_key": int(closest.key[0]),
+        "unsup_zca_explained": (closest.explained[0], ".2f"),
+    }
+
+
+def ica_numbers(ahead, hold, seen) -> dict:
+    """Numbers of the text: sparseness on photographs held out."""
+    return {
+        "unsup_ica_ahead": ahead,
+        "unsup_held_out": len(hold),
+        "unsup_rotation_most": (seen.loc["random rotation"].max(), ".1f"),
+        "unsup_rotation_most_name": seen.loc["random rotation"].idxmax(),
+        "unsup_ica_gravel": (seen.loc["ICA", "gravel"], ".1f"),
+    }
+
+
+def bar_numbers(bars, control, low, high) -> dict:
+    """Numbers of the text: bars across filters, and the control."""
+    return {
+        "unsup_bars_filters": (bars("ICA filters"), ".2f"),
+        "unsup_bars_atoms": (bars("ICA atoms"), ".2f"),
+        "unsup_control_difference": (control.mean(), "+.3f"),
+        "unsup_excess_low": (low, "+.3f"),
+        "unsup_excess_high": (high, "+.3f"),
+    }
+
+
+def key_numbers(rows) -> dict:
+    """Numbers of the text: the keys on units of ICA."""
+    return {
+        "unsup_keys_low": (rows["keys"].min(), ".2f", "down"),
+        "unsup_keys_high": (rows["keys"].max(), ".2f", "up"),
+        "unsup_keys_random": int((rows["keys"] > rows.random_95).sum()),
+        "unsup_keys_gaussian": int((rows["keys"] > rows.gaussian_95).sum()),
+        "unsup_keys_rows": len(rows),
+        "unsup_lines_low": (rows.lines.min(), ".2f", "down"),
+    }
+
+
+def error_numbers(still, both, target, error, best_at, before) -> dict:
+    """Numbers of the text: the machine while it learns."""
+    settled = still > 0.99 and both.active[-1] < 1.1 * target
+    return {
+        "unsup_error_start": (error[0], ".2f"),
+        "unsup_error_best": (error[best_at], ".2f"),
+        "unsup_error_best_step": both.steps[best_at],
+        "unsup_error_last": (error[-1], ".2f"),
+        "unsup_before": both.steps[before],
+        "unsup_still": (still, ".2f"),
+        "unsup_settled": "By and large it has settled" if settled else "Nor has it converged",
+        "unsup_target": target,
+        "unsup_active": (both.active[-1], ".3f"),
+    }
+
+
+def machine_numbers(rise, steps, recipes, both, best_at, before, fast) -> dict:
+    """Numbers of the text: Gabor shares of the machine's filters."""
+    at_end = {name: rise[f"step {steps}, {name}"] for name in recipes}
+    return {
+        "unsup_machine_start": (rise["step 0"], ".2f"),
+        "unsup_machine_best": (rise[f"step {both.steps[best_at]}"], ".2f"),
+        "unsup_machine_before": (rise[f"step {both.steps[before]}"], ".2f"),
+        "unsup_machine_last": (at_end["with both"], ".2f"),
+        "unsup_machine_second": (at_end["second seed"], ".2f"),
+        "unsup_machine_free": (at_end["no sparsity term"], ".2f"),
+        "unsup_machine_border": (at_end["border free"], ".2f"),
+        "unsup_machine_ica": (rise["FastICA"], ".2f"),
+        "unsup_fast_iterations": fast.iterations,
+        "unsup_fast_converged": "met" if fast.converged else "did not meet",
+    }
+
+
+def outer_numbers(in_both, outermost, steps, size) -> dict:
+    """Numbers of the text: weights at the border of the machine's filters."""
+    return {
+        "unsup_outer_both": (in_both, ".2f"),
+        "unsup_outer_border": (outermost[f"step {steps}, border free"], ".2f"),
+        "unsup_outer_noise": (1 - (size - 2) ** 2 / size**2, ".2f"),
+        "unsup_outer_ica": (outermost["FastICA"], ".2f"),
+    }
+
+
+def second_numbers(on_off, modulus) -> dict:
+    """Numbers of the text: second-layer bases."""
+    return {
+        "unsup_on_off": (on_off.drawing, ".2f"),
+        "unsup_on_off_squared": (100 * on_off.drawing**2, ".0f"),
+        "unsup_modulus": (modulus.drawing, ".2f"),
+        "unsup_modulus_size": (modulus["size"], ".2f"),
+        "unsup_modulus_flipped": (modulus.flipped, ".2f"),
+        "unsup_on_off_flipped": (on_off.flipped, ".2f"),
+    }
+
+
+def mask_numbers(live, pure, grey, pooled, masks, noise, shares_of, axes) -> dict:
+    """Numbers of the text: the masks of a real first layer."""
+    return {
+        "unsup_stem": len(live),
+        "unsup_stem_dead": int((~live).sum()),
+        "unsup_chroma_pure": pure,
+        "unsup_luminance_pure": grey,
+        "unsup_chroma_pooled": (pooled, ".2f"),
+        "unsup_separable": (np.median(masks.separability), ".2f"),
+        "unsup_separable_least": (masks.separability.min(), ".2f", "down"),
+        "unsup_noise_separable": (np.median(noise), ".2f"),
+        **axis_numbers(shares_of, axes),
+    }

@@ -12,8 +12,9 @@ from keyfilters_book.representations.edges import coverage
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "bounded", "bounded_table", "denoising_figure", "denoising_table", "edge_figure", "error_figure", "error_table",
-    "octave_figure", "octave_table", "slope_numbers", "slope_table", "window_figure", "written",
+    "bounded", "bounded_table", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure", "error_figure",
+    "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table", "photograph_numbers",
+    "slope_numbers", "slope_table", "window_figure", "written",
 ]  # fmt: skip
 
 TITLE = "frames, and two of the bases"
@@ -193,3 +194,64 @@ def denoising_table(wide, names) -> pd.DataFrame:
                 row |= {"gain": test.mean, "interval": f"{test.low:+.2f} to {test.high:+.2f}"}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def octave_numbers(shapes, octave_size, most, gap, octaves) -> dict:
+    """Numbers of the text: octave by octave."""
+    return {
+        "edge_shapes": shapes,
+        "edge_octave_size": octave_size,
+        "edge_slope_gap": (most, ".2f", "up"),
+        "edge_contourlet_gap": (gap["contourlet"], ".2f"),
+        **slope_numbers(octaves),
+    }
+
+
+def curve_numbers(wavelet, best, curve_size) -> dict:
+    """Numbers of the text: errors on the curve."""
+    return {
+        "edge_best_wavelet": written(wavelet.idxmin()),
+        "edge_curvelet_ratio": (best["curvelet"] / wavelet.min(), ".1f"),
+        "edge_curve_size": curve_size,
+        "edge_fourier_ratio": (best["fourier"] / best["curvelet"], ".1f"),
+    }
+
+
+def lucky_numbers(middles, lucky, db4, slopes, bound, flat) -> dict:
+    """Numbers of the text: slopes that mislead."""
+    return {
+        "edge_lucky_n": (int(round(middles[lucky])), ","),
+        "edge_lucky_db4": (db4[lucky], ".2f"),
+        "edge_lucky_curvelet": (slopes["curvelet"][lucky], ".2f"),
+        "edge_lucky_bound": (bound[lucky], ".2f"),
+        "edge_flat_n": (int(round(middles[flat])), ","),
+        "edge_flat_db4": (db4[flat], ".2f"),
+        "edge_bound_2000": (-2 + 3 / np.log(2000), ".1f"),
+    }
+
+
+def photograph_numbers(names, middle, wedge, ridge) -> dict:
+    """Numbers of the text: photographs."""
+    return {
+        "edge_photographs": len(names),
+        "edge_coded_n": (middle, ","),
+        "edge_coded_contourlet": (wedge.mean, ".1f"),
+        "edge_coded_contourlet_low": (wedge.low, ".1f", "down"),
+        "edge_coded_contourlet_high": (wedge.high, ".1f", "up"),
+        "edge_coded_curvelet": (ridge.mean, ".1f"),
+        "edge_coded_curvelet_low": (ridge.low, ".1f", "down"),
+        "edge_coded_curvelet_high": (ridge.high, ".1f", "up"),
+    }
+
+
+def gain_numbers(sigma, gain, shift) -> dict:
+    """Numbers of the text: denoising."""
+    return {
+        "edge_sigma": sigma,
+        "edge_gain_curvelet": (gain["curvelet"], ".1f"),
+        "edge_gain_contourlet": (gain["contourlet"], ".1f"),
+        "edge_gain_swt": (gain["sym8-swt"], ".1f"),
+        "edge_swt_lead": (shift.mean, ".2f"),
+        "edge_swt_low": (shift.low, ".2f", "down"),
+        "edge_swt_high": (shift.high, ".2f", "up"),
+    }

@@ -13,9 +13,10 @@ from keyfilters_book.figures.image_grids import image_grid, range_rows
 from keyfilters_book.figures.networks import interval_dots
 
 __all__ = [
-    "agreement_table", "channel_figure", "class_figure", "cross_figure", "cross_scores", "cross_table", "fine_numbers", "gap_numbers",
-    "inversion_figure", "inversion_table", "of_networks", "photograph_scores", "ratio_numbers", "recipe_figure", "recipe_table",
-    "score_figure", "score_table", "spread", "state_table", "word",
+    "agreement_numbers", "agreement_table", "channel_figure", "class_figure", "cross_figure", "cross_scores", "cross_table",
+    "fine_numbers", "gap_numbers", "interval_numbers", "inversion_figure", "inversion_numbers", "inversion_table",
+    "kept_numbers", "of_networks", "photograph_scores", "ratio_numbers", "reached_numbers", "recipe_figure",
+    "recipe_numbers", "recipe_table", "score_figure", "score_table", "spread", "state_table", "word",
 ]  # fmt: skip
 
 STATE = {"formats": {"correlation": "{:.2f}"}}
@@ -227,3 +228,84 @@ def fine_numbers(summary, photo_fine) -> dict:
     found |= {f"unit-fine-{slug}": (100 * summary.fine[name], ".0f") for slug, name in recipes.items()}
     kept = 100 * summary["keys"] / summary.score
     return found | {f"unit-kept-{name}": (kept[name], ".0f") for name in ("nothing", "all")}
+
+
+def reached_numbers(scores, over, searched) -> dict:
+    """Numbers of the text: what is reached."""
+    by_network = scores.assign(over=over).groupby("network", sort=False)
+    classes = scores[(scores.network == "original") & (scores.layer == "classes")]
+    return {
+        "unit_count": len(scores) // len(searched),
+        "unit_class_above": int(over[classes.index].sum()),
+        **of_networks("unit-above", by_network.over.sum()),
+        **of_networks("unit-score", by_network.score.median(), ".1f"),
+    }
+
+
+def kept_numbers(from_original, names, first, last, gaps) -> dict:
+    """Numbers of the text: what the replaced network keeps."""
+    by_layer = from_original.pivot_table(index="layer", columns="read_in", values="score")
+    share = 100 * by_layer.div(by_layer.original, axis=0)
+    return {
+        "unit_classes": len(names),
+        "unit_first": first,
+        "unit_kept_first_keys": (share["keys"][first], ".0f"),
+        "unit_kept_last_keys": (share["keys"][last], ".0f"),
+        "unit_kept_first_stride": (share["keys, stride 1"][first], ".0f"),
+        "unit_kept_last_stride": (share["keys, stride 1"][last], ".0f"),
+        **gap_numbers(gaps),
+    }
+
+
+def agreement_numbers(agreement) -> dict:
+    """Numbers of the text: agreement with the replaced network."""
+    ahead = agreement["keys"] > agreement["random"]
+    ahead_stride = agreement["keys, stride 1"] > agreement["random, stride 1"]
+    return {
+        "unit_agree_keys": int(ahead.sum()),
+        "unit_agree_stride": int(ahead_stride.sum()),
+        "unit_layers": len(agreement),
+        "unit_agree_last_keys": (agreement["keys"].iloc[-1], ".2f"),
+        "unit_agree_last_stride": (agreement["keys, stride 1"].iloc[-1], ".2f"),
+    }
+
+
+def inversion_numbers(flat, columns, first, last, targets, inversion_steps) -> dict:
+    """Numbers of the text: inversion."""
+    means = flat.groupby(["network", "layer"])[columns].mean().loc["original"]
+    return {
+        "unit_error_first_original": (means.error[first], ".2f"),
+        "unit_error_last_original": (means.error[last], ".2f"),
+        "unit_similar_first_original": (means.similarity[first], ".2f"),
+        "unit_similar_last_original": (means.similarity[last], ".2f"),
+        "unit_another_first": (means.another[first], ".1f"),
+        "unit_another_last": (means.another[last], ".1f"),
+        "unit_targets": targets,
+        "unit_inversion_steps": inversion_steps,
+    }
+
+
+def interval_numbers(flat, interval) -> dict:
+    """Numbers of the text: intervals of the inversion."""
+    errors = flat.pivot(index=["layer", "target"], columns="network", values="error")
+    logs = np.log(errors).reset_index()
+    return ratio_numbers(
+        {
+            "keys": interval(logs["keys"] - logs["original"], logs["layer"]),
+            "stride": interval(logs["keys, stride 1"] - logs["original"], logs["layer"]),
+        }
+    )
+
+
+def recipe_numbers(summary, tv, no_tv, fine_of, photos) -> dict:
+    """Numbers of the text: what the regularisers do."""
+    return {
+        "unit_recipe_nothing": (summary.score["nothing"], ".1f"),
+        "unit_recipe_all": (summary.score["all"], ".1f"),
+        "unit_beyond_nothing": (100 * summary.beyond["nothing"], ".0f"),
+        "unit_beyond_norm": (100 * summary.beyond["bound, norm"], ".0f"),
+        "unit_tv_wins": int((tv < no_tv).sum()),
+        "unit_tv_units": len(tv),
+        "unit_jitter_wins": int((tv < fine_of["bound, norm, TV"]).sum()),
+        **fine_numbers(summary, seeing.fine_share(photos.numpy())),
+    }

@@ -8,7 +8,10 @@ import pandas as pd
 import keyfilters as kf
 from keyfilters_book import figures
 
-__all__ = ["balance", "candidates", "choice_table", "left_figure", "left_numbers", "noise_table", "profiles"]
+__all__ = [
+    "balance", "candidates", "choice_table", "left_figure", "left_numbers", "noise_table", "profiles", "rule_numbers",
+    "wide_numbers",
+]  # fmt: skip
 
 CANDIDATES = {"headers": {"numbers": "free numbers"}, "wrap": True}
 NOISE = {
@@ -100,3 +103,28 @@ def profiles(normalised, wide) -> dict:
         }
         panels[f"key {key}"] = {name: h.sum(0) if key == 5 else h[::-1].sum(1) for name, h in filters.items()}
     return panels
+
+
+def rule_numbers(normalised, smallest, best, chosen, unseen) -> dict:
+    """Numbers of the text: both rules of choice."""
+    peak = normalised[7].max() ** 2 / (normalised[7] ** 2).sum()
+    return {
+        "bic_least": (smallest.min(), ".0f"),
+        "ratio_least": (best.min(), ".1f"),
+        "ratio_most": (best.max(), ".0f"),
+        "agree": int((chosen.by_bic == chosen.by_taps).sum()),
+        "unseen_8": (100 * unseen.loc["paper", 8], ".0f"),
+        "peak_8": (100 * peak, ".0f"),
+    }
+
+
+def wide_numbers(exact, left, wide) -> dict:
+    """Numbers of the text: the wide and the narrow part of keys 5 and 6."""
+    return {
+        "wide_paper": (100 * exact.loc["paper"].mean(), ".0f"),
+        "wide_left": (100 * exact.loc["second scale"].mean(), ".1f"),
+        "wide_crop": (100 * left.loc["second scale", [5, 6]].mean(), ".1f"),
+        "wide_sigma": (max(max(f.sigmas) for f in wide.values()), ".0f"),
+        "narrow_least": (min(min(f.sigmas) for f in wide.values()), ".2f"),
+        "narrow_most": (max(min(f.sigmas) for f in wide.values()), ".2f"),
+    }

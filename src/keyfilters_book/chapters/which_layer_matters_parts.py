@@ -12,8 +12,8 @@ from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "accuracy_figure", "depthwise_figure", "depthwise_table", "growth_table", "length_figure", "order_p", "ratio_numbers",
-    "trend_table",
+    "accuracy_figure", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers", "growth_table",
+    "length_figure", "order_p", "ratio_numbers", "relu_numbers", "thawed_numbers", "trend_table", "usual_numbers",
 ]  # fmt: skip
 
 
@@ -147,3 +147,78 @@ def order_p(values) -> float:
     """The p-value of Page's test for an order of the columns, in either direction."""
     both = [page_trend_test(v, method="exact").pvalue for v in (values[:, ::-1], values)]
     return min(1, 2 * min(both))
+
+
+def usual_numbers(LAYERS, tame, usual, means) -> dict:
+    """Numbers of the text: single layers of the usual start."""
+    return {
+        "onelayer_layers": len(LAYERS),
+        "onelayer_p": (tame.earlier.max(), ".0e", "up"),
+        "onelayer_lost_least": (tame.lost.min(), ".1f"),
+        "onelayer_lost_most": (tame.lost.max(), ".1f"),
+        "onelayer_down": int(tame.falls.sum()),
+        "onelayer_down_of": 6 * len(usual),
+        "onelayer_usual_worst": (min(means[n].min() for n in usual), ".0f"),
+        "onelayer_usual_best": (max(means[n].max() for n in usual), ".0f"),
+    }
+
+
+def chaos_numbers(tame, wild, means, chaos, found, by, at_end) -> dict:
+    """Numbers of the text: single layers of the chaotic start."""
+    strict = int((tame.falls == 6).sum())
+    words = {3: "in all three", 0: "in none of the three"}
+    way = "the other way round" if wild.later < 0.05 else "without a clear order"
+    return {
+        "onelayer_strict": words.get(strict, f"in {strict} of the three"),
+        "onelayer_chaos_way": "in the same order" if wild.earlier < 0.05 else way,
+        "onelayer_chaos_rho": (wild.rho, "+.2f"),
+        "onelayer_chaos_p": (wild.later, ".0e", "up"),
+        "onelayer_chaos_best": (means[chaos].max(), ".0f"),
+        "onelayer_chaos_train": (100 * found[chaos]["training images"].mean(0).max(), ".0f"),
+        "onelayer_chaos_train_rho": (by.rho[chaos, "training"], "+.2f"),
+        "onelayer_edge": (max(at_end), ".0f"),
+    }
+
+
+def relu_numbers(at, gap, networks) -> dict:
+    """Numbers of the text: how far layers stretch a curve, with ReLU."""
+    inside = at.low["relu"] <= at.law["relu"] <= at.high["relu"]
+    return {
+        "onelayer_relu_exact": (at.law["relu"], ".4f"),
+        "onelayer_relu_beta": (at.theorem["relu"], ".3f"),
+        "onelayer_relu_growth": (at.growth["relu"], ".3f"),
+        "onelayer_relu_low": (at.low["relu"], ".3f"),
+        "onelayer_relu_high": (at.high["relu"], ".3f"),
+        "onelayer_relu_inside": "contains" if inside else "misses",
+        "onelayer_wide_gap": (100 * gap, ".1f", "up"),
+        "onelayer_networks": networks,
+    }
+
+
+def growth_numbers(at, total) -> dict:
+    """Numbers of the text: how far layers stretch a curve, other starts."""
+    return {
+        "onelayer_hard_tanh_growth": (at.growth["hard-tanh"], ".3f"),
+        "onelayer_hard_tanh_beta": (at.theorem["hard-tanh"], ".3f"),
+        "onelayer_chaotic_growth": (at.growth["chaotic"], ".3f"),
+        "onelayer_chaotic_beta": (at.theorem["chaotic"], ".3f"),
+        "onelayer_chaotic_total": (total, ".0f"),
+        "onelayer_short": (at.short.max(), ".1f", "up"),
+    }
+
+
+def thawed_numbers(against, DEPTHWISE, thawed) -> dict:
+    """Numbers of the text: one layer among frozen keys."""
+    single, every = ([against[d,].mean for d in DEPTHWISE], against[DEPTHWISE])
+    widest = max((p.high - p.low) / 2 for p in against.values())
+    return {
+        "onelayer_thawed_least": (min(single), "+.1f"),
+        "onelayer_thawed_most": (max(single), "+.1f"),
+        "onelayer_thawed_all_gain": (every.mean, "+.1f"),
+        "onelayer_thawed_all_low": (every.low, "+.1f"),
+        "onelayer_thawed_all_high": (every.high, "+.1f"),
+        "onelayer_thawed_all_side": "contains" if every.low <= 0 <= every.high else "excludes",
+        "onelayer_thawed_none": (np.mean(thawed[()]), ".0f"),
+        "onelayer_thawed_p": (every.smallest_p, ".2f"),
+        "onelayer_thawed_width": (widest, ".0f", "up"),
+    }
