@@ -13,8 +13,9 @@ from keyfilters_book.experiments.shift_maps import pooled
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
 __all__ = [
-    "control_numbers", "explained_numbers", "half_numbers", "interval_numbers", "maps_figure", "moved_numbers",
-    "nulls_figure", "places_table", "rows_figure", "share_numbers", "shift_row", "shifts_table", "sizes_row",
+    "control_numbers", "explained_numbers", "half_numbers", "interval_numbers", "layer_numbers", "maps_figure",
+    "moved_numbers", "nulls_figure", "places_table", "rows_figure", "share_numbers", "shift_row", "shifts_table",
+    "sizes_row", "spread_numbers",
 ]  # fmt: skip
 
 NULLS = {
@@ -216,4 +217,20 @@ def moved_numbers(moved, ahead, room, strided) -> dict:
         "moved_gain_most": (gain.max(), ".2f"),
         "moved_room": (room.max(), ".2f", "up"),
         "moved_fewest": min(d.channels for d in strided),
+    }
+
+
+def layer_numbers(table) -> dict:
+    """Numbers of the text: the layers and their filters."""
+    return {"layers": len(table), "filters": (int(table.channels.sum()), ","), "dead": int(table.dead.sum())}
+
+
+def spread_numbers(places, table) -> dict:
+    """Numbers of the text: how far the means of the filters spread."""
+    s2, s1 = (places[places.stride == stride] for stride in ("2x2", "1x1"))
+    largest = [part[["mean_x", "mean_y"]].abs().to_numpy().max() for part in (s2, s1)]
+    return {
+        "spread_most": (largest[0], ".2f", "up"),
+        "spread_control": (largest[1], ".2f", "up"),
+        "spread_5_0": (table.set_index("name").mean_x["5.0"], "+.2f"),
     }

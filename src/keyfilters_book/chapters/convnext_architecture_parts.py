@@ -9,7 +9,7 @@ import pandas as pd
 from keyfilters_book.paper import architecture
 from keyfilters_book.paper.architecture import NetworkSize
 
-__all__ = ["agreement_numbers", "field_numbers", "saving_table", "stages_table"]
+__all__ = ["agreement_numbers", "count_numbers", "field_numbers", "saving_numbers", "saving_table", "stages_table"]
 
 STAGES = {"formats": {"filters": "{:,}", "depthwise": "{:,}", "pointwise": "{:,}", "ratio": "{:.0f}"}}
 PUBLISHED_COUNTS = {
@@ -91,4 +91,22 @@ def field_numbers(growth, image_sizes, sigma) -> dict:
         "last_smoothing": (growth.smoothing.iloc[-1], ".0f", "up"),
         "sigma_key8": (sigma, ".3f"),
         "image_side": image_sizes[0],
+    }
+
+
+def count_numbers(filters, total, stages) -> dict:
+    """Numbers of the text: filters and parameters counted."""
+    return {
+        "filter_count": (filters, ","),
+        "parameter_count": (total, ","),
+        "late_filters": (100 * stages.filters[2:].sum() / filters, ".0f"),
+    }
+
+
+def saving_numbers(saving, free_parameters) -> dict:
+    """Numbers of the text: what eight filters save."""
+    return {
+        "saved_filters": (100 - saving.share_of_filters[3], ".0f"),
+        "saved_network": (saving.network_saved[3], ".1f"),
+        "joint_parameters": free_parameters("D-joint"),
     }

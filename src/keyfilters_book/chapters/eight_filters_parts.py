@@ -16,9 +16,9 @@ from keyfilters_book.experiments.variants import VARIANTS, variant_bank
 from keyfilters_book.figures.training import seed_dots
 
 __all__ = [
-    "accuracies", "accuracy_figure", "at_hand", "best_rates", "coverage_sentence", "differences_figure",
-    "explained_numbers", "floor_row", "in_order", "paired_table", "path_sentence", "rate_sentence", "replaced_numbers",
-    "rows_or_none", "said", "stored_filters", "variants_row", "widths_table",
+    "accuracies", "accuracy_figure", "at_hand", "best_rates", "coverage_numbers", "coverage_sentence", "differences_figure",
+    "explained_numbers", "floor_row", "in_order", "paired_table", "parameter_numbers", "path_sentence", "rate_sentence",
+    "replaced_numbers", "rows_or_none", "said", "stored_filters", "variants_row", "width_numbers", "widths_table",
 ]  # fmt: skip
 
 FLOOR = {
@@ -254,3 +254,28 @@ def replaced_numbers(replaced, modes, judged, tune_steps, before) -> dict:
         "mended_random": (100 * noise.mended, ".1f"),
         "mended_error": (100 * np.sqrt(variance), ".1f"),
     }
+
+
+def coverage_numbers(live, live_seeds, live_epochs, coverage) -> dict:
+    """Numbers of the text: the stored networks."""
+    first = live[live.seed == live_seeds[0]].set_index("variant").accuracy
+    live_says = f"{100 * first['ideal-B']:.1f} % with the keys, {100 * first['learned']:.1f} % with learned filters, {100 * first['impulse']:.1f} % with the unit impulse"
+    return {
+        "live_setting": f"1,500 images and {live_epochs} epochs",
+        "lacking": coverage_sentence(coverage),
+        "live_says": live_says,
+    }
+
+
+def parameter_numbers(network_with, variants) -> dict:
+    """Numbers of the text: parameters of the variants."""
+    return {
+        "parameters": (sum(p.numel() for p in network_with("learned").parameters()), ","),
+        "depthwise_parameters": (int(variants.trained[0]), ","),
+        "channels": int(variants.filters[0]),
+    }
+
+
+def width_numbers(ranks, widths, shown) -> dict:
+    """Numbers of the text: ranks by width."""
+    return {"width_ranks": ranks, "width_count": len(widths), "width_setting": shown[0].label if shown else "no setting"}

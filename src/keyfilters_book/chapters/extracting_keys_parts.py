@@ -19,9 +19,9 @@ from keyfilters_book.experiments.runs import split_images
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
-    "accuracy_figure", "accuracy_numbers", "batches_of", "extraction_row", "fashion_numbers", "gallery", "how_many_figure",
-    "lite_numbers", "mixture_numbers", "null_rows", "pair_numbers", "path_numbers", "recovery_row", "roughness",
-    "small_numbers", "stored_sources", "surrogate_numbers",
+    "accuracy_figure", "accuracy_numbers", "batches_of", "bend_numbers", "elbow_numbers", "extraction_row",
+    "fashion_numbers", "gallery", "how_many_figure", "lite_numbers", "mixture_numbers", "null_rows", "pair_numbers",
+    "path_numbers", "recovery_row", "roughness", "small_numbers", "stored_sources", "surrogate_numbers",
 ]  # fmt: skip
 
 EXTRACTION = {
@@ -238,4 +238,18 @@ def accuracy_numbers(surrogates_right, filters_right, final, eight, shares) -> d
         "own_explained": (100 * eight.explained, ".0f"),
         "surrogates_explained": (100 * max(shares), ".0f"),
         "keys_accuracy": (100 * final(key_filters("B")), ".0f"),
+    }
+
+
+def bend_numbers(kink, values) -> dict:
+    """Numbers of the text: how sharp the bends are."""
+    return {"bend_mixture": (kink, ".0f"), "bend_networks": (values.max(), ".1f"), "bend_count": len(values)}
+
+
+def elbow_numbers(real, known) -> dict:
+    """Numbers of the text: where the elbows lie."""
+    return {
+        "elbow_least": int(real.min().min()),
+        "elbow_most": int(real.max().max()),
+        "elbow_mixture": ", ".join(map(str, known)),
     }

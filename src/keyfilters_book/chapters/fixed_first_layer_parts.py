@@ -12,9 +12,10 @@ from keyfilters_book.representations.classifier import accuracy_row, compare_pai
 from keyfilters_book.representations.scattering import morlet_bank, paths, scattering
 
 __all__ = [
-    "accuracy_figure", "accuracy_table", "by_winner", "draws_of", "in_percent", "kinds_table", "lost_numbers", "map_figure",
-    "move_figure", "moves_table", "pair_tests", "pairs_shown", "pairs_table", "parity_numbers", "place_numbers", "says",
-    "scattering_checks", "scattering_table", "twins_numbers", "verdict", "written",
+    "accuracy_figure", "accuracy_table", "by_winner", "draws_of", "energy_numbers", "in_percent", "kinds_table",
+    "linear_numbers", "lost_numbers", "map_figure", "move_figure", "moves_table", "order_numbers", "pair_tests",
+    "pairs_shown", "pairs_table", "parity_numbers", "place_numbers", "says", "scattering_checks", "scattering_table",
+    "twins_numbers", "verdict", "written",
 ]  # fmt: skip
 
 STAGES = {"basis": "wavelet basis", "wavelets": "wavelets", "keys": "ideal keys"}
@@ -293,4 +294,31 @@ def place_numbers(by, best, moved) -> dict:
         "fixed_d_8": (by.normalised[8], ".2f"),
         "fixed_best_place": best,
         "fixed_best_shifted": "the same" if moved == best else f"that with {moved}",
+    }
+
+
+def linear_numbers(raw_right, own) -> dict:
+    """Numbers of the text: linear first layers."""
+    return {
+        "fixed_raw": (100 * raw_right.mean(), ".1f"),
+        "fixed_raw_standard": (100 * own[0].mean(), ".1f"),
+        "fixed_basis_standard": (100 * own[1].mean(), ".1f"),
+    }
+
+
+def energy_numbers(checks) -> dict:
+    """Numbers of the text: the energy of scattering."""
+    return {
+        "fixed_energy_2": (100 * checks.energy_2.min(), ".0f"),
+        "fixed_energy_2_most": (100 * checks.energy_2.max(), ".0f"),
+        "fixed_sampling": (100 * checks["sampling"].max(), ".1f", "up"),
+    }
+
+
+def order_numbers(label, table, others, spreads) -> dict:
+    """Numbers of the text: orders and spreads of all representations."""
+    return {
+        "fixed_order": " < ".join(label[n] for n in table.accuracy.sort_values().index),
+        "fixed_nonlinear_least": (100 * others.accuracy.min(), ".1f"),
+        "fixed_spread_8": (100 * spreads["random 8"], ".1f"),
     }

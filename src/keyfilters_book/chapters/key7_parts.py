@@ -11,11 +11,12 @@ from scipy import ndimage
 
 import keyfilters as kf
 from keyfilters_book import figures
+from keyfilters_book.paper.spectrum import transfer_function
 from keyfilters_book.paper.tables import scales_table
 
 __all__ = [
     "axes_figure", "border_table", "curve_data", "image_numbers", "index_numbers", "maps_figure", "model_numbers",
-    "norm_numbers", "published_fit", "published_numbers", "test_image",
+    "norm_numbers", "published_fit", "published_numbers", "test_image", "transfer_numbers",
 ]  # fmt: skip
 
 MODELS = {
@@ -173,4 +174,13 @@ def image_numbers(filtered, steeper, image) -> dict:
         "steeper_model_y": (steeper("model, l2 fit", 0), ".2f"),
         "steeper_smoothing_y": (steeper("plain smoothing", 0), ".2f"),
         "image_gap": (100 * gap / np.ptp(image), ".0f"),
+    }
+
+
+def transfer_numbers(target, imaginary) -> dict:
+    """Numbers of the text: the gains along both axes."""
+    return {
+        "gain_x": (transfer_function(target, np.pi, 0).real, ".2f"),
+        "gain_y": (transfer_function(target, 0, np.pi).real, ".2f"),
+        "imaginary": (max(imaginary), ".2f", "up"),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["symmetry_table"]
+__all__ = ["centred_numbers", "sum_numbers", "symmetry_numbers", "symmetry_table"]
 
 _L1 = r"$\lVert h \rVert_1$"
 SUMS = {
@@ -30,3 +31,31 @@ def symmetry_table(whole, rest, chance) -> pd.DataFrame:
     pairs = {"rho_{}": whole, "rho_{}_rest": rest, "chance_{}": chance}
     columns = {name.format(axis): values for name, pair in pairs.items() for axis, values in zip("xy", pair, strict=True)}
     return pd.DataFrame({"key": range(1, 1 + len(whole[0]))} | columns)
+
+
+def sum_numbers(sums) -> dict:
+    """Numbers of the text: sums and norms."""
+    return {
+        "largest_sum": (np.abs(sums["sum"]).max(), ".0e"),
+        "l2_deviation": (np.abs(sums.l2 - 1).max(), ".0e", "up"),
+        "l1_difference": (np.abs(sums.difference).max(), ".1g"),
+    }
+
+
+def centred_numbers(ratio) -> dict:
+    """Numbers of the text: what centring changes."""
+    return {
+        "plain_centred": (ratio[4:].max(), ".2f", "up"),
+        "plain_least": (ratio[:4].min(), ".2f"),
+        "plain_largest": (ratio[:4].max(), ".2f"),
+    }
+
+
+def symmetry_numbers(odd, chance, axis, first_six, even, symmetry) -> dict:
+    """Numbers of the text: symmetry."""
+    within = np.abs(odd) <= chance[axis, first_six]
+    return {
+        "even_least": (even.min(), ".3f", "down"),
+        "odd_within": int(within[:4].sum()),
+        "centred_odd": (max(symmetry.rho_x[4], symmetry.rho_y[5]), ".2f", "up"),
+    }

@@ -18,8 +18,8 @@ from keyfilters_book.figures.training import scale_ends, trajectories
 
 __all__ = [
     "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "kernel_numbers",
-    "kernels_figure", "mean_paths", "scales_of", "stage_ratios", "start_numbers", "stored_table", "sweep_numbers",
-    "sweep_sentence", "trajectories_figure",
+    "kernels_figure", "mean_paths", "run_numbers", "scales_of", "stage_ratios", "start_numbers", "stored_table",
+    "sweep_numbers", "sweep_sentence", "trajectories_figure",
 ]  # fmt: skip
 
 START = {
@@ -236,4 +236,15 @@ def start_numbers(ends, start_scales) -> dict:
         "ends_largest": (float(ends.end.max()), ".2f"),
         "start_least": (float(start_scales.min()), ".2f"),
         "start_largest": (float(start_scales.max()), ".2f"),
+    }
+
+
+def run_numbers(best, live_seeds, live_variants, short) -> dict:
+    """Numbers of the text: the runs that are live and the stored ones."""
+    own = "scales-sampled" in best
+    return {
+        "live_seeds": " and ".join(map(str, live_seeds)),
+        "live_labels": " and ".join(map(summary.label, live_variants)),
+        "live_setting": short.label,
+        "sampled_search": "from its own search" if own else "of the other",
     }

@@ -12,9 +12,10 @@ from keyfilters_book.figures import lenet_pictures as pictures
 from keyfilters_book.figures.clusters import null_dots
 
 __all__ = [
-    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "conv_table", "explained_figure", "explained_numbers",
-    "explained_row", "gradient_figure", "layer_weights", "moved_table", "network_numbers", "network_table", "rank_figure",
-    "rank_numbers", "steady_numbers", "test_numbers", "then_and_now", "training_numbers",
+    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "code_numbers", "conv_table", "explained_figure",
+    "explained_numbers", "explained_row", "gradient_figure", "growth_numbers", "layer_weights", "mobile_numbers",
+    "moved_table", "network_numbers", "network_table", "rank_figure", "rank_numbers", "steady_numbers", "test_numbers",
+    "then_and_now", "training_numbers",
 ]  # fmt: skip
 
 
@@ -281,4 +282,32 @@ def rank_numbers(accuracy, whole, first, start, one, ranks, judged, drop) -> dic
         "lenet_error_drop": (drop.mean, ".3f"),
         "lenet_error_drop_low": (drop.low, ".3f"),
         "lenet_error_drop_high": (drop.high, ".3f"),
+    }
+
+
+def code_numbers(distances, upper, pair) -> dict:
+    """Numbers of the text: codes of classes."""
+    return {
+        "lenet_code_near": int(distances[upper].min()),
+        "lenet_code_mean": (distances[upper].mean(), ".0f"),
+        "lenet_code_pair": f"{pair[0]} and {pair[1]}",
+    }
+
+
+def mobile_numbers(nets, most) -> dict:
+    """Numbers of the text: weights and work of depthwise layers."""
+    mobile = nets.set_index("network").loc["MobileNet"]
+    return {
+        "lenet_mobile_weights": (mobile.weights / 1000000.0, ".1f"),
+        "lenet_mobile_work": (mobile.multiply_adds / 1000000.0, ".0f"),
+        "lenet_depthwise_most": (most, ".1f", "up"),
+    }
+
+
+def growth_numbers(grown, full, width) -> dict:
+    """Numbers of the text: how networks grew."""
+    return {
+        "lenet_growth": (grown[-1] / grown[0], ".2f"),
+        "lenet_growth_full": (full[-1] / full[0], ".1f"),
+        "lenet_width": width,
     }

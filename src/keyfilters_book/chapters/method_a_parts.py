@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 import keyfilters as kf
 from keyfilters_book import figures
 
-__all__ = ["bias_figure", "bias_table", "variance_table"]
+__all__ = ["bias_figure", "bias_table", "limit_numbers", "variance_table"]
 
 VARIANCES = {
     "formats": dict.fromkeys(("plain_x", "plain_y", "weighted_x", "weighted_y"), "{:.4f}"),
@@ -61,3 +61,14 @@ def bias_figure(curves, scales) -> Figure:
     return figures.profile_panels(
         panels, xlabel=r"true $\sigma$", ylabel=r"$\hat\sigma$ of method A", width=3.9, height=3.4, share_y=True
     )
+
+
+def limit_numbers(recovered, fine_limit, floor_one, floor_central) -> dict:
+    """Numbers of the text: the limits of the rule."""
+    plain_at_one = recovered("identity", 1, np.array([1.0]))[0]
+    return {
+        "a_plain_one": (100 * (1 - plain_at_one), ".0f"),
+        "a_fine_limit": (fine_limit, ".3f"),
+        "a_floor_one": (floor_one, ".3f"),
+        "a_floor_central": (floor_central, ".3f"),
+    }

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 import keyfilters as kf
 from keyfilters_book import figures, page
 
-__all__ = ["curves_figure", "reference_figure", "solution_numbers"]
+__all__ = ["curves_figure", "reference_figure", "reference_numbers", "solution_numbers"]
 
 SCALES = {
     "formats": {
@@ -67,3 +67,10 @@ def solution_numbers(own, residual) -> dict:
         "b_largest_difference": (np.abs(own.difference).max(), ".0e"),
         "b_least_difference": (np.abs(own.difference).min(), ".0e"),
     }
+
+
+def reference_numbers(span, by_key) -> dict:
+    """Numbers of the text: what the reference scale does."""
+    steadiest = min(span, key=span.get)
+    grown = sum(int((values[-1] >= 1.5 * values[0]).sum()) for values in by_key.values())
+    return {"b_steadiest": steadiest, "b_steadiest_percent": (100 * (span[steadiest] - 1), ".0f", "up"), "b_doubling": grown}

@@ -10,8 +10,8 @@ import keyfilters as kf
 from keyfilters_book import figures
 
 __all__ = [
-    "certificate_table", "exclusion_figure", "grid_figure", "key7_numbers", "line_figure", "maps_figure", "parabola_figure",
-    "published_numbers", "published_pair", "valley_numbers",
+    "cell_numbers", "certificate_table", "exact_numbers", "exclusion_figure", "grid_figure", "key7_numbers", "line_figure",
+    "maps_figure", "parabola_figure", "published_numbers", "published_pair", "valley_numbers",
 ]  # fmt: skip
 
 CERTIFICATES = {
@@ -202,3 +202,15 @@ def key7_numbers(table, smooth, c2) -> dict:
         "c7_gamma": (abs(seven.difference["gamma"]), ".0e"),
         "c7_gamma_meant": (abs(gamma_meant), ".0e"),
     }
+
+
+def exact_numbers(corrupted, trials, draws) -> dict:
+    """Numbers of the text: exact recovery."""
+    exact = dict(zip(corrupted, np.mean(np.array(trials["C1"]) < 1e-9, axis=1), strict=True))
+    return {"c_draws": draws, "c_exact_twelve": (100 * exact[12], ".0f"), "c_exact_most": (100 * exact[28], ".0f")}
+
+
+def cell_numbers(certificates, windows) -> dict:
+    """Numbers of the text: how the search excludes the rest."""
+    gap = 100 * (certificates.second / certificates.objective - 1)
+    return {"c_open_cells": int(windows[0].open.sum()), "c_cells": windows[0].open.size, "c_near_tie": (gap.min(), ".1f")}

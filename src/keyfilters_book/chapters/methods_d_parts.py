@@ -7,12 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters_book import figures
+from keyfilters_book.paper import tables
 
 from .methods_c_parts import maps_figure, published_pair
 
 __all__ = [
-    "boundary_numbers", "certificate_numbers", "certificate_table", "maps_figure", "published_pair", "residual_table",
-    "truncated_numbers", "truncation_figure",
+    "boundary_numbers", "certificate_numbers", "certificate_table", "maps_figure", "measure_numbers", "published_numbers",
+    "published_pair", "residual_table", "truncated_numbers", "truncation_figure",
 ]  # fmt: skip
 
 _METHODS = ("C1", "D1")
@@ -118,4 +119,22 @@ def truncated_numbers(squared, near_zero, grid_x, j, taps, grid_y, i) -> dict:
         "d_objective_gap": (np.ptp(increases), ".0e", "up"),
         "d_truncated_x": (grid_x[j], ".4f"),
         "d_truncated_y": (grid_y[i], ".4f"),
+    }
+
+
+def published_numbers(d1, d2) -> dict:
+    """Numbers of the text: published scales and ours."""
+    return {
+        "d1_largest": (np.abs(d1.difference).max(), ".0e"),
+        "d2_largest": (np.abs(d2.difference).max(), ".0e", "up"),
+        "d2_rerun": tables.DECIMALS,
+    }
+
+
+def measure_numbers(comparison) -> dict:
+    """Numbers of the text: what squares look at."""
+    return {
+        "d_one_c": (comparison.largest_C1[0], ".2f"),
+        "d_one_d": (comparison.largest_D1[0], ".2f"),
+        "d_closer": int((comparison.close_C1 > comparison.close_D1).sum()),
     }

@@ -8,7 +8,7 @@ import pandas as pd
 
 from keyfilters_book.representations.features import representation
 
-__all__ = ["features_table"]
+__all__ = ["feature_numbers", "features_table", "ratio_numbers"]
 
 PERFORMANCE = {
     "formats": {
@@ -42,3 +42,22 @@ def features_table(seconds: Mapping[str, float]) -> pd.DataFrame:
         counted = made.multiply_adds / keys.multiply_adds
         rows.append((made.label, 1e3 * taken, taken / seconds["ideal keys"], counted, made.features))
     return pd.DataFrame(rows, columns=["representation", "milliseconds", "time", "multiply_adds", "features"])
+
+
+def ratio_numbers(timing) -> dict:
+    """Numbers of the text: how much faster than the procedure."""
+    return {
+        "ratio_fits": (timing.ratio[0], ".0f"),
+        "ratio_map": (timing.ratio[1], ".0f"),
+        "grid_points": (int(timing.pyscsp_points[0]), ","),
+    }
+
+
+def feature_numbers(features) -> dict:
+    """Numbers of the text: the slowest features."""
+    slow = features.loc[features.time.idxmax()]
+    return {
+        "slowest_features": slow.representation,
+        "slowest_features_ratio": (slow.time, ".0f"),
+        "slowest_features_work": (slow.multiply_adds, ".1f"),
+    }

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from keyfilters.networks import find_depthwise
 from keyfilters_book.experiments import replacement
 from keyfilters_book.figures.networks import interval_dots, layer_curves
 
 __all__ = [
-    "checked_tuning", "end_numbers", "factor_numbers", "has_skip", "ideas_table", "layer_numbers", "layers_figure",
-    "lite_numbers", "match_table", "matching_numbers", "method_numbers", "plain_numbers", "raw_numbers", "tuned_numbers",
-    "tuning_table", "variants_figure", "variants_table", "wins_sentence", "with_all_layers",
+    "checked_tuning", "convnext_numbers", "end_numbers", "factor_numbers", "has_skip", "ideas_table", "layer_numbers",
+    "layers_figure", "lite_numbers", "match_table", "matching_numbers", "method_numbers", "plain_numbers", "raw_numbers",
+    "tuned_numbers", "tuning_table", "variants_figure", "variants_table", "wins_sentence", "with_all_layers",
 ]  # fmt: skip
 
 REPLACING_STAGES = {"formats": {"filters": "{:,}"}}
@@ -276,4 +277,13 @@ def end_numbers(best, own, control) -> dict:
         "tuned_own_high": (5 * own.right_high, ".0f"),
         "tuned_control_right": int(control.right),
         "tuned_control_kl": (control.kl, ".1f"),
+    }
+
+
+def convnext_numbers(stages, convnext, layers) -> dict:
+    """Numbers of the text: the network that chose the keys."""
+    return {
+        "convnext_filters": (int(stages.filters.sum()), ","),
+        "convnext_layers": len(find_depthwise(convnext)),
+        "convnext_rows": len(layers),
     }

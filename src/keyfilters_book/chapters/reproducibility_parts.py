@@ -10,15 +10,17 @@ from matplotlib.figure import Figure
 
 import keyfilters as kf
 from keyfilters_book import figures, page
+from keyfilters_book.paper import notes
 from keyfilters_book.paper.procedure import truncated_gaussian
 from keyfilters_book.published_experiments import closest_scales, experiment_filter, similarity
 
 __all__ = [
-    "axes_figure", "axis_numbers", "beside_numbers", "edge_numbers", "edge_table", "excess_figure", "excess_numbers",
-    "exchange_figure", "first_points", "gamma_numbers", "kernel_numbers", "key4_numbers", "key4_table", "listed",
-    "negative_keys", "others_table", "outcome", "parabola_table", "pixel_table", "reasons_table", "replaced_numbers",
-    "replacement_table", "rerun_overview", "rounded_numbers", "size", "summary_numbers", "summary_table",
-    "template_numbers", "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
+    "axes_figure", "axis_numbers", "beside_numbers", "early_numbers", "edge_numbers", "edge_table", "excess_figure",
+    "excess_numbers", "exchange_figure", "first_points", "gamma_numbers", "kernel_numbers", "key4_numbers", "key4_table",
+    "listed", "monomial_numbers", "negative_keys", "others_table", "outcome", "parabola_table", "pixel_numbers",
+    "pixel_table", "reasons_table", "replaced_numbers", "replacement_table", "rerun_numbers", "rerun_overview",
+    "rounded_numbers", "row_numbers", "size", "summary_numbers", "summary_table", "template_numbers", "templates_at",
+    "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
 ]  # fmt: skip
 
 DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
@@ -496,4 +498,48 @@ def summary_numbers(summary) -> dict:
         "summary_confirmed": int(confirmed.sum()),
         "summary_small": int(summary.outcome.str.contains("smaller").sum()),
         "summary_rest": int((~confirmed).sum()),
+    }
+
+
+def row_numbers(card) -> dict:
+    """Numbers of the text: rows of the scorecard."""
+    verdicts = card.verdict.value_counts()
+    return {
+        "all_rows": len(card),
+        "equal_rows": int(verdicts["equal"]),
+        "within_rows": int(verdicts["within grid step"]),
+        "deviating_rows": int(verdicts["deviates"]),
+    }
+
+
+def rerun_numbers(search) -> dict:
+    """Numbers of the text: the search run again."""
+    return {"rerun_all": len(search), "rerun_same": int(search.returned.sum()), "rerun_gap": (notes.RETURNED, ".0e")}
+
+
+def pixel_numbers(pixel) -> dict:
+    """Numbers of the text: one pixel off."""
+    return {
+        "built_most": (pixel.built[:4].max(), ".2f", "up"),
+        "reflected_least": (pixel.reflected[:4].min(), ".2f", "down"),
+        "reflected_gap": ((pixel.reflected - pixel.models)[:4].abs().max(), ".3f", "up"),
+    }
+
+
+def early_numbers(early) -> dict:
+    """Numbers of the text: the earlier model of key 7."""
+    early_known = early.difference[early.method != "B-joint"].max()
+    return {
+        "early_rows": len(early),
+        "early_gap": (early.difference.max(), ".0e"),
+        "early_known": (page.power_of_ten(early_known), ".0e"),
+    }
+
+
+def monomial_numbers(rest, seen, h) -> dict:
+    """Numbers of the text: monomials and raw sums."""
+    return {
+        "monomial_rest": (rest.difference.abs().max(), ".0e", "up"),
+        "monomial_seen": (seen.difference.abs().max(), ".2f"),
+        "raw_sums": (np.abs(h.sum((1, 2))).max(), ".0e"),
     }

@@ -10,7 +10,7 @@ import pandas as pd
 import keyfilters as kf
 from keyfilters.published import VERDICTS
 
-__all__ = ["card_table", "groups_of", "verdict_table"]
+__all__ = ["card_table", "digit_numbers", "groups_of", "verdict_table"]
 
 GROUPS = {
     "spread, raw filters": ["l1_norm_raw", "mean_abs_raw", "cov_abs_raw"],
@@ -81,3 +81,12 @@ def card_table(rows: pd.DataFrame, digits: int) -> tuple[pd.DataFrame, dict[str,
     }
     link = {"verdict": lambda v: f"#dev-{v}" if v in reasons else None}
     return view, {"formats": formats, "wrap": several, "link": link}
+
+
+def digit_numbers(digits) -> dict:
+    """Numbers of the text: digits that agree."""
+    return {
+        "digits_same": (digits.min()["equal"], ".0f", "down"),
+        "digits_least": (digits.min()["within grid step"], ".0f", "down"),
+        "digits_most": (digits.max()["within grid step"], ".0f", "up"),
+    }

@@ -14,9 +14,9 @@ from keyfilters_book.representations.colour import OPPONENT
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "apart", "axis_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers", "fit_figure",
-    "fit_numbers", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table", "mask_numbers",
-    "mask_panels", "outer", "outer_numbers", "second_numbers", "second_row", "turned", "whitening_numbers",
+    "apart", "axis_numbers", "bank_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers",
+    "fit_figure", "fit_numbers", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
+    "mask_numbers", "mask_panels", "outer", "outer_numbers", "second_numbers", "second_row", "turned", "whitening_numbers",
 ]  # fmt: skip
 
 FITS = {
@@ -286,4 +286,13 @@ def mask_numbers(live, pure, grey, pooled, masks, noise, shares_of, axes) -> dic
         "unsup_separable_least": (masks.separability.min(), ".2f", "down"),
         "unsup_noise_separable": (np.median(noise), ".2f"),
         **axis_numbers(shares_of, axes),
+    }
+
+
+def bank_numbers(ica, passes) -> dict:
+    """Numbers of the text: how the banks were found."""
+    return {
+        "unsup_ica_iterations": ica.iterations,
+        "unsup_ica_converged": "met" if ica.converged else "did not meet",
+        "unsup_passes": passes,
     }

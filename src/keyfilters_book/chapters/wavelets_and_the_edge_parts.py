@@ -14,7 +14,7 @@ from keyfilters_book.significance import paired_test
 __all__ = [
     "bounded", "bounded_table", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure", "error_figure",
     "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table", "photograph_numbers",
-    "slope_numbers", "slope_table", "window_figure", "written",
+    "slope_numbers", "slope_table", "tight_numbers", "window_figure", "written",
 ]  # fmt: skip
 
 TITLE = "frames, and two of the bases"
@@ -254,4 +254,13 @@ def gain_numbers(sigma, gain, shift) -> dict:
         "edge_swt_lead": (shift.mean, ".2f"),
         "edge_swt_low": (shift.low, ".2f", "down"),
         "edge_swt_high": (shift.high, ".2f", "up"),
+    }
+
+
+def tight_numbers(off) -> dict:
+    """Numbers of the text: tightness of curvelets."""
+    return {
+        "edge_udct_default": (bounded(max(off["default"])), ".0e"),
+        "edge_udct_wavelet": (max(off["wavelet"]), ".1f"),
+        "edge_udct_overlap": (max(off["overlap"]), ".0e"),
     }

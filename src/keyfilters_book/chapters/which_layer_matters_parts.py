@@ -13,7 +13,8 @@ from keyfilters_book.significance import paired_test
 
 __all__ = [
     "accuracy_figure", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers", "growth_table",
-    "length_figure", "order_p", "ratio_numbers", "relu_numbers", "thawed_numbers", "trend_table", "usual_numbers",
+    "length_figure", "length_numbers", "order_p", "ratio_numbers", "relu_numbers", "thawed_numbers", "trend_table",
+    "usual_numbers",
 ]  # fmt: skip
 
 
@@ -221,4 +222,14 @@ def thawed_numbers(against, DEPTHWISE, thawed) -> dict:
         "onelayer_thawed_none": (np.mean(thawed[()]), ".0f"),
         "onelayer_thawed_p": (every.smallest_p, ".2f"),
         "onelayer_thawed_width": (widest, ".0f", "up"),
+    }
+
+
+def length_numbers(pairs, reached, change) -> dict:
+    """Numbers of the text: curves after training."""
+    return {
+        "onelayer_pairs": pairs,
+        "onelayer_all_3": (reached[3.0], ".0f"),
+        "onelayer_all_16": (reached[16.0], ".0f"),
+        **ratio_numbers(change),
     }
