@@ -75,7 +75,7 @@ def convention_table(dc, edge) -> pd.DataFrame:
 def similarity_numbers(cosine, l2, l1) -> dict:
     """Numbers of the text: how alike models and filters are, and what the choice of the norm changes."""
     best = cosine.idxmax().value_counts()
-    c1_by_l2, d1_by_l1 = (l2.loc["C1"] / l2.loc["D1"], l1.loc["D1"] / l1.loc["C1"])
+    c1_by_l2, d1_by_l1 = l2.loc["C1"] / l2.loc["D1"], l1.loc["D1"] / l1.loc["C1"]
     return {
         "cosine_range": ((cosine.max() - cosine.min()).median(), ".3f"),
         "best_cosine": best.index[0],
@@ -89,7 +89,7 @@ def similarity_numbers(cosine, l2, l1) -> dict:
 
 def left_out_numbers(explained) -> dict:
     """Numbers of the text: what the models explain, and how much of that their symmetry allows."""
-    share, even = (explained.explained, explained.even)
+    share, even = explained.explained, explained.even
     attained = share / (1 - even)
     return {
         "explained_least": (100 * share.min(), ".0f"),

@@ -240,7 +240,7 @@ def explained_numbers(stored, shown, observed, live_share, random_high, best_lin
 def replaced_numbers(replaced, modes, judged, tune_steps, before) -> dict:
     """Numbers of the text: filters replaced after training."""
     by_mode = replaced.set_index("filters")
-    affine, noise = (by_mode.loc[modes["affine"]], by_mode.loc[modes["random"]])
+    affine, noise = by_mode.loc[modes["affine"]], by_mode.loc[modes["random"]]
     variance = sum(p * (1 - p) / judged for p in (affine.mended, noise.mended))
     return {
         "tune_steps": tune_steps,

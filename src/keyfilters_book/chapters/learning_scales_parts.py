@@ -213,7 +213,7 @@ def kernel_numbers(exact, short_by, sigma, apart, place, nearest, fourth) -> dic
 def sweep_numbers(wide, sweep_scales, few, sweep_judged, sweep_seeds, rate) -> dict:
     """Numbers of the text: how much the scale matters."""
     mean = wide.mean(axis=1)
-    at_best, at_worst = (float(mean.idxmax()), float(mean.idxmin()))
+    at_best, at_worst = float(mean.idxmax()), float(mean.idxmin())
     places = {min(sweep_scales): "at the lower end", max(sweep_scales): "at the upper end"}
     return {
         "sweep_setting": few.label,

@@ -89,7 +89,7 @@ def residual_table(residuals, measures) -> pd.DataFrame:
 def certificate_numbers(ratio, starts) -> dict:
     """Numbers of the text: the certificates."""
     gap = {key: 100 * (value - 1) for key, value in ratio.items()}
-    least, largest = (min(gap, key=gap.get), max(gap, key=gap.get))
+    least, largest = min(gap, key=gap.get), max(gap, key=gap.get)
     return {
         "d_starts": starts**2,
         "d_gap_least": (gap[least], ".0f"),

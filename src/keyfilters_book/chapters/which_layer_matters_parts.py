@@ -210,7 +210,7 @@ def growth_numbers(at, total) -> dict:
 
 def thawed_numbers(against, DEPTHWISE, thawed) -> dict:
     """Numbers of the text: one layer among frozen keys."""
-    single, every = ([against[d,].mean for d in DEPTHWISE], against[DEPTHWISE])
+    single, every = [against[d,].mean for d in DEPTHWISE], against[DEPTHWISE]
     widest = max((p.high - p.low) / 2 for p in against.values())
     return {
         "onelayer_thawed_least": (min(single), "+.1f"),
