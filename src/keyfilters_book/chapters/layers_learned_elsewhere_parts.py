@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["accuracy_table", "curve_numbers", "in_hand", "layer_numbers", "places", "row_of", "size", "told"]
+__all__ = ["accuracy_table", "curve_numbers", "draw_numbers", "in_hand", "layer_numbers", "places", "row_of", "size", "told"]
 
 DIFFERENCES = {"formats": dict.fromkeys(("points", "low", "high"), "{:+.1f}"), "wrap": True}
 
@@ -68,3 +68,8 @@ def layer_numbers(ends, top, means, many, at, names, last, raw, kept) -> dict:
         "transfer_fan": (fan, ".0f"),
         "transfer_kept": (min(kept), ".0f", "down"),
     }
+
+
+def draw_numbers(draws, few, many, judged) -> dict:
+    """Numbers of the text: draws and images."""
+    return {"transfer_draws": draws, "transfer_few": few, "transfer_many": many, "transfer_judged": (judged, ",")}

@@ -12,9 +12,9 @@ from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "accuracy_figure", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers", "growth_table",
-    "length_figure", "length_numbers", "order_p", "ratio_numbers", "relu_numbers", "thawed_numbers", "trend_table",
-    "usual_numbers",
+    "accuracy_figure", "block_numbers", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers",
+    "growth_table", "length_figure", "length_numbers", "order_p", "ratio_numbers", "relu_numbers", "setting_numbers",
+    "thawed_numbers", "trend_table", "usual_numbers",
 ]  # fmt: skip
 
 
@@ -232,4 +232,28 @@ def length_numbers(pairs, reached, change) -> dict:
         "onelayer_all_3": (reached[3.0], ".0f"),
         "onelayer_all_16": (reached[16.0], ".0f"),
         **ratio_numbers(change),
+    }
+
+
+def setting_numbers(epochs, x, x_held, x_test, seeds, search_seeds, WIDTH) -> dict:
+    """Numbers of the text: images, steps and seeds."""
+    return {
+        "onelayer_steps": (epochs * (len(x) // 100), ","),
+        "onelayer_validation": (len(x_held), ","),
+        "onelayer_images": (len(x), ","),
+        "onelayer_test": (len(x_test), ","),
+        "onelayer_seeds": len(seeds),
+        "onelayer_searched": len(search_seeds),
+        "onelayer_weights": (WIDTH**2, ","),
+    }
+
+
+def block_numbers(kernels, small_train, block_seeds, block_epochs) -> dict:
+    """Numbers of the text: the network of frozen keys."""
+    return {
+        "onelayer_channels": kernels.shape[0],
+        "onelayer_kernels": kernels.numel(),
+        "onelayer_block_images": (len(small_train[0]), ","),
+        "onelayer_block_seeds": len(block_seeds),
+        "onelayer_block_epochs": block_epochs,
     }
