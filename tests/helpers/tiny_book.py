@@ -19,6 +19,7 @@ def tiny_notebook(slug):
         "figure": {"name": f"fig-{slug}", "caption": "A parabola $x^2$."},
         "image": {"alt": "A parabola through the origin."},
     }
+    figure.metadata.lead = True
     parameters = v4.new_code_cell("n = 3\nevery = 1")
     parameters.metadata.tags = ["parameters"]
     exercises = "".join(
@@ -26,7 +27,9 @@ def tiny_notebook(slug):
         for i, level in ((1, "easy"), (2, "medium"))
     )
     cells = [
-        v4.new_markdown_cell(f"# Page {slug}\n\nWhat it is about.\n\n**Goals**\n\n- one\n\n**Prerequisites**\n\n- none"),
+        v4.new_markdown_cell(
+            f"# Page {slug}\n\nWhat is it about?\n\n**Answer.** A parabola.\n\n**Goals**\n\n- one\n\n**Prerequisites**\n\n- none"
+        ),
         parameters,
         v4.new_code_cell(
             "import numpy as np\nimport pandas as pd\nfrom matplotlib import pyplot as plt\n"

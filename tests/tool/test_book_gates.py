@@ -179,6 +179,8 @@ def replace(old, new, position=0):
         (replace("# Page one", "Page one"), "does not begin with its title"),
         (replace("**Goals**", "Goals"), "lacks **Goals**"),
         (replace("**Prerequisites**", ""), "lacks **Prerequisites**"),
+        (lambda n: n.cells[5].metadata.update(lead=True), 'cells 5, 6 have `"lead": true`; expected one'),
+        (lambda n: n.cells[4].metadata.pop("mystnb"), 'cell 5: has `"lead": true`, but no figure with a name'),
         (replace("## Parabola", "# Parabola", 3), "has 2 titles"),
         (replace("## Summary", "## End", -1), "lacks the section `## Summary`"),
         (replace("## What next", "## End", -1), "lacks the section `## What next`"),

@@ -31,6 +31,11 @@ def figure_name(cell: NotebookNode) -> str | None:
     return cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
 
 
+def is_lead(cell: NotebookNode) -> bool:
+    """Whether the figure of a cell is the one that its page begins with."""
+    return bool(cell.metadata.get("lead", False))
+
+
 def table_names(cell: NotebookNode) -> list[str]:
     """The names of the numbered tables that a cell shows."""
     return [match["name"] for text in _markdown_outputs(cell) for match in _TABLE.finditer(text)]
@@ -77,6 +82,12 @@ def check_source(slug: str, notebook: NotebookNode, install: str | None = None) 
     for part in ("Goals", "Prerequisites"):
         if f"**{part}**" not in first:
             fail(f"lacks **{part}**", 1)
+    leads = [n for n, cell in enumerate(cells, start=1) if is_lead(cell)]
+    if len(leads) > 1:
+        fail(f'cells {", ".join(map(str, leads))} have `"lead": true`; expected one: the figure that the page begins with')
+    for n in leads:
+        if not figure_name(cells[n - 1]):
+            fail('has `"lead": true`, but no figure with a name; expected `mystnb: {figure: {name: ...}}`', n)
     headings = _headings(notebook)
     titles = [text for level, text in headings if level == 1]
     if len(titles) != 1:

@@ -1,4 +1,4 @@
-"""Turn executed notebooks into pages: strip what differs between machines, add the card and the data links."""
+"""Turn executed notebooks into pages: strip what differs between machines, add the card and the data links, lift the first figure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell, table_names
 from .claim_marks import banner, marked, read_claims
+from .page_form import fold, lifted, opening, shown_code
 from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
 from .run_store import Run, page_source
@@ -48,26 +49,33 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | 
     """The page of an executed notebook, which is the chapter with this number; `parts` has its tables and figures."""
     cells: list[NotebookNode] = []
     claims = read_claims(run.results)
-    answered, refusals = marked(notebook.cells, claims)
+    source, refusals = marked(notebook.cells, claims)
+    lead, answered = lifted([markdown_cell(f"claim-{n}", c) if isinstance(c, str) else c for n, c in enumerate(source)])
     for position, cell in enumerate(answered):
-        if isinstance(cell, str):
-            cells.append(markdown_cell(f"claim-{position}", cell))
-            continue
         cell = _stripped(cell)
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
+            question, rest = opening(rest)
             cells.append(markdown_cell("page-title", title))
             cells.append(markdown_cell("page-card", page_card(run, url, chapter, parts)))
             if refusals:
                 cells.append(markdown_cell("page-claims", banner(refusals, len(claims))))
-            cell.source = rest.strip()
+            if lead is not None:
+                line = data_line(lead, run)
+                cells += [markdown_cell("page-question", question), _stripped(lead)]
+                cells += [markdown_cell("data-lead", line)] if line else []
+                cell.source = rest
+            else:
+                cell.source = "\n\n".join(part for part in (question, rest) if part)
             if not cell.source:
                 continue
-        cells.append(cell)
-        if cell.cell_type == "code":
-            line = data_line(cell, run)
-            if line:
-                cells.append(markdown_cell(f"data-{position}", line))
+        if cell.cell_type != "code":
+            cells.append(cell)
+            continue
+        line = data_line(cell, run)
+        cells += shown_code(cell)
+        if line:
+            cells.append(markdown_cell(f"data-{position}", line))
     notebook.cells = cells
     notebook.metadata = nbformat.from_dict(
         {
@@ -126,7 +134,7 @@ def needs_text(run: Run) -> str:
 
 
 def page_card(run: Run, url: str, chapter: int, parts: str | None = None) -> str:
-    """The compact card below the title: number of the chapter, reading time, parameters, provenance and sources."""
+    """The line below the title: number of the chapter, reading time, part of the paper; parameters, provenance and sources unfold."""
     entry, record = run.entry, run.record
     libraries = versions_text(record["versions"], " · ")
     numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
@@ -136,15 +144,15 @@ def page_card(run: Run, url: str, chapter: int, parts: str | None = None) -> str
         else numbered
     )
     source = f"{url}/blob/main"
-    return (
-        ":::{div} page-card\n"
-        f"**Chapter {chapter}** · **{entry.minutes} min** to read · {where} · profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
+    facts = (
+        f"Profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
         f"{needs_text(run)}\\\n"
         f"Executed from {commit_text(record['commit'])} on {record['device']} · {libraries} · "
         f"data sha256 `{record['data_sha256'][:12]}`\\\n"
         f"Source: {{download}}`this notebook <../../notebooks/{entry.slug}.ipynb>` · "
         f"[notebook in the repository]({source}/notebooks/{entry.slug}.ipynb) · "
         + (f"{{download}}`its tables and figures <../../{parts}>` · " if parts else "")
-        + f"[the library]({url}/tree/main/src/keyfilters) · [the package of the chapters]({url}/tree/main/src/keyfilters_book)\n"
-        ":::"
+        + f"[the library]({url}/tree/main/src/keyfilters) · [the package of the chapters]({url}/tree/main/src/keyfilters_book)\\\n"
+        "Imports stand folded; lines that only store or show what was computed (`page.…`) stand in the notebook alone."
     )
+    return fold(f"Chapter {chapter} · {entry.minutes} min to read · {where}", facts, "page-card")
