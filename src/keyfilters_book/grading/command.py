@@ -1,0 +1,70 @@
+"""The command `keyfilters-grade`."""
+
+from __future__ import annotations
+
+import argparse
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from .judge import Limits, Marks, Row, exercises_of, judge
+from .report import Graded, write_report
+from .submissions import Submission, chapter_of, chapter_of_class, chapters, find_submissions
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Grade the notebooks of a class; the exit status is 0 where all were graded, 2 where nothing could be."""
+    parser = argparse.ArgumentParser(
+        prog="keyfilters-grade",
+        description="Run the notebooks of a class, each in a process of its own, and grade the answers to the exercises.",
+        epilog="Points: 1 for the first exercise of a chapter, 2 for the second, 3 for each further one.",
+    )
+    parser.add_argument("submissions", type=Path, help="folder or .zip: a notebook or a folder for each student")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="table of the grades, such as grades.csv")
+    parser.add_argument("--chapter", choices=chapters(), metavar="NAME", help="such as method_a; without it the most frequent")
+    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="for one cell (default %(default)g)")
+    parser.add_argument("--memory", type=float, default=Limits.memory, help="GB for a notebook (default %(default)g)")
+    options = parser.parse_args(arguments)
+    for name in ("seconds", "memory"):
+        if not getattr(options, name) > 0:
+            parser.error(f"--{name} is {getattr(options, name):g}; expected more than 0")
+    if options.output.suffix != ".csv" or not options.output.parent.is_dir():
+        parser.error(f"-o {options.output}: expected a file .csv in a folder that exists")
+    if not options.submissions.is_dir() and not zipfile.is_zipfile(options.submissions):
+        parser.error(f"{options.submissions} is neither a folder nor a .zip")
+    with _folder(options.submissions) as folder:
+        submissions = find_submissions(folder)
+        notebooks = [submission.notebook for submission in submissions if submission.notebook]
+        chapter = options.chapter or chapter_of_class(notebooks)
+        if not chapter:
+            parser.error(f"{options.submissions} has no notebook of a chapter with exercises; name it with --chapter")
+        graded: Graded = []
+        for submission in submissions:
+            graded.append((submission, _marks(submission, chapter, Limits(options.seconds, options.memory))))
+            print(f"{submission.name}: {graded[-1][1].points} of {graded[-1][1].of}", flush=True)
+        for path in write_report(graded, chapter, options.output):
+            print(f"wrote {path}")
+    return 0
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield path
+        return
+    with TemporaryDirectory(prefix="keyfilters-grade-") as folder, zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+        yield Path(folder)
+
+
+def _marks(submission: Submission, chapter: str, limits: Limits) -> Marks:
+    if submission.notebook is None:
+        rows = [Row(label, 0, of, "Not judged.") for label, of in exercises_of(chapter).items()]
+        return Marks(rows, ["No notebook was handed in."])
+    marks = judge(submission.notebook, chapter, limits)
+    other = chapter_of(submission.notebook)
+    if other and other != chapter:
+        marks.remarks.insert(0, f"This is the notebook {other}; asked for is {chapter}.")
+    return marks

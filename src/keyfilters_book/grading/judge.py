@@ -1,0 +1,175 @@
+"""Judges one notebook: starts the student's process, collects the answers, and runs the checks of the chapter on them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..exercises import EXERCISES
+from .run import MESSAGE
+from .values import decode
+
+CELLS = 10
+"""A notebook may take as long as so many cells that take too long."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a notebook may use: seconds for a cell or a call, GB of memory."""
+
+    seconds: float = 60.0
+    memory: float = 4.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exercise: its points, those that a right answer has, and what the check says."""
+
+    label: str
+    points: int
+    of: int
+    text: str
+
+
+@dataclass
+class Marks:
+    """What one notebook gets; `remarks` are what else its author should know."""
+
+    rows: list[Row]
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> int:
+        """All points."""
+        return sum(row.points for row in self.rows)
+
+    @property
+    def of(self) -> int:
+        """The most that there are."""
+        return sum(row.of for row in self.rows)
+
+
+def exercises_of(chapter: str) -> dict[str, int]:
+    """Exercises of a chapter, by number, with their points: 1 for the first, an easy one, 2 for the second, then 3.
+
+    >>> exercises_of("method_a")
+    {'5.1': 1, '5.2': 2, '5.3': 3}
+    """
+    checks = importlib.import_module(f"keyfilters_book.exercises.{chapter}").__all__
+    labels = [".".join(check.split("_")[1:]) for check in checks]
+    return {label: min(int(label.split(".")[1]), 3) for label in labels}
+
+
+class _Student:
+    """The student's process, from this side."""
+
+    def __init__(self, process: subprocess.Popen, connection: Connection, limits: Limits) -> None:
+        self.process, self.connection, self.limits = process, connection, limits
+        self.end = time.monotonic() + CELLS * limits.seconds + 60  # the imports of a chapter
+
+    def receive(self) -> dict[str, Any]:
+        """The next message; `EOFError` where none will come."""
+        if not self.connection.poll(max(0.0, self.end - time.monotonic())):
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise EOFError("the notebook was stopped: it takes too long")
+        try:
+            return json.loads(self.connection.recv_bytes(MESSAGE))
+        except (OSError, EOFError):
+            raise EOFError("the notebook's process ended by itself, perhaps for want of memory") from None
+
+    def function(self, number: int) -> Any:
+        """A function that the student's process calls."""
+
+        def call(*arguments: Any) -> Any:
+            try:
+                self.connection.send_bytes(pickle.dumps((number, arguments)))
+            except OSError:
+                raise EOFError("the notebook's process has ended") from None
+            reply = self.receive()
+            if "value" in reply:
+                return decode(reply["value"], self.function, arguments[0] if arguments else None)
+            if reply["error"] == "SystemExit":
+                raise SystemExit
+            raise type(reply["error"], (Exception,), {})(reply["text"])
+
+        return call
+
+
+@contextmanager
+def _student(notebook: Path, names: list[str], limits: Limits) -> Iterator[_Student]:
+    here, there = Pipe()
+    options = {"names": names, "seconds": limits.seconds, "memory": int(limits.memory * 1e9)}
+    with TemporaryDirectory(prefix="keyfilters-grade-") as folder, here:
+        scratch = dict.fromkeys(("IPYTHONDIR", "TMPDIR", "JUPYTER_CONFIG_DIR"), folder)
+        environment = os.environ | scratch | {"MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment.pop("KEYFILTERS_RESULTS", None)
+        command = [sys.executable, "-m", "keyfilters_book.grading.run", str(notebook.resolve()), str(there.fileno())]
+        process = subprocess.Popen(
+            [*command, json.dumps(options)], cwd=folder, env=environment, pass_fds=[there.fileno()], start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        there.close()
+        try:
+            yield _Student(process, here, limits)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def judge(notebook: Path, chapter: str, limits: Limits) -> Marks:
+    """The marks of a notebook for the exercises of `chapter`; a notebook that cannot be read gets none, with the reason."""
+    points = exercises_of(chapter)
+    if unreadable := unreadable_because(notebook):
+        return Marks([Row(label, 0, of, "Not judged.") for label, of in points.items()], [unreadable])
+    names = [name for label in points for name in EXERCISES[label].answers]
+    answers: dict[str, Mapping[str, Any]] = {}
+    remarks = []
+    with _student(notebook, names, limits) as student:
+        try:
+            while (message := student.receive())["cell"]:
+                answers |= message["answers"]
+                if message["error"]:
+                    remarks.append(f"Cell {message['cell']} stopped with {message['error']}")
+            answers |= message["answers"]
+        except EOFError as error:
+            remarks.append(f"{str(error)[0].upper()}{str(error)[1:]}. What was answered before counts.")
+        rows = [_row(label, of, answers, student) for label, of in points.items()]
+    return Marks(rows, remarks)
+
+
+def _row(label: str, of: int, answers: Mapping[str, Mapping[str, Any]], student: _Student) -> Row:
+    check = EXERCISES[label]
+    if missing := [name for name in check.answers if name not in answers]:
+        return Row(label, 0, of, f"Exercise {label}: no answer. No cell sets {' and '.join(missing)}.")
+    try:
+        verdict = check(*(decode(answers[name], student.function) for name in check.answers))
+    except Exception as error:  # what came is not what `encode` writes
+        return Row(label, 0, of, f"Exercise {label}: not judged. The answer cannot be read: {error}")
+    return Row(label, of if verdict else 0, of, verdict.text)
+
+
+def unreadable_because(notebook: Path) -> str:
+    """Why this is no notebook that can be run; empty if it is one."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells]
+    except (ValueError, RecursionError):
+        return f"{notebook.name} is no notebook: it is not JSON. Was it saved by Jupyter, and sent whole?"
+    except (KeyError, TypeError, AttributeError):
+        return f"{notebook.name} is no notebook of format 4: open it in Jupyter and save it anew."
+    return "" if any(sources) else f"{notebook.name} has no text in any cell."
