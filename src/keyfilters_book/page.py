@@ -50,6 +50,7 @@ __all__ = [
     "names",
     "number",
     "numbers",
+    "of_all",
     "power_of_ten",
     "results_folder",
     "table",
@@ -154,6 +155,27 @@ def power_of_ten(value: float) -> float:
     exact = Decimal(repr(max(float(value), 1e-14)))
     exponent = exact.adjusted()
     return float(f"1e{exponent if exact == Decimal(1).scaleb(exponent) else exponent + 1}")
+
+
+_COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def of_all(count: int, total: int) -> str:
+    """How many of all, as a sentence has it: "for all four keys", not "for 4 of 4 keys".
+
+    Raises `ValueError` for a count that is negative or above the total.
+
+    >>> of_all(4, 4), of_all(3, 4), of_all(0, 4)
+    ('all four', 'three of the four', 'none of the four')
+    >>> of_all(96, 96), of_all(90, 96), of_all(2, 2)
+    ('all 96', '90 of the 96', 'both')
+    """
+    if not 0 <= count <= total:
+        raise ValueError(f"count is {count}; expected a number from 0 to {total}")
+    some, whole = (_COUNTS[n] if n < len(_COUNTS) else f"{n:,}" for n in (count, total))
+    if total < 3 and count in (0, total):
+        return {(0, 0): "none", (0, 1): "none", (1, 1): "the one", (0, 2): "neither of the two", (2, 2): "both"}[count, total]
+    return f"all {whole}" if count == total else f"{some} of the {whole}"
 
 
 def results_folder() -> Path | None:

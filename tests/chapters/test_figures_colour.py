@@ -88,6 +88,7 @@ MAPS = {
     "filter_panels": lambda: figures.filter_panels(H),
     "filter_panels, shared": lambda: figures.filter_panels(H, shared=True),
     "filter_rows": lambda: figures.filter_rows({"learned": H, "model": H}),
+    "learned_and_models": lambda: figures.learned_and_models(H, 0.9 * H + 0.01),
     "key_gallery": lambda: key_gallery({"found": list(H)}),
     "mosaics": lambda: mosaics({"learned": H}),
     "mosaic_rows": lambda: mosaic_rows({"learned": H}),

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters.networks.inspection.rows import grid_shift
+from keyfilters_book import page
 from keyfilters_book.experiments.shift_maps import pooled
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
@@ -135,8 +136,9 @@ def explained_numbers(above, tests, draws, margin, table, impulse, unclear) -> d
     """Numbers of the text: what the keys explain, beside the nulls."""
     return {
         "above_random": above["random"],
-        "above_permuted": above["permuted"],
-        "above_gaussian": above["gaussian"],
+        "random_layers": page.of_all(above["random"], len(table)),
+        "permuted_layers": page.of_all(above["permuted"], len(table)),
+        "gaussian_layers": page.of_all(above["gaussian"], len(table)),
         "tests": tests,
         "least_p": (1 / (draws + 1), ".3f"),
         "false_alarms": (0.05 * tests, ".1f"),
@@ -208,10 +210,9 @@ def moved_numbers(moved, ahead, room, strided) -> dict:
     excess = moved.moved - moved.gaussian_most
     gain = moved.moved - moved.centred
     return {
-        "moved_above": int((excess > 0).sum()),
+        "moved_above": page.of_all(int((excess > 0).sum()), len(excess)),
         "moved_most": (excess.max(), ".2f"),
         "moved_least": (excess.min(), ".2f"),
-        "moved_of": len(excess),
         "moved_ahead": (ahead.min(), ".2f"),
         "moved_ahead_most": (ahead.max(), ".2f"),
         "moved_gain_most": (gain.max(), ".2f"),

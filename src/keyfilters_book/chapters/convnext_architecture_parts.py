@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from keyfilters_book import page
 from keyfilters_book.paper import architecture
 from keyfilters_book.paper.architecture import NetworkSize
 
@@ -73,10 +74,9 @@ def agreement_numbers(counts) -> dict:
     """Numbers of the text: counts that agree."""
     work_gap = (counts.multiply_adds / counts.multiply_adds_published - 1).abs().max()
     return {
-        "parameters_agree": int(counts.parameters_agree.sum()),
+        "parameters_agree": page.of_all(int(counts.parameters_agree.sum()), len(counts)),
         "products_agree": int(counts.products_agree.sum()),
         "normalised_agree": int(counts.normalised_agree.sum()),
-        "networks_compared": len(counts),
         "work_gap": (100 * work_gap, ".1f", "up"),
     }
 

@@ -1,4 +1,4 @@
-"""What the chapter *Eight filters are almost enough* shows: its tables, its figures, and what they say in words."""
+"""What the chapter on eight frozen filters shows: its tables, its figures, and what they say in words."""
 
 from __future__ import annotations
 

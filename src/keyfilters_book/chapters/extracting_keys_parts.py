@@ -12,7 +12,7 @@ from keyfilters.networks import key_filters
 from keyfilters.networks.extraction.comparison import KeyComparison
 from keyfilters.networks.extraction.extracting import Extraction
 from keyfilters.networks.training.batches import ArrayImages
-from keyfilters_book import figures
+from keyfilters_book import figures, page
 from keyfilters_book.experiments import store
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
 from keyfilters_book.experiments.runs import split_images
@@ -169,9 +169,9 @@ def small_numbers(small, excess) -> dict:
     """Numbers of the text: what the filters of the small network share with the keys."""
     return {
         "small_count": len(small),
-        "small_above": int((excess > 0).sum()),
+        "small_above": page.of_all(int((excess > 0).sum()), len(excess)),
         "small_excess": (excess.max(), "+.2f"),
-        "small_resemble": int((small.p_gaussian <= 0.05).sum()),
+        "small_resemble": page.of_all(int((small.p_gaussian <= 0.05).sum()), len(small)),
         "small_chance": (0.05 * len(small), ".1f"),
         "small_explained": (small.explained.min(), ".2f"),
         "small_explained_most": (small.explained.max(), ".2f"),

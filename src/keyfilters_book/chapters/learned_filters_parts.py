@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from keyfilters_book import page
+
 __all__ = ["centred_numbers", "sum_numbers", "symmetry_numbers", "symmetry_table"]
 
 _L1 = r"$\lVert h \rVert_1$"
@@ -56,6 +58,6 @@ def symmetry_numbers(odd, chance, axis, first_six, even, symmetry) -> dict:
     within = np.abs(odd) <= chance[axis, first_six]
     return {
         "even_least": (even.min(), ".3f", "down"),
-        "odd_within": int(within[:4].sum()),
+        "odd_within": page.of_all(int(within[:4].sum()), 4),
         "centred_odd": (max(symmetry.rho_x[4], symmetry.rho_y[5]), ".2f", "up"),
     }

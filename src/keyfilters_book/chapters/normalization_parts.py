@@ -125,8 +125,7 @@ def response_numbers(responses, g, own, rows, raw) -> dict:
     """Numbers of the text: responses to monomials."""
     cross = np.abs([responses(g)[c[::-1]][k] for k, c in enumerate(own)])
     return {
-        "response_rows": len(rows),
-        "response_equal": int((rows.verdict == "equal").sum()),
+        "response_equal": page.of_all(int((rows.verdict == "equal").sum()), len(rows)),
         "largest_cross": (cross.max(), ".2f"),
         "largest_cross_key": int(cross.argmax()) + 1,
         "least_raw": (raw.min(), ".1f"),
@@ -143,8 +142,8 @@ def corner_numbers(dc_table, step, found) -> dict:
         "dc_difference": (page.power_of_ten(difference), ".0e"),
         "dc_error_7": (miss[0], ".1e"),
         "dc_error_8": (miss[1], ".1e"),
-        "dc_caption": int((dc_table.exact.round(4) == dc_table.caption).sum()),
-        "dc_kinks": int(sum(found[key, "exact"].kink for key in (7, 8))),
+        "dc_caption": page.of_all(int((dc_table.exact.round(4) == dc_table.caption).sum()), 2),
+        "dc_kinks": page.of_all(sum(found[key, "exact"].kink for key in (7, 8)), 2),
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters_book import figures
+from keyfilters_book import figures, page
 from keyfilters_book.paper import structure
 
 __all__ = [
@@ -98,19 +98,19 @@ def weighted_numbers(offsets, chance, flat) -> dict:
         "chance_weighted": (chance["weighted"].mean(), ".2f"),
         "sd_weighted": (chance["sd, weighted"].mean(), ".1f"),
         "flat_weighted": (flat, ".2f"),
-        "weighting_away": int(away.sum()),
+        "weighting_away": page.of_all(int(away.sum()), 4),
     }
 
 
 def odd_numbers(learned, even, lead) -> dict:
     """Numbers of the text: where the filters are odd."""
     return {
-        "odd_maximum_at_half": int((learned.idxmax() == 0.5).sum()),
+        "odd_maximum_at_half": page.of_all(int((learned.idxmax() == 0.5).sum()), 4),
         "odd_low": (learned.loc[0.5].min(), ".2f"),
         "odd_high": (learned.loc[0.5].max(), ".2f"),
         "even_low": (even[learned.columns].min(), ".2f"),
         "even_high": (even[learned.columns].max(), ".2f"),
         "model_even": (even["model"], ".2f"),
-        "even_wins": int((lead > 0).sum()),
+        "even_wins": page.of_all(int((lead > 0).sum()), 4),
         "even_lead": (lead[lead > 0].drop("key 1").max(), ".2f", "up"),
     }

@@ -53,7 +53,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("long", "55,000 images, 10 epochs", 55000, 10, margin=0.005),
     )
 }
-"""The settings of the chapter *Eight filters are almost enough*, in the order in which they are run."""
+"""The settings of the chapter on eight frozen filters, in the order in which they are run."""
 
 SCALE_SETTINGS: dict[str, Setting] = {
     s.name: s
@@ -131,5 +131,5 @@ SCALING = Design(
 )  # fmt: skip
 
 DESIGNS: dict[str, Design] = {d.name: d for d in (EIGHT, SCALING)}
-"""The campaigns, made by one command and stored in git: that of the chapter *Eight filters are almost enough*, and that of
+"""The campaigns, made by one command and stored in git: that of the chapter on eight frozen filters, and that of
 *Learning the scales*."""

@@ -85,7 +85,7 @@ VARIANTS: dict[str, Variant] = {
         Variant("k-lines-8", "8 lines (k-lines)", BANK, "lines"),
     )
 }
-"""The variants of the chapter *Eight filters are almost enough*."""
+"""The variants of the chapter on eight frozen filters."""
 
 SCALE_VARIANTS: dict[str, Variant] = {
     v.name: v

@@ -7,6 +7,7 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 - ``diagrams``: the network, its budget of parameters, its receptive fields
 - ``spreads``: mean and covariance drawn on filters
 - ``scales``: methods side by side, objectives of a shared scale
+- ``comparison``: learned filters, their models and the differences
 - ``objective``: objectives as maps over two parameters
 - ``profiles``: a quantity over one parameter, with labelled points and kinks
 - ``training``: banks of filters, values of seeds with intervals, quantities over epochs
@@ -20,6 +21,7 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 from keyfilters.figures.heatmaps import draw_filter, filter_panels, filter_rows
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
+from .comparison import learned_and_models
 from .curves import curves, interval_rows
 from .diagrams import budget_bars, network_diagram, receptive_field_growth
 from .digits import digit_counts, log_dots
@@ -33,7 +35,7 @@ from .spreads import ellipse, spread_panels
 __all__ = [
     "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "digit_counts",
     "draw_filter", "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink",
-    "interval_rows", "kernel_stems", "log_dots", "method_heatmaps", "molecule_panels", "network_diagram",
+    "interval_rows", "kernel_stems", "learned_and_models", "log_dots", "method_heatmaps", "molecule_panels", "network_diagram",
     "objective_map_figure", "pooled_objectives", "profile_panels", "receptive_field_growth", "scales_by_method",
     "spread_panels", "styled", "symmetric_limit",
 ]  # fmt: skip
