@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from keyfilters_book import page
 from keyfilters_book.figures.representations import map_rows, moving_panels
 from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.representations import banks
@@ -253,7 +254,7 @@ def parity_numbers(gain, ahead, parity) -> dict:
     return {
         "fixed_even_least": (gain.min(), ".1f"),
         "fixed_even_most": (gain.max(), ".1f"),
-        "fixed_even_ahead": int((gain > 0).sum()),
+        "fixed_even_ahead": page.of_all(int((gain > 0).sum()), len(parity)),
         "fixed_even_clear": ahead,
         "fixed_even_tests": len(parity),
     }

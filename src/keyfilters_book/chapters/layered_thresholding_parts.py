@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from keyfilters.uncertainty import wilson
+from keyfilters_book import page
 from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations import guarantees, recovery
 from keyfilters_book.representations.key_dictionary import allowed
@@ -154,9 +155,9 @@ def apart_numbers(apart, entries, sure, draws_convolutional, seen) -> dict:
         "layered_apart": apart,
         "layered_apart_entries": int(entries.max()),
         "layered_apart_stripe": int(sure[0].sparsity.max()),
-        "layered_apart_covered": int(sure[1].holds.sum()),
+        "layered_apart_covered": page.of_all(int(sure[1].holds.sum()), draws_convolutional),
         "layered_apart_draws": draws_convolutional,
-        "layered_apart_found": int(seen.sum()),
+        "layered_apart_found": page.of_all(int(seen.sum()), draws_convolutional),
     }
 
 

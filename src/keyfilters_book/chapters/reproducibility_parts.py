@@ -117,9 +117,14 @@ MONOMIALS = {
     "formats": {"sum": "{:.3f}", "shifted": "{:.4f}", "centred": "{:.4f}", "difference": "{:+.4f}"},
     "headers": {"shifted": "as published", "centred": "centred on the filter"},
 }
-SUMMARY = {"formats": {"section": "({})"}, "headers": {"section": ""}, "link": {"section": "#susp-{}"}, "wrap": True}
+SUMMARY = {
+    "formats": {"section": "({})"},
+    "headers": {"section": "", "suspicion": "point"},
+    "link": {"section": "#susp-{}"},
+    "wrap": True,
+}
 
-SUSPICIONS = [
+POINTS = [
     ("a", "γ of key 7, l1: array overwritten", "γ of method C and its picture"),
     ("b", "key 6, C1: index beside the argmin", "fourth decimal"),
     ("c", "C of keys 7 and 8: parabola at a kink", "digits beyond the grid"),
@@ -323,14 +328,14 @@ def edge_table(crop: pd.DataFrame, exact: pd.DataFrame) -> pd.DataFrame:
 
 
 def outcome(condition: bool, small: bool = False) -> str:
-    """What the table of suspicions says about one of them."""
+    """What the table of points says about one of them."""
     confirmed = "confirmed, smaller than suspected" if small else "confirmed"
     return confirmed if condition else "not confirmed"
 
 
 def summary_table(outcomes: Sequence[str], sizes: Sequence[str]) -> pd.DataFrame:
-    """The suspicions, each with its outcome and size as found."""
-    found = zip(SUSPICIONS, outcomes, sizes, strict=True)
+    """The points, each with its outcome and size as found."""
+    found = zip(POINTS, outcomes, sizes, strict=True)
     rows = [(section, what, outcome, size, why) for (section, what, why), outcome, size in found]
     return pd.DataFrame(rows, columns=["section", "suspicion", "outcome", "size", "matters for"])
 
@@ -491,7 +496,7 @@ def edge_numbers(edge, jump) -> dict:
 
 
 def summary_numbers(summary) -> dict:
-    """Numbers of the text: which suspicions were confirmed."""
+    """Numbers of the text: which points were confirmed."""
     confirmed = summary.outcome.str.startswith("confirmed")
     return {
         "summary_rows": len(summary),

@@ -8,6 +8,7 @@ from scipy.stats import sem
 
 from keyfilters.networks.surgery.nulls import null_distribution
 from keyfilters.uncertainty import bootstrap_interval
+from keyfilters_book import page
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.mosaics import step_curves
 from keyfilters_book.representations.colour import OPPONENT
@@ -188,8 +189,7 @@ def whitening_numbers(bound, kept, foreign, closest) -> dict:
 def ica_numbers(ahead, hold, seen) -> dict:
     """Numbers of the text: sparseness on photographs held out."""
     return {
-        "unsup_ica_ahead": ahead,
-        "unsup_held_out": len(hold),
+        "unsup_ica_ahead": page.of_all(ahead, len(hold)),
         "unsup_rotation_most": (seen.loc["random rotation"].max(), ".1f"),
         "unsup_rotation_most_name": seen.loc["random rotation"].idxmax(),
         "unsup_ica_gravel": (seen.loc["ICA", "gravel"], ".1f"),
@@ -212,9 +212,8 @@ def key_numbers(rows) -> dict:
     return {
         "unsup_keys_low": (rows["keys"].min(), ".2f", "down"),
         "unsup_keys_high": (rows["keys"].max(), ".2f", "up"),
-        "unsup_keys_random": int((rows["keys"] > rows.random_95).sum()),
-        "unsup_keys_gaussian": int((rows["keys"] > rows.gaussian_95).sum()),
-        "unsup_keys_rows": len(rows),
+        "unsup_keys_random": page.of_all(int((rows["keys"] > rows.random_95).sum()), len(rows)),
+        "unsup_keys_gaussian": page.of_all(int((rows["keys"] > rows.gaussian_95).sum()), len(rows)),
         "unsup_lines_low": (rows.lines.min(), ".2f", "down"),
     }
 

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from keyfilters.uncertainty import bootstrap_interval
+from keyfilters_book import page
 from keyfilters_book.background import inversion, probing
 from keyfilters_book.background import visualisation as seeing
 from keyfilters_book.figures.image_grids import image_grid, range_rows
@@ -262,9 +263,8 @@ def agreement_numbers(agreement) -> dict:
     ahead = agreement["keys"] > agreement["random"]
     ahead_stride = agreement["keys, stride 1"] > agreement["random, stride 1"]
     return {
-        "unit_agree_keys": int(ahead.sum()),
-        "unit_agree_stride": int(ahead_stride.sum()),
-        "unit_layers": len(agreement),
+        "unit_agree_keys": page.of_all(int(ahead.sum()), len(agreement)),
+        "unit_agree_stride": page.of_all(int(ahead_stride.sum()), len(agreement)),
         "unit_agree_last_keys": (agreement["keys"].iloc[-1], ".2f"),
         "unit_agree_last_stride": (agreement["keys, stride 1"].iloc[-1], ".2f"),
     }
@@ -304,8 +304,7 @@ def recipe_numbers(summary, tv, no_tv, fine_of, photos) -> dict:
         "unit_recipe_all": (summary.score["all"], ".1f"),
         "unit_beyond_nothing": (100 * summary.beyond["nothing"], ".0f"),
         "unit_beyond_norm": (100 * summary.beyond["bound, norm"], ".0f"),
-        "unit_tv_wins": int((tv < no_tv).sum()),
-        "unit_tv_units": len(tv),
+        "unit_tv_wins": page.of_all(int((tv < no_tv).sum()), len(tv)),
         "unit_jitter_wins": int((tv < fine_of["bound, norm, TV"]).sum()),
         **fine_numbers(summary, seeing.fine_share(photos.numpy())),
     }
