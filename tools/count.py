@@ -37,7 +37,13 @@ def cells(root: Path) -> Iterator[tuple[int, bool]]:
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
                 lines = sum(bool(line.strip()) for line in "".join(cell["source"]).splitlines())
-                yield lines, any(tag.startswith(("hide-", "remove-")) for tag in cell["metadata"].get("tags", ()))
+                yield (
+                    lines,
+                    any(
+                        tag.startswith(("hide-", "remove-")) and tag != "hide-output"
+                        for tag in cell["metadata"].get("tags", ())
+                    ),
+                )
 
 
 def counts(root: Path) -> list[tuple[str, float, float]]:

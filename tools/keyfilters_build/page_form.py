@@ -79,7 +79,8 @@ def shown_code(cell: NotebookNode) -> list[NotebookNode]:
     is shown. Cells that are folded or left out as a whole stay as they are.
     """
     tags = list(cell.metadata.get("tags", ()))
-    if any(tag.startswith(("hide-", "remove-")) for tag in tags):
+    # Where only the output is folded, the code is shown as in any other cell.
+    if any(tag.startswith(("hide-", "remove-")) and tag != "hide-output" for tag in tags):
         return [cell]
     found = statements(cell.source)
     if found is None:
