@@ -14,9 +14,9 @@ from keyfilters_book.experiments.shift_maps import pooled
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
 __all__ = [
-    "control_numbers", "explained_numbers", "half_numbers", "interval_numbers", "layer_numbers", "maps_figure",
-    "moved_numbers", "nulls_figure", "places_table", "rows_figure", "share_numbers", "shift_row", "shifts_table",
-    "sizes_row", "spread_numbers",
+    "calibration_numbers", "control_numbers", "expected_numbers", "explained_numbers", "half_numbers", "interval_numbers",
+    "layer_numbers", "maps_figure", "moved_numbers", "nulls_figure", "places_table", "rows_figure", "share_numbers",
+    "shift_row", "shifts_table", "sizes_row", "spread_numbers",
 ]  # fmt: skip
 
 NULLS = {
@@ -235,3 +235,16 @@ def spread_numbers(places, table) -> dict:
         "spread_control": (largest[1], ".2f", "up"),
         "spread_5_0": (table.set_index("name").mean_x["5.0"], "+.2f"),
     }
+
+
+def expected_numbers(measured, strided, seen) -> dict:
+    """Numbers of the text: the shift that geometry asks for."""
+    return {
+        "shift_expected": (measured[strided[0].name].mean().item(), "+.1f"),
+        "sizes_seen": ", ".join(str(seen[d.name]) for d in strided),
+    }
+
+
+def calibration_numbers(error) -> dict:
+    """Numbers of the text: filters whose shift is known."""
+    return {"calibration_half": (error[0.5], ".2f", "up"), "calibration_else": (error.max(), ".2f", "up")}

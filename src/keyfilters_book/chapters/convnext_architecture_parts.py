@@ -10,7 +10,10 @@ from keyfilters_book import page
 from keyfilters_book.paper import architecture
 from keyfilters_book.paper.architecture import NetworkSize
 
-__all__ = ["agreement_numbers", "count_numbers", "field_numbers", "saving_numbers", "saving_table", "stages_table"]
+__all__ = [
+    "agreement_numbers", "count_numbers", "field_numbers", "saving_numbers", "saving_table", "share_numbers",
+    "stages_table",
+]  # fmt: skip
 
 STAGES = {"formats": {"filters": "{:,}", "depthwise": "{:,}", "pointwise": "{:,}", "ratio": "{:.0f}"}}
 PUBLISHED_COUNTS = {
@@ -109,4 +112,12 @@ def saving_numbers(saving, free_parameters) -> dict:
         "saved_filters": (100 - saving.share_of_filters[3], ".0f"),
         "saved_network": (saving.network_saved[3], ".1f"),
         "joint_parameters": free_parameters("D-joint"),
+    }
+
+
+def share_numbers(shares) -> dict:
+    """Numbers of the text: the depthwise layers' share."""
+    return {
+        "depthwise_parameters": (shares.loc["depthwise", "parameters"], ".2f"),
+        "depthwise_work": (shares.loc["depthwise", "multiply-adds"], ".1f"),
     }

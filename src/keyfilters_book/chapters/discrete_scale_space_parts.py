@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from keyfilters_book import figures, page
 
-__all__ = ["bias_numbers", "columns", "kernel_figure", "model_title", "sampling_numbers", "variance_figure"]
+__all__ = ["bias_numbers", "closed_numbers", "columns", "kernel_figure", "model_title", "sampling_numbers", "variance_figure"]
 
 LABELS = {
     "discrete": "discrete analogue",
@@ -78,3 +78,10 @@ def bias_numbers(half, product) -> dict:
         "bias_half_one_sided": (half["one-sided difference"], ".2f"),
         "product_error": (page.power_of_ten(np.abs(product).max()), ".0e"),
     }
+
+
+def closed_numbers(itself, s, formulas, taps, moments) -> dict:
+    """Numbers of the text: closed forms of the variances."""
+    closed = max(np.abs(itself[name] * s - formulas[name]).max() for name in taps)
+    offset = np.abs(moments(taps["one-sided difference"])[1] + 0.5).max()
+    return {"closed_error": (page.power_of_ten(closed), ".0e"), "offset_error": (page.power_of_ten(offset), ".0e")}

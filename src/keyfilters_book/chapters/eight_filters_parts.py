@@ -17,8 +17,9 @@ from keyfilters_book.figures.training import seed_dots
 
 __all__ = [
     "accuracies", "accuracy_figure", "at_hand", "best_rates", "coverage_numbers", "coverage_sentence", "differences_figure",
-    "explained_numbers", "floor_row", "in_order", "paired_table", "parameter_numbers", "path_sentence", "rate_sentence",
-    "replaced_numbers", "rows_or_none", "said", "stored_filters", "variants_row", "width_numbers", "widths_table",
+    "explained_numbers", "floor_row", "in_order", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
+    "rate_sentence", "replaced_numbers", "rows_or_none", "said", "stored_filters", "variants_row", "width_numbers",
+    "widths_table",
 ]  # fmt: skip
 
 FLOOR = {
@@ -279,3 +280,12 @@ def parameter_numbers(network_with, variants) -> dict:
 def width_numbers(ranks, widths, shown) -> dict:
     """Numbers of the text: ranks by width."""
     return {"width_ranks": ranks, "width_count": len(widths), "width_setting": shown[0].label if shown else "no setting"}
+
+
+def loss_numbers(floor, loss, shown) -> dict:
+    """Numbers of the text: what other filters lose."""
+    lead = floor[["learned", "keys"]].min(axis=1) - floor[["ridge", "logistic"]].max(axis=1)
+    return {
+        "loss_least": (100 * loss.min(), ".1f"),
+        "lead_least": summary.points(lead[1:].min()) if shown else "no stored run is shown",
+    }

@@ -8,8 +8,8 @@ import pandas as pd
 from keyfilters.uncertainty import wilson
 
 __all__ = [
-    "coverage_table", "inside_others", "interval_table", "misfit_numbers", "misfit_rows", "outside_numbers", "ranges",
-    "width_numbers",
+    "coverage_numbers", "coverage_table", "inside_others", "interval_table", "misfit_numbers", "misfit_rows",
+    "outside_numbers", "ranges", "wider_numbers", "width_numbers",
 ]  # fmt: skip
 
 COVERAGE = {
@@ -107,3 +107,13 @@ def misfit_numbers(beyond, judged, sided) -> dict:
         "blob_median": (sided.blob.median(), ".2f"),
         "sided_median": (sided.observed.median(), ".2f"),
     }
+
+
+def coverage_numbers(sums) -> dict:
+    """Numbers of the text: how often intervals hold the truth."""
+    return {"coverage_b": (100 * sums.share["B"], ".0f"), "coverage_d": (100 * sums.share["D1"], ".0f")}
+
+
+def wider_numbers(wider, ways) -> dict:
+    """Numbers of the text: what the normalisation adds."""
+    return {"wider": (wider.median(), ".1f"), "wider_gamma": (wider[ways.parameter == "gamma"].iloc[0], ".0f")}

@@ -15,8 +15,8 @@ from keyfilters_book.paper.spectrum import transfer_function
 from keyfilters_book.paper.tables import scales_table
 
 __all__ = [
-    "axes_figure", "border_table", "curve_data", "image_numbers", "index_numbers", "maps_figure", "model_numbers",
-    "norm_numbers", "published_fit", "published_numbers", "test_image", "transfer_numbers",
+    "axes_figure", "border_numbers", "border_table", "curve_data", "earlier_numbers", "image_numbers", "index_numbers",
+    "maps_figure", "model_numbers", "norm_numbers", "published_fit", "published_numbers", "test_image", "transfer_numbers",
 ]  # fmt: skip
 
 MODELS = {
@@ -184,3 +184,17 @@ def transfer_numbers(target, imaginary) -> dict:
         "gain_y": (transfer_function(target, 0, np.pi).real, ".2f"),
         "imaginary": (max(imaginary), ".2f", "up"),
     }
+
+
+def earlier_numbers(earlier, distances) -> dict:
+    """Numbers of the text: the earlier model."""
+    return {
+        "earlier_difference": (earlier.difference.abs().max(), ".0e"),
+        "earlier_errors": f"{distances[0]:.0f} and {distances[1]:.0f}",
+    }
+
+
+def border_numbers(borders) -> dict:
+    """Numbers of the text: the border."""
+    moved = np.abs(np.diff(borders[["sigma", "gamma"]], axis=0)[::2])
+    return {"border_effect": (moved.max(), ".4f", "up"), "sum_excess": (borders["sum"].max() - 1, ".4f")}

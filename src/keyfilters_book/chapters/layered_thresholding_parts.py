@@ -13,9 +13,9 @@ from keyfilters_book.representations.key_dictionary import allowed
 from keyfilters_book.representations.thresholding import objective
 
 __all__ = [
-    "apart_numbers", "check_covered", "cover_numbers", "curve_data", "dictionary_numbers", "keys_numbers", "layer_numbers",
-    "limits_table", "noise_numbers", "property_table", "recovery_figure", "texture_numbers", "texture_table", "words",
-    "written",
+    "apart_numbers", "check_covered", "cover_numbers", "curve_data", "dictionary_numbers", "forward_numbers",
+    "keys_numbers", "layer_numbers", "limits_table", "noise_numbers", "property_table", "recovery_figure",
+    "texture_numbers", "texture_table", "words", "written",
 ]  # fmt: skip
 
 FLAGS = ["odd", "even", "never decreases"]
@@ -173,3 +173,8 @@ def dictionary_numbers(largest, ideal_largest, short, draws_keys, found, equal, 
         "layered_keys_tried": int(recovery.limits(found[0]).tried.max()),
         **keys_numbers(equal, unequal),
     }
+
+
+def forward_numbers(apart, active) -> dict:
+    """Numbers of the text: the forward pass."""
+    return {"layered_difference": (page.power_of_ten(apart), ".0e"), "layered_active": int(active.sum())}

@@ -18,8 +18,8 @@ from keyfilters_book.figures.training import scale_ends, trajectories
 
 __all__ = [
     "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "kernel_numbers",
-    "kernels_figure", "mean_paths", "run_numbers", "scales_of", "stage_ratios", "start_numbers", "stored_table",
-    "sweep_numbers", "sweep_sentence", "trajectories_figure",
+    "kernels_figure", "mean_paths", "run_numbers", "sampled_numbers", "scales_of", "stage_ratios", "start_numbers",
+    "stored_table", "sweep_numbers", "sweep_sentence", "trajectories_figure",
 ]  # fmt: skip
 
 START = {
@@ -247,4 +247,12 @@ def run_numbers(best, live_seeds, live_variants, short) -> dict:
         "live_labels": " and ".join(map(summary.label, live_variants)),
         "live_setting": short.label,
         "sampled_search": "from its own search" if own else "of the other",
+    }
+
+
+def sampled_numbers(pairs, live, live_seeds, short) -> dict:
+    """Numbers of the text: sampled kernels in training."""
+    return {
+        "sampled_says": differences_sentence(pairs, live, live_seeds, short),
+        "sampled_pairs": int(pairs.n.sum()) if len(pairs) else 0,
     }

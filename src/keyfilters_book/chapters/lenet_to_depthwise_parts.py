@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 
 from keyfilters.uncertainty import wilson
+from keyfilters_book.background import factorisation
 from keyfilters_book.background.costs import layer_cost, network_layers
 from keyfilters_book.background.lenet_training import RUBBISH
 from keyfilters_book.figures import lenet_pictures as pictures
 from keyfilters_book.figures.clusters import null_dots
 
 __all__ = [
-    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "code_numbers", "conv_table", "explained_figure",
-    "explained_numbers", "explained_row", "gradient_figure", "growth_numbers", "layer_weights", "mobile_numbers",
-    "moved_table", "network_numbers", "network_table", "rank_figure", "rank_numbers", "steady_numbers", "test_numbers",
-    "then_and_now", "training_numbers",
+    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "code_numbers", "conv_table", "dimension_numbers",
+    "explained_figure", "explained_numbers", "explained_row", "gradient_figure", "growth_numbers", "layer_weights",
+    "mobile_numbers", "moved_table", "network_numbers", "network_table", "rank_figure", "rank_numbers", "steady_numbers",
+    "test_numbers", "then_and_now", "training_numbers",
 ]  # fmt: skip
 
 
@@ -310,4 +311,12 @@ def growth_numbers(grown, full, width) -> dict:
         "lenet_growth": (grown[-1] / grown[0], ".2f"),
         "lenet_growth_full": (full[-1] / full[0], ".1f"),
         "lenet_width": width,
+    }
+
+
+def dimension_numbers() -> dict:
+    """Numbers of the text: what separable layers reach."""
+    return {
+        "lenet_dimension": (factorisation.dimension(6, 16, 5), ","),
+        "lenet_separable_weights": layer_cost(6, 16, 5, 10, "separable")["weights"],
     }

@@ -10,7 +10,7 @@ from keyfilters_book.paper.tables import beside_published
 
 __all__ = [
     "change_numbers", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table", "near_numbers",
-    "published_of", "response_numbers", "sensitivity_table",
+    "published_of", "response_numbers", "sensitivity_table", "shift_numbers",
 ]  # fmt: skip
 
 _FIT = {"sigma": r"$\sigma$", "gamma": r"$\gamma$", "rest": "residual"}
@@ -168,3 +168,8 @@ def near_numbers(near, by_key) -> dict:
         "sigma8_high": (near.sigma[8].max(), ".2f"),
         "gamma_border": (by_key[by_key.which == "border mean"].gamma[7], ".2f"),
     }
+
+
+def shift_numbers(change) -> dict:
+    """Numbers of the text: the shift of the monomials."""
+    return {"shift_derivative": (change[:6].max(), ".0e", "up"), "shift_others": (change[6:].max(), ".2f")}

@@ -17,10 +17,10 @@ from keyfilters_book.published_experiments import closest_scales, experiment_fil
 __all__ = [
     "axes_figure", "axis_numbers", "beside_numbers", "early_numbers", "edge_numbers", "edge_table", "excess_figure",
     "excess_numbers", "exchange_figure", "first_points", "gamma_numbers", "kernel_numbers", "key4_numbers", "key4_table",
-    "listed", "monomial_numbers", "negative_keys", "others_table", "outcome", "parabola_table", "pixel_numbers",
-    "pixel_table", "reasons_table", "replaced_numbers", "replacement_table", "rerun_numbers", "rerun_overview",
-    "rounded_numbers", "row_numbers", "size", "summary_numbers", "summary_table", "template_numbers", "templates_at",
-    "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
+    "listed", "monomial_numbers", "negative_keys", "others_table", "outcome", "parabola_numbers", "parabola_table",
+    "pixel_numbers", "pixel_table", "reasons_table", "replaced_numbers", "replacement_table", "rerun_numbers",
+    "rerun_overview", "rounded_numbers", "row_numbers", "size", "summary_numbers", "summary_table", "template_numbers",
+    "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
 ]  # fmt: skip
 
 DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
@@ -548,3 +548,8 @@ def monomial_numbers(rest, seen, h) -> dict:
         "monomial_seen": (seen.difference.abs().max(), ".2f"),
         "raw_sums": (np.abs(h.sum((1, 2))).max(), ".0e"),
     }
+
+
+def parabola_numbers(parabola) -> dict:
+    """Numbers of the text: parabolas through the kinks."""
+    return {"parabola_c": (parabola.steps[:2].max(), ".2f"), "parabola_d": (parabola.steps[2:].max(), ".0e")}

@@ -10,8 +10,8 @@ from keyfilters_book import figures, page
 from keyfilters_book.paper import structure
 
 __all__ = [
-    "asymmetry_numbers", "energy_numbers", "odd_numbers", "ring_numbers", "separability_figure", "separable_numbers",
-    "strongest", "weighted_numbers",
+    "asymmetry_numbers", "energy_numbers", "laplacian_numbers", "odd_numbers", "ring_numbers", "separability_figure",
+    "separable_numbers", "strongest", "weighted_numbers",
 ]  # fmt: skip
 
 NULLS = {"none": "all permuted", "two largest": "two largest kept", "rings": "permuted within rings"}
@@ -114,3 +114,8 @@ def odd_numbers(learned, even, lead) -> dict:
         "even_wins": page.of_all(int((lead > 0).sum()), 4),
         "even_lead": (lead[lead > 0].drop("key 1").max(), ".2f", "up"),
     }
+
+
+def laplacian_numbers(of_laplacian, laplacian_energy) -> dict:
+    """Numbers of the text: the Laplacian, which is not separable."""
+    return {"laplacian_correlation": (of_laplacian, ".0f"), "laplacian_energy": (laplacian_energy, ".3f")}

@@ -17,7 +17,8 @@ from keyfilters_book.significance import paired_test
 __all__ = [
     "apart", "axis_numbers", "bank_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers",
     "fit_figure", "fit_numbers", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
-    "mask_numbers", "mask_panels", "outer", "outer_numbers", "second_numbers", "second_row", "turned", "whitening_numbers",
+    "mask_numbers", "mask_panels", "outer", "outer_numbers", "patch_numbers", "second_numbers", "second_row", "turned",
+    "whitening_numbers",
 ]  # fmt: skip
 
 FITS = {
@@ -295,3 +296,8 @@ def bank_numbers(ica, passes) -> dict:
         "unsup_ica_converged": "met" if ica.converged else "did not meet",
         "unsup_passes": passes,
     }
+
+
+def patch_numbers(side, count, components) -> dict:
+    """Numbers of the text: the patches."""
+    return {"unsup_side": side, "unsup_pixels": side**2, "unsup_count": (count, ","), "unsup_components": components}
