@@ -1,7 +1,6 @@
 """The figures of the network show what the table of layers says."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from keyfilters_book import figures
@@ -45,15 +44,6 @@ def test_diagram_of_a_block_is_in_the_order_of_the_layers():
         "+",
     ]
     assert [text for text in shown if text in order] == order
-
-
-def test_budget_bars_are_as_long_as_the_shares():
-    budget = architecture.network_table("tiny").groupby("kind", sort=False)[["parameters", "multiply_adds"]].sum()
-    shares = 100 * budget / budget.sum()
-    ax = figures.budget_bars(shares).axes[0]
-    for column, bars in zip(shares, ax.containers, strict=True):
-        assert np.allclose([bar.get_width() for bar in bars], shares[column])
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(shares.index)
 
 
 def test_receptive_fields_are_drawn_per_stage():

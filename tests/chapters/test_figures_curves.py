@@ -109,13 +109,3 @@ def test_spread_panels_draw_mean_and_ellipse():
         assert np.array_equal(image.get_array(), h)
         assert image.norm.vmin == -image.norm.vmax == -np.abs(h).max()
         assert tuple(image.get_extent()) == (-3.5, 3.5, -3.5, 3.5)
-
-
-def test_filter_panels_print_the_values_where_they_are():
-    h = np.arange(9.0).reshape(3, 3)
-    ax = figures.filter_panels([h], values=True, fontsize=11).axes[0]
-    drawn = {text.get_position(): text for text in ax.texts}
-    for (u, v), text in drawn.items():
-        assert float(text.get_text()) == h[1 - round(v), 1 + round(u)]
-        assert text.get_fontsize() == 11
-    assert len(drawn) == 9

@@ -275,7 +275,7 @@ def test_figures_take_what_the_page_has():
     import matplotlib.pyplot as plt
     import pandas as pd
 
-    from keyfilters_book.figures.representations import map_rows, moving_panels, trade_off
+    from keyfilters_book.figures.representations import map_rows, moving_panels
 
     table = pd.DataFrame({"amount": [0.0, 1.0], "normalised": [0.0, 0.5], "accuracy": [90.0, 80.0]})
     panels = {"d(T)": "normalised", "accuracy": "accuracy"}
@@ -285,6 +285,4 @@ def test_figures_take_what_the_page_has():
         moving_panels(panels, dict.fromkeys("abcdefgh", table), xlabel="shift")
     rows = map_rows({"image": {"": np.eye(4)}, "maps": {"a": np.eye(2), "b": -np.eye(2)}})
     assert [len(ax.images) for ax in rows.axes] == [1, 0, 1, 1]
-    line = trade_off({"in place": ([0.1, 0.2], [1.0, 2.0], ["one", "two"])}, xlabel="d", ylabel="accuracy")
-    assert [t.get_text() for t in line.axes[0].texts] == ["one", "two"]
     plt.close("all")

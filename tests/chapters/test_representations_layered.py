@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("sklearn")
 
 from keyfilters.filters import learned_filters
-from keyfilters_book.figures.pursuits import function_panels, recovery_panels
+from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations.dictionaries import (
     Dictionary,
     convolutional,
@@ -211,11 +211,7 @@ def test_bad_input_is_named_in_one_line(call, message):
     assert "\n" not in str(caught.value)
 
 
-def test_figures_break_curves_at_jumps_and_refuse_unknown_bounds():
-    x = np.arange(-20, 21) / 10
-    fig = function_panels(x, {"step": {"sign": np.sign(x) * 2}, "line": {"x": x}})
-    step, line = (ax.lines[-1].get_ydata() for ax in fig.axes)
-    assert np.isnan(step).sum() == 2 and not np.isnan(line).any()
+def test_figures_refuse_unknown_bounds():
     frame = recovery([WAVES], [1, 2], 4, methods=["soft"])
     assert len(recovery_panels({"a": frame}, bounds={"a": {"soft": 4.5}}).axes[0].lines) == 2
     with pytest.raises(ValueError, match="bounds names 'relu'"):

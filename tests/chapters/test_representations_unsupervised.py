@@ -10,7 +10,7 @@ from scipy.stats import ortho_group
 pytest.importorskip("sklearn")
 pytest.importorskip("skimage")
 
-from keyfilters_book.figures.mosaics import mosaic_rows, mosaics, paired_shares, step_curves, tiles
+from keyfilters_book.figures.mosaics import mosaic_rows, mosaics, step_curves, tiles
 from keyfilters_book.representations import gabor
 from keyfilters_book.representations.colour import OPPONENT, colour_axes, colour_parts
 from keyfilters_book.representations.patches import Patches, luminance, sample_patches, whiten, whitened_images
@@ -309,7 +309,6 @@ def test_figures_draw_each_entry():
     filters = np.random.default_rng(0).standard_normal((5, 3, 3))
     assert len([ax for ax in mosaics({"a": filters, "b": np.ones((3, 2, 2, 3))}).axes if ax.images]) == 2
     assert len(mosaic_rows({"a": filters, "b": filters[:2]}).axes) == 2
-    assert len(paired_shares({"a": ([0.1], [0.2])}, xlabel="x", ylabel="y").axes) == 2 - 1
     fig = step_curves({"error": {"a": ([0, 10, 100], [1, 0.5, 0.2])}})
     assert fig.axes[0].get_ylabel() == "error" and len(fig.axes[0].lines) == 1
     laid = tiles(filters, 2)

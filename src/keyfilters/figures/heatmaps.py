@@ -10,16 +10,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .style import DIVERGING, ink, styled, symmetric_limit
+from .style import DIVERGING, styled, symmetric_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
 
-def draw_filter(
-    ax: Axes, h: ArrayLike, limit: float | None = None, values: bool = False, fmt: str = "{:.2f}", fontsize: float = 9
-) -> AxesImage:
+def draw_filter(ax: Axes, h: ArrayLike, limit: float | None = None) -> AxesImage:
     """Draw one filter on an axis: y up, white at zero, limits (-limit, limit).
 
     Parameters
@@ -28,8 +26,6 @@ def draw_filter(
     h : array_like, shape (n, n)
     limit : float, optional
         Default: the filter's own largest absolute value.
-    values : bool
-        Print each value in its cell, in black or white by luminance.
     """
     h = np.asarray(h)
     limit = symmetric_limit(h) if limit is None else limit
@@ -37,25 +33,12 @@ def draw_filter(
     image = ax.imshow(h, cmap=DIVERGING, vmin=-limit, vmax=limit, extent=(-half, half, -half, half))
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, color="0.6", linewidth=0.8)
-    if values:
-        for i in range(h.shape[0]):
-            for j in range(h.shape[1]):
-                ax.text(
-                    j - half + 0.5, half - 0.5 - i, fmt.format(h[i, j]), ha="center", va="center",
-                    fontsize=fontsize, color=ink(image.cmap(image.norm(h[i, j]))),
-                )  # fmt: skip
     return image
 
 
 @styled
 def filter_panels(
-    filters: ArrayLike,
-    titles: Sequence[str] | None = None,
-    columns: int = 4,
-    values: bool = False,
-    shared: bool = False,
-    panel: float = 2.1,
-    fontsize: float = 9,
+    filters: ArrayLike, titles: Sequence[str] | None = None, columns: int = 4, shared: bool = False, panel: float = 2.1
 ) -> mpl.figure.Figure:
     """Return a figure with one heat map per filter.
 
@@ -66,14 +49,10 @@ def filter_panels(
         Default: key 1, key 2, ...
     columns : int
         Panels per row.
-    values : bool
-        Print the values in the cells.
     shared : bool
         One colour scale for all panels, with a colour bar; else each panel has its own.
     panel : float
         Width of a panel in inches.
-    fontsize : float
-        Of the printed values, in points.
     """
     filters = np.asarray(filters)
     titles = [f"key {k}" for k in range(1, len(filters) + 1)] if titles is None else titles
@@ -82,7 +61,7 @@ def filter_panels(
     limit = symmetric_limit(filters) if shared else None
     image = None
     for ax, h, title in zip(axes.flat, filters, titles, strict=False):
-        image = draw_filter(ax, h, limit, values, fontsize=fontsize)
+        image = draw_filter(ax, h, limit)
         ax.set_title(title)
     for ax in axes.flat[len(filters) :]:
         ax.axis("off")

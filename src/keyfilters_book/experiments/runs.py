@@ -17,7 +17,7 @@ from keyfilters.networks.zoo.small import SmallConvNeXt
 
 from .design import FASHION, SPLIT_SIZES, Design, Setting
 from .silhouettes import silhouettes
-from .variants import LEARNED, SCALES, depthwise_filters, give_filters, variant
+from .variants import LEARNED, SCALES, give_filters, variant
 
 BATCH, WEIGHT_DECAY, WARMUP, CLIP = 64, 0.05, 0.15, 1.0
 JUDGED_AT_ONCE = 100
@@ -190,16 +190,3 @@ def _judged(network, pairs, train_set, config) -> tuple[float, float, int]:
         correct += int((out.argmax(1) == y).sum())
         loss += float(torch.nn.functional.cross_entropy(out, y, reduction="sum"))
     return correct / n, loss / n, n
-
-
-def learned_networks(design: Design, rate: float, scale: float, **options) -> list[RunOutcome]:
-    """The learned networks from which banks are extracted (their seeds occur in no run)."""
-    return [
-        run(design, "learned", design.basis_setting, seed, rate, scale, judge="validation", **options)
-        for seed in design.basis_seeds
-    ]
-
-
-def learned_filters_of(outcomes) -> np.ndarray:
-    """The depthwise filters of several networks, one below the other, shape (C, n, n)."""
-    return np.concatenate([depthwise_filters(outcome.network) for outcome in outcomes])

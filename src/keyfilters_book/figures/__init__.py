@@ -23,7 +23,7 @@ from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, in
 
 from .comparison import learned_and_models
 from .curves import curves, interval_rows
-from .diagrams import budget_bars, network_diagram, receptive_field_growth
+from .diagrams import network_diagram, receptive_field_growth
 from .digits import digit_counts, log_dots
 from .greyscale import image_panels
 from .molecules import draw_molecule, kernel_stems, molecule_panels
@@ -33,7 +33,7 @@ from .scales import method_heatmaps, pooled_objectives, scales_by_method
 from .spreads import ellipse, spread_panels
 
 __all__ = [
-    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "budget_bars", "curves", "digit_counts",
+    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "curves", "digit_counts",
     "draw_filter", "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink",
     "interval_rows", "kernel_stems", "learned_and_models", "log_dots", "method_heatmaps", "molecule_panels", "network_diagram",
     "objective_map_figure", "pooled_objectives", "profile_panels", "receptive_field_growth", "scales_by_method",

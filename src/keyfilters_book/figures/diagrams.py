@@ -103,27 +103,6 @@ def network_diagram(layers, dims, depths) -> mpl.figure.Figure:
 
 
 @styled
-def budget_bars(shares) -> mpl.figure.Figure:
-    """Return horizontal bars: the share of each kind of layer, in percent, for each measure.
-
-    Parameters
-    ----------
-    shares : pandas.DataFrame
-        Index: kinds of layers; columns: measures (their names become legend entries); values in percent.
-    """
-    fig, ax = plt.subplots(figsize=(6.4, 0.75 * len(shares) + 1.3))
-    thickness = 0.8 / shares.shape[1]
-    for j, column in enumerate(shares.columns):
-        position = np.arange(len(shares)) + (j - (shares.shape[1] - 1) / 2) * thickness
-        bars = ax.barh(position, shares[column], thickness, color=COLOURS[1 + j], label=column)
-        ax.bar_label(bars, labels=[f" {value:.2g} %" for value in shares[column]], fontsize=11)
-    ax.set(xlabel="share (%)", xlim=(0, 118), yticks=np.arange(len(shares)), yticklabels=shares.index)
-    ax.invert_yaxis()
-    ax.legend(loc="lower right", frameon=False)
-    return fig
-
-
-@styled
 def receptive_field_growth(stage, field, spread, image_size: int) -> mpl.figure.Figure:
     """Return the receptive field after each block: the square that can be reached, and a smoothing width.
 

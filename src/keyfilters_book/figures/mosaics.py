@@ -8,8 +8,6 @@ import numpy as np
 
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, styled
 
-from .panels import panel_grid
-
 
 def tiles(filters, columns: int = 8, gap: int = 1) -> np.ndarray:
     """Lay filters out in one array, each divided by its largest absolute value, with NaN between them.
@@ -87,25 +85,6 @@ def mosaic_rows(rows, *, width: float = 6.6) -> mpl.figure.Figure:
     for ax, (label, filters) in zip(axes[:, 0], rows.items(), strict=True):
         _draw_tiles(ax, filters, count)
         ax.set_ylabel(label, rotation=0, ha="right", va="center", labelpad=6)
-    return fig
-
-
-@styled
-def paired_shares(panels, *, xlabel: str, ylabel: str, columns: int = 2, panel: float = 3.1) -> mpl.figure.Figure:
-    """Return a scatter of one share against another for each entry, with the line on which both are equal.
-
-    Parameters
-    ----------
-    panels : dict of str to (x, y)
-        Title to the shares, in [0, 1].
-    """
-    fig, axes = panel_grid(len(panels), columns, (panel, panel + 0.2), 0.0, sharex=True, sharey=True)
-    for ax, (title, (x, y)) in zip(axes.flat, panels.items(), strict=False):
-        ax.plot([0, 1], [0, 1], color="0.6", linewidth=1.2)
-        ax.plot(x, y, linestyle="none", marker="o", markersize=5, color=COLOURS[1], alpha=0.6)
-        ax.set(title=title, xlim=(0, 1), ylim=(0, 1), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    fig.supxlabel(xlabel, fontsize=12)
-    fig.supylabel(ylabel, fontsize=12)
     return fig
 
 

@@ -5,42 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import matplotlib as mpl
-import numpy as np
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
 from .curves import DASHES
 from .panels import panel_grid
-
-
-@styled
-def function_panels(
-    x, panels, *, xlabel: str = "x", columns: int = 2, width: float = 3.3, height: float = 2.7
-) -> mpl.figure.Figure:
-    """Return a figure of functions with jumps: a curve is broken where it jumps.
-
-    Parameters
-    ----------
-    x : array_like, shape (m,)
-        Ascending and fine: a step between neighbours of more than 12 times x's own is taken as a jump.
-    panels : dict of str to dict of str to array_like, shape (m,)
-        Title to label to values.
-    """
-    x = np.asarray(x, dtype=float)
-    fig, axes = panel_grid(len(panels), columns, (width, height), 0.0, sharex=True, sharey=True)
-    for ax, (title, series) in zip(axes.flat, panels.items(), strict=False):
-        ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
-        ax.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-        for i, (label, values) in enumerate(series.items()):
-            y = np.array(values, dtype=float)
-            jumps = np.flatnonzero(np.abs(np.diff(y)) > 12 * np.diff(x))
-            ax.plot(np.insert(x, jumps + 1, np.nan), np.insert(y, jumps + 1, np.nan), color=COLOURS[i], linestyle=DASHES[i],
-                    linewidth=2.8 - 0.6 * i, label=label)  # fmt: skip
-        ax.set_title(title)
-        ax.legend(loc="lower right", frameon=False, fontsize=11, handlelength=2.2)
-    for ax in axes[-1]:
-        ax.set_xlabel(xlabel)
-    return fig
 
 
 @styled

@@ -80,29 +80,3 @@ def moving_panels(
     handles, labels = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return fig
-
-
-@styled
-def trade_off(series, *, xlabel: str, ylabel: str, width: float = 5.6, height: float = 4.2) -> mpl.figure.Figure:
-    """Return points joined in their order, each with a word beside it.
-
-    Parameters
-    ----------
-    series : dict of str to (array_like, array_like, sequence of str)
-        Label to abscissae, ordinates and the words at the points ("" for none).
-    xlabel, ylabel : str
-    width, height : float
-        Inches.
-    """
-    fig, ax = plt.subplots(figsize=(width, height))
-    for i, (label, (x, y, words)) in enumerate(series.items()):
-        ax.plot(x, y, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i], markersize=7, label=label)
-        for at in zip(x, y, words, strict=True):
-            # Above and to the left: the side that a rising curve leaves free.
-            ax.annotate(at[2], at[:2], xytext=(-6, 6), textcoords="offset points", fontsize=11, color=COLOURS[i], ha="right")
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.margins(x=0.2, y=0.12)
-    ax.grid(color="0.92")
-    if len(series) > 1:
-        fig.legend(loc="outside lower center", ncols=2, frameon=False)
-    return fig
