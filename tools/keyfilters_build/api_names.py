@@ -58,7 +58,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "training": ("keyfilters.networks.training",),
     "evaluation": ("keyfilters.networks.evaluation",),
     "extraction": ("keyfilters.networks.extraction", "keyfilters.networks.klines"),
-    "inspection": ("keyfilters.networks.inspection", "keyfilters_book.experiments.survey"),
+    "inspection": ("keyfilters.networks.inspection", *_in("keyfilters_book.experiments", "survey", "further_terms")),
     "experiments": ("keyfilters_book.experiments", "keyfilters_build.experiments"),
     "background": ("keyfilters_book.background",),
     "background_units": _in(

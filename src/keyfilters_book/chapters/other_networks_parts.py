@@ -13,9 +13,7 @@ from keyfilters.networks.extraction.comparison import assign
 from keyfilters.networks.extraction.extracting import Extraction
 from keyfilters.networks.surgery.matching import Stack, as_layers, centred, unit
 from keyfilters.networks.surgery.nulls import NullDistribution
-from keyfilters_book.experiments import store
-from keyfilters_book.experiments.design import SCALE_SETTINGS
-from keyfilters_book.experiments.survey import JUDGED, MARGIN, PACKAGED_NETWORKS, Surveyed, packaged_layers
+from keyfilters_book.experiments.survey import JUDGED, MARGIN, PACKAGED_NETWORKS, Surveyed, all_networks
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.networks import interval_dots
 
@@ -58,28 +56,6 @@ SURVEY_TRACES = {
     | dict.fromkeys(("direction", "from", "to"), "{:+.2f}"),
     "headers": {"lattice_from": "at least", "ring": "even, ring"},
 }
-
-
-def all_networks() -> tuple[dict, dict[str, list[str]]]:
-    """The depthwise layers of each network, and the names of the networks by what they are for."""
-    layers = {name: packaged_layers(name) for name in PACKAGED_NETWORKS}
-    groups = {
-        "photographs": [name for name in PACKAGED_NETWORKS if "Lite" in name],
-        "text": [name for name in PACKAGED_NETWORKS if name.endswith("tion") and "line" not in name],
-        "line direction": [name for name in PACKAGED_NETWORKS if "line" in name],
-        "Fashion-MNIST": [],
-    }
-    stored = store.stored_table("filters")
-    pixels = [c for c in stored.columns if c[0] == "w" and c[1:].isdecimal()]
-    for setting in [s for s in SCALE_SETTINGS if s in set(stored.setting)]:
-        trained = SCALE_SETTINGS[setting]
-        name = f"{trained.images:,} images × {trained.epochs}"
-        rows = stored[stored.setting == setting]
-        layers[name] = {
-            layer: part[pixels].to_numpy(dtype=float).reshape(-1, 7, 7) for layer, part in rows.groupby("layer", sort=False)
-        }
-        groups["Fashion-MNIST"].append(name)
-    return layers, groups
 
 
 def survey_table(found: Mapping[str, Surveyed], keys: Mapping) -> pd.DataFrame:

@@ -24,6 +24,9 @@ from keyfilters.networks.surgery.nulls import (
     null_distribution,
 )
 
+from . import store
+from .design import SCALE_SETTINGS
+
 JUDGED = ("random", "permuted", "gaussian", "impulse")
 """Names of the nulls that the keys have to be ahead of; the best lines are a bound from above and no null."""
 MARGIN = 0.05
@@ -119,6 +122,37 @@ def packaged_layers(name: str) -> list:
     from keyfilters.networks.zoo.loading import load_model
 
     return find_depthwise(load_model(network.architecture, weights=files[0]).model)
+
+
+def all_networks() -> tuple[dict, dict[str, list[str]]]:
+    """The depthwise layers of each network of the survey, and the names of the networks by what they are for.
+
+    Nine come from packages; three were trained for this book, and their filters are stored with it.
+
+    Examples
+    --------
+    >>> layers, groups = all_networks()
+    >>> len(layers), list(groups)
+    (12, ['photographs', 'text', 'line direction', 'Fashion-MNIST'])
+    """
+    layers = {name: packaged_layers(name) for name in PACKAGED_NETWORKS}
+    groups = {
+        "photographs": [name for name in PACKAGED_NETWORKS if "Lite" in name],
+        "text": [name for name in PACKAGED_NETWORKS if name.endswith("tion") and "line" not in name],
+        "line direction": [name for name in PACKAGED_NETWORKS if "line" in name],
+        "Fashion-MNIST": [],
+    }
+    stored = store.stored_table("filters")
+    pixels = [c for c in stored.columns if c[0] == "w" and c[1:].isdecimal()]
+    for setting in [s for s in SCALE_SETTINGS if s in set(stored.setting)]:
+        trained = SCALE_SETTINGS[setting]
+        name = f"{trained.images:,} images × {trained.epochs}"
+        rows = stored[stored.setting == setting]
+        layers[name] = {
+            layer: part[pixels].to_numpy(dtype=float).reshape(-1, 7, 7) for layer, part in rows.groupby("layer", sort=False)
+        }
+        groups["Fashion-MNIST"].append(name)
+    return layers, groups
 
 
 def survey_verdict(excess: ExplainedInterval, margin: float = MARGIN) -> str:
