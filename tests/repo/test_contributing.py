@@ -125,19 +125,19 @@ def molecules(exercise, names):
         v4.new_markdown_cell("# Two molecules\n\nWhat they are.\n\n**Goals**\n\n- to see them\n\n**Prerequisites**\n\n- none"),
         v4.new_code_cell("scale = 0.7  # of the smoothing, in grid units", metadata={"tags": ["parameters"]}),
         v4.new_code_cell(
-            "import keyfilters as kf\nfrom keyfilters_book.exercises.molecules import check_32_1, check_32_2, check_32_3"
+            "import keyfilters as kf\nfrom keyfilters_book.exercises.molecules import check_33_1, check_33_2, check_33_3"
         ),
         v4.new_markdown_cell("## A difference of a difference\n\nIt is one."),
         v4.new_code_cell("kf.ideal_filter(5, scale).shape"),
         v4.new_markdown_cell("## Exercises"),
     ]
     for number, (level, taps, name) in enumerate(zip(("easy", "medium", "harder"), (2, 3, 5), names, strict=True), start=1):
-        text = exercise.replace("32.1, easy", f"32.{number}, {level}").replace("molecules-1", f"molecules-{number}")
+        text = exercise.replace("33.1, easy", f"33.{number}, {level}").replace("molecules-1", f"molecules-{number}")
         cells += [
             v4.new_markdown_cell(text),
-            v4.new_code_cell(f"{name} = ...\ncheck_32_{number}({name})"),
+            v4.new_code_cell(f"{name} = ...\ncheck_33_{number}({name})"),
             v4.new_markdown_cell(f":::{{solution-start}} ex-molecules-{number}\n:class: dropdown\n:::"),
-            v4.new_code_cell(f"assert check_32_{number}({taps})"),
+            v4.new_code_cell(f"assert check_33_{number}({taps})"),
             v4.new_markdown_cell(":::{solution-end}\n:::"),
         ]
     cells += [v4.new_markdown_cell("## Summary\n\nDone."), v4.new_markdown_cell("## What next\n\nNothing.")]

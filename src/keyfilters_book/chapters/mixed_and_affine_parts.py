@@ -13,34 +13,55 @@ from keyfilters.networks.surgery.depthwise import key_filters_at
 from keyfilters.networks.surgery.matching import Stack, centred, unit
 from keyfilters_book import figures
 from keyfilters_book.experiments.further_terms import (
-    BINS,
     FURTHER_TERMS,
     TERM_MARGIN,
     Directions,
     TermsJudged,
     best_ninth,
+    beyond_keys,
+    square_layers,
     term_filters,
 )
 from keyfilters_book.experiments.survey import smooth_noise
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
+    "axes_numbers",
     "axes_table",
     "controls",
-    "direction_figure",
+    "coupling_table",
+    "diagonal_numbers",
+    "direction_data",
+    "excess_figure",
     "excess_table",
+    "layer_numbers",
     "layer_table",
     "molecule_figure",
     "ninth_gallery",
+    "ninth_numbers",
     "ninth_rows",
     "passed_table",
+    "summary_table",
     "terms_figure",
+    "terms_table",
+    "trial_numbers",
 ]
 
-PASSED = {
-    "formats": dict.fromkeys(["layers", "above", "clear"], "{:.0f}") | {"most": "{:+.1%}"},
-    "headers": {"above": "p at most 0.05", "clear": "and by the margin", "most": "largest excess"},
+PASSED = {"formats": {"most": "{:+.1%}"}, "headers": {"most": "largest excess"}}
+COUPLING = {"formats": {"coupling": "{:.2f}", "least": "{:.4f}"}, "headers": {"coupling": "$C_q$", "least": "least tap"}}
+TERMS = {"headers": {"idea": "filters"}, "wrap": True}
+SUMMARY = {
+    "formats": dict.fromkeys(["least", "most"], "{:.1%}") | dict.fromkeys(["low", "high"], "{:+.1%}"),
+    "headers": {"least": "adds, from", "most": "to", "low": "excess, from", "high": "to"},
 }
+NINTH = {
+    "formats": {"gain": "{:.1%}", "best": "{:.1%}", "likeness": "{:.2f}", "mixed": "{:.2f}", "key": "{:.2f}"},
+    "headers": {
+        "gain": "adds", "best": "best term adds", "term": "most like", "likeness": "correlation", "mixed": "with the mixed one",
+        "key": "with a key",
+    },
+    "wrap": True,
+}  # fmt: skip
 AXES = {
     "formats": dict.fromkeys(["share", "null"], "{:.1%}") | {"deviations": "{:+.1f}"},
     "headers": {"share": "nearer to an axis", "null": "surrogates", "deviations": "standard deviations apart"},
@@ -52,7 +73,7 @@ def molecule_figure() -> tuple[Figure, dict]:
     """The mixed derivative, the second derivatives along the diagonals, and the generator with three couplings."""
     second = {name: kf.molecule(*operators) for name, operators in (("x", ("second",)), ("y", ("identity", "second")))}
     mixed = kf.molecule("central", "central")
-    covariance = kf.affine_covariance(np.sqrt(3), 1.0, np.pi / 4)
+    covariance = [[2.0, 1.0], [1.0, 2.0]]
     shown = {
         r"$\delta_x \delta_y$": mixed,
         r"$\delta_{\varphi\varphi}$, 45°": (second["x"] + second["y"]) / 2 + mixed,
@@ -83,20 +104,57 @@ def excess_table(judged: Mapping[str, TermsJudged]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def summary_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Each term over all networks: the least and the most that it adds, its excess, and how often each verdict falls."""
+    rows = []
+    for term, part in table.groupby("term", sort=False):
+        rows.append(
+            {"term": term, "least": part.gain.min(), "most": part.gain.max()}
+            | {"low": part.excess.min(), "high": part.excess.max()}
+            | {word: int((part.verdict == word).sum()) for word in ("yes", "undecided", "no")}
+        )
+    return pd.DataFrame(rows)
+
+
+def excess_figure(table: pd.DataFrame) -> Figure:
+    """The excess of each term in each network, in per cent of the variance."""
+    wide = table.pivot(index="network", columns="term", values="excess")
+    # Nothing is shown as a negative zero.
+    wide = (100 * wide.loc[table.network.unique(), list(FURTHER_TERMS)]).round(1) + 0.0
+    wide.columns = [name.replace(" ", "\n") for name in FURTHER_TERMS]
+    return figures.method_heatmaps({"": wide}, formats="{:+.1f}", cell=(1.05, 0.36))
+
+
+def coupling_table(covariance: np.ndarray, couplings: Sequence[float]) -> pd.DataFrame:
+    """The least tap of the affine Gaussian with each coupling."""
+    rows = [(q, kf.affine_gaussian(covariance, q, 12).min()) for q in couplings]
+    return pd.DataFrame(rows, columns=["coupling", "least"])
+
+
+def terms_table() -> pd.DataFrame:
+    """The terms, and how many filters each has at the two scales."""
+    rows = [(name, term.idea, len(term_filters(name))) for name, term in FURTHER_TERMS.items()]
+    return pd.DataFrame(rows, columns=["term", "idea", "number"])
+
+
 def layer_table(judged: Mapping[str, TermsJudged]) -> pd.DataFrame:
     """The layers of all networks, term by term."""
     parts = [found.by_layer().assign(network=name) for name, found in judged.items()]
     each = pd.concat(parts, ignore_index=True)
-    return each.assign(excess=each.gain - each.null, above=each.p_holm <= 0.05)
+    each = each.assign(excess=each.gain - each.null, above=each.p_holm <= 0.05)
+    return each.assign(clear=each.above & (each.excess >= TERM_MARGIN))
 
 
-def passed_table(each: pd.DataFrame) -> pd.DataFrame:
-    """Of how many layers surrogates reach less, by the corrected p, and of how many by the margin too."""
-    each = each.assign(clear=each.above & (each.excess >= TERM_MARGIN))
-    found = each.groupby("term", sort=False).agg(
-        layers=("layer", "size"), above=("above", "sum"), clear=("clear", "sum"), most=("excess", "max")
-    )
-    return found.reset_index()
+def passed_table(each: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Of how many layers surrogates reach less, by the corrected p, and of how many by the margin too (in brackets)."""
+    rows = []
+    for term, part in each.groupby("term", sort=False):
+        row = {"term": term}
+        for group, names in groups.items():
+            here = part[part.network.isin(names)]
+            row[group] = f"{here.above.sum()} ({here.clear.sum()}) of {len(here)}"
+        rows.append(row | {"most": part.excess.max()})
+    return pd.DataFrame(rows)
 
 
 def controls(pattern: Sequence[Stack], seed: int) -> dict[str, list[Stack]]:
@@ -119,22 +177,30 @@ def controls(pattern: Sequence[Stack], seed: int) -> dict[str, list[Stack]]:
 
 
 def ninth_rows(layers: Mapping[str, Sequence[Stack]]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """The best ninth key of each network at its largest kernel: what it adds, the term most like it, and the filter."""
+    """The best ninth key of each network at its largest kernel: what it adds, what it is most like, and the filter."""
     rows, ninths = [], {}
     for name, stacks in layers.items():
-        size = max(d.kernel_size[0] for d in stacks if d.kernel_size[0] == d.kernel_size[1])
-        ninth, gain = best_ninth(stacks, size)
-        line = unit(centred(ninth.reshape(1, -1))[0])
-        alike = {}
-        for term in FURTHER_TERMS:
-            bank = term_filters(term, size)
-            alike[term] = float(np.abs(unit(centred(bank.reshape(len(bank), -1))[0]) @ line[0]).max())
-        nearest = max(alike, key=alike.__getitem__)
-        keys = key_filters_at("B", (size, size)).reshape(8, -1)
-        key = float(np.abs(unit(centred(keys)[0]) @ line[0]).max())
-        rows.append({"network": name, "size": size, "gain": gain, "term": nearest, "likeness": alike[nearest], "key": key})
-        ninths[name] = ninth
+        square = square_layers(stacks)
+        size = max(d.kernel_size[0] for d in square)
+        vectors = np.concatenate([d.filters.reshape(d.channels, -1) for d in square if d.kernel_size[0] == size])
+        banks = [term_filters(term, size) for term in FURTHER_TERMS]
+        ninths[name], gain = best_ninth(square, size)
+        alike = [_likeness(ninths[name], bank) for bank in banks]
+        nearest = int(np.argmax(alike))
+        rows.append(
+            {"network": name, "kernel": f"{size}x{size}", "gain": gain}
+            | {"best": beyond_keys(vectors, size, banks).mean(axis=1).max()}
+            | {"term": list(FURTHER_TERMS)[nearest], "likeness": alike[nearest]}
+            | {"mixed": _likeness(ninths[name], term_filters("mixed", size))}
+            | {"key": _likeness(ninths[name], key_filters_at("B", (size, size)))}
+        )
     return pd.DataFrame(rows), ninths
+
+
+def _likeness(ninth: np.ndarray, bank: np.ndarray) -> float:
+    """The largest correlation of a filter with those of a bank, sign aside."""
+    lines = unit(centred(np.concatenate([ninth[None], bank]).reshape(len(bank) + 1, -1))[0])
+    return float(np.abs(lines[1:] @ lines[0]).max())
 
 
 def ninth_gallery(rows: pd.DataFrame, ninths: Mapping[str, np.ndarray]) -> tuple[Figure, dict]:
@@ -160,27 +226,71 @@ def axes_table(found: Mapping[str, Directions]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def direction_figure(found: Mapping[str, Directions]) -> tuple[Figure, dict]:
-    """Histograms of directions, for first and second derivatives, with the range of the surrogates."""
-    import matplotlib.pyplot as plt
-
-    from keyfilters.figures.style import COLOURS, RC
-
-    degrees = np.arange(BINS) * 180 / BINS
-    with plt.rc_context(RC):
-        fig, axes = plt.subplots(2, len(found), figsize=(2.0 * len(found) + 0.3, 4.6), sharex=True, sharey="row", squeeze=False)
-        for (group, directions), column in zip(found.items(), axes.T, strict=True):
-            for ax, shown, null in zip(column, directions.histogram, directions.null, strict=True):
-                ax.bar(degrees, 100 * shown, width=13, color=COLOURS[1], label="filters")
-                low, high = 100 * np.quantile(null, [0.025, 0.975], axis=1)
-                ax.vlines(degrees, low, high, color=COLOURS[2], linewidth=4, label="surrogates, 95 %")
-            column[0].set_title(group)
-            column[1].set(xticks=[0, 45, 90, 135], xlabel="degrees")
-        for ax, order in zip(axes[:, 0], ("first", "second"), strict=True):
-            ax.set_ylabel(f"{order}, % of weight")
-        fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+def direction_data(found: Mapping[str, Directions]) -> dict[str, np.ndarray]:
+    """What the histograms of directions are drawn from."""
     data = {}
     for group, directions in found.items():
         name = group.lower().replace(" ", "-")
         data |= {f"{name}-histogram": directions.histogram, f"{name}-null": directions.null}
-    return fig, data
+    return data
+
+
+def axes_numbers(first: pd.DataFrame, second: pd.DataFrame) -> dict:
+    """Numbers of the text, in per cent: what lies along the axes, at first and at second order."""
+    return {
+        "axes-photographs": (100 * first.share["photographs"], ".0f"),
+        "axes-noise": (100 * first.null["photographs"], ".0f"),
+        "axes-text": (100 * first.share["text"], ".0f"),
+        "axes-text-noise": (100 * first.null["text"], ".0f"),
+        "axes-second-least": (100 * second.share.min(), ".0f"),
+        "axes-second-apart": (100 * (second.share - second.null).abs().max(), ".0f", "up"),
+    }
+
+
+def diagonal_numbers(rising: np.ndarray, falling: np.ndarray, noise: np.ndarray) -> dict:
+    """Numbers of the text, in per cent: what lies along the diagonals."""
+    return {
+        "rising-second": (100 * rising[1], ".0f"),
+        "falling-second": (100 * falling[1], ".0f"),
+        "noise-second": (100 * noise.max(), ".0f"),
+        "rising-first": (100 * rising[0], ".0f"),
+        "falling-first": (100 * falling[0], ".0f"),
+    }
+
+
+def trial_numbers(table: pd.DataFrame) -> dict:
+    """Numbers of the text: how often each verdict falls, and the largest excesses, in per cent."""
+    yes = table[table.verdict == "yes"]
+    return {
+        "networks": (table.network.nunique(),),
+        "trials": (len(table),),
+        "yes-count": (len(yes),),
+        "undecided-count": (int((table.verdict == "undecided").sum()),),
+        "no-count": (int((table.verdict == "no").sum()),),
+        "yes-names": ("; ".join(yes.term + " in " + yes.network) or "none",),
+        "margin": (100 * TERM_MARGIN, ".2f"),
+        "mixed-most": (100 * table.excess[table.term == "mixed"].max(), ".1f", "up"),
+        "excess-most": (100 * table.excess.max(), ".1f", "up"),
+    }
+
+
+def layer_numbers(mixed: pd.DataFrame, oriented: pd.DataFrame) -> dict:
+    """Numbers of the text: in how many layers two terms are more than chance, and by the margin."""
+    return {
+        "mixed-layers": (int(mixed.above.sum()),),
+        "mixed-clear": (int(mixed.clear.sum()),),
+        "photo-layers": (len(mixed),),
+        "oriented-clear": (int(oriented.clear.sum()),),
+        "oriented-most": (100 * oriented.excess.max(), ".0f"),
+    }
+
+
+def ninth_numbers(rows: pd.DataFrame, seven: pd.DataFrame) -> dict:
+    """Numbers of the text: what the best ninth key adds, and what it resembles."""
+    return {
+        "blobs": (int((seven.term == "affine blob").sum()),),
+        "seven": (len(seven),),
+        "ninth-least": (100 * seven.gain.min(), ".0f"),
+        "ninth-most": (100 * seven.gain.max(), ".0f"),
+        "mixed-alike": (rows.mixed.max(), ".2f", "up"),
+    }
