@@ -2,15 +2,24 @@
 (function (root) {
   "use strict";
 
-  const {data, maths, paint, state} = root.KeyFilters;
+  const {data, maths, paint, photograph, stage, state} = root.KeyFilters;
   const {element, number, say} = paint;
   const byId = id => document.getElementById(id);
   const METHODS = Object.keys(data.presets.crop);
   const FIRST = {key: 5, border: "crop", method: "D1"};
-  const now = {key: FIRST.key, sx: 0, sy: 0, gamma: 0, border: FIRST.border};
+  const START = {key: FIRST.key, border: FIRST.border, kernel: state.KERNELS[0], image: state.IMAGES[0]};
+  const FREQUENCIES = 33, MAGNIFIED = 4;
+  const now = {...START, sx: 0, sy: 0, gamma: 0};
   const row = () => data.keys[now.key - 1];
   const sharpens = () => row().kind === "sharpening";
-  let views, image, announce, written;
+  let views, image, announce, written, shown;
+
+  // There is no sampled Gaussian at scale 0: the least that is shown is a tenth.
+  const LEAST = 0.1;
+  const model = (key = row(), sx = now.sx, sy = now.sy, gamma = now.gamma) => {
+    const sampled = now.kernel === "sampled", scale = sigma => (sampled ? Math.max(sigma, LEAST) : sigma);
+    return maths.idealFilter(key, scale(sx), scale(sy), key.kind === "sharpening" ? gamma : null, now.border, paint.SIZE, sampled);
+  };
 
   const preset = (method, key = now.key, border = now.border) => data.presets[border][method][key - 1];
 
@@ -37,7 +46,8 @@
       input.addEventListener("change", () => { now.key = key.number; takePreset(FIRST.method); changed(); });
     }
     for (const method of METHODS) {
-      const button = element("button", {type: "button", value: method}, method.replace("-", " "));
+      const canvas = element("canvas", {width: paint.SIZE, height: paint.SIZE, "aria-hidden": "true"});
+      const button = element("button", {type: "button", value: method}, canvas, method.replace("-", " "));
       button.addEventListener("click", () => { byId("kx-same").checked = false; takePreset(method); changed(); });
       byId("kx-presets").append(button);
     }
@@ -55,6 +65,11 @@
     for (const border of state.BORDERS) {
       byId(`kx-border-${border}`).addEventListener("change", () => { now.border = border; changed(); });
     }
+    for (const kernel of state.KERNELS) {
+      byId(`kx-kernel-${kernel}`).addEventListener("change", () => { now.kernel = kernel; changed(); });
+    }
+    byId("kx-picture").addEventListener("change", event => { now.image = event.target.value; changed(); });
+    stage.build({now, render, changed, message, written, filters: () => [data.normalized[now.key - 1], model()], says: () => announce});
     views = {
       model: paint.heatMap(byId("kx-model"), "Idealised filter"),
       learned: paint.heatMap(byId("kx-learned"), "Normalised learned filter"),
@@ -62,13 +77,18 @@
     };
     for (const button of document.querySelectorAll("[data-setting]")) {
       button.addEventListener("click", () => {
-        history.replaceState(null, "", `#${button.dataset.setting}`);
+        history.pushState(null, "", `#${button.dataset.setting}`);
         readAddress();
         byId(`kx-key-${now.key}`).focus();
       });
     }
-    image = paint.scene();
-    paint.picture(byId("kx-image"), image, paint.grey);
+  }
+
+  function takeImage() {
+    image = now.image === "own" ? stage.own() : photograph.builtIn(now.image);
+    if (image === shown) return;
+    shown = image;
+    paint.answer(byId("kx-image"), image.values, image.side, "picture", 1);
   }
 
   function set(name, value, typing = null) {
@@ -81,23 +101,28 @@
 
   // After every change by the reader: draw, and keep the address for the next.
   function changed(typing = null) {
+    stage.stop();
     message("");
     render(typing);
     written();
   }
 
+  // One step back undoes one change: what follows within a moment, as while a slider is dragged, is the same change.
   function writeAddress() {
-    const hash = state.writeHash({...now, sharpens: sharpens()});
-    // Replaced, not pushed: the back button leaves the page instead of walking through every setting.
-    if (hash !== location.hash) history.replaceState(null, "", hash);
+    const hash = state.writeHash({...now, sharpens: sharpens(), ...root.KeyFilters.workbench.settings()});
+    if (hash !== location.hash) history.pushState(null, "", hash);
   }
 
   function readAddress() {
     const {settings, problems} = state.readHash(location.hash);
-    if (!Object.keys(settings).length && !problems.length) return false;
+    // The address of a heading is no setting; none at all is the first one.
+    if (!Object.keys(settings).length && !problems.length && location.hash) return false;
+    Object.assign(now, {...START, image: now.image === "own" ? "own" : START.image});
     if (settings.key) now.key = settings.key;
     if (settings.border) now.border = settings.border;
     takePreset(FIRST.method);
+    root.KeyFilters.workbench.restore(settings);
+    for (const name of ["filter", "gains", "fit"]) delete settings[name];
     if ("gamma" in settings && !sharpens()) {
       problems.push(`“gamma=${settings.gamma}” in the address is ignored: only key 7 takes it`);
       delete settings.gamma;
@@ -107,25 +132,27 @@
     render();
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
     message(problems.length ? problems[0] + more : "");
-    return true;
+    return Boolean(location.hash);
   }
 
   function render(typing = null) {
     const learned = data.normalized[now.key - 1], template = data.templates[now.key - 1];
-    const model = maths.idealFilter(row(), now.sx, now.sy, sharpens() ? now.gamma : null, now.border);
-    const rest = model.map((value, i) => value - learned[i]), limit = paint.largest(model, learned);
+    const ideal = model(), rest = ideal.map((value, i) => value - learned[i]), limit = paint.largest(ideal, learned);
+    takeImage();
     renderControls(typing);
-    views.model(model, limit);
+    renderSmall(ideal, learned, rest, limit);
+    const share = renderImages(ideal, learned);
+    views.model(ideal, limit);
     views.learned(learned, limit);
     views.rest(rest, limit);
     say(byId("kx-limit"), paint.scaleNote(limit));
     renderFactors();
-    const distance = maths.distances(model, learned);
-    renderMeasures(model, learned, template, distance);
-    const share = renderImages(model, learned);
+    renderKernel();
+    const distance = maths.distances(ideal, learned);
+    renderMeasures(ideal, learned, template, distance);
     const scales = `σx ${number(now.sx, 3)}, σy ${number(now.sy, 3)}${sharpens() ? `, γ ${number(now.gamma, 3)}` : ""}`;
     announce = `Key ${now.key}, ${scales}: cosine ${number(distance.cosine, 4)}, relative l2 distance ` +
-      `${number(distance.relativeL2, 4)}; on the image the responses differ by ${number(100 * share, 1)} %.`;
+      `${number(distance.relativeL2, 4)}; on the picture the responses differ by ${number(100 * share, 1)} %.`;
     speak();
   }
 
@@ -135,6 +162,8 @@
   function renderControls(typing) {
     byId(`kx-key-${now.key}`).checked = true;
     byId(`kx-border-${now.border}`).checked = true;
+    byId(`kx-kernel-${now.kernel}`).checked = true;
+    byId("kx-picture").value = now.image;
     say(byId("kx-key-name"), `Key ${now.key}: ${row().symbol}, ${row().name}`);
     for (const name of ["sx", "sy", "gamma"]) {
       const slider = byId(`kx-${name}`), field = byId(`kx-${name}-number`);
@@ -147,15 +176,37 @@
       const [sx, sy, gamma] = preset(button.value), near = (a, b) => Math.abs(a - b) < 1e-6;
       const on = near(sx, now.sx) && near(sy, now.sy) && (gamma === null || near(gamma, now.gamma));
       button.setAttribute("aria-pressed", String(on));
+      const own = model(row(), sx, sy, gamma), limit = paint.largest(own);
+      paint.picture(button.firstChild, own, value => paint.colour(value / limit));
     }
   }
 
+  function renderSmall(ideal, learned, rest, limit) {
+    for (const [name, filter] of Object.entries({learned, model: ideal, rest})) {
+      paint.picture(byId(`kx-small-${name}`), filter, value => paint.colour(value / limit));
+    }
+    const spectra = {learned: maths.spectrum(learned, FREQUENCIES), model: maths.spectrum(ideal, FREQUENCIES)};
+    const top = Math.max(...spectra.learned, ...spectra.model);
+    for (const [name, values] of Object.entries(spectra)) {
+      paint.picture(byId(`kx-spectrum-${name}`), values, value => paint.grey(value / top));
+    }
+  }
+
+  // Sum and variance of the smoothing kernel along x, on a lattice that is wide enough for all of it.
+  function renderKernel() {
+    const radius = 32, sigma = Math.max(now.sx, LEAST), n = Array.from({length: 2 * radius + 1}, (_, i) => i - radius);
+    const told = [maths.discreteGaussian(sigma ** 2, radius), maths.sampledGaussian(sigma ** 2, radius)].map(taps => {
+      const total = maths.sum(taps);
+      return `sum ${number(total, 3)}, variance ${number(maths.dot(taps, n.map(i => i * i)) / total, 3)}`;
+    });
+    say(byId("kx-kernel-note"), `Along x at σ ${number(sigma, 3)}: discrete ${told[0]}; sampled ${told[1]}.` +
+      (now.kernel === "sampled" && Math.min(now.sx, now.sy) < LEAST ? ` Scales below ${LEAST} are shown as ${LEAST}.` : ""));
+  }
+
   function renderFactors() {
-    const own = sharpens() ? "plain" : "own";
-    const parts = {
-      x: maths.axis(row().x, now.sx ** 2, now.border)[own],
-      y: maths.axis(row().y, now.sy ** 2, now.border)[own],
-    };
+    const own = sharpens() ? "plain" : "own", sampled = now.kernel === "sampled";
+    const along = (operator, sigma) => maths.axis(operator, Math.max(sigma, sampled ? LEAST : 0) ** 2, now.border, paint.SIZE, 0, sampled)[own];
+    const parts = {x: along(row().x, now.sx), y: along(row().y, now.sy)};
     const top = paint.largest(parts.x, parts.y);
     for (const [name, values] of Object.entries(parts)) {
       const bars = byId(`kx-bars-${name}`).querySelectorAll("rect"), cells = byId(`kx-factor-${name}`).querySelectorAll("td");
@@ -184,22 +235,26 @@
     for (const name of Object.keys(distance)) say(byId(`kx-distance-${name}`), number(distance[name], 4));
   }
 
-  function renderImages(model, learned) {
-    const n = paint.SCENE, answers = [model, learned].map(filter => maths.convolve(image, n, n, filter));
-    const limit = Math.max(...answers.map(answer => answer.reduce((top, value) => Math.max(top, Math.abs(value)), 0)));
-    const derivative = row().kind === "derivative";
-    ["kx-answer-model", "kx-answer-learned"].forEach((id, i) =>
-      paint.picture(byId(id), answers[i], derivative ? value => paint.colour(value / limit) : paint.grey));
-    say(byId("kx-image-note"), derivative
-      ? `Answers on one colour scale: blue ${number(-limit, 3)}, white 0, red ${number(limit, 3)}.`
-      : "Answers in grey, black 0 and white 1 as in the image; what lies beyond is cut.");
+  function renderImages(ideal, learned) {
+    const {values, side} = image, kind = row().kind;
+    const answers = [ideal, learned].map(filter => maths.convolve(values, side, side, filter));
+    const top = list => list.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const limit = kind === "derivative" ? Math.max(...answers.map(top)) || 1 : 1;
     const rest = answers[0].map((value, i) => value - answers[1][i]);
+    ["kx-answer-model", "kx-answer-learned"].forEach((id, i) => paint.answer(byId(id), answers[i], side, kind, limit));
+    paint.answer(byId("kx-answer-rest"), rest, side, "derivative", limit / MAGNIFIED);
+    say(byId("kx-image-note"), (kind === "derivative"
+      ? `Answers on one scale of colours: blue ${number(-limit, 3)}, white 0, red ${number(limit, 3)}; `
+      : "Answers in grey, black 0 and white 1 as in the picture, what lies beyond is cut; ") +
+      `their difference ${MAGNIFIED} times magnified: blue ${number(-limit / MAGNIFIED, 3)}, red ${number(limit / MAGNIFIED, 3)}.`);
     return Math.sqrt(maths.dot(rest, rest) / maths.dot(answers[1], answers[1]));
   }
 
-  // For the second panel: the kernel shown, and a setting to show.
+  // For the other panels: the kernel and the picture shown, a setting to show, and the address to write.
   root.KeyFilters.explorer = {
-    kernel: () => maths.idealFilter(row(), now.sx, now.sy, sharpens() ? now.gamma : null, now.border),
+    kernel: () => model(),
+    image: () => image,
+    written: () => written(),
     show(key, sx, sy, gamma, border) {
       byId("kx-same").checked = false;
       const [low, high] = state.LIMITS.gamma, taken = gamma === null ? now.gamma : Math.min(Math.max(gamma, low), high);
@@ -215,7 +270,7 @@
     build();
     takePreset(FIRST.method);
     // A link to a setting is a link to the sliders, with the pictures below them, not to the text above.
-    if (readAddress()) byId("kx-sx").closest("fieldset").scrollIntoView();
+    if (readAddress()) byId("kx-stage").scrollIntoView();
     else render();
     root.addEventListener("hashchange", readAddress);
   });

@@ -47,6 +47,11 @@
     return [...half.slice(1).reverse(), ...half];
   }
 
+  // g(n; s) = e^{-n^2 / 2s} / sqrt(2 pi s), n = -radius .. radius; there is none at s = 0.
+  function sampledGaussian(variance, radius) {
+    return Array.from({length: 2 * radius + 1}, (_, i) => Math.exp(-((i - radius) ** 2) / (2 * variance)) / Math.sqrt(2 * Math.PI * variance));
+  }
+
   // One-dimensional factor, in the order of the growing coordinate, from a kernel with a spare tap at each end.
   // "crop" drops the spare taps first (end sample repeated, or zeros for the second difference); "exact" differences first.
   function factor(operator, kernel, edge) {
@@ -63,8 +68,9 @@
   }
 
   // Factors of an axis: what the operator makes of T, T itself, and its second difference; order as in discreteGaussian.
-  function axis(operator, variance, edge, size = 7, order = 0) {
-    const kernel = discreteGaussian(variance, (size - 1) / 2 + 1, order);
+  function axis(operator, variance, edge, size = 7, order = 0, sampled = false) {
+    const radius = (size - 1) / 2 + 1;
+    const kernel = sampled ? sampledGaussian(variance, radius) : discreteGaussian(variance, radius, order);
     return {
       own: factor(operator, kernel, edge),
       plain: factor("identity", kernel, edge),
@@ -93,8 +99,10 @@
   }
 
   // Idealised filter of a key: `row` is a row of the library's catalogue (kind, and operators x and y).
-  function idealFilter(row, sigmaX, sigmaY, gamma, edge = "crop", size = 7) {
-    const part = moving(row, axis(row.x, sigmaX ** 2, edge, size), axis(row.y, sigmaY ** 2, edge, size));
+  // `sampled` takes the sampled Gaussian in place of its discrete analogue.
+  function idealFilter(row, sigmaX, sigmaY, gamma, edge = "crop", size = 7, sampled = false) {
+    const along = (operator, sigma) => axis(operator, sigma ** 2, edge, size, 0, sampled);
+    const part = moving(row, along(row.x, sigmaX), along(row.y, sigmaY));
     return row.kind === "sharpening" ? impulse(size).map((value, i) => value - gamma * part[i]) : part;
   }
 
@@ -156,7 +164,45 @@
     return result;
   }
 
-  const api = {OPERATORS, axis, convolve, discreteGaussian, distances, dot, factor, idealFilter, impulse, moving, outer, spread, sum};
+  // |sum_u h(u) e^{-i w u}| at n x n frequencies from -pi to pi, both ends included; row 0 is the largest w_y.
+  function spectrum(h, n) {
+    const size = Math.sqrt(h.length), r = (size - 1) / 2, result = new Float64Array(n * n);
+    for (let row = 0; row < n; row++) {
+      const wy = Math.PI * (1 - (2 * row) / (n - 1));
+      for (let column = 0; column < n; column++) {
+        const wx = Math.PI * ((2 * column) / (n - 1) - 1);
+        let re = 0, im = 0;
+        for (let i = 0; i < h.length; i++) {
+          const phase = wx * ((i % size) - r) + wy * (r - Math.floor(i / size));
+          re += h[i] * Math.cos(phase);
+          im -= h[i] * Math.sin(phase);
+        }
+        result[row * n + column] = Math.hypot(re, im);
+      }
+    }
+    return result;
+  }
+
+  // Gains g of the smallest |target - sum_k g_k filter_k|_2, by the normal equations with pivots.
+  function mixGains(filters, target) {
+    const n = filters.length, rows = filters.map(f => [...filters.map(other => dot(f, other)), dot(f, target)]);
+    for (let i = 0; i < n; i++) {
+      let pivot = i;
+      for (let j = i + 1; j < n; j++) if (Math.abs(rows[j][i]) > Math.abs(rows[pivot][i])) pivot = j;
+      [rows[i], rows[pivot]] = [rows[pivot], rows[i]];
+      for (let j = i + 1; j < n; j++) {
+        const share = rows[j][i] / rows[i][i];
+        for (let k = i; k <= n; k++) rows[j][k] -= share * rows[i][k];
+      }
+    }
+    const gains = new Array(n).fill(0);
+    for (let i = n - 1; i >= 0; i--) gains[i] = (rows[i][n] - sum(gains.map((g, k) => (k > i ? g * rows[i][k] : 0)))) / rows[i][i];
+    return gains;
+  }
+
+  const mixed = (filters, gains) => filters[0].map((_, i) => sum(filters.map((filter, k) => gains[k] * filter[i])));
+
+  const api = {OPERATORS, axis, convolve, discreteGaussian, distances, dot, factor, idealFilter, impulse, mixGains, mixed, moving, outer, sampledGaussian, spectrum, spread, sum};
   if (typeof module !== "undefined" && module.exports) module.exports = api;
   else (root.KeyFilters = root.KeyFilters || {}).maths = api;
 })(typeof globalThis !== "undefined" ? globalThis : this);

@@ -122,6 +122,12 @@
     context.putImageData(image, 0, 0);
   }
 
+  // What a filter makes of a picture: around 0 in two colours for a derivative, as grey levels otherwise.
+  function answer(canvas, values, side, kind, limit) {
+    if (canvas.width !== side) canvas.width = canvas.height = side;
+    picture(canvas, values, kind === "derivative" ? value => colour(value / limit) : grey);
+  }
+
   const grey = value => {
     const level = Math.round(255 * Math.min(Math.max(value, 0), 1));
     return [level, level, level];
@@ -155,7 +161,7 @@
   }
 
   root.KeyFilters.paint = {
-    SCENE, SIZE, coordinate, dye, element, fitting, grey, colour, grid, heatMap, largest, number, picture, say, scaleNote, scene, thumbnail,
+    SCENE, SIZE, answer, coordinate, dye, element, fitting, grey, colour, grid, heatMap, largest, number, picture, say, scaleNote, scene, thumbnail,
     weight,
   };
 })(globalThis);

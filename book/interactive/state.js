@@ -4,6 +4,9 @@
 
   const LIMITS = {sigma: [0, 3.5], gamma: [-10, 10]};
   const BORDERS = ["crop", "exact"];
+  const KERNELS = ["discrete", "sampled"];
+  const IMAGES = ["cat", "camera", "astronaut", "made"];
+  const FITS = ["free-crop", "free-exact", "unit-crop", "unit-exact"];
   const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
   const LARGEST = 1e6;
 
@@ -24,16 +27,27 @@
       const number = readNumber(value);
       return number !== null && number >= low && number <= high ? number : null;
     };
+    const numbers = (value, count) => {
+      const found = value.split(",").map(readNumber);
+      return found.length === count && found.every(number => number !== null && Math.abs(number) <= LARGEST) ? found : null;
+    };
     const readers = {
       key: value => (/^[1-8]$/.test(value) ? Number(value) : null),
       sx: value => within(value, LIMITS.sigma),
       sy: value => within(value, LIMITS.sigma),
       gamma: value => within(value, LIMITS.gamma),
       border: value => (BORDERS.includes(value) ? value : null),
+      kernel: value => (KERNELS.includes(value) ? value : null),
+      image: value => (IMAGES.includes(value) ? value : null),
+      filter: value => numbers(value, 49),
+      gains: value => numbers(value, 8),
+      fit: value => (FITS.includes(value) ? value : null),
     };
     const expected = {
       key: "a key from 1 to 8", sx: `a number from ${LIMITS.sigma.join(" to ")}`, sy: `a number from ${LIMITS.sigma.join(" to ")}`,
       gamma: `a number from ${LIMITS.gamma.join(" to ")}`, border: BORDERS.join(" or "),
+      kernel: KERNELS.join(" or "), image: `one of ${IMAGES.join(", ")}`, filter: "49 numbers with commas between them",
+      gains: "8 numbers with commas between them", fit: `one of ${FITS.join(", ")}`,
     };
     for (const part of text.split("&").filter(Boolean)) {
       const [name, ...rest] = part.split("=");
@@ -41,7 +55,7 @@
       try { value = decodeURIComponent(value); } catch { /* shown as it stands */ }
       const shown = `“${short(`${name}=${value}`)}” in the address is ignored`;
       if (!Object.prototype.hasOwnProperty.call(readers, name)) {
-        problems.push(`${shown}: expected key, sx, sy, gamma or border`);
+        problems.push(`${shown}: expected one of ${Object.keys(readers).join(", ")}`);
         continue;
       }
       const found = readers[name](value);
@@ -54,12 +68,20 @@
   // Six decimals tell the fits of two methods apart, and can be read.
   const round = value => String(Number(value.toFixed(6)));
 
-  function writeHash({key, sx, sy, gamma, border, sharpens}) {
-    return `#key=${key}&sx=${round(sx)}&sy=${round(sy)}${sharpens ? `&gamma=${round(gamma)}` : ""}&border=${border}`;
+  // What is as it is without an address is left out of it.
+  function writeHash({key, sx, sy, gamma, border, sharpens, kernel = "discrete", image = IMAGES[0], filter = null, gains = null, fit = FITS[0]}) {
+    const numbers = values => values.map(value => String(Number(value.toPrecision(7)))).join(",");
+    const more = [
+      kernel !== KERNELS[0] && `kernel=${kernel}`, image !== IMAGES[0] && IMAGES.includes(image) && `image=${image}`,
+      filter && `filter=${numbers(filter)}`, gains && `gains=${numbers(gains)}`, fit !== FITS[0] && `fit=${fit}`,
+    ].filter(Boolean).map(part => `&${part}`).join("");
+    return `#key=${key}&sx=${round(sx)}&sy=${round(sy)}${sharpens ? `&gamma=${round(gamma)}` : ""}&border=${border}${more}`;
   }
 
   // A 7x7 filter from text: rows on lines of their own, or all numbers in one line. Brackets, as NumPy prints them, are
-  // skipped. Returns {filter} or {problem}, one line that names the place and the mend.
+  // skipped; 3 x 3 and 5 x 5 numbers stand in the middle of zeros. Returns {filter, side} or {problem}, one line that names
+  // the place and the mend.
+  const SIDES = [3, 5, 7];
   function readFilter(text, size = 7) {
     const separate = line => {
       const bare = line.replace(/[[\]()]|\barray\b/g, " ").trim();
@@ -71,17 +93,19 @@
     };
     let rows = text.split(/\r?\n/).map(separate).filter(row => row.length);
     if (!rows.length) return {problem: `the text is empty: paste ${size} rows of ${size} numbers`};
-    if (rows.length === 1 && rows[0].length === size * size) {
-      rows = Array.from({length: size}, (_, i) => rows[0].slice(i * size, (i + 1) * size));
+    let side = rows.length === 1 ? Math.sqrt(rows[0].length) : rows.length;
+    if (rows.length === 1 && SIDES.includes(side)) {
+      rows = Array.from({length: side}, (_, i) => rows[0].slice(i * side, (i + 1) * side));
     }
-    if (rows.length !== size) {
-      return {problem: `the text has ${rows.length} ${rows.length === 1 ? "row" : "rows"}: expected ${size} rows; fill a smaller filter up with zeros`};
+    side = rows.length;
+    if (!SIDES.includes(side)) {
+      return {problem: `the text has ${rows.length} ${rows.length === 1 ? "row" : "rows"}: expected 3, 5 or 7`};
     }
     const filter = [];
     for (const [i, row] of rows.entries()) {
-      if (row.length !== size) {
-        const comma = row.length === 2 * size ? "; write decimals with a point" : "";
-        return {problem: `row ${i + 1} has ${row.length} ${row.length === 1 ? "number" : "numbers"}: expected ${size}${comma}`};
+      if (row.length !== side) {
+        const comma = row.length === 2 * side ? "; write decimals with a point" : "";
+        return {problem: `row ${i + 1} has ${row.length} ${row.length === 1 ? "number" : "numbers"}: expected ${side}${comma}`};
       }
       for (const [j, cell] of row.entries()) {
         const value = readNumber(cell), place = `row ${i + 1}, column ${j + 1}`;
@@ -91,13 +115,19 @@
         filter.push(value);
       }
     }
-    return {filter};
+    return {filter: padded(filter, side, size), side};
+  }
+
+  function padded(filter, side, size) {
+    const whole = new Array(size * size).fill(0), spare = (size - side) / 2;
+    filter.forEach((value, i) => { whole[(Math.floor(i / side) + spare) * size + (i % side) + spare] = value; });
+    return whole;
   }
 
   const writeFilter = (filter, size = 7) =>
     Array.from({length: size}, (_, i) => filter.slice(i * size, (i + 1) * size).join(", ")).join("\n");
 
-  const api = {BORDERS, LARGEST, LIMITS, readFilter, readHash, readNumber, writeFilter, writeHash};
+  const api = {BORDERS, FITS, IMAGES, KERNELS, LARGEST, LIMITS, readFilter, readHash, readNumber, writeFilter, writeHash};
   if (typeof module !== "undefined" && module.exports) module.exports = api;
   else root.KeyFilters.state = api;
 })(typeof globalThis !== "undefined" ? globalThis : this);

@@ -2,11 +2,12 @@
 (function (root) {
   "use strict";
 
-  const {data, fit, paint, state} = root.KeyFilters;
+  const {data, fit, maths, paint, state} = root.KeyFilters;
   const {coordinate, element, number, say} = paint;
   const {SIZE} = paint;
   const byId = id => document.getElementById(id);
-  let filter = [...data.learned[0]], cells, views, found = null, pending;
+  const FIRST = data.learned[0];
+  let filter = [...FIRST], cells, views, found = null, pending, gains, chosen = false, parts;
 
   const objective = () => (byId("kf-unit").checked ? "unit" : "free");
   const border = () => (byId("kf-border-exact").checked ? "exact" : "crop");
@@ -135,9 +136,68 @@
 
   function changed() {
     message("");
+    chosen = false;
     drawCells();
     refit();
+    root.KeyFilters.explorer.written();
   }
+
+  // The eight keys at their scales of method D1, for the border of this panel.
+  function mixParts() {
+    return data.keys.map((key, i) => {
+      const [sx, sy, gamma] = data.presets[border()].D1[i];
+      return maths.idealFilter(key, sx, sy, gamma, border());
+    });
+  }
+
+  function mix() {
+    parts = mixParts();
+    if (!chosen) gains = maths.mixGains(parts, filter);
+    const made = maths.mixed(parts, gains), rest = made.map((value, i) => filter[i] - value), energy = maths.dot(filter, filter);
+    views.mix(made, paint.largest(filter));
+    byId("kf-gains").querySelectorAll("input").forEach((input, i) => {
+      if (input !== document.activeElement) input.value = String(Number(gains[i].toPrecision(4)));
+    });
+    say(byId("kf-mix-result"), energy > 0
+      ? `The mix explains ${number(100 * (1 - maths.dot(rest, rest) / energy), 2)} % of the energy of your filter${chosen ? "" : ", the most that it can"}.`
+      : "All cells are zero: there is nothing to mix.");
+  }
+
+  function buildMix() {
+    for (const key of data.keys) {
+      const id = `kf-gain-${key.number}`, input = element("input", {type: "number", step: "0.05", id});
+      const label = element("label", {htmlFor: id}, paint.thumbnail(data.normalized[key.number - 1]), `key ${key.number}`);
+      input.addEventListener("input", () => {
+        const value = state.readNumber(input.value);
+        if (value === null || Math.abs(value) > state.LARGEST) return;
+        gains[key.number - 1] = value;
+        chosen = true;
+        mix();
+        root.KeyFilters.explorer.written();
+      });
+      byId("kf-gains").append(element("div", {}, label, input));
+    }
+    byId("kf-best-gains").addEventListener("click", () => { chosen = false; mix(); root.KeyFilters.explorer.written(); });
+  }
+
+  const same = (a, b) => a.every((value, i) => value === b[i]);
+
+  // For the address: what differs from the beginning, and back again.
+  root.KeyFilters.workbench = {
+    settings: () => ({
+      filter: same(filter, FIRST) ? null : filter, gains: chosen ? gains : null, fit: `${objective()}-${border()}`,
+    }),
+    restore(settings) {
+      ready();
+      const [kind, edge] = (settings.fit || state.FITS[0]).split("-");
+      byId(`kf-${kind}`).checked = byId(`kf-border-${edge}`).checked = true;
+      filter = settings.filter ? [...settings.filter] : [...FIRST];
+      chosen = Boolean(settings.gains);
+      if (chosen) gains = [...settings.gains];
+      drawCells();
+      refit();
+    },
+  };
 
   // The eight fits take a moment: wait until the reader pauses.
   function refit() {
@@ -145,6 +205,7 @@
     byId("kf-fits").setAttribute("aria-busy", "true");
     pending = setTimeout(() => {
       found = fit.fitAll(data.keys, filter, objective(), border());
+      mix();
       byId("kf-fits").removeAttribute("aria-busy");
       render();
     }, 150);
@@ -178,15 +239,24 @@
       `explains ${number(100 * best.explained, 2)} % of the ${free ? "variance" : "energy"}.`);
   }
 
+  // The first panel may come first, with a filter in the address.
+  let built = false;
+  function ready() {
+    if (!built) build();
+    built = true;
+  }
+
   function build() {
     buildCells();
-    views = {fitted: paint.heatMap(byId("kf-fitted"), "Best fit"), rest: paint.heatMap(byId("kf-rest"), "Your filter − best fit")};
+    views = {fitted: paint.heatMap(byId("kf-fitted"), "Best fit"), rest: paint.heatMap(byId("kf-rest"), "Your filter − best fit"),
+      mix: paint.heatMap(byId("kf-mix"), "Mix of the keys")};
+    buildMix();
     const source = byId("kf-source");
     source.append(...sources());
     source.value = "learned 1";
     byId("kf-load").addEventListener("click", () => load(source.value));
     byId("kf-read").addEventListener("click", () => {
-      const {filter: read, problem} = state.readFilter(byId("kf-text").value);
+      const {filter: read, side, problem} = state.readFilter(byId("kf-text").value);
       if (problem) {
         message(`Not read: ${problem}`);
         byId("kf-text").setAttribute("aria-invalid", "true");
@@ -195,10 +265,10 @@
       byId("kf-text").removeAttribute("aria-invalid");
       filter = read;
       changed();
-      message("The text was read into the cells");
+      message(side === SIZE ? "The text was read into the cells" : `The ${side} × ${side} numbers were read into the middle of the cells`);
     });
     byId("kf-write").addEventListener("click", () => { byId("kf-text").value = state.writeFilter(filter); });
-    for (const id of ["kf-free", "kf-unit", "kf-border-crop", "kf-border-exact"]) byId(id).addEventListener("change", refit);
+    for (const id of ["kf-free", "kf-unit", "kf-border-crop", "kf-border-exact"]) byId(id).addEventListener("change", () => { refit(); root.KeyFilters.explorer.written(); });
     const body = byId("kf-fits").tBodies[0];
     for (const key of data.keys) {
       const line = element("tr", {}, element("th", {scope: "row"}, `${key.number} `, element("span", {className: "kx-quiet"}, key.symbol)));
@@ -214,7 +284,8 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     if (!byId("kx-workbench")) return;
-    build();
-    changed();
+    ready();
+    drawCells();
+    refit();
   });
 })(globalThis);

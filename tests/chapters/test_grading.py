@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from keyfilters_book.exercises import EXERCISES
-from keyfilters_book.grading import command
+from keyfilters_book.grading.grade_command import grade
 from keyfilters_book.grading.judge import Limits, exercises_of, judge
 from keyfilters_book.grading.values import decode, encode
 from keyfilters_build.labels import in_solutions
@@ -157,7 +157,7 @@ def test_moodle_and_canvas_find_their_columns(graded):
 def test_an_archive_as_canvas_makes_it_is_graded(tmp_path, capsys):
     with zipfile.ZipFile(tmp_path / "handed.zip", "w") as archive:
         archive.writestr("lovelaceada_LATE_815_23_method_a.ipynb", notebook_of([START, FIRST]))
-    assert command.main([str(tmp_path / "handed.zip"), "-o", str(tmp_path / "grades.csv")]) == 0
+    assert grade([str(tmp_path / "handed.zip"), "-o", str(tmp_path / "grades.csv")]) == 0
     assert capsys.readouterr().out.startswith("lovelaceada: 1 of 6\n")
     assert table(tmp_path / "grades.csv")[0]["number"] == "815"
 
@@ -176,7 +176,7 @@ def test_an_archive_as_canvas_makes_it_is_graded(tmp_path, capsys):
 def test_what_cannot_be_graded_is_refused_in_one_line(arguments, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        command.main(arguments)
+        grade(arguments)
     assert ended.value.code == 2 and words in capsys.readouterr().err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 

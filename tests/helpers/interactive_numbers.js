@@ -30,7 +30,9 @@ function noise({vectors, lines, draws}) {
 
 const answers = {
   noise,
-  models: ({cases}) => cases.map(c => maths.idealFilter(c.row, c.sigmaX, c.sigmaY, c.gamma, c.edge)),
+  models: ({cases}) => cases.map(c => maths.idealFilter(c.row, c.sigmaX, c.sigmaY, c.gamma, c.edge, 7, c.sampled)),
+  spectra: ({cases}) => cases.map(c => [...maths.spectrum(c.filter, c.n)]),
+  gains: ({cases}) => cases.map(c => maths.mixGains(c.filters, c.target)),
   factors: ({cases}) => cases.map(c => [maths.axis(c.row.x, c.sigmaX ** 2, c.edge).own, maths.axis(c.row.y, c.sigmaY ** 2, c.edge).own]),
   gaussians: ({cases}) => cases.map(c => maths.discreteGaussian(c.sigma ** 2, c.radius, c.order)),
   spreads: ({cases}) => cases.map(c => maths.spread(c.filter, c.weight)),

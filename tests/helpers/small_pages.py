@@ -57,8 +57,8 @@ class Page:
         if url.scheme not in ("file", "data", "blob", "about") and url.netloc != urlsplit(self.addresses["http"]).netloc:
             self.trouble.append(f"request to the outside: {request.url}")
 
-    def open(self, hash="", protocol="http", width=1280, mode="light"):
-        tab = self.running.new_page(viewport={"width": width, "height": 900}, color_scheme=mode, reduced_motion="reduce")
+    def open(self, hash="", protocol="http", width=1280, mode="light", height=900):
+        tab = self.running.new_page(viewport={"width": width, "height": height}, color_scheme=mode, reduced_motion="reduce")
         tab.on("console", lambda message: self.trouble.append(message.text) if message.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: self.trouble.append(str(error)))
         tab.on("request", self._note)

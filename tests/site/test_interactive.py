@@ -1,5 +1,6 @@
 """The interactive page: its formulas in node against the library, its data, what it says to bad input, its text."""
 
+import base64
 import json
 import re
 import shutil
@@ -16,9 +17,10 @@ import keyfilters as kf
 from keyfilters.filters import KEYS
 from keyfilters.fitting.problem import largest_scale
 from keyfilters.gaussian import discrete_gaussian, scale_derivative
+from keyfilters.images import photographs
 from keyfilters.models import factor
 from keyfilters.networks.surgery import scale_fits
-from keyfilters_build.interactive import PAGES, interactive_data, write_interactive
+from keyfilters_build.interactive import PAGES, PHOTOGRAPH, PHOTOGRAPHS, grey_photographs, interactive_data, write_interactive
 from keyfilters_build.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,14 +180,72 @@ def test_texts_of_a_filter_are_read(node):
     texts += [str(square), "array(" + repr(square.tolist()).replace("], ", "],\n") + ")"]
     texts += [line(values).replace("-", "\u2212"), line(values).replace("\n", ",\r\n") + "\n\n"]
     for found in node("texts", cases=texts):
-        assert found == {"filter": values.tolist()}
+        assert found == {"filter": values.tolist(), "side": 7}
+
+
+@each("side", [3, 5])
+def test_a_smaller_filter_stands_in_the_middle_of_zeros(node, side):
+    values = np.arange(1.0, side * side + 1).reshape(side, side)
+    for text in ("\n".join(" ".join(map(str, row)) for row in values), ",".join(map(str, values.ravel()))):
+        [found] = node("texts", cases=[text])
+        assert found == {"filter": np.pad(values, (7 - side) // 2).ravel().tolist(), "side": side}
+
+
+def test_models_with_the_sampled_gaussian_agree(node, data):
+    cases = [
+        {"row": row, "sigmaX": x, "sigmaY": 0.7, "gamma": 0.5 if row["number"] == 7 else None, "edge": edge, "sampled": True}
+        for row in rows(data) for edge in EDGES for x in (0.1, 0.4, 1.0, 3.5)
+    ]  # fmt: skip
+    for case, found in zip(cases, node("models", cases=cases), strict=True):
+        row, edge, part = KEYS[case["row"]["number"] - 1], case["edge"], {}
+        for axis, sigma in (("x", case["sigmaX"]), ("y", case["sigmaY"])):
+            taps = kf.gaussian_kernel(sigma, 4, kind="sampled")
+            own = {op: factor(op, taps, edge) for op in ("identity", "second", case["row"][axis])}
+            part[axis] = own["identity"], own["second"], own[case["row"][axis]]
+        if row.number == 7:
+            if edge == "crop":  # zeros beyond the window, as published
+                for axis, sigma in (("x", case["sigmaX"]), ("y", case["sigmaY"])):
+                    cropped = kf.gaussian_kernel(sigma, 3, kind="sampled")
+                    part[axis] = part[axis][0], kf.difference(cropped, "second", edge="zero"), None
+            (plain_x, second_x, _), (plain_y, second_y, _) = part["x"], part["y"]
+            expected = -0.5 * (np.outer(second_y[::-1], plain_x) + np.outer(plain_y[::-1], second_x))
+            expected[3, 3] += 1
+        else:
+            expected = np.outer(part["y"][2][::-1], part["x"][2])
+        np.testing.assert_allclose(found, expected.ravel(), rtol=0, atol=1e-13)
+
+
+def test_spectra_and_gains_agree(node, data):
+    filters = [*data["normalized"], *np.random.default_rng(8).normal(size=(2, 49)).tolist()]
+    w, n = np.linspace(-np.pi, np.pi, 9), np.arange(-3, 4)
+    for h, found in zip(filters, node("spectra", cases=[{"filter": h, "n": 9} for h in filters]), strict=True):
+        waves = np.exp(-1j * np.outer(w, n))
+        expected = np.abs(waves[::-1] @ np.reshape(h, (7, 7))[::-1] @ waves.T)
+        np.testing.assert_allclose(found, expected.ravel(), rtol=0, atol=1e-12)
+    keys = np.array([kf.fit(key, "D1").model().ravel() for key in range(1, 9)])
+    found = node("gains", cases=[{"filters": keys.tolist(), "target": h} for h in filters])
+    expected = np.linalg.lstsq(keys.T, np.transpose(filters), rcond=None)[0].T
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_the_photographs_are_those_of_the_library():
+    shown = grey_photographs()
+    assert list(shown) == ["cat", "camera", "astronaut"]
+    for name, data in shown.items():
+        picture = np.frombuffer(base64.b64decode(data), dtype=np.uint8).reshape(PHOTOGRAPH, PHOTOGRAPH)
+        source = photographs([PHOTOGRAPHS[name]])[PHOTOGRAPHS[name]]
+        side = min(source.shape[:2])
+        top, left = ((n - side) // 2 for n in source.shape[:2])
+        grey = source[top : top + side, left : left + side] @ [0.299, 0.587, 0.114]
+        assert abs(picture.mean() - grey.mean()) < 1 and picture.std() > 0.8 * grey.std()
 
 
 @each(
     "text, expected",
     [
         ("  \n", "the text is empty: paste 7 rows of 7 numbers"),
-        ("1 2 3\n4 5 6\n7 8 9", "the text has 3 rows: expected 7 rows; fill a smaller filter up with zeros"),
+        ("1 2\n4 5", "the text has 2 rows: expected 3, 5 or 7"),
+        ("1 2 3\n4 5\n7 8 9", "row 2 has 2 numbers: expected 3"),
         (line(range(49)).replace("30,", ""), "row 5 has 6 numbers: expected 7"),
         (line(range(49)).replace("30,", "x30,"), "row 5, column 3: “x30” is not a number; write it like 0.25"),
         (line(range(49)).replace("30,", ","), "row 5, column 3 is empty: write 0 or the missing number"),
@@ -209,6 +269,13 @@ def test_bad_texts_get_one_line_that_names_the_place_and_the_mend(node, text, ex
         ("#sx=&sy=1e99&gamma=0x10&border=none&key=5.0", {}, 5),
         ("#key=5&sx=4&sigma=1&constructor=1", {"key": 5}, 3),
         ("#key=5&sx=%E0%A4", {"key": 5}, 1),
+        (
+            "#key=5&kernel=sampled&image=made&fit=unit-exact",
+            {"key": 5, "kernel": "sampled", "image": "made", "fit": "unit-exact"},
+            0,
+        ),
+        ("#gains=1,2,3,4,5,6,7,-8", {"gains": [1, 2, 3, 4, 5, 6, 7, -8]}, 0),
+        ("#gains=1,2&filter=1,2,x&image=own&kernel=none", {}, 4),
     ],
 )
 def test_the_address_is_read_and_what_is_wrong_is_named(node, address, settings, problems):
@@ -242,7 +309,8 @@ def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path)
         kinds = [Path(name).suffix for name in PAGES[page]]
         assert [text.count(f"</{tag}>") for tag in ("style", "script")] == [kinds.count(".css"), 1 + kinds.count(".js")]
         written = json.loads(re.search(r"KeyFilters = \{data: (.*)\};$", text, re.M)[1])
-        assert written == interactive_data()
+        pictures = {"photographs": grey_photographs()} if page == "interactive" else {}
+        assert written == interactive_data() | pictures
     before = [target.stat().st_mtime_ns for target in targets.values()]
     write_interactive(project)
     assert [target.stat().st_mtime_ns for target in targets.values()] == before

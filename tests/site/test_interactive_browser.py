@@ -3,9 +3,13 @@
 The page is built here in a small book of its own, so that it is tested without the notebooks.
 """
 
+import base64
 from urllib.parse import urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from small_pages import PROTOCOLS, WIDTHS, fixtures
 
 import keyfilters as kf
@@ -79,7 +83,10 @@ def test_the_address_restores_a_setting(opened, protocol):
     [
         ("#key=9", "“key=9” in the address is ignored: expected a key from 1 to 8"),
         ("#key=3&sx=-1&sy=0.5", "“sx=-1” in the address is ignored: expected a number from 0 to 3.5"),
-        ("#key=3&gamma=1&zoom=2", "“zoom=2” in the address is ignored: expected key, sx, sy, gamma or border (and 1 more)"),
+        (
+            "#key=3&gamma=1&zoom=2",
+            "“zoom=2” in the address is ignored: expected one of key, sx, sy, gamma, border, kernel, image, filter, gains, fit (and 1 more)",
+        ),
         ("#fit-a-filter", ""),
     ],
 )
@@ -96,7 +103,18 @@ def test_the_methods_are_presets(opened):
     tab = opened("#key=4&sx=1&sy=1&border=crop")
     assert tab.locator("#kx-presets button[aria-pressed=true]").count() == 0
     buttons = tab.locator("#kx-presets button")
-    assert buttons.all_inner_texts() == ["A", "B", "C1", "C2", "D1", "D2", "A joint", "B joint", "C joint", "D joint"]
+    assert [text.strip() for text in buttons.all_inner_texts()] == [
+        "A",
+        "B",
+        "C1",
+        "C2",
+        "D1",
+        "D2",
+        "A joint",
+        "B joint",
+        "C joint",
+        "D joint",
+    ]
     for method in ("C1", "B", "D-joint"):
         tab.click(f"#kx-presets button[value={method}]")
         assert tab.get_attribute(f"#kx-presets button[value={method}]", "aria-pressed") == "true"
@@ -142,12 +160,13 @@ def test_the_keyboard_reaches_everything_in_order(opened):
     assert tab.is_checked("#kx-key-8")
     tab.keyboard.press("ArrowLeft")
     seen = []
-    while "kf-show" not in seen and len(seen) < 60:
+    while "kf-show" not in seen and len(seen) < 80:
         tab.keyboard.press("Tab")
         seen.append(tab.evaluate("(e => e.id || e.getAttribute('aria-label') || e.value || '')(document.activeElement)"))
-    wanted = ["A", "D-joint", "kx-border-crop", "kx-sx", "kx-sx-number", "kx-sy", "kx-gamma-number", "kx-same"]
+    wanted = ["kx-sx", "kx-sx-number", "kx-sy", "kx-gamma-number", "kx-play", "kx-same", "kx-picture", "kx-file"]
+    wanted += ["kx-kernel-discrete", "kx-border-crop", "A", "D-joint", "kx-png"]
     wanted += ["kf-source", "kf-load", "kf-brush", "kf-brush-value", "kf-text", "kf-read", "kf-write"]
-    wanted += ["kf-free", "kf-border-crop", "x = −3, y = 3", "kf-show"]
+    wanted += ["kf-free", "kf-border-crop", "x = −3, y = 3", "kf-gain-1", "kf-best-gains", "kf-show"]
     assert [name for name in seen if name in wanted] == wanted
     assert len([name for name in seen if name.startswith("x = ")]) == 1, "the grid is one stop, not 49"
 
@@ -228,7 +247,7 @@ def test_a_bad_text_is_answered_in_one_line_and_changes_nothing(opened):
     before = numbers(tab, "kf-cells")
     for text, message in (
         ("", "Not read: the text is empty: paste 7 rows of 7 numbers"),
-        ("1,2\n3,4", "Not read: the text has 2 rows: expected 7 rows; fill a smaller filter up with zeros"),
+        ("1,2\n3,4", "Not read: the text has 2 rows: expected 3, 5 or 7"),
         ("\n".join(["1 2 3 4 5 6 seven"] * 7), "Not read: row 1, column 7: “seven” is not a number; write it like 0.25"),
     ):
         tab.fill("#kf-text", text)
@@ -285,6 +304,206 @@ def test_nothing_moves_when_a_setting_changes(opened, width):
     for values in (LARGE, [0] * 49, [1e-4 * v for v in LARGE], [1, "x"]):
         paste(tab, values)
         assert not moved(tab, before), values[:3]
+
+
+SCREENS = [(1280, 800), (375, 700)]
+ON_TOP = """([id, x, y]) => {
+    const part = document.getElementById(id), found = document.elementFromPoint(x, y);
+    return part === found || part.contains(found) || [...(part.labels || [])].some(label => label.contains(found));
+}"""
+CANVAS = "id => document.getElementById(id).toDataURL()"
+
+
+@pytest.mark.parametrize("width, height", SCREENS)
+def test_sliders_and_what_comes_of_them_are_on_one_screen(opened, width, height):
+    tab = opened("#key=5&sx=0.8&sy=0.8&border=crop", width=width, height=height)
+    tab.wait_for_timeout(300)
+    for name in (
+        "kx-key-1",
+        "kx-sx",
+        "kx-sy",
+        "kx-play",
+        "kx-answer-learned",
+        "kx-answer-model",
+        "kx-answer-rest",
+        "kx-spectrum-model",
+    ):
+        box = tab.locator(f"#{name}").bounding_box()
+        # The book's own bar stands at the top.
+        assert box["y"] >= 40 and box["y"] + box["height"] <= height, (name, box)
+        for y in (box["y"] + 3, box["y"] + box["height"] - 3):
+            assert tab.evaluate(ON_TOP, [name, box["x"] + box["width"] / 2, y]), f"{name} is covered"
+    before = tab.evaluate(CANVAS, "kx-answer-model")
+    tab.focus("#kx-sx")
+    for _ in range(20):
+        tab.keyboard.press("ArrowRight")
+    assert tab.evaluate(CANVAS, "kx-answer-model") != before
+
+
+def test_play_runs_the_scale_from_0_to_3(opened):
+    tab = opened("#key=8&sx=1&sy=1&border=crop")
+    seen = {tab.evaluate(CANVAS, "kx-answer-model")}
+    tab.click("#kx-play")
+    assert tab.input_value("#kx-sx-number") == "0" and tab.inner_text("#kx-play") == "Stop"
+    while tab.get_attribute("#kx-play", "aria-pressed") == "true":
+        tab.wait_for_timeout(50)
+        seen.add(tab.evaluate(CANVAS, "kx-answer-model"))
+    assert [tab.input_value(f"#kx-{name}-number") for name in ("sx", "sy")] == ["3", "3"] and len(seen) > 5
+    tab.wait_for_function("location.hash.includes('sx=3&')")
+    tab.click("#kx-play")
+    tab.click("#kx-play")
+    assert float(tab.input_value("#kx-sx-number")) < 3
+
+
+@pytest.fixture
+def own_picture(tmp_path):
+    """A picture that nobody else has, wider than high: black and white halves."""
+    path = tmp_path / "mine.png"
+    image = Image.new("RGB", (300, 200), "black")
+    image.paste("white", (150, 0, 300, 200))
+    image.save(path)
+    return path
+
+
+def test_a_picture_of_ones_own_is_filtered_and_never_leaves(opened, own_picture, tmp_path):
+    tab = opened("#key=5&sx=0.7&sy=0.7&border=crop")
+    sent = []
+    tab.on("request", lambda request: sent.append(request) if not request.url.startswith(("data:", "blob:")) else None)
+    before = {name: tab.evaluate(CANVAS, name) for name in ("kx-image", "kx-answer-model")}
+    tab.set_input_files("#kx-file", own_picture)
+    tab.wait_for_function("document.getElementById('kx-picture').value === 'own'")
+    assert all(tab.evaluate(CANVAS, name) != old for name, old in before.items())
+    # Its middle square: half of it black, half white, and an answer at the edge between them alone.
+    row = (
+        "id => [...document.getElementById(id).getContext('2d').getImageData(0, 64, 128, 1).data].filter((_, i) => i % 4 === 0)"
+    )
+    pixels = tab.evaluate(row, "kx-image")
+    assert pixels[:63] == [0] * 63 and pixels[-63:] == [255] * 63
+    answer = tab.evaluate(row, "kx-answer-model")
+    assert len(set(answer[:56])) == 1 and answer[64] != answer[0]
+    for picture in ("astronaut", "camera", "made", "cat", "own"):
+        tab.select_option("#kx-picture", picture)
+        assert (tab.evaluate(CANVAS, "kx-image") == before["kx-image"]) == (picture == "cat")
+    tmp_path.joinpath("text.png").write_text("no picture")
+    tab.set_input_files("#kx-file", tmp_path / "text.png")
+    tab.wait_for_function("document.getElementById('kx-message').textContent.includes('is no picture')")
+    assert not sent
+
+
+def test_a_dropped_picture_is_taken(opened, own_picture):
+    tab = opened()
+    data = base64.b64encode(own_picture.read_bytes()).decode()
+    before = tab.evaluate(CANVAS, "kx-image")
+    tab.evaluate(
+        """data => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], "mine.png", {type: "image/png"}));
+            document.getElementById("kx-pictures").dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, cancelable: true}));
+        }""",
+        data,
+    )
+    tab.wait_for_function("document.getElementById('kx-picture').value === 'own'")
+    assert tab.evaluate(CANVAS, "kx-image") != before
+
+
+@pytest.mark.parametrize("width, height", SCREENS)
+def test_back_undoes_one_change_after_the_other(opened, width, height):
+    tab = opened("#key=5&sx=0.8&sy=0.7&border=crop", width=width, height=height)
+    tab.wait_for_timeout(300)
+    tab.focus("#kx-sx")
+    for _ in range(5):
+        tab.keyboard.press("ArrowRight")
+    tab.wait_for_function("location.hash.includes('sx=0.85&')")
+    tab.locator("#kx-key-2").check(force=True)
+    tab.wait_for_function("location.hash.includes('key=2')")
+    tab.select_option("#kx-picture", "camera")
+    tab.wait_for_function("location.hash.includes('image=camera')")
+    tab.evaluate("history.back()")
+    tab.wait_for_function("document.getElementById('kx-picture').value === 'cat'")
+    assert tab.is_checked("#kx-key-2")
+    tab.evaluate("history.back()")
+    tab.wait_for_function("document.getElementById('kx-key-5').checked")
+    assert tab.input_value("#kx-sx-number") == "0.85"
+    tab.evaluate("history.back()")
+    tab.wait_for_function("document.getElementById('kx-sx-number').value === '0.8'")
+    tab.evaluate("history.forward()")
+    tab.wait_for_function("document.getElementById('kx-sx-number').value === '0.85'")
+
+
+SOBEL = "1 0 -1\n2 0 -2\n1 0 -1"
+
+
+def test_the_address_restores_a_pasted_filter_gains_kernel_and_picture(opened):
+    tab = opened("#key=6&sx=0.9&sy=0.9&border=exact&kernel=sampled&image=made")
+    assert tab.is_checked("#kx-kernel-sampled") and tab.input_value("#kx-picture") == "made"
+    model = kf.ideal_filter(6, 0.9, 0.9, edge="exact")
+    assert numbers(tab, "kx-model") != pytest.approx(rounded(model), abs=0.0051), "this is the discrete kernel"
+    tab.fill("#kf-text", SOBEL)
+    tab.click("#kf-read")
+    assert tab.inner_text("#kf-message") == "The 3 × 3 numbers were read into the middle of the cells"
+    tab.check("#kf-unit")
+    assert "Best: key 5 (centred difference along x)" in fitted(tab)
+    wanted = np.zeros((7, 7))
+    wanted[2:5, 2:5] = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
+    assert numbers(tab, "kf-cells") == wanted.ravel().tolist()
+    tab.fill("#kf-gain-5", "1.5")
+    tab.wait_for_function("location.hash.includes('gains=')")
+    assert {"filter", "gains", "kernel", "image", "fit"} <= set(setting(tab))
+    says = tab.inner_text("#kf-mix-result")
+    tab.reload()
+    fitted(tab)
+    assert numbers(tab, "kf-cells") == wanted.ravel().tolist() and tab.is_checked("#kf-unit")
+    assert tab.input_value("#kf-gain-5") == "1.5" and tab.inner_text("#kf-mix-result") == says
+    assert tab.is_checked("#kx-kernel-sampled") and tab.input_value("#kx-picture") == "made"
+
+
+def test_the_mix_is_the_best_that_the_keys_can(opened):
+    tab = opened()
+    tab.fill("#kf-text", SOBEL)
+    tab.click("#kf-read")
+    fitted(tab)
+    keys = np.array([kf.fit(key, "D1").model().ravel() for key in range(1, 9)])
+    sobel = np.pad([[1, 0, -1], [2, 0, -2], [1, 0, -1]], 2).ravel()
+    gains, _, _, _ = np.linalg.lstsq(keys.T, sobel, rcond=None)
+    shown = [float(tab.input_value(f"#kf-gain-{key}")) for key in range(1, 9)]
+    assert shown == pytest.approx(gains.tolist(), rel=1e-3, abs=1e-3)
+    share = 100 * (1 - ((keys.T @ gains - sobel) ** 2).sum() / (sobel**2).sum())
+    assert (
+        tab.inner_text("#kf-mix-result")
+        == f"The mix explains {share:.2f} % of the energy of your filter, the most that it can."
+    )
+    tab.fill("#kf-gain-1", "2")
+    assert "the most" not in tab.inner_text("#kf-mix-result")
+    tab.click("#kf-best-gains")
+    assert f"{share:.2f} %" in tab.inner_text("#kf-mix-result")
+
+
+def test_pictures_and_filters_are_saved(opened):
+    tab = opened("#key=1&sx=0.6&sy=0.5&border=crop")
+    with tab.expect_download() as download:
+        tab.click("#kx-csv")
+    assert download.value.suggested_filename == "key-1.csv"
+    table = pd.read_csv(download.value.path())
+    model, learned = kf.ideal_filter(1, 0.6, 0.5), kf.normalized_filters()[0]
+    np.testing.assert_allclose(table.idealised, model.ravel(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(table.difference, (model - learned).ravel(), rtol=0, atol=1e-12)
+    assert table.loc[0, ["x", "y"]].tolist() == [-3, 3]
+    with tab.expect_download() as download:
+        tab.click("#kx-png")
+    with Image.open(download.value.path()) as picture:
+        assert picture.size == (768, 688) and len(picture.convert("L").getcolors()) > 50
+
+
+def test_the_quiz_asks_tells_and_counts(opened):
+    tab = opened()
+    first = tab.evaluate(CANVAS, "kq-picture")
+    tab.click("#kq-keys button[value='1']")
+    said = tab.inner_text("#kq-result")
+    assert said.startswith(("Yes: key 1, ", "No, key 1 is the ")) and said.endswith("of 1 so far.")
+    tab.click("#kq-keys button[value='2']")
+    assert tab.inner_text("#kq-result").endswith("of 1 so far."), "a second guess does not count"
+    tab.click("#kq-next")
+    assert tab.evaluate(CANVAS, "kq-picture") != first
 
 
 FAULTS = """() => {

@@ -14,6 +14,7 @@ from keyfilters_build.course import MINUTES, goals_of, load_course, write_course
 from keyfilters_build.links import SETTINGS, check_html, setting_problem
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import BookError, Project
+from keyfilters_build.stage import play_line
 
 PLANS = load_course(Project(ROOT))
 each_plan = pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.slug)
@@ -125,6 +126,9 @@ def test_the_page_takes_every_setting_of_the_plans(nodejs):
     wanted = [address for plan in PLANS for part in plan.parts for address, _ in part.settings]
     decks = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "book" / "slides").glob("*.md"))
     wanted += re.findall(r"\(interactive\.html#([^)]*)\)", decks)
+    played = [entry.play for entry in load_manifest(Project(ROOT)) if entry.play]
+    assert len(played) > 10 and 'href="../interactive.html#key=' in play_line(played[0])
+    wanted += [play["address"] for play in played]
     assert len(wanted) > 3
     program = f"const s = require({json.dumps(str(state_js()))}); console.log(JSON.stringify({json.dumps(wanted)}.map(w => s.readHash('#' + w).problems)))"
     done = patient.run([nodejs, "-e", program], capture_output=True, text=True)

@@ -91,6 +91,7 @@ INTERNAL: dict[str, str] = {
     "keyfilters_build": "makes the book; only the runs of `keyfilters_build.experiments` are explained",
     "keyfilters_build.experiments.__main__": "a command of the Makefile",
     "keyfilters_book.chapters": "tables and figures of one chapter each; the page of the chapter links to them",
+    "keyfilters_book.grading": "a command; the page on the course says what it does",
     "keyfilters_book.claims": "what `page.claim` keeps, for the build",
     "keyfilters.cli": "the page on the command line shows what it does",
     "keyfilters.networks.commands": "the page on the command line shows what they do",

@@ -6,6 +6,7 @@ would load whatever script lies there on every page.
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -13,13 +14,26 @@ import numpy as np
 
 from keyfilters.filters import DERIVATIVE, KEYS, SHARPENING, learned_filters
 from keyfilters.fitting.joint import fit_table
+from keyfilters.images import photographs
 from keyfilters.models import MODEL_EDGES, ideal_filter
 from keyfilters.normalization import normalized_filters
 
 from .project import Project, write_atomic
 
 PAGES = {
-    "interactive": ("interactive.css", "maths.js", "fit.js", "paint.js", "state.js", "explorer.js", "workbench.js"),
+    "interactive": (
+        "interactive.css",
+        "stage.css",
+        "maths.js",
+        "fit.js",
+        "paint.js",
+        "state.js",
+        "photograph.js",
+        "stage.js",
+        "explorer.js",
+        "workbench.js",
+        "quiz.js",
+    ),
     "inspect_network": (
         "interactive.css",
         "inspect.css",
@@ -35,6 +49,10 @@ PAGES = {
 }
 """Page -> its styles and scripts, in this order: each uses what stands before it."""
 
+PHOTOGRAPHS = {"cat": "chelsea", "camera": "camera", "astronaut": "astronaut"}
+"""Photograph on the page -> its name in `keyfilters.images`."""
+
+PHOTOGRAPH = 128
 _COLOURS = 11
 _TAGS = {".css": "style", ".js": "script"}
 
@@ -88,6 +106,21 @@ def interactive_data() -> dict:
     }
 
 
+def grey_photographs() -> dict[str, str]:
+    """Name on the page -> the middle square of a photograph, `PHOTOGRAPH` pixels wide, in grey: its bytes row by row, in base64."""
+    from PIL import Image
+
+    found = {}
+    for name, picture in photographs(PHOTOGRAPHS.values()).items():
+        side = min(picture.shape[:2])
+        top, left = ((n - side) // 2 for n in picture.shape[:2])
+        square = Image.fromarray(picture[top : top + side, left : left + side]).convert("L")
+        small = square.resize((PHOTOGRAPH, PHOTOGRAPH), Image.Resampling.LANCZOS)
+        shown = next(shown for shown, own in PHOTOGRAPHS.items() if own == name)
+        found[shown] = base64.b64encode(small.tobytes()).decode()
+    return found
+
+
 def _piece(folder: Path, name: str) -> str:
     text, tag = (folder / name).read_text(encoding="utf-8"), _TAGS[Path(name).suffix]
     # A saved report takes the style of reports along.
@@ -101,9 +134,11 @@ def write_interactive(project: Project) -> None:
     A file that would not change is left alone, so that its time does not make the book look out of date.
     """
     folder = project.book / "interactive"
-    # A closing tag within a script would end it.
-    data = json.dumps(interactive_data(), separators=(",", ":"), ensure_ascii=False).replace("</", r"<\/")
+    known = interactive_data()
     for page, names in PAGES.items():
+        content = known | {"photographs": grey_photographs()} if "photograph.js" in names else known
+        # A closing tag within a script would end it.
+        data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("</", r"<\/")
         parts = [f"<script>\nwindow.KeyFilters = {{data: {data}}};\n</script>", *(_piece(folder, name) for name in names)]
         text = "\n".join(parts) + "\n"
         target = project.generated / f"{page}.html"

@@ -16,7 +16,7 @@ from lxml import html as lxml_html
 
 # The interactive page keeps its settings in its address: interactive.html#key=5&sx=0.8 (book/interactive/state.js).
 INTERACTIVE = "interactive.html"
-SETTINGS = ("key", "sx", "sy", "gamma", "border")
+SETTINGS = ("key", "sx", "sy", "gamma", "border", "kernel", "image", "filter", "gains", "fit")
 
 # What is followed only when clicked may lead outside; a browser fetches all else by itself.
 _FOLLOWED = ("a", "area", "form")
@@ -91,7 +91,7 @@ def setting_problem(setting: str) -> str | None:
 
     >>> setting_problem("key=5&sx=0.8")
     >>> setting_problem("key=5&sigma=0.8")
-    "'sigma' is no setting; expected key, sx, sy, gamma or border"
+    "'sigma' is no setting; expected key, sx, sy, gamma, border, kernel, image, filter, gains or fit"
     """
     seen = set()
     for part in setting.split("&"):

@@ -12,10 +12,10 @@ PROFILES = ("quick", "full")
 
 _TEXT, _COUNT, _OBJECT = {"type": "string"}, {"type": "integer", "exclusiveMinimum": 0}, {"type": "object"}
 _ROW = fields(
-    "device", "needs", "timed", *PROFILES,
+    "device", "needs", "play", "timed", *PROFILES,
     slug=_TEXT, title=_TEXT, section={"type": ["string", "integer"]}, minutes=_COUNT, budget_seconds=_COUNT,
     device={"enum": ["cpu", "gpu"]}, needs={"type": "array", "items": {"enum": [*MODULES, FASHION_MNIST]}},
-    timed={"type": "boolean"}, quick=_OBJECT, full=_OBJECT,
+    play=fields(address=_TEXT, words=_TEXT), timed={"type": "boolean"}, quick=_OBJECT, full=_OBJECT,
 )  # fmt: skip
 _SCHEMA = fields(notebooks={"type": "array", "items": _ROW, "minItems": 1})
 
@@ -32,6 +32,7 @@ class Entry:
     device: str = "cpu"
     needs: tuple[str, ...] = ()
     timed: bool = False
+    play: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 

@@ -34,7 +34,7 @@ _FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
 _START = re.compile(r"^:::\{solution-start\}[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 _END = re.compile(r"^:::\{solution-end\}[^\n]*\n:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 # What the page adds below a title and below figures: it is about the page, not about the notebook.
-_PAGE_ONLY = ("page-card", "data-links")
+_PAGE_ONLY = ("page-card", "page-play", "data-links")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 
@@ -226,6 +226,33 @@ def without_solutions(notebook: NotebookNode) -> NotebookNode:
         raise BookError("a solution has no end; expected `:::{solution-end}`")
     notebook.cells = kept
     return notebook
+
+
+def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
+    """Label of an exercise -> its solution: kind and source of each piece, without the marks around it.
+
+    >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+    >>> start, end = ":::{solution-start} ex-1\\n:::\\n\\nIt is 2.", ":::{solution-end}\\n:::\\n\\nMore."
+    >>> only_solutions(new_notebook(cells=[new_markdown_cell(start), new_code_cell("1 + 1"), new_markdown_cell(end)]))
+    {'ex-1': [('markdown', 'It is 2.'), ('code', '1 + 1')]}
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    label = None
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and label:
+            found[label].append(("code", cell.source))
+        rest = cell.source if cell.cell_type == "markdown" else ""
+        while rest:
+            mark = (_END if label else _START).search(rest)
+            inside = rest[: mark.start()] if mark else rest
+            if label and inside.strip():
+                found[label].append(("markdown", inside.strip()))
+            if mark:
+                label = None if label else mark[0].split("}")[1].split()[0]
+                if label:
+                    found[label] = []
+            rest = rest[mark.end() :] if mark else ""
+    return found
 
 
 def plain_notebook(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import nbformat
@@ -9,6 +10,7 @@ from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell, table_names
 from .claim_marks import banner, marked, read_claims
+from .links import INTERACTIVE
 from .page_form import fold, lifted, opening, shown_code
 from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
@@ -67,6 +69,8 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | 
                 cell.source = rest
             else:
                 cell.source = "\n\n".join(part for part in (question, rest) if part)
+            if run.entry.play:
+                cells.append(markdown_cell("page-play", play_line(run.entry.play)))
             if not cell.source:
                 continue
         if cell.cell_type != "code":
@@ -111,6 +115,12 @@ def data_line(cell: NotebookNode, run: Run) -> str:
     if not lines:
         return ""
     return ":::{div} data-links\n" + "\\\n".join(lines) + "\n:::"
+
+
+def play_line(play: dict[str, str]) -> str:
+    """The link to the workbench at the setting that a page discusses."""
+    address = f"../{INTERACTIVE}#{html.escape(play['address'])}"
+    return f':::{{div}} page-play\n<a href="{address}">Play</a>: {play["words"]}.\n:::'
 
 
 # need -> what a reader has to have, in words; what is downloaded is said with its size

@@ -2,6 +2,6 @@
 
 import sys
 
-from .command import main
+from .grade_command import grade
 
-sys.exit(main())
+sys.exit(grade())

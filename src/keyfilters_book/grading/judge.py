@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..exercises import EXERCISES
-from .run import MESSAGE
+from .student_process import MESSAGE
 from .values import decode
 
 CELLS = 10
@@ -36,7 +36,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Row:
+class Mark:
     """One exercise: its points, those that a right answer has, and what the check says."""
 
     label: str
@@ -49,7 +49,7 @@ class Row:
 class Marks:
     """What one notebook gets; `remarks` are what else its author should know."""
 
-    rows: list[Row]
+    rows: list[Mark]
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -117,7 +117,13 @@ def _student(notebook: Path, names: list[str], limits: Limits) -> Iterator[_Stud
         scratch = dict.fromkeys(("IPYTHONDIR", "TMPDIR", "JUPYTER_CONFIG_DIR"), folder)
         environment = os.environ | scratch | {"MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}
         environment.pop("KEYFILTERS_RESULTS", None)
-        command = [sys.executable, "-m", "keyfilters_book.grading.run", str(notebook.resolve()), str(there.fileno())]
+        command = [
+            sys.executable,
+            "-m",
+            "keyfilters_book.grading.student_process",
+            str(notebook.resolve()),
+            str(there.fileno()),
+        ]
         process = subprocess.Popen(
             [*command, json.dumps(options)], cwd=folder, env=environment, pass_fds=[there.fileno()], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -135,7 +141,7 @@ def judge(notebook: Path, chapter: str, limits: Limits) -> Marks:
     """The marks of a notebook for the exercises of `chapter`; a notebook that cannot be read gets none, with the reason."""
     points = exercises_of(chapter)
     if unreadable := unreadable_because(notebook):
-        return Marks([Row(label, 0, of, "Not judged.") for label, of in points.items()], [unreadable])
+        return Marks([Mark(label, 0, of, "Not judged.") for label, of in points.items()], [unreadable])
     names = [name for label in points for name in EXERCISES[label].answers]
     answers: dict[str, Mapping[str, Any]] = {}
     remarks = []
@@ -152,15 +158,15 @@ def judge(notebook: Path, chapter: str, limits: Limits) -> Marks:
     return Marks(rows, remarks)
 
 
-def _row(label: str, of: int, answers: Mapping[str, Mapping[str, Any]], student: _Student) -> Row:
+def _row(label: str, of: int, answers: Mapping[str, Mapping[str, Any]], student: _Student) -> Mark:
     check = EXERCISES[label]
     if missing := [name for name in check.answers if name not in answers]:
-        return Row(label, 0, of, f"Exercise {label}: no answer. No cell sets {' and '.join(missing)}.")
+        return Mark(label, 0, of, f"Exercise {label}: no answer. No cell sets {' and '.join(missing)}.")
     try:
         verdict = check(*(decode(answers[name], student.function) for name in check.answers))
     except Exception as error:  # what came is not what `encode` writes
-        return Row(label, 0, of, f"Exercise {label}: not judged. The answer cannot be read: {error}")
-    return Row(label, of if verdict else 0, of, verdict.text)
+        return Mark(label, 0, of, f"Exercise {label}: not judged. The answer cannot be read: {error}")
+    return Mark(label, of if verdict else 0, of, verdict.text)
 
 
 def unreadable_because(notebook: Path) -> str:

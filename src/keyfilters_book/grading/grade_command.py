@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .judge import Limits, Marks, Row, exercises_of, judge
-from .report import Graded, write_report
+from .feedback import Graded, write_report
+from .judge import Limits, Mark, Marks, exercises_of, judge
 from .submissions import Submission, chapter_of, chapter_of_class, chapters, find_submissions
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def grade(arguments: Sequence[str] | None = None) -> int:
     """Grade the notebooks of a class; the exit status is 0 where all were graded, 2 where nothing could be."""
     parser = argparse.ArgumentParser(
         prog="keyfilters-grade",
@@ -61,7 +61,7 @@ def _folder(path: Path) -> Iterator[Path]:
 
 def _marks(submission: Submission, chapter: str, limits: Limits) -> Marks:
     if submission.notebook is None:
-        rows = [Row(label, 0, of, "Not judged.") for label, of in exercises_of(chapter).items()]
+        rows = [Mark(label, 0, of, "Not judged.") for label, of in exercises_of(chapter).items()]
         return Marks(rows, ["No notebook was handed in."])
     marks = judge(submission.notebook, chapter, limits)
     other = chapter_of(submission.notebook)

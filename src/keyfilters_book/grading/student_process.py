@@ -84,7 +84,7 @@ def _cells(path: Path) -> Iterator[tuple[int, str]]:
             yield number, "".join(cell.get("source", ""))
 
 
-def main(notebook: str, descriptor: str, options: str) -> None:
+def run_notebook(notebook: str, descriptor: str, options: str) -> None:
     """Run the notebook, then serve calls until the other end closes."""
     limits = json.loads(options)
     resource.setrlimit(resource.RLIMIT_DATA, (limits["memory"], limits["memory"]))
@@ -125,4 +125,4 @@ def main(notebook: str, descriptor: str, options: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_notebook(*sys.argv[1:])
