@@ -36,6 +36,7 @@ _ROOMS = {
     "extraction.extracting": ("extract",),
     "klines": ("k_lines",),
     "extraction.reduction": ("elbow", "greedy_reduction"),
+    "extraction.route": ("pool_networks", "two_rounds"),
     "inspection.inspecting_files": ("inspect_file",),
     "inspection.inspecting": ("inspect_model",),
 }

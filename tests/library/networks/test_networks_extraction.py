@@ -20,7 +20,8 @@ from keyfilters.networks.extraction.autoencoder import fit_autoencoder
 from keyfilters.networks.extraction.clusterings import ALGORITHMS
 from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
 from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
-from keyfilters.networks.extraction.reduction import Accuracy, ExplainedVariance, elbow, greedy_reduction
+from keyfilters.networks.extraction.reduction import REACH, Accuracy, ExplainedVariance, elbow, greedy_reduction
+from keyfilters.networks.extraction.route import pool_networks, two_rounds
 from keyfilters.networks.klines import k_lines, leading_directions
 
 
@@ -387,6 +388,108 @@ def test_reduction_by_the_accuracy_of_a_network():
     assert path.scores[3] < 0.8 and path.elbow == 2
     assert Accuracy(net, [(images, labels)], layers=["filter"])(keys[1:3]) < 1.0
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 1000), gone=st.integers(0, 4))
+def test_the_accuracies_of_a_path_are_those_of_the_replaced_network(seed, gone):
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    net, candidates = Net().eval(), rng.normal(size=(5, 5, 5))
+    net.second.weight.data[3] = 0.25  # a dead channel
+    images = torch.randn(60, 2, 12, 12, generator=generator)
+    score = Accuracy(net, [(images, net(images).argmax(dim=1))], layers=["second", "third"])
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    left = [i for i in range(5) if i != gone]
+    expected = [score(candidates[[i for i in left if i != out]]) for out in left]
+    removals = score.removals(candidates)
+    removals([0, 1, 2, 3, 4])
+    assert removals(left) == expected
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_candidate_that_no_filter_takes_is_left_out_without_a_look():
+    keys, looks = eight(5)[[0, 1]], []
+    net = nn.Sequential(nn.Conv2d(2, 2, 5, groups=2, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net[0].weight.data = torch.tensor(keys[:, None], dtype=torch.float32)
+    images = torch.randn(9, 2, 7, 7, generator=torch.Generator().manual_seed(0))
+
+    class Counted(list):
+        def __iter__(self):
+            looks.append(1)
+            return super().__iter__()
+
+    score = Accuracy(net, Counted([(images, net(images).argmax(dim=1))]))
+    looks.clear()
+    others = np.random.default_rng(0).normal(size=(6, 5, 5))
+    path = greedy_reduction(np.concatenate([others, keys]), score, 2)
+    assert path.indices(2).tolist() == [6, 7] and set(path.scores) == {1.0}
+    # All of them; the two keys alone stand behind every other set of the path, but for those without a key.
+    assert len(looks) < 1 + 8 + 7 + 6 + 5 + 4 + 3
+
+
+# --- the published route
+
+
+def test_networks_are_pooled_layer_by_layer():
+    first, filters = Net(), mixture(30, 5)[0]
+    pooled = pool_networks({"net": first, "stored": {"a": filters}, "plain": filters[:4]})
+    assert list(pooled) == ["net: first", "net: second", "net: third", "stored: a", "plain: filters"]
+    np.testing.assert_array_equal(pooled["stored: a"], filters)
+    found = extract(pooled, 3)
+    assert found.sizes == {3: 16, 5: 66} and found.layers[0] == "net: second" and len(found.vectors) == 66
+    # Every filter counts the same: the order of the networks is of no account.
+    other = extract(pool_networks({"plain": filters[:4], "net": first, "stored": {"a": filters}}), 3)
+    assert other.explained_by("B") == pytest.approx(found.explained_by("B"), abs=1e-12)
+
+
+def test_the_second_round_is_drawn_around_what_the_first_one_left():
+    filters, _ = mixture(90, 5, keys=eight(5)[[0, 1, 6, 7]])
+    pooled = pool_networks({"one": filters[:30], "two": filters[30:]})
+    found = two_rounds(pooled, candidates=21, around=6, near=3)
+    assert [len(codes) for codes in found.codes] == [21, 18]
+    first, second = found.rounds
+    assert first.sizes.tolist() == list(range(21, 5, -1)) and second.sizes.tolist() == list(range(18, 0, -1))
+    kept = found.codes[0][first.indices(6)]
+    distance = np.abs(found.codes[1][:, None] - kept).min(axis=1)
+    assert distance.max() <= REACH / 20 + 1e-12 and np.isin(kept, found.codes[1]).all()
+    # The filters of the first round are among those of the second, which begin with at least their score.
+    assert second.scores[0] >= first.scores[-1] - 1e-6
+    assert all((np.diff(path.scores) <= 1e-12).all() for path in found.rounds)
+    eight_left = found.extraction(8)
+    assert eight_left.explained == pytest.approx(second.scores[10], abs=1e-9) and len(eight_left.labels) == 90
+    assert len(found.extraction().keys) == found.elbow == second.elbow
+    np.testing.assert_array_equal(two_rounds(pooled, candidates=21, around=6, near=3).rounds[1].removed, second.removed)
+
+
+def test_by_explained_variance_the_route_is_the_algorithm_of_extract():
+    filters, _ = mixture(60, 5, keys=eight(5)[[0, 1, 6, 7]])
+    route, algorithm = two_rounds(filters, around=5, down_to=3).extraction(3), extract(filters, 3, "autoencoder")
+    np.testing.assert_allclose(route.keys, algorithm.keys, atol=1e-6)
+    np.testing.assert_array_equal(route.labels, algorithm.labels)
+
+
+def test_a_score_of_ones_own_steers_both_rounds():
+    filters = mixture(60, 5)[0]
+    # Whoever wants filters without a slope along x gets them.
+    found = two_rounds(filters, lambda few: -float(np.abs(few[:, :, 0] - few[:, :, -1]).sum()), candidates=10, around=4, near=2)
+    for path in found.rounds:
+        assert (np.diff(path.scores) >= 0).all()
+
+
+@each(
+    ("call", "message"),
+    [
+        (lambda: pool_networks({}), "networks is empty"),
+        (lambda: two_rounds(np.eye(9).reshape(9, 3, 3), candidates=4), "around is 10: expected at most candidates, 4"),
+        (lambda: two_rounds(np.eye(9).reshape(9, 3, 3), around=2, near=2, down_to=5), "down_to is 5: expected at most"),
+        (lambda: two_rounds(np.eye(9).reshape(9, 3, 3), candidates=1), "candidates is 1: expected an integer of at least 2"),
+        (lambda: two_rounds(np.eye(9).reshape(9, 3, 3), lambda few: np.nan), "score is nan for 50 filters"),
+    ],
+)
+def test_a_mistake_on_the_route_is_one_line(call, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        call()
+    assert "\n" not in str(raised.value)
 
 
 def test_elbow():

@@ -9,8 +9,6 @@ from tqdm import tqdm
 
 from ..klines import first_lines, k_lines
 
-CANDIDATES = 50
-"""Codes in equal steps from which the autoencoder's candidates are decoded, as published."""
 RESTARTS, QUICK_RESTARTS = 8, 2
 
 
@@ -52,17 +50,12 @@ def _k_means(v: np.ndarray, k: int, seed: int, affine: bool, quick: bool) -> np.
 def _autoencoder(v: np.ndarray, k: int, seed: int, affine: bool, quick: bool) -> np.ndarray:
     """Candidates along a one-dimensional code, reduced greedily, in two rounds as published."""
     from .autoencoder import fit_autoencoder
-    from .reduction import ExplainedVariance, greedy_reduction
+    from .reduction import CANDIDATES, NEAR, ExplainedVariance, reduced_codes
 
     line, score = fit_autoencoder(v, seed=seed, affine=affine), ExplainedVariance(v, affine)
-    codes = np.linspace(0.0, 1.0, max(CANDIDATES, 2 * k))
-    step = codes[1]
-    for around, down_to in ((np.zeros(1), k + 2), (np.linspace(-0.4, 0.4, 5) * step, k)):
-        codes = np.clip((codes[:, None] + around).ravel(), 0.0, 1.0)
-        # Lines have no shape of a filter; the reduction only wants a stack of arrays.
-        candidates = line.decode(codes)
-        codes = codes[greedy_reduction(candidates[:, None], score, down_to).indices(down_to)]
-    return line.decode(codes)
+    # Lines have no shape of a filter; the reduction only wants a stack of arrays.
+    codes, path = reduced_codes(line.decode, score, (max(CANDIDATES, 2 * k), NEAR), k + 2, k, (1, v.shape[1]))[1]
+    return line.decode(codes[path.indices(k)])
 
 
 ALGORITHMS = {"k-lines": _k_lines, "k-means": _k_means, "autoencoder": _autoencoder}

@@ -122,7 +122,7 @@ class Extraction:
 
         path = greedy_reduction(self.keys, ExplainedVariance(self.vectors, self.affine), 1 if down_to is None else down_to)
         keys = path.filters(path.elbow if down_to is None else down_to)
-        return _extraction(
+        return assigned_extraction(
             keys.reshape(len(keys), -1), self.vectors, algorithm=self.algorithm, normalize=self.normalize, seed=self.seed,
             size=self.size, sizes=self.sizes, layers=self.layers, layer_of=self.layer_of, notes=self.notes,
         )  # fmt: skip
@@ -184,8 +184,28 @@ def normalized(filters: ArrayLike, normalize: str = "l2 mean-free") -> np.ndarra
     return unit(vectors) if scaled else vectors
 
 
-def _extraction(lines, vectors, **rest) -> Extraction:
-    """Labels, order and signs: the same for every algorithm."""
+def prepared(source: Any, layers: Any = None, size: int | None = None, normalize: str = "l2 mean-free") -> dict[str, Any]:
+    """The normalised filters of one size, with where they come from: what is common to every extraction.
+
+    Parameters and errors are those of :func:`extract`.
+
+    Returns
+    -------
+    dict
+        ``vectors``, ``layer_of``, ``layers``, ``size``, ``sizes``, ``normalize`` and ``notes`` of an :class:`Extraction`.
+    """
+    choice(normalize, NORMALIZATIONS, "normalize")
+    found, notes = layers_and_notes(source)
+    chosen, size, sizes = _chosen(found, layers, size)
+    return {
+        "vectors": np.concatenate([normalized(d.filters, normalize) for d in chosen]), "normalize": normalize,
+        "layer_of": np.repeat(np.arange(len(chosen)), [d.channels for d in chosen]), "layers": tuple(d.name for d in chosen),
+        "size": size, "sizes": sizes, "notes": tuple(notes),
+    }  # fmt: skip
+
+
+def assigned_extraction(lines: np.ndarray, vectors: np.ndarray, **rest: Any) -> Extraction:
+    """The Extraction of some unit lines: labels, order and signs, the same for every algorithm."""
     size = rest["size"]
     alive = vectors.any(axis=1)
     projections = vectors @ lines.T
@@ -265,15 +285,9 @@ def extract(
     (1.0, [2, 2], True)
     """
     method = ALGORITHMS[choice(algorithm, ALGORITHMS, "algorithm")]
-    choice(normalize, NORMALIZATIONS, "normalize")
     integer(seed, "seed", 0)
-    found, notes = layers_and_notes(source)
-    chosen, size, sizes = _chosen(found, layers, size)
-    vectors = np.concatenate([normalized(d.filters, normalize) for d in chosen])
-    alive = vectors.any(axis=1)
-    k = check_count(k, int(alive.sum()), f"filters of size {size}x{size}")
-    lines = method(vectors[alive], k, int(seed), NORMALIZATIONS[normalize][0], False)
-    return _extraction(
-        lines, vectors, algorithm=algorithm, normalize=normalize, seed=int(seed), size=size, sizes=sizes,
-        layers=tuple(d.name for d in chosen), layer_of=np.repeat(np.arange(len(chosen)), [d.channels for d in chosen]), notes=tuple(notes),
-    )  # fmt: skip
+    given = prepared(source, layers, size, normalize)
+    alive = given["vectors"].any(axis=1)
+    k = check_count(k, int(alive.sum()), "filters of size {size}x{size}".format(**given))
+    lines = method(given["vectors"][alive], k, int(seed), NORMALIZATIONS[normalize][0], False)
+    return assigned_extraction(lines, algorithm=algorithm, seed=int(seed), **given)

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+CANDIDATES = 50
+"""Codes in equal steps from which the candidates of the first round are decoded, as published."""
+AROUND = 10
+"""Filters of the first round around which those of the second are drawn, as published."""
+NEAR = 5
+"""Candidates of the second round for each of these."""
+REACH = 0.4
+"""How far the outermost of them lie from it, in steps of the first round."""
+
 
 @dataclass(frozen=True)
 class Reduction:
@@ -125,7 +134,7 @@ class Accuracy:
     """Score of a set of filters: the accuracy of a network whose depthwise filters they replace.
 
     Each filter of the network becomes the best a f + b over the set, as in the published search; nothing is
-    trained. Slow: one evaluation each time it is called, m^2 / 2 times for m candidates.
+    trained. Slow: one evaluation each time it is called, m^2 / 2 times for a path of m candidates.
 
     Parameters
     ----------
@@ -143,11 +152,64 @@ class Accuracy:
 
     def __call__(self, candidates: ArrayLike) -> float:
         """Accuracy (top-1) of the network with the candidates in place of its filters."""
-        from ..evaluation.judging import evaluate
+        return self._of(self._replaced(candidates))
+
+    def _replaced(self, candidates: ArrayLike):
         from ..surgery.replacing import replace
 
-        replaced = replace(self.model, method=candidates, mode="affine", layers=self.layers).model
-        return float(evaluate(replaced, self.batches).top1)
+        return replace(self.model, method=candidates, mode="affine", layers=self.layers)
+
+    def _of(self, done) -> float:
+        from ..evaluation.judging import evaluate
+
+        return float(evaluate(done.model, self.batches).top1)
+
+    def removals(self, candidates: ArrayLike) -> Callable:
+        """Return a function of indices into ``candidates`` that gives the accuracies of the sets without each one of them.
+
+        The network is copied once, and its filters are exchanged in place. Sets that give every filter the same candidate
+        give the same network, which is judged once.
+        """
+        import torch
+
+        from ..surgery.depthwise import key_filters_at
+        from ..surgery.matching import as_layers, match_stack
+
+        candidates = np.asarray(candidates, dtype=np.float64)
+        done = self._replaced(candidates)
+        filters = {d.name: d.filters for d in as_layers(self.model)}
+        parts = [
+            (
+                done.model.get_submodule(m.name).parametrizations.weight[0],
+                filters[m.name],
+                key_filters_at(candidates, m.kernel_size),
+            )
+            for m in done.matches.layers
+        ]
+        judged: dict[bytes, float] = {}
+
+        def accuracy(indices: np.ndarray) -> float:
+            found = [match_stack(h, bank[indices]) for _, h, bank in parts]
+            # The candidate of each filter; -1 for a dead one.
+            chosen = [np.append(indices, -1)[each["key"] - 1] for each in found]
+            name = np.concatenate(chosen).tobytes()
+            if name not in judged:
+                with torch.no_grad():
+                    for (weight, _, bank), each, own in zip(parts, found, chosen, strict=True):
+                        for old, new in (
+                            (weight.bank, bank[own]),
+                            (weight.gain, each["gain"]),
+                            (weight.offset, each["offset"]),
+                        ):
+                            old.copy_(torch.from_numpy(new))
+                judged[name] = self._of(done)
+            return judged[name]
+
+        def scores(indices) -> list[float]:
+            indices = np.asarray(indices)
+            return [accuracy(np.delete(indices, i)) for i in range(len(indices))]
+
+        return scores
 
 
 def greedy_reduction(candidates: ArrayLike, score: Callable, down_to: int = 1) -> Reduction:
@@ -209,6 +271,36 @@ def greedy_reduction(candidates: ArrayLike, score: Callable, down_to: int = 1) -
         sizes.append(len(left))
         scores.append(trials[best])
     return Reduction(candidates, np.array(sizes), np.array(scores), np.array(removed, dtype=int))
+
+
+def reduced_codes(
+    decode: Callable, score: Callable, counts: tuple[int, int], around: int, down_to: int, shape: tuple[int, ...]
+) -> list[tuple[np.ndarray, Reduction]]:
+    """Candidates along a code of one number, left out one by one in two rounds: the codes of each round, and its path.
+
+    The first round has ``counts[0]`` codes in equal steps from 0 to 1 and goes down to ``around`` candidates; the second has
+    ``counts[1]`` codes around that of each of them and goes down to ``down_to``.
+
+    Parameters
+    ----------
+    decode : callable
+        Takes codes of shape (m,) and returns vectors of shape (m, d), which are given ``shape``.
+
+    Examples
+    --------
+    >>> bump = lambda codes: np.exp(-((np.arange(9) / 8 - codes[:, None]) ** 2) / 0.01)
+    >>> first, second = reduced_codes(bump, ExplainedVariance(bump(np.array([0.0, 0.52]))), (5, 3), 2, 1, (3, 3))
+    >>> first[0][first[1].indices(2)].tolist(), second[0].round(2).tolist()
+    ([0.0, 0.5], [0.0, 0.0, 0.1, 0.4, 0.5, 0.6])
+    """
+    codes = np.linspace(0.0, 1.0, counts[0])
+    step, found = codes[1], []
+    for offsets, size in ((np.zeros(1), around), (np.linspace(-REACH, REACH, counts[1]) * step, down_to)):
+        codes = np.clip((codes[:, None] + offsets).ravel(), 0.0, 1.0)
+        path = greedy_reduction(decode(codes).reshape(-1, *shape), score, size)
+        found.append((codes, path))
+        codes = codes[path.indices(size)]
+    return found
 
 
 def elbow(sizes: Sequence[int], scores: ArrayLike) -> int:
