@@ -471,12 +471,30 @@ def test_what_a_campaign_stores(folder):
     banks = store.banks_of(store.stored_table("banks", folder))
     assert {name: f.shape for name, f in banks.items()} == {"pca": (8, 7, 7), "lines": (8, 7, 7)}
     filters = store.stored_table("filters", folder)
-    assert set(filters.seed) == {EIGHT.seeds[0]} and len(filters) == 12
-    assert summary.filters_of(filters)["a"].shape == (12, 7, 7)
+    assert set(filters.seed) == set(EIGHT.filter_seeds) and len(filters) == 12 * len(EIGHT.filter_seeds)
+    assert summary.filters_of(filters[filters.seed == 0])["a"].shape == (12, 7, 7)
     ends, paths = store.stored_table("scales", folder), store.stored_table("trajectories", folder)
     assert (ends.sigma_x == 1.5).all() and len(ends) == 16 * len(EIGHT.seeds)
     assert len(paths) == 2 * 8 * len(EIGHT.seeds)
     assert len(store.stored_table("explained", folder)) == 2 * len(EIGHT.seeds_of("learned"))
+
+
+def test_filters_that_are_missing_come_from_the_run_made_again(folder):
+    whole_campaign(("learned", "ideal-B"), ("small",))
+    whole = (folder / "filters.csv").read_bytes()
+    rows = store.stored_table("filters", folder)
+    rows[rows.seed == 0].to_csv(folder / "filters.csv", index=False)
+    again = whole_campaign(("learned", "ideal-B"), ("small",))
+    assert [(t["variant"], t["seed"]) for t in again] == [("learned", 1), ("learned", 2)]
+    assert (folder / "filters.csv").read_bytes() == whole
+    # Where the run does not come out as stored its filters are those of another network.
+    rows[rows.seed != 1].to_csv(folder / "filters.csv", index=False)
+    runs_ = store.stored_table("runs", folder)
+    runs_.loc[(runs_.variant == "learned") & (runs_.seed == 1), "accuracy"] += 0.01
+    runs_.to_csv(folder / "runs.csv", index=False)
+    kept = (folder / "runs.csv").read_bytes()
+    assert len(whole_campaign(("learned",), ("small",))) == 1
+    assert set(store.stored_table("filters", folder).seed) == {0, 2} and (folder / "runs.csv").read_bytes() == kept
 
 
 def test_stored_runs_made_again_are_compared_to_the_last_digit(folder):

@@ -88,6 +88,8 @@ class Design:
         All variants, and those whose comparisons were fixed beforehand.
     basis_setting, basis_seeds
         Learned networks from which the extracted banks come; their seeds occur in no run.
+    filter_seeds : tuple of int
+        Seeds of which the filters of the learned network are stored.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Design:
     more_seeds: tuple = ()
     basis_setting: Setting | None = None
     basis_seeds: tuple = ()
+    filter_seeds: tuple = (0,)
 
     def grid(self, variant: str):
         """All (rate, scale) of a variant's search."""
@@ -122,7 +125,7 @@ EIGHT = Design(
     searches={data: Setting("search", "3,000 images, 10 epochs", 3000, 10, data) for data in SPLIT_SIZES}, search_seeds=(100,),
     settings=SETTINGS, variants=tuple(VARIANTS),
     main=("learned", "learned-small", "ideal-B", "ideal-B-offset", "master", "random", "covariance", "impulse"),
-    basis_setting=SETTINGS["short"], basis_seeds=(200, 201, 202),
+    basis_setting=SETTINGS["short"], basis_seeds=(200, 201, 202), filter_seeds=(0, 1, 2),
 )  # fmt: skip
 
 SCALING = Design(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -177,6 +179,41 @@ def reading(mean: float, p: float, p_equal: float) -> str:
         side = "ahead" if mean > 0 else "behind"
         return f"{side}, by less than the margin" if p_equal < 0.05 else side
     return "equal within the margin" if p_equal < 0.05 else "undecided"
+
+
+SIDES = {
+    "ahead": 1, "ahead, by less than the margin": 1, "equal within the margin": 0, "undecided": None,
+    "behind, by less than the margin": -1, "behind": -1,
+}  # fmt: skip
+"""What :func:`reading` can say, and on which side of the rival that puts the first: None where it is not known."""
+
+
+def turned(runs: pd.DataFrame, search: pd.DataFrame, design: Design, found: pd.DataFrame, rival: str) -> list[str]:
+    """Settings in which a reading goes to another side when one seed is left out.
+
+    Parameters
+    ----------
+    runs, search, design
+        As for :func:`comparisons`.
+    found : DataFrame
+        What that gave.
+    rival : str
+        One of ``RIVALS``.
+    """
+    sides = {r.setting: SIDES[r.reading] for r in found[found.rival == rival].itertuples() if SIDES.get(r.reading) is not None}
+    other = set()
+    for seed in design.seeds_of(KEY_VARIANT) if sides else ():
+        rest = replace(
+            design,
+            seeds=tuple(s for s in design.seeds if s != seed),
+            more_seeds=tuple(s for s in design.more_seeds if s != seed),
+        )
+        again = comparisons(runs[runs.seed != seed], search, rest)
+        for row in again[again.rival == rival].itertuples():
+            side = SIDES.get(row.reading)
+            if row.setting in sides and side is not None and side != sides[row.setting]:
+                other.add(row.setting)
+    return [setting for setting in sides if setting in other]
 
 
 def points(difference: float) -> str:

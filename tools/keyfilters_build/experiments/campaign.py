@@ -160,7 +160,7 @@ class Campaign:
         """Put what a run left into the tables."""
         row = result["row"]
         self.add("runs", [row | self.origin])
-        if result["filters"] is not None and row["variant"] == "learned" and row["seed"] == self.design.seeds[0]:
+        if result["filters"] is not None and row["variant"] == "learned" and row["seed"] in self.design.filter_seeds:
             self.add("filters", _filter_rows(result))
         if result["explained"]:
             identity = {k: row[k] for k in ("variant", "setting", "seed")}
@@ -169,6 +169,20 @@ class Campaign:
             ends, paths = _scale_rows(result)
             self.add("scales", ends)
             self.add("trajectories", paths)
+
+    def missing_filters(self, setting: str) -> None:
+        """Filters that are to be stored, of runs that are: made again, and kept where they have the stored accuracy."""
+        rows, have = self.table("runs"), self.table("filters")
+        have = set(have[have.setting == setting].seed)
+        rows = rows[(rows.variant == "learned") & (rows.setting == setting)]
+        lacking = {r.seed: r for r in rows.itertuples() if r.seed in self.design.filter_seeds and r.seed not in have}
+        tasks = [self.task("learned", self.design.settings[setting], s, r.rate, r.scale, "test") for s, r in lacking.items()]
+        for result in self.results(tasks):
+            row = result["row"]
+            if row["accuracy"] == lacking[row["seed"]].accuracy:
+                self.add("filters", _filter_rows(result))
+            else:
+                print(f"learned {setting} seed {row['seed']}: not the stored accuracy, so its filters are not kept", flush=True)
 
     def baselines(self, settings) -> None:
         """Linear classifiers on the pixels, one for each method and set of training images."""
@@ -191,6 +205,8 @@ class Campaign:
                 if set(group) & set(EXTRACTED):
                     self.banks(self.search(["learned"], self.design.basis_setting.data))
                 self.runs(group, [setting], self.search(group, data))
+                if "learned" in group:
+                    self.missing_filters(setting)
             if group == first and self.design.main:
                 self.baselines(settings)
 
