@@ -17,7 +17,7 @@ __all__ = ["learned_and_models"]
 
 @styled
 def learned_and_models(
-    learned: ArrayLike, models: ArrayLike, keys: Iterable[int] = range(1, 9), columns: int = 4, panel: float = 0.9
+    learned: ArrayLike, models: ArrayLike, keys: Iterable[int] = range(1, 9), columns: int = 8, panel: float = 0.9
 ) -> mpl.figure.Figure:
     """Return three rows of heat maps for each block of keys: the learned filters, their models, learned minus model.
 
