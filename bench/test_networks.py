@@ -68,6 +68,18 @@ def test_training_step_of_frozen_filters(benchmark, compare, image):
     benchmark.pedantic(ours, rounds=3)
 
 
+@pytest.mark.parametrize("learned", [False, True])
+def test_training_step_in_three_dimensions(benchmark, compare, learned):
+    from keyfilters.networks import ScaleSpaceConv3d
+
+    volume = torch.randn(2, 20, 16, 24, 24, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    conv = torch.nn.Conv3d(20, 20, 5, padding=2, groups=20)
+    ours = training_step(ScaleSpaceConv3d(20, 5, sigma=0.7, learn_scales=learned), volume)
+    work = f"training step, ScaleSpaceConv3d{', scales learned' if learned else ''} / nn.Conv3d"
+    compare(work, ours, training_step(conv, volume), "at most 1.10" if learned else "below 1", rounds=8)
+    benchmark.pedantic(ours, rounds=3)
+
+
 @torch.no_grad()
 def test_folded_inference(benchmark, compare, image):
     from keyfilters.networks import ScaleSpaceConv2d

@@ -18,10 +18,11 @@ from ._moved import install as _install_old_names
 _install_old_names()
 
 _ROOMS = {
-    "filters": ("KEYS", "Key", "key_row", "learned_filters"),
+    "filters": ("KEYS", "Key", "axis_keys", "key_row", "learned_filters"),
     "gaussian": ("discrete_gaussian", "gaussian_kernel"),
+    "temporal": ("time_causal_kernel", "time_causal_smooth"),
     "differences": ("OPERATORS", "difference", "laplacian", "molecule"),
-    "models": ("ideal_filter",),
+    "models": ("ideal_filter", "separable_filter"),
     "affine": ("affine_covariance", "affine_gaussian", "affine_molecule", "coupling_range", "jet_filters", "oriented_filter"),
     "moments": ("Spread", "monomial_response", "spread"),
     "normalization": ("DCCompensation", "dc_compensation", "dc_error", "normalize", "normalized_filters"),
@@ -33,6 +34,7 @@ _ROOMS = {
         "fit",
         "fit_components",
         "fit_joint",
+        "fit_separable",
         "fit_table",
         "model_comparison",
         "noise_level",

@@ -108,13 +108,23 @@ def square_filter(h: ArrayLike, what: str = "filter") -> np.ndarray:
     ...
     ValueError: filter has shape (2, 2): expected a square array of odd size, at least 3 (3x3, 5x5, 7x7, ...)
     """
+    return _filter(h, what, "square array", " (3x3, 5x5, 7x7, ...)", 2)
+
+
+def cubic_filter(h: ArrayLike, what: str = "filter") -> np.ndarray:
+    """The same for filters of any number of axes, all of one size."""
+    return _filter(h, what, "array of equal axes", "")
+
+
+def _filter(h: ArrayLike, what: str, form: str, sizes: str, axes: int | None = None) -> np.ndarray:
     try:
         array = _real(h)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{what} is not an array of real numbers: expected a finite square array of odd size") from None
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] % 2 == 0 or array.shape[0] < 3:
+        raise ValueError(f"{what} is not an array of real numbers: expected a finite {form} of odd size") from None
+    shape = array.shape
+    if len(set(shape)) != 1 or shape[0] % 2 == 0 or shape[0] < 3 or (axes is not None and len(shape) != axes):
         raise ValueError(
-            f"{what} has shape {array.shape}: expected a square array of odd size, at least 3 (3x3, 5x5, 7x7, ...)"
+            f"{what} has shape {shape}: expected {'an' if form[0] == 'a' else 'a'} {form} of odd size, at least 3{sizes}"
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{what} holds NaN or infinity: expected finite numbers")

@@ -115,6 +115,45 @@ def key_row(key: int | Key) -> Key:
     raise ValueError(f"unknown key {key!r}: expected an integer from 1 to {len(rows)}")
 
 
+def axis_keys(axes: str = "xyz") -> dict[str, tuple[str, ...]]:
+    """Return the separable keys of one or more axes: names, and the operator of each along each axis.
+
+    Of every axis the forward, the backward and the centred difference, smoothed along all axes, and plain smoothing:
+    ``"x+"``, ``"x-"``, ``"x"`` and so on, and ``"T"``. In the plane these are keys 1 to 6 and 8; the sharpening of key 7
+    is no product, and has no row.
+
+    Parameters
+    ----------
+    axes : str
+        A letter for each axis, such as ``"x"``, ``"xyz"``, or ``"xyt"`` with time; none twice, and no T, which is smoothing.
+
+    Returns
+    -------
+    dict
+        Name -> operators (see ``keyfilters.differences.OPERATORS``) in the order of ``axes``, as
+        :func:`keyfilters.separable_filter` takes them.
+
+    Raises
+    ------
+    ValueError
+        For axes that are no string of different lower-case letters.
+
+    Examples
+    --------
+    >>> axis_keys("xt")["t-"], len(axis_keys("xyz"))
+    (('identity', 'backward'), 10)
+    """
+    if not isinstance(axes, str) or not axes or not axes.isalpha() or axes != axes.lower() or len(set(axes)) < len(axes):
+        raise ValueError(f"axes is {axes!r}: expected a string of different lower-case letters, such as 'xyz'")
+    plain = ("identity",) * len(axes)
+    rows = {
+        letter + sign: (*plain[:i], operator, *plain[i + 1 :])
+        for sign, operator in (("+", "forward"), ("-", "backward"), ("", "central"))
+        for i, letter in enumerate(axes)
+    }
+    return rows | {"T": plain}
+
+
 @lru_cache(maxsize=1)
 def learned_filters() -> np.ndarray:
     """Return the eight learned master key filters, shape (8, 7, 7), float64, read-only.

@@ -1,15 +1,18 @@
-"""Idealised filters: difference operators applied to the discrete Gaussian."""
+"""Idealised filters: difference operators applied to the discrete Gaussian, in the plane and along any number of axes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .checks import choice, finite, odd_size, scales
 from .choices import Edge
-from .differences import difference, laplacian
+from .differences import OPERATORS, difference, laplacian
 from .filters import SHARPENING, Key, key_row
 from .gaussian import discrete_gaussian
+from .temporal import time_causal_kernel
 
 MODEL_EDGES = ("crop", "exact")
 
@@ -142,3 +145,115 @@ def _model(row, along_x, along_y, gamma, edge: Edge, impulse) -> np.ndarray:
     # Shrinking drops the spare taps, so the exact variant sees the samples beyond the window.
     curvature = laplacian(smooth[..., 1:-1, 1:-1], edge="zero") if edge == "crop" else laplacian(smooth, edge="shrink")
     return impulse - finite(gamma, "gamma")[..., None, None] * curvature
+
+
+def separable_filter(
+    operators: Sequence[str],
+    sigma: ArrayLike,
+    *,
+    size: int = 7,
+    edge: Edge = "crop",
+    causal: bool = False,
+    velocity: ArrayLike | None = None,
+) -> np.ndarray:
+    r"""Return a separable filter of any number of axes, or one that moves along the last.
+
+    With an operator :math:`D_i` and a scale for each axis, and :math:`T` the discrete Gaussian,
+
+    .. math:: h(x_1, \dots, x_n) = \prod_i D_i T(x_i; \sigma_i^2) .
+
+    Two variants take the last axis for time: ``causal`` smooths it with the time-causal limit kernel in place of the
+    Gaussian, so that the filter vanishes before time 0; ``velocity`` shears the filter, :math:`x \to x - v t`.
+
+    Parameters
+    ----------
+    operators : sequence of str
+        Operator along each axis, x first: a row of :func:`keyfilters.axis_keys`.
+    sigma : float or array_like, shape (n,)
+        Scales in grid units, >= 0.
+    size : int
+        Odd number of taps per axis.
+    edge : {"crop", "exact"}
+        As in :func:`ideal_filter`.
+    causal : bool
+        Smooth the last axis by :func:`keyfilters.time_causal_kernel`; taps before its middle are 0 (with a backward difference
+        too).
+    velocity : float or array_like, shape (n - 1,), optional
+        Grid units per step of the last axis. At a time t the kernel along x has the mean v t and the variance
+        :math:`\sigma_x^2` exactly: between two grid points it is shared out among them, and the variance that this adds,
+        1/4 at most, is taken off the Gaussian. So an axis along which something moves by a broken number of grid units
+        needs sigma >= 0.5.
+
+    Returns
+    -------
+    ndarray, shape (size,) * n
+        Kernel of a convolution, the last axis first: [..., y, x]. As in pictures the second axis grows up (row 0 is the
+        largest y); x, and the third and further axes, grow with their index.
+
+    Raises
+    ------
+    ValueError
+        For an unknown operator or edge, scales or velocities that are not one number or one for each axis, negative or not finite
+        scales, an even size, a velocity without a second axis, and a scale that is too small for its velocity.
+
+    Source: Lindeberg (2016); of the plane, Lindeberg, Babaiee and Kiasari (2026).
+
+    Examples
+    --------
+    >>> from keyfilters import axis_keys
+    >>> separable_filter(axis_keys("x")["x"], 0.0, size=3)
+    array([ 0.5,  0. , -0.5])
+    >>> h = separable_filter(axis_keys("xyz")["z+"], [0.5, 0.6, 0.7], size=5)
+    >>> h.shape, bool(np.array_equal(separable_filter(("backward", "identity"), (0.7, 0.5)), ideal_filter(2, 0.7, 0.5)))
+    ((5, 5, 5), True)
+
+    What moves to the right by one grid unit per step: its mean is at x = t.
+
+    >>> moving = separable_filter(("identity",) * 3, [0.5, 0.5, 1.0], size=9, velocity=(1, 0))
+    >>> (moving.sum(1) @ np.arange(-4, 5) / moving.sum((1, 2))).round(1)[2:7]
+    array([-2., -1.,  0.,  1.,  2.])
+    """
+    if isinstance(operators, str) or not len(operators):
+        raise ValueError(f"operators is {operators!r}: expected a sequence of operators, one for each axis")
+    names = tuple(choice(name, OPERATORS, "operator") for name in operators)
+    axes, size = len(names), odd_size(size)
+    choice(edge, MODEL_EDGES, "edge")
+    sigma = _per_axis(scales(sigma), axes, "sigma")
+    radius = size // 2 + 1
+    kernels = [discrete_gaussian(s, radius) for s in sigma]
+    if causal:
+        kernels[-1] = np.concatenate([np.zeros(radius), time_causal_kernel(sigma[-1], radius + 1)])
+    if velocity is not None:
+        if axes == 1:
+            raise ValueError(f"velocity is {velocity!r} for one axis: expected none, as nothing is left to move along")
+        steps = np.arange(size) - size // 2
+        for i, v in enumerate(_per_axis(finite(velocity, "velocity"), axes - 1, "velocity")):
+            kernels[i] = _moved(float(sigma[i]), v * steps, radius)
+    result = np.ones((1,) * axes)
+    for i in reversed(range(axes)):
+        along = factor(names[i], kernels[i], edge)
+        # A kernel that moves has one row for each time, the first axis of the result.
+        result = result * along.reshape(*along.shape[:-1], *[1] * (axes - along.ndim - i), size, *[1] * i)
+    return (np.flip(result, -2) if axes > 1 else result) + 0.0  # no negative zeros
+
+
+def _per_axis(value: np.ndarray, axes: int, what: str) -> np.ndarray:
+    if value.shape not in ((), (axes,)):
+        raise ValueError(f"{what} has shape {value.shape}: expected one number, or {axes}, one for each axis")
+    return np.broadcast_to(value, (axes,))
+
+
+def _moved(sigma: float, shift: np.ndarray, radius: int) -> np.ndarray:
+    """Smoothing kernels of mean ``shift`` and variance sigma^2, shape (len(shift), 2 * radius + 1)."""
+    whole = np.floor(shift).astype(int)
+    part = (shift - whole)[:, None]
+    variance = sigma**2 - part * (1 - part)
+    if variance.min() < 0:
+        raise ValueError(
+            f"sigma is {sigma:g} along an axis with a velocity: expected at least {np.sqrt((part * (1 - part)).max()):g}"
+        )
+    reach = radius + 1 + int(np.abs(whole).max())
+    taps = discrete_gaussian(np.sqrt(variance[:, 0]), reach)
+    index = reach + np.arange(-radius, radius + 1) - whole[:, None]
+    rows = np.arange(len(shift))[:, None]
+    return (1 - part) * taps[rows, index] + part * taps[rows, index - 1]

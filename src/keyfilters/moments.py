@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import finite, square_filter
+from .checks import cubic_filter, finite, square_filter
 
 
 def coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,14 +23,20 @@ def coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
     return u[None, :], u[::-1, None]
 
 
+def _along(axes: int, size: int) -> list[np.ndarray]:
+    """The coordinate along each axis, x first, as arrays that broadcast over a filter of so many axes; y grows up."""
+    u = np.arange(size, dtype=np.float64) - size // 2
+    return [(u[::-1] if i == 1 else u).reshape(-1, *[1] * i) for i in range(axes)]
+
+
 @dataclass(frozen=True)
 class Spread:
-    """Spread measures of ``|h|``: x then y, y up, in grid units.
+    """Spread measures of ``|h|``: x then y (then z), y up, in grid units.
 
     Attributes
     ----------
-    mean : ndarray, shape (2,)
-    covariance : ndarray, shape (2, 2)
+    mean : ndarray, shape (2,); (n,) for a filter of n axes
+    covariance : ndarray, shape (2, 2); (n, n)
     l1_norm : float
         Sum of the weighted absolute values.
     """
@@ -54,7 +60,8 @@ def spread(h: ArrayLike, weight: ArrayLike | None = None) -> Spread:
     Parameters
     ----------
     h : array_like, shape (n, n), n odd
-    weight : array_like, shape (n, n), optional
+        Or of another number of axes, all of one odd size, [..., y, x]: a line (n,), a volume (n, n, n).
+    weight : array_like, of the shape of ``h``, optional
         Reference template, for instance ``ideal_filter(key, 1.0)``.
 
     Returns
@@ -64,7 +71,7 @@ def spread(h: ArrayLike, weight: ArrayLike | None = None) -> Spread:
     Raises
     ------
     ValueError
-        If a filter is not a finite odd-sized square array or is all zero, if the shapes differ, or
+        If a filter is not a finite array of equal axes of odd size or is all zero, if the shapes differ, or
         if the weight is zero wherever the filter is not.
 
     Source: Lindeberg, Babaiee and Kiasari (2026), section on spatial spread measures.
@@ -74,19 +81,21 @@ def spread(h: ArrayLike, weight: ArrayLike | None = None) -> Spread:
     >>> s = spread([[0, 0, 0], [0, 1, -1], [0, 0, 0]])
     >>> s.mean, s.covariance[0], s.l1_norm
     (array([0.5, 0. ]), array([0.25, 0. ]), 2.0)
+    >>> spread([0.0, 1.0, 1.0]).covariance
+    array([[0.25]])
     """
-    a = np.abs(square_filter(h))
+    a = np.abs(cubic_filter(h))
     if weight is not None:
-        w = np.abs(square_filter(weight, "weight"))
+        w = np.abs(cubic_filter(weight, "weight"))
         if w.shape != a.shape:
             raise ValueError(f"weight has shape {w.shape}: expected {a.shape}, the shape of the filter")
         a = a * w
     total = a.sum()
     if not total > 0:
         raise ValueError("weight is zero wherever the filter is not: the spread is undefined")
-    x, y = coordinates(len(a))
-    mean = np.array([(x * a).sum(), (y * a).sum()]) / total
-    second = np.array([[(x * x * a).sum(), (x * y * a).sum()], [(x * y * a).sum(), (y * y * a).sum()]]) / total
+    along = _along(a.ndim, len(a))
+    mean = np.array([(u * a).sum() for u in along]) / total
+    second = np.array([[(u * v * a).sum() for v in along] for u in along]) / total
     return Spread(mean, second - np.outer(mean, mean), float(total))
 
 

@@ -31,7 +31,18 @@ def _in(package: str, *names: str) -> tuple[str, ...]:
 
 
 PAGES: dict[str, tuple[str, ...]] = {
-    "core": _in("keyfilters", "filters", "gaussian", "differences", "models", "affine", "moments", "normalization", "choices"),
+    "core": _in(
+        "keyfilters",
+        "filters",
+        "gaussian",
+        "temporal",
+        "differences",
+        "models",
+        "affine",
+        "moments",
+        "normalization",
+        "choices",
+    ),
     "fitting": ("keyfilters.fitting", *_in("keyfilters_book.paper", "exclusion", "landscape")),
     "measures": (
         "keyfilters.uncertainty",

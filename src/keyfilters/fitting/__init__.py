@@ -6,6 +6,7 @@
 - ``problem``, ``search``, ``l1``, ``l2``: C and D (residuals, global search, local minimisers)
 - ``grid``: the published grid search
 - ``terms``: sums of terms with free coefficients; ``components``: more terms than the paper's, compared
+- ``separable``: filters of any number of axes
 - ``noise``: how much of a filter is noise; ``intervals``: what that does to a scale; ``report``: all of it in words
 """
 
@@ -17,9 +18,10 @@ from .methods import METHODS, Method, fit
 from .noise import Noise, noise_level
 from .ranking import rank_keys
 from .result import Certificate, Fit, Given
+from .separable import SeparableFit, fit_separable
 
 __all__ = [
     "COMPONENTS", "JOINT_METHODS", "METHODS", "TABLE_COLUMNS", "Certificate", "Component", "ComponentFit", "Fit", "Given",
-    "Method", "Noise", "Profile", "fit", "fit_components", "fit_joint", "fit_table", "model_comparison",
-    "noise_level", "objective_map", "rank_keys",
+    "Method", "Noise", "Profile", "SeparableFit", "fit", "fit_components", "fit_joint", "fit_separable", "fit_table",
+    "model_comparison", "noise_level", "objective_map", "rank_keys",
 ]  # fmt: skip

@@ -23,13 +23,13 @@ WIDEST = 4.0
 AXES = {"x": 1, "y": 0}
 """Axis of an array along which 1-D filters lie; one along x is a row."""
 
-# Operators along an axis, in the order in which their factors stand side by side.
-_OPERATORS = ("identity", "backward", "forward", "central", "second")
-_PLAIN, _SECOND = _OPERATORS.index("identity"), _OPERATORS.index("second")
+TABLED_OPERATORS = ("identity", "backward", "forward", "central", "second")
+"""Operators along an axis, in the order in which their factors stand side by side."""
+_PLAIN, _SECOND = TABLED_OPERATORS.index("identity"), TABLED_OPERATORS.index("second")
 _SHARPENING = next(row.number for row in KEYS if row.kind == SHARPENING)
 # Column of a key's operator along each axis, by its number (there is no key 0); of sharpening the first of two terms.
-_ALONG_X = [0] + [_SECOND if row.number == _SHARPENING else _OPERATORS.index(row.x) for row in KEYS]
-_ALONG_Y = [0] + [_PLAIN if row.number == _SHARPENING else _OPERATORS.index(row.y) for row in KEYS]
+_ALONG_X = [0] + [_SECOND if row.number == _SHARPENING else TABLED_OPERATORS.index(row.x) for row in KEYS]
+_ALONG_Y = [0] + [_PLAIN if row.number == _SHARPENING else TABLED_OPERATORS.index(row.y) for row in KEYS]
 
 
 @lru_cache(maxsize=32)
@@ -38,7 +38,7 @@ def _factors_of_taps(size: int, edge: Edge) -> np.ndarray:
     radius = size // 2 + 1
     mirror = np.eye(radius + 1)[np.abs(np.arange(-radius, radius + 1))].T
     columns = []
-    for operator in _OPERATORS:
+    for operator in TABLED_OPERATORS:
         if operator == "second" and edge == "crop":
             columns.append(difference(mirror[:, 1:-1], operator, edge="zero"))
         else:
@@ -121,7 +121,7 @@ class KernelTable:
         self.along_x, self.along_y = torch.tensor(_ALONG_X, device=device), torch.tensor(_ALONG_Y, device=device)
 
 
-def _axis_factors(variance, table, kind: LayerKernel) -> torch.Tensor:
+def axis_factors(variance, table, kind: LayerKernel) -> torch.Tensor:
     """Factors of all operators, shape (R, operators, size)."""
     if kind == "sampled":
         values = half_gaussian(variance, table.size // 2 + 1, kind) @ table.taps
@@ -129,7 +129,7 @@ def _axis_factors(variance, table, kind: LayerKernel) -> torch.Tensor:
         values = torch.exp(variance[:, None] * table.exponent) @ table.matrix
         # The sum is the unit impulse at s = 0 only up to rounding; tap 0 alone is the exact limit.
         values = torch.where(variance[:, None] == 0, table.taps[0], values)
-    return values.view(len(variance), len(_OPERATORS), table.size)
+    return values.view(len(variance), len(TABLED_OPERATORS), table.size)
 
 
 def kernels_from(
@@ -142,7 +142,7 @@ def kernels_from(
 ) -> torch.Tensor:
     """Idealised filters (R, size, size) from a table, keys (tensor of int), variances and gamma (R,); no checks."""
     # y grows against the row index: the factors along y are flipped.
-    x, y = _axis_factors(variance_x, table, kind), _axis_factors(variance_y, table, kind).flip(-1)
+    x, y = axis_factors(variance_x, table, kind), axis_factors(variance_y, table, kind).flip(-1)
     rows = torch.arange(len(variance_x), device=variance_x.device)
     kernels = y[rows, table.along_y[keys], :, None] * x[rows, table.along_x[keys], None, :]
     curvature = kernels + y[:, _SECOND, :, None] * x[:, _PLAIN, None, :]
@@ -164,7 +164,7 @@ def strips_from(
 
     Key 7 is the row through the centre of the filter in the plane. Keys that are a difference across have no such filter.
     """
-    factors = _axis_factors(variance, table, kind)
+    factors = axis_factors(variance, table, kind)
     along = table.along_x if axis == "x" else table.along_y
     if axis == "y":
         factors = factors.flip(-1)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import nn
 
 from ...checks import choice, finite, odd_size, scales
 from ...choices import Edge, LayerKernel, Normalization, Share
@@ -16,8 +15,9 @@ from ...fitting.parameters import key_parameters
 from ...models import MODEL_EDGES
 from .base import ConvGeometry, DepthwiseKernelConv2d
 from .filter_bank import FilterBankConv2d, FilterBankWeight
-from .kernels import AXES, KERNEL_KINDS, KernelTable, check_keys, kernels_from, reach_of, strips_from
-from .weights import ComputedWeight, Device, PerChannel
+from .kernels import AXES, KERNEL_KINDS, check_keys, kernels_from, reach_of, strips_from
+from .tabled import TabledWeight, precise
+from .weights import Device, PerChannel
 
 __all__ = [
     "NORMS", "SHARES", "ConvGeometry", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
@@ -28,13 +28,11 @@ SHARES = ("channel", "key", "layer")
 """What a set of scales belongs to: a channel, all channels of a key, or the whole layer."""
 NORMS = {"none": None, "l1": 1, "l2": 2}
 """Norms that a filter may be divided by, with their powers."""
-FAR = 64.0
-"""Grid units. Filters of greater scales are next to constant in any kernel."""
 SHARPENING_KEY = next(row.number for row in KEYS if row.kind == SHARPENING)
 """The key that is no difference along an axis: its filters of one row or column have their scale across as well."""
 
 
-class ScaleSpaceWeight(ComputedWeight):
+class ScaleSpaceWeight(TabledWeight):
     """Weights of idealised filters, given by key and scales, as a parametrisation of a convolution's own weight.
 
     The parameters are those of :class:`ScaleSpaceConv2d`; ``channels`` are output channels. ``size`` is a number n for
@@ -119,7 +117,6 @@ class ScaleSpaceWeight(ComputedWeight):
             if name not in ("raw_x", "raw_y") or not self.axis or name == f"raw_{self.axis}":
                 self._register(name, torch.tensor(value, **factory), learned)
         self._table = self._new_table(reach_of(max(v.max() for v in start[:2])))
-        self._kept: tuple[list, list, torch.Tensor] | None = None
 
     def _shape(self, size) -> None:
         """Take the size: a number, or that of a kernel."""
@@ -143,57 +140,6 @@ class ScaleSpaceWeight(ComputedWeight):
     def _raw(self) -> tuple[torch.Tensor, ...]:
         """The roots of the variances: along x and y, or along the one axis."""
         return (getattr(self, f"raw_{self.axis}"),) if self.axis else (self.raw_x, self.raw_y)
-
-    def kernels(self) -> torch.Tensor:
-        """The weights that the convolution uses, shape (C, 1, n, n), or that of 1-D filters.
-
-        Where no gradient is asked for they are kept, together with a copy of the parameters and buffers that they were
-        computed from, and computed anew when one of those is another tensor or has other values.
-        """
-        state = [t for own in (self._parameters, self._buffers) for name, t in own.items() if name != "bias" and t is not None]
-        if not _may_keep(state):
-            return super().kernels()
-        kept = self._kept
-        # Versions of tensors do not tell of a change through ``.data``: the values themselves are compared.
-        if kept is None or not all(a is b and _equal(a, c) for a, b, c in zip(state, *kept[:2], strict=True)):
-            kept = self._kept = (state, [t.detach().clone() for t in state], super().kernels())
-        # A copy, so that nobody writes into what is kept.
-        return kept[2].clone()
-
-    def __getstate__(self):
-        return self.__dict__ | {"_kept": None}
-
-    # Tables: constants for a size and an edge. They are no part of the state, and no conversion rounds them.
-
-    def _new_table(self, reach: float) -> KernelTable:
-        raw = self._raw[0]
-        # What is made in inference mode could not be trained with afterwards.
-        with torch.inference_mode(False):
-            # Elsewhere than on a CPU a look at the scales would make it wait: the table is wide enough for all that a kernel shows.
-            return KernelTable(self.size, self.edge, reach if raw.is_cpu else FAR, _precise(raw.dtype), raw.device)
-
-    def _current_table(self, raw) -> KernelTable:
-        """The table for these scales, and for no others that were there before: its size shows in the last digit."""
-        table, first = self._table, raw[0]
-        own = table.dtype == first.dtype and table.device == first.device
-        reach = table.reach
-        if first.is_cpu and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
-            try:
-                widest = max(float(v.detach().abs().max()) for v in raw)
-                reach = reach_of(widest) if widest < float("inf") else reach
-            except RuntimeError:  # no values of their own, inside vmap for example
-                pass
-        if own and reach == table.reach:
-            return table
-        if not own:
-            return KernelTable(self.size, self.edge, reach, first.dtype, first.device)
-        self._table = self._new_table(reach)
-        return self._table
-
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
-        self._table = self._new_table(self._table.reach)
-        return self
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
         found = {name: state_dict.get(prefix + name) for name in ("keys", "form")}
@@ -264,7 +210,7 @@ class ScaleSpaceWeight(ComputedWeight):
     def filters(self) -> torch.Tensor:
         """The idealised filter of each channel, shape (C, n, n)."""
         self._check_keys()
-        *raw, gamma = (v.to(_precise(v.dtype)) for v in (*self._raw, self.raw_gamma))
+        *raw, gamma = (v.to(precise(v.dtype)) for v in (*self._raw, self.raw_gamma))
         table, keys = self._current_table(raw), self._key_numbers()
         if self.share == "channel":
             rows = keys
@@ -301,30 +247,6 @@ class ScaleSpaceWeight(ComputedWeight):
             conv.out_channels, conv.kernel_size, keys=keys, sigma_x=sigma_x, sigma_y=sigma_y, gamma=gamma, gain=gain,
             offset=offset, **(own | options),
         )  # fmt: skip
-
-
-def _may_keep(state) -> bool:
-    """True where comparing values is cheap and possible: plain tensors on a CPU, no gradient wanted, nothing that traces.
-
-    Autocast rounds what is computed under it: kept, it would be handed out where nobody asked for fewer digits.
-    """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
-        return False
-    if torch.is_grad_enabled() and any(t.requires_grad for t in state):
-        return False
-    return all(type(t) in (torch.Tensor, nn.Parameter) and t.is_cpu for t in state)
-
-
-def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
-    try:
-        return a.dtype == b.dtype and torch.equal(a, b)
-    except RuntimeError:  # no values of their own, inside vmap for example
-        return False
-
-
-def _precise(dtype: torch.dtype) -> torch.dtype:
-    """The dtype in which filters are computed: single precision at least."""
-    return torch.float32 if dtype.itemsize < 4 else dtype
 
 
 def _form_text(form) -> str:

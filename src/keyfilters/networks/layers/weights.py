@@ -54,7 +54,7 @@ class ComputedWeight(nn.Module):
         return torch.tensor(np.broadcast_to(value, (self._channels,)).copy(), **factory)
 
     def filters(self) -> torch.Tensor:
-        """The filters before gain and offset, shape (C, n, n), (C, 1, n) or (C, n, 1)."""
+        """The filters before gain and offset: shape (C, n, n), (C, 1, n) or (C, n, 1), or of another number of axes (C, n, ...)."""
         raise NotImplementedError
 
     @property
@@ -70,7 +70,9 @@ class ComputedWeight(nn.Module):
 
     def kernels(self) -> torch.Tensor:
         """The weights that the convolution uses, shape (C, 1, n, n), or that of 1-D filters."""
-        weight = self.gain[:, None, None] * self.filters().to(self.gain.dtype) + self.offset[:, None, None]
+        filters = self.filters()
+        gain, offset = (v.reshape(-1, *[1] * (filters.ndim - 1)) for v in (self.gain, self.offset))
+        weight = gain * filters.to(self.gain.dtype) + offset
         return weight[:, 0, None] if self.flat else weight[:, None]
 
     def forward(self) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...checks import choice, integer
-from ..layers.base import DepthwiseKernelConv2d
+from ..layers.base import DepthwiseKernelConv, DepthwiseKernelConv2d
 from ..layers.parametrised import parametrise, weight_of, write_out
 from ..layers.weights import ComputedWeight
 from .branches import merged
@@ -392,7 +392,7 @@ def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
     tied: dict[int, nn.Module] = {}
     for layer in [m for m in result.modules() if weight_of(m) is not None and not _is_inner(m)]:
         identity = _identity(layer)
-        if isinstance(layer, DepthwiseKernelConv2d):
+        if isinstance(layer, DepthwiseKernelConv):
             plain = layer.fold()
             if layer.bias is not None:
                 plain.bias = layer.bias
@@ -412,4 +412,4 @@ def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
 
 def _is_inner(module) -> bool:
     """True for a parametrisation, which is part of a convolution."""
-    return isinstance(module, ComputedWeight) and not isinstance(module, DepthwiseKernelConv2d)
+    return isinstance(module, ComputedWeight) and not isinstance(module, DepthwiseKernelConv)
