@@ -2,10 +2,8 @@
 // says what it is, and fades where there is more to the side. A box that shows all it has is no stop.
 (() => {
   "use strict";
-  const HINT = "Wider than the page: scroll sideways";
-  // Figures and tables are parts of the page to jump to; formulas and code would be too many of these.
+  // Tables are parts of the page to jump to; formulas and code would be too many of these.
   const KINDS = [
-    [".figure-box", "region", box => named(box.closest("figure"), "Figure")],
     [".pst-scrollable-table-container, .cell_output .output.text_html", "region", box => named(box, "Table")],
     ["pre", "group", () => "Code or output"],
     ["mjx-container, div.math, .math-wrapper", "group", () => "Formula"],
@@ -46,7 +44,6 @@
     }
     if (wide) box.dataset.wide = "yes";
     else delete box.dataset.wide;
-    if (box.matches(".figure-box")) hint(box, wide);
     fade(box);
   }
 
@@ -56,20 +53,6 @@
     const sides = box.dataset.wide ? [box.scrollLeft > 1 && "left", rest > 1 && "right"].filter(Boolean) : [];
     if (sides.length) box.dataset.more = sides.join(" ");
     else delete box.dataset.more;
-  }
-
-  function hint(box, wide) {
-    const before = box.previousElementSibling;
-    const there = before && before.matches(".scroll-hint");
-    if (wide && !there) {
-      const line = document.createElement("p");
-      line.className = "scroll-hint";
-      // The name of the box says it to those who do not see it.
-      line.setAttribute("aria-hidden", "true");
-      line.textContent = HINT;
-      box.before(line);
-    }
-    if (!wide && there) before.remove();
   }
 
   function start() {

@@ -70,18 +70,40 @@ def test_each_known_fault_is_still_there(running, address, axe):
     assert not left
 
 
-def test_a_wide_figure_scrolls_with_the_arrow_keys(phone, address):
+def test_a_tap_shows_a_figure_as_wide_as_its_texts_need_and_closing_returns(phone, address):
+    """By a tap on the picture, and with the keyboard by the button below it."""
     visit(phone, address, "notebooks/what_a_unit_wants.html")
-    box = phone.query_selector(".figure-box[data-wide]")
-    box.focus()
-    phone.keyboard.press("ArrowRight")
-    phone.wait_for_function("box => box.scrollLeft > 0", arg=box)
+    image, button = phone.locator(".figure-box img.small").first, phone.locator("button.enlarge").first
+    needed = image.evaluate("image => parseFloat(image.style.getPropertyValue('--legible'))")
+    assert image.evaluate("image => image.clientWidth") < needed
+    for act in (image.click, lambda: button.press("Enter")):
+        act()
+        large = phone.locator("dialog.enlarged[open] img")
+        large.wait_for()
+        assert large.evaluate("image => image.clientWidth") >= needed and large.get_attribute("alt")
+        box = phone.locator("dialog.enlarged > div")
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth") and box.get_attribute("aria-label").startswith("Figure")
+        phone.keyboard.press("Escape")
+        assert not phone.locator("dialog.enlarged[open]").count()
+
+
+def test_the_contents_of_the_book_show_the_page_that_is_read(tab, address):
+    """On a phone they are a drawer, which is closed at first."""
+    if tab.viewport_size["width"] == PHONE:
+        return
+    visit(tab, address, "references.html")
+    tab.wait_for_function(
+        """() => {
+            const here = document.querySelector(".bd-sidebar-primary li.active > a").getBoundingClientRect();
+            return here.top >= 0 && here.bottom <= innerHeight;
+        }"""
+    )
 
 
 MASK = "box => getComputedStyle(box).maskImage"
 
 
-@pytest.mark.parametrize("what", ["mjx-container", ".pst-scrollable-table-container", ".figure-box"])
+@pytest.mark.parametrize("what", ["mjx-container", ".pst-scrollable-table-container"])
 def test_what_can_be_scrolled_further_fades(what, phone, address):
     visit(phone, address, "notebooks/what_a_unit_wants.html")
     box = phone.query_selector(f"{what}[data-wide]")

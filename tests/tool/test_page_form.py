@@ -19,11 +19,11 @@ def place(tree, xpath):
 
 def test_question_picture_answer_goals_come_in_this_order(tree):
     order = [
-        "//h1[starts-with(., 'Page one')]",
-        "//div[contains(@class, 'page-card')]",
-        "//p[.='What is it about?']",
+        "//article//h1[starts-with(., 'Page one')]",
+        "//article//div[contains(@class, 'page-card')]",
+        "//article//p[.='What is it about?']",
         "//figure[@id='fig-one']",
-        "//a[contains(@href, 'fig-one.svg')]",
+        "//article//a[contains(@href, 'fig-one.svg')]",
         "//p[starts-with(., 'Answer.')]",
         "//div[contains(@class, 'page-goals')]",
         "//h2[starts-with(., 'Parabola')]",

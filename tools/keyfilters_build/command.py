@@ -43,6 +43,14 @@ def _pdf(project: Project, options: argparse.Namespace) -> None:
         print(f"printed: {project.short(print_book(project))}")
 
 
+def _measure(project: Project, options: argparse.Namespace) -> None:
+    from .measures import measure
+
+    failures = measure(project)
+    if failures:
+        raise GateError("\n".join([f"pages: {len(failures)} measures above zero", *(f"  {line}" for line in failures)]))
+
+
 def _launch(project: Project, options: argparse.Namespace) -> None:
     from .launch import write_install_cells
     from .manifest import load_manifest
@@ -98,6 +106,7 @@ ACTIONS: dict[str, Action] = {
     ),
     "teach": Action("write the archives of a course from the book as it was built", _teach),
     "pdf": Action("print the built book to one PDF", _pdf),
+    "measure": Action("measure in a browser what a reader of the built pages stumbles over", _measure),
     "launch": Action("write the cell that installs the library into every notebook", _launch),
     "reference": Action(
         "write what the stored runs found as the reference that builds compare themselves with",

@@ -134,7 +134,7 @@ def _page_labels(tree: lxml_html.HtmlElement, page: str) -> dict[str, tuple[str,
         elif name.startswith("equation-"):
             number = element.find(".//span[@class='eqno']")
             if number is not None:
-                labels[name.removeprefix("equation-")] = (re.match(r"\(\d+\)", number.text_content())[0], page)
+                labels[name.removeprefix("equation-")] = (re.match(r"\([\d.]+\)", number.text_content())[0], page)
     return labels
 
 
@@ -150,6 +150,8 @@ def read_names(project: Project, entries: list[Entry], html: Path) -> Names:
         tree = lxml_html.parse(str(html / f"{page}.html")).getroot()
         labels |= _page_labels(tree, page)
         heading = next(iter(tree.iterfind(".//main//h1")), None)
+        for number in () if heading is None else heading.xpath(".//span[@class='section-number']"):
+            number.drop_tree()
         text = heading.text_content() if heading is not None else page
         titles[page] = text.replace("\N{PILCROW SIGN}", "").removesuffix("#").strip()
     for entry in entries:

@@ -1,0 +1,56 @@
+// A figure fits the page. Where that makes its texts too small to read, a tap on it, or the button below it, shows it as
+// wide as its texts need.
+(() => {
+  "use strict";
+  // The padding of an image, on both sides together.
+  const PADDING = 16;
+  const legible = image => parseFloat(image.style.getPropertyValue("--legible")) + PADDING;
+
+  function dialog() {
+    const found = document.querySelector("dialog.enlarged");
+    if (found) return found;
+    const made = document.createElement("dialog");
+    made.className = "enlarged";
+    made.innerHTML = '<div tabindex="0" role="group"></div><form method="dialog"><button>Close</button></form>';
+    document.body.append(made);
+    return made;
+  }
+
+  function enlarge(image) {
+    const shown = dialog(), box = shown.firstElementChild, large = new Image();
+    large.src = image.src;
+    large.alt = image.alt;
+    large.style.width = `max(${legible(image)}px, 100%)`;
+    box.replaceChildren(large);
+    const name = image.closest("figure").querySelector(".caption-number");
+    box.setAttribute("aria-label", name ? name.textContent.trim() : "Figure");
+    shown.setAttribute("aria-label", `${box.getAttribute("aria-label")}, enlarged`);
+    shown.showModal();
+  }
+
+  function update(image) {
+    const box = image.closest(".figure-box"), there = box.querySelector("button.enlarge");
+    const small = image.clientWidth + 1 < legible(image);
+    image.classList.toggle("small", small);
+    if (small && !there) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "enlarge";
+      button.textContent = "Tap the figure to enlarge it";
+      button.addEventListener("click", () => enlarge(image));
+      box.append(button);
+    }
+    if (!small && there) there.remove();
+  }
+
+  function start() {
+    const watched = new ResizeObserver(entries => entries.forEach(entry => update(entry.target)));
+    for (const image of document.querySelectorAll(".bd-article .figure-box img")) {
+      watched.observe(image);
+      image.addEventListener("click", () => image.classList.contains("small") && enlarge(image));
+    }
+  }
+
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", start);
+  else start();
+})();

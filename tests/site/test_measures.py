@@ -1,0 +1,47 @@
+"""What a reader stumbles over is measured on every page, at both widths, and is zero."""
+
+import pytest
+from pages import ROOT
+
+from keyfilters_build.manifest import contents
+from keyfilters_build.measures import ALLOWED, MEASURES, WIDTHS, WITHOUT_FIGURE, judged, measured
+from keyfilters_build.project import Project
+
+NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "bold": [], "powers": [], "not_run": 0}
+
+
+@pytest.mark.parametrize(
+    ("seen", "measure"),
+    [
+        ({"first": 1001}, "late"),
+        ({"first": None}, "late"),
+        ({"code": ["x = 1\npage.number(1)"]}, "plumbing"),
+        ({"figures": ["fig-a"]}, "wide"),
+        ({"bold": ["12"]}, "bold"),
+        ({"powers": ["1e-5"]}, "powers"),
+        ({"not_run": 2}, "not_run"),
+    ],
+)
+def test_each_measure_counts(seen, measure):
+    for width in WIDTHS:
+        assert [name for name, found in judged("notebooks/a", width, NOTHING | seen).items() if found] == [measure]
+
+
+def test_a_table_may_scroll_on_a_phone_alone():
+    desktop, phone = (judged("notebooks/a", width, NOTHING | {"tables": ["tbl-a"]})["wide"] for width in WIDTHS)
+    assert desktop == ["tbl-a"] and not phone
+
+
+def test_exceptions_name_pages_and_measures_that_there_are():
+    pages = {name for _, name in contents(Project(ROOT))}
+    assert set(WITHOUT_FIGURE) <= pages
+    assert {page for page, _ in ALLOWED} <= pages and {measure for _, measure in ALLOWED} <= set(MEASURES)
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_every_measure_of_the_built_book_is_zero(running, book_html):
+    seen = list(measured(Project(ROOT), running))
+    assert len(seen) == len(WIDTHS) * len(contents(Project(ROOT)))
+    problems = [f"{name} at {width} px: {key}: {each}" for name, width, _, found in seen for key, each in found.items() if each]
+    assert not problems, "\n" + "\n".join(problems)
