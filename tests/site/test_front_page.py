@@ -1,4 +1,4 @@
-"""The front page: what was found, the badge, three doors, how to cite, licences, and the parts of the book beside it."""
+"""The front page: what was found, the badge, five findings, four doors, how to cite, licences, and the parts of the book beside it."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,10 @@ from lxml import etree
 from pybtex.database import parse_string
 
 from keyfilters.published import scorecard
-from keyfilters_build.readme import badge, scorecard_badge
+from keyfilters_build.manifest import load_manifest
+from keyfilters_build.page_map import PATHS
+from keyfilters_build.project import Project
+from keyfilters_build.readme import badge, counted_once, scorecard_badge
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
@@ -28,9 +31,9 @@ def test_the_contents_have_five_parts():
 
 
 def test_the_badge_has_the_counts_of_the_scorecard():
-    picture = etree.fromstring(scorecard_badge(scorecard()).encode())
+    picture = etree.fromstring(scorecard_badge(counted_once(scorecard())).encode())
     text = " ".join(picture.itertext())
-    counts = scorecard()["verdict"].value_counts()
+    counts = counted_once(scorecard())["verdict"].value_counts()
     for count in counts:
         assert re.search(rf"\b{count}\b", text)
     # Each text stays within its field, whatever the reader's fonts.
@@ -60,15 +63,22 @@ def test_doors_figure_licences_and_parts_are_on_the_page(book_html):
     doors = {
         card.select_one(".sd-card-title").text.strip(): card.select_one("a")["href"] for card in page.select(".doors .sd-card")
     }
-    assert list(doors) == ["Read", "Run", "Teach"]
-    assert doors["Read"] == "notebooks/learned_filters.html" and doors["Teach"].startswith("course.html")
+    assert doors == {
+        "Read": "notebooks/learned_filters.html",
+        "Play": "interactive.html",
+        "Use on your network": "own_network.html",
+        "Teach": "course.html",
+    }
     for address in doors.values():
         name, _, anchor = address.partition("#")
         target = BeautifulSoup((book_html / name).read_text(encoding="utf-8"), "lxml")
         assert not anchor or target.find(id=anchor)
-    assert page.select_one("figure#fig-front img") and page.select_one("img.scorecard-badge")
+    first = page.select_one("article img")
+    assert first.find_parent("figure")["id"] == "fig-front" and page.select_one("img.scorecard-badge")
+    findings = [p.strong.text for p in page.select_one("#five-findings").select("p") if p.strong]
+    assert len(findings) == 5 and all(question.endswith("?") for question in findings)
     headings = [h.text.strip("#\n ") for h in page.select("article h2")]
-    assert {"What was found", "How to cite", "Licences"} <= set(headings)
+    assert {"Five findings", "Who made it", "How to cite", "Licences"} <= set(headings)
     beside = [caption.text.strip() for caption in page.select("nav.bd-links p.caption")]
     assert beside == PARTS
 
@@ -91,3 +101,26 @@ def test_the_copy_button_copies_the_entry(running, book_html):
         finally:
             context.close()
     assert parse_string(copied, "bibtex").entries.keys() == {"lindeberg2026eight"}
+
+
+@pytest.mark.book
+def test_the_map_has_every_chapter_in_its_order_with_its_number(book_html):
+    page = BeautifulSoup((book_html / "how_to_read.html").read_text(encoding="utf-8"), "lxml")
+    entries = load_manifest(Project(ROOT))
+    boxes = page.select(".page-map li a")
+    assert [box["href"] for box in boxes] == [f"notebooks/{entry.slug}.html" for entry in entries]
+    assert [box.text for box in boxes] == [f"{number}. {entry.title}" for number, entry in enumerate(entries, start=1)]
+    assert [part.text for part in page.select(".page-map .map-part")] == PARTS[:-1]
+    assert {slug for slugs in PATHS.values() for slug in slugs} <= {entry.slug for entry in entries}
+
+
+@pytest.mark.book
+def test_chapters_and_their_figures_carry_the_number_of_the_manifest(book_html):
+    """In the contents beside the page, in the title, in captions and in formulas."""
+    for number, entry in enumerate(load_manifest(Project(ROOT)), start=1):
+        page = BeautifulSoup((book_html / "notebooks" / f"{entry.slug}.html").read_text(encoding="utf-8"), "lxml")
+        assert page.select_one("article h1 .section-number").text.strip() == f"{number}."
+        assert page.select_one("nav.bd-links li.current a").text.strip().startswith(f"{number}. ")
+        captions = [span.text.strip() for span in page.select("article figure .caption-number")]
+        assert captions == [f"Figure {number}.{n}" for n in range(1, len(captions) + 1)]
+        assert all(re.match(rf"\({number}\.\d+\)", span.text) for span in page.select("article .eqno"))

@@ -20,10 +20,12 @@ from .accessible import mend_pages
 from .check import check_executed, check_source
 from .claim_marks import failed_claims, report
 from .execute import check_parameters, execute_all, read_source
+from .front import write_front_picture
 from .interactive import write_interactive
 from .launch import expected_cells
 from .links import check_html
 from .manifest import PROFILES, Entry, load_manifest, select
+from .page_map import write_page_map
 from .project import BookError, GateError, Project, digest_code, digest_files, remove_tree, write_atomic
 from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
@@ -87,8 +89,10 @@ def _build(
     found = reproduce(runs, stored.references[profile])
     write_reproduction(project, found)
     write_run_pages(project, runs, scorecard, found, stored)
+    write_page_map(project, entries)
     if _own(project):
         write_interactive(project)
+        write_front_picture(project)
     # In CI a README that is out of date is an error that a test finds, not something to mend in passing.
     if (
         scorecard is not None

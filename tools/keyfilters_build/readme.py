@@ -25,6 +25,18 @@ VERDICTS: dict[str, str] = {
 }
 
 
+def counted_once(scorecard: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the scorecard without what is published twice.
+
+    The covariance of y and x is that of x and y, and where a model has a single scale (methods C2 and D2, and key 7) it
+    stands in the tables once for each axis.
+    """
+    single = scorecard["quantity"].isin(("sigma", "sigma_table")) & (
+        scorecard["method"].isin(("C2", "D2")) | (scorecard["key"].astype(str) == "7")
+    )
+    return scorecard[(scorecard["component"] != "yx") & ~(single & (scorecard["component"] == "y"))]
+
+
 def scorecard_counts(scorecard: pd.DataFrame) -> str:
     """One line for each verdict with its number of rows.
 
@@ -34,7 +46,7 @@ def scorecard_counts(scorecard: pd.DataFrame) -> str:
     unknown = [verdict for verdict in counts.index if verdict not in VERDICTS]
     if unknown:
         raise ValueError(f"the scorecard has the verdict {unknown[0]!r}; expected one of {', '.join(VERDICTS)}")
-    lines = [f"Of **{len(scorecard)}** published numbers:"]
+    lines = [f"Of **{len(scorecard)}** published numbers, each counted once:"]
     lines += [f"- **{int(counts.get(verdict, 0))}** {meaning}" for verdict, meaning in VERDICTS.items()]
     return lines[0] + "\n\n" + "\n".join(lines[1:]) + "\n"
 
@@ -105,7 +117,7 @@ def refresh(project: Project, profile: str, scorecard: pd.DataFrame | None = Non
     notebook, figure, copy = PICTURE
     readme = project.root / "README.md"
     wanted = {
-        readme: with_counts(readme.read_text(encoding="utf-8"), scorecard).encode(),
+        readme: with_counts(readme.read_text(encoding="utf-8"), counted_once(scorecard)).encode(),
         project.book / "_static" / copy: (project.results(profile, notebook) / figure).read_bytes(),
     }
     changed = [path for path, content in wanted.items() if not path.is_file() or path.read_bytes() != content]

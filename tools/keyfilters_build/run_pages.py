@@ -11,7 +11,7 @@ from .page_texts import commit_text, csv_text, escaped, memory_text, page_link, 
 from .processor import KINDS, kind_text
 from .project import Project, write_atomic
 from .provenance import provenance
-from .readme import scorecard_badge, scorecard_counts
+from .readme import counted_once, scorecard_badge, scorecard_counts
 from .reference_run import digest
 from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored
 from .run_store import Run
@@ -64,7 +64,7 @@ def _cells(slug: str, row: Mapping[str, Any], common: Mapping[str, str]) -> dict
 
 
 def runs_table(what: str, name: str, slugs: Iterable[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """One row for each of `slugs`, in their order; one without a run in `rows` says so. Without any run, one sentence.
+    """One row for each of `slugs` that has a run in `rows`, in their order, and one sentence on those that have none.
 
     Versions that all rows have in common stand in the caption, and so do device and commit, where it is one.
 
@@ -85,12 +85,13 @@ def runs_table(what: str, name: str, slugs: Iterable[str], rows: Mapping[str, Ma
     heads = [head for head in _HEADS if shown.get(head, True)]
 
     def line(slug: str) -> list[str]:
-        if slug not in rows:
-            return [page_link(slug), NOT_RUN, *["–"] * (len(heads) - 2)]
         cells = _cells(slug, rows[slug], common)
         return [cells[head] for head in heads]
 
-    return prose_table(caption, name, heads, map(line, slugs))
+    slugs = list(slugs)
+    missing = [page_link(slug) for slug in slugs if slug not in rows]
+    table = prose_table(caption, name, heads, (line(slug) for slug in slugs if slug in rows))
+    return table + (f"\nNot run so: {', '.join(missing)}.\n" if missing else "")
 
 
 def runs_csv(slugs: Iterable[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -354,8 +355,8 @@ def write_run_pages(
     write_status(project, found, stored.references["full"], stored.machines)
     write_reproduction_page(project, found, stored)
     write_atomic(project.generated / "provenance.txt", provenance_line(project, runs[0].profile))
-    counts = scorecard_counts(scorecard) if scorecard is not None else "This book has no scorecard.\n"
+    counts = scorecard_counts(counted_once(scorecard)) if scorecard is not None else "This book has no scorecard.\n"
     write_atomic(project.generated / "scorecard_counts.md", counts)
     if scorecard is not None:
-        write_atomic(project.generated / "scorecard-badge.svg", scorecard_badge(scorecard))
+        write_atomic(project.generated / "scorecard-badge.svg", scorecard_badge(counted_once(scorecard)))
     write_course(project)
