@@ -122,13 +122,22 @@ def test_add_a_method(tree):
 def molecules(exercise, names):
     """The notebook that the recipe describes, cell by cell; `names` are those that keep the answers."""
     cells = [
-        v4.new_markdown_cell("# Two molecules\n\nWhat they are.\n\n**Goals**\n\n- to see them\n\n**Prerequisites**\n\n- none"),
+        v4.new_markdown_cell(
+            "# Two molecules\n\nWhat are they?\n\n**Answer.** One.\n\n**Goals**\n\n- to see them\n\n**Prerequisites**\n\n- none"
+        ),
         v4.new_code_cell("scale = 0.7  # of the smoothing, in grid units", metadata={"tags": ["parameters"]}),
         v4.new_code_cell(
             "import keyfilters as kf\nfrom keyfilters_book.exercises.molecules import check_33_1, check_33_2, check_33_3"
         ),
-        v4.new_markdown_cell("## A difference of a difference\n\nIt is one."),
-        v4.new_code_cell("kf.ideal_filter(5, scale).shape"),
+        v4.new_markdown_cell("## A difference of a difference\n\nIt is one, see {numref}`fig-molecules`."),
+        v4.new_code_cell(
+            "from keyfilters_book import figures, page\n\nrow = kf.ideal_filter(5, scale)[3]\n"
+            'page.figure(figures.kernel_stems({"": {"key 5": row}}), "fig-molecules", data={"row": row})',
+            metadata={
+                "lead": True,
+                "mystnb": {"figure": {"name": "fig-molecules", "caption": "A row."}, "image": {"alt": "Stems."}},
+            },
+        ),
         v4.new_markdown_cell("## Exercises"),
     ]
     for number, (level, taps, name) in enumerate(zip(("easy", "medium", "harder"), (2, 3, 5), names, strict=True), start=1):

@@ -79,12 +79,13 @@ def check_source(slug: str, notebook: NotebookNode, install: str | None = None) 
     first = cells[0].source if cells and cells[0].cell_type == "markdown" else ""
     if not first.startswith("# "):
         fail("does not begin with its title (`# Title`)", 1)
-    for part in ("Goals", "Prerequisites"):
+    for part in ("Answer.", "Goals", "Prerequisites"):
         if f"**{part}**" not in first:
             fail(f"lacks **{part}**", 1)
     leads = [n for n, cell in enumerate(cells, start=1) if is_lead(cell)]
-    if len(leads) > 1:
-        fail(f'cells {", ".join(map(str, leads))} have `"lead": true`; expected one: the figure that the page begins with')
+    if len(leads) != 1:
+        which = f"cells {', '.join(map(str, leads))} have" if leads else "no cell has"
+        fail(f'{which} `"lead": true` in the metadata; expected one: the figure that the page begins with')
     for n in leads:
         if not figure_name(cells[n - 1]):
             fail('has `"lead": true`, but no figure with a name; expected `mystnb: {figure: {name: ...}}`', n)
