@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 import keyfilters as kf
-from keyfilters.published import VERDICTS
+from keyfilters.published import DEVIATES, EQUAL, VERDICTS
 
-__all__ = ["card_table", "digit_numbers", "groups_of", "verdict_table"]
+__all__ = ["card_table", "deviating_table", "digit_numbers", "groups_of", "verdict_table"]
 
 GROUPS = {
     "spread, raw filters": ["l1_norm_raw", "mean_abs_raw", "cov_abs_raw"],
@@ -21,12 +21,6 @@ GROUPS = {
     "scales A, B": [],
     "scales C, D": [],
     "table, 3 decimals": ["sigma_table"],
-}
-NAMES = {"component": "part", "reproduced": "computed", "matching_digits": "digits"}
-SOURCES = {
-    "filteranal.py constants": "constants",
-    "modify_dwconvs_initial.py": "table",
-    "article, caption of Figure 5": "Figure 5",
 }
 
 
@@ -49,38 +43,46 @@ def verdict_table(card: pd.DataFrame) -> pd.DataFrame:
 
 
 def card_table(rows: pd.DataFrame, digits: int) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """One table and how it is written; where a number deviates, the verdict is the name of its reason and leads to it."""
-    number, reasons = f"{{:.{digits}g}}", set(kf.known_deviations().id)
-    several = rows.quantity.nunique() > 1
-    view = rows.assign(
-        verdict=rows.deviation.where(rows.deviation != "", rows.verdict),
-        source=[SOURCES.get(text, text.removeprefix("keyfilteranal.ipynb ")) for text in rows.source],
-        quantity=rows.quantity.str.replace("_", " "),
-    )
-    columns = ["quantity"] * several + [
-        "key",
-        "method",
-        "component",
-        "verdict",
-        "matching_digits",
-        "published",
-        "reproduced",
-        "difference",
-        "source",
-    ]
-    view = view[[c for c in columns if (view[c] != "").any()]].rename(columns=NAMES).reset_index(drop=True)
-    printed = set(rows.decimals)
-    published = f"{{:.{printed.pop()}f}}" if len(printed) == 1 and "full" not in printed else number
-    formats = {
-        "published": published,
-        # What is left of a sum that is 0 depends on the processor.
-        "computed": lambda q: number.format(round(q, 14) + 0.0),
-        "difference": lambda d: f"{d:+.0e}" if d else "0",
-        "digits": "{:.1f}",
-        "verdict": lambda v: "deviates" if v in reasons else v.removeprefix("within "),
-    }
+    """All rows in one table and how it is written; where a number deviates, the verdict leads to the reason."""
+    reasons = set(kf.known_deviations().id)
+    view = pd.DataFrame(
+        {
+            "quantity": [_quantity(row) for row in rows.itertuples()],
+            "key": rows.key,
+            "method": rows.method,
+            "part": rows.component,
+            "numbers": [_pair(row, digits) for row in rows.itertuples()],
+            "digits": rows.matching_digits,
+            "verdict": rows.deviation.where(rows.deviation != "", rows.verdict),
+        }
+    ).reset_index(drop=True)
+    formats = {"digits": "{:.1f}", "verdict": lambda v: "deviates" if v in reasons else v.removeprefix("within ")}
     link = {"verdict": lambda v: f"#dev-{v}" if v in reasons else None}
-    return view, {"formats": formats, "wrap": several, "link": link}
+    return view, {"formats": formats, "headers": {"numbers": "published / computed"}, "link": link}
+
+
+def deviating_table(rows: pd.DataFrame, digits: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows that deviate, each with its reason in words, which leads to the explanation."""
+    titles = kf.known_deviations().drop_duplicates("id").set_index("id").title
+    own = rows[rows.verdict == DEVIATES]
+    view, style = card_table(own, digits)
+    view = view.drop(columns="digits").rename(columns={"verdict": "reason"})
+    style["formats"] = {"reason": lambda v: titles[v]}
+    return view, style | {"link": {"reason": "#dev-{}"}, "wrap": True}
+
+
+def _quantity(row: Any) -> str:
+    return {"sigma_table": "sigma, 3 decimals"}.get(row.quantity, row.quantity.replace("_", " "))
+
+
+def _pair(row: Any, digits: int) -> str:
+    """The published and the computed number, or one with a tick where they are equal to the digits that were printed."""
+    number = f"{{:.{digits}g}}"
+    published = (number if row.decimals == "full" else f"{{:.{row.decimals}f}}").format(row.published)
+    if row.verdict == EQUAL:
+        return f"{published} ✓"
+    # What is left of a sum that is 0 depends on the processor.
+    return f"{published} / {number.format(round(row.reproduced, 14) + 0.0)}"
 
 
 def digit_numbers(digits) -> dict:
