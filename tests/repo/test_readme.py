@@ -20,7 +20,16 @@ from keyfilters_build.readme import BEGIN, END, PICTURE, counted_once, refresh, 
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SOME = pd.DataFrame({"verdict": ["equal", "equal", "deviates"]})
+SOME = pd.DataFrame(
+    {
+        "quantity": "sigma",
+        "method": "C1",
+        "key": ["1", "1", "2"],
+        "component": ["x", "y", "x"],
+        "published": [0.1, 0.2, 0.3],
+        "verdict": ["equal", "equal", "deviates"],
+    }
+)
 
 
 def commands():
@@ -40,6 +49,21 @@ def test_counts_take_the_place_of_older_ones():
     assert "old" not in once and once.startswith("before\n") and once.endswith("\nafter\n")
     assert "**3** published" in once and "**2** equal" in once and "**1** deviate" in once
     assert with_counts(once, SOME) == once
+
+
+def test_what_was_published_twice_counts_once():
+    """Each row that is left out stands beside one with the same published number, and none of the others does."""
+    from keyfilters.published import scorecard
+
+    card = scorecard()
+    kept = counted_once(card)
+    left_out = card.drop(kept.index)
+    for row in left_out.itertuples():
+        same = (kept.quantity == row.quantity) & (kept.method == row.method) & (kept.published == row.published)
+        assert same.any(), row
+    assert not left_out.empty and "yx" not in set(kept.component)
+    # Two axes with scales of their own count twice, one scale for both counts once.
+    assert [len(counted_once(SOME.assign(published=values))) for values in ([1, 2, 3], [1, 1, 3])] == [3, 2]
 
 
 @pytest.mark.parametrize("text", ["none", f"{BEGIN} only", f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])

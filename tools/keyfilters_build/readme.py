@@ -28,13 +28,14 @@ VERDICTS: dict[str, str] = {
 def counted_once(scorecard: pd.DataFrame) -> pd.DataFrame:
     """The rows of the scorecard without what is published twice.
 
-    The covariance of y and x is that of x and y, and where a model has a single scale (methods C2 and D2, and key 7) it
-    stands in the tables once for each axis.
+    The covariance of y and x is that of x and y. A scale that both axes share, or that all keys of a group share in a joint
+    fit, stands in the tables once for each of them.
     """
-    single = scorecard["quantity"].isin(("sigma", "sigma_table")) & (
-        scorecard["method"].isin(("C2", "D2")) | (scorecard["key"].astype(str) == "7")
-    )
-    return scorecard[(scorecard["component"] != "yx") & ~(single & (scorecard["component"] == "y"))]
+    scale = scorecard["quantity"].isin(("sigma", "sigma_table"))
+    joint = scorecard["method"].str.endswith("-joint")
+    shared = scorecard.assign(key=scorecard["key"].where(~joint, ""))
+    again = scale & shared.duplicated(["quantity", "method", "key", "published"])
+    return scorecard[(scorecard["component"] != "yx") & ~again]
 
 
 def scorecard_counts(scorecard: pd.DataFrame) -> str:
