@@ -175,7 +175,7 @@ def test_memory_is_rounded_up():
 def test_the_card_says_what_a_page_needs(project, needs, device, text):
     run = made(project, "one")
     run = Run(replace(run.entry, needs=needs, device=device), run.profile, run.folder, run.record, fresh=True)
-    assert needs_text(run) == text and text in page_card(run, "https://example.org/book", 7)
+    assert needs_text(run) == text and text in page_card(run, "https://example.org/book")
 
 
 def test_a_record_without_memory_has_a_card(project):

@@ -34,21 +34,19 @@ def stage(project: Project, runs: list[Run]) -> None:
     for path in data.iterdir():
         if path.name not in wanted:
             remove_tree(path)
-    for chapter, run in enumerate(runs, start=1):
+    for run in runs:
         slug = run.entry.slug
         replace_tree(run.results, data / slug)
         parts = f"src/keyfilters_book/chapters/{slug}_parts.py"
-        notebook = page(
-            page_source(project, run), run, project.repository, chapter, parts if (project.root / parts).is_file() else None
-        )
+        notebook = page(page_source(project, run), run, project.repository, parts if (project.root / parts).is_file() else None)
         text = nbformat.writes(notebook) + "\n"
         target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             write_atomic(target, text)
 
 
-def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | None = None) -> NotebookNode:
-    """The page of an executed notebook, which is the chapter with this number; `parts` has its tables and figures."""
+def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -> NotebookNode:
+    """The page of an executed notebook; `parts` has its tables and figures."""
     cells: list[NotebookNode] = []
     claims = read_claims(run.results)
     source, refusals = marked(notebook.cells, claims)
@@ -59,7 +57,7 @@ def page(notebook: NotebookNode, run: Run, url: str, chapter: int, parts: str | 
             title, _, rest = cell.source.partition("\n")
             question, rest = opening(rest)
             cells.append(markdown_cell("page-title", title))
-            cells.append(markdown_cell("page-card", page_card(run, url, chapter, parts)))
+            cells.append(markdown_cell("page-card", page_card(run, url, parts)))
             if refusals:
                 cells.append(markdown_cell("page-claims", banner(refusals, len(claims))))
             if lead is not None:
@@ -143,8 +141,8 @@ def needs_text(run: Run) -> str:
     return text + (", on a GPU" if entry.device == "gpu" else ", no GPU")
 
 
-def page_card(run: Run, url: str, chapter: int, parts: str | None = None) -> str:
-    """The line below the title: number of the chapter, reading time, part of the paper; parameters, provenance and sources unfold."""
+def page_card(run: Run, url: str, parts: str | None = None) -> str:
+    """The line below the title: reading time and part of the paper; parameters, provenance and sources unfold."""
     entry, record = run.entry, run.record
     libraries = versions_text(record["versions"], " · ")
     numbered = f"section {entry.section}" if entry.section[0].isdigit() else entry.section
@@ -165,4 +163,4 @@ def page_card(run: Run, url: str, chapter: int, parts: str | None = None) -> str
         + f"[the library]({url}/tree/main/src/keyfilters) · [the package of the chapters]({url}/tree/main/src/keyfilters_book)\\\n"
         "Imports stand folded; lines that only store or show what was computed (`page.…`) stand in the notebook alone."
     )
-    return fold(f"Chapter {chapter} · {entry.minutes} min to read · {where}", facts, "page-card")
+    return fold(f"{entry.minutes} min to read · {where}", facts, "page-card")
