@@ -25,9 +25,13 @@ def entries(text):
     return [parse_string(block, "bibtex").entries for block in re.findall(r"```bibtex\n(.*?)```", text, re.DOTALL)]
 
 
-def test_the_contents_have_five_parts():
+def test_the_contents_have_five_parts_and_those_with_chapters_are_numbered():
     contents = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
     assert [part["caption"] for part in contents["parts"]] == PARTS
+    # A page that is no chapter would take the number of one.
+    for part in contents["parts"]:
+        chapters = [page["file"].startswith("notebooks/") for page in part["chapters"]]
+        assert all(chapters) if part.get("numbered") else not any(chapters)
 
 
 def test_the_badge_has_the_counts_of_the_scorecard():
