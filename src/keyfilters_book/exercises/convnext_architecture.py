@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters_book.paper import architecture
 
-from .verdict import Hint, call, exercise, mapping, near, number, rounded
+from .verdict import Hint, call, exercise, hint_if, mapping, near, number, rounded
 
 __all__ = ["check_12_1", "check_12_2", "check_12_3"]
 
@@ -27,12 +27,12 @@ def check_12_1(answer):
             found = number(call(answer, d), f"the value for d = {d}")
             if near(found, right):
                 continue
-            if near(found, right - 4 * d**2, rtol=1e-3):
-                raise Hint("Two pointwise layers stand in a block, one that expands and one that contracts.")
-            if near(right - found, 8 * d):
-                raise Hint("Global response normalisation has parameters too, on the expanded channels.")
-            if 0 < right - found < 16 * d:
-                raise Hint("The quadratic part is right, a linear term is missing: biases count too.")
+            hint_if(
+                near(found, right - 4 * d**2, rtol=1e-3),
+                "Two pointwise layers stand in a block, one that expands and one that contracts.",
+            )
+            hint_if(near(right - found, 8 * d), "Global response normalisation has parameters too, on the expanded channels.")
+            hint_if(0 < right - found < 16 * d, "The quadratic part is right, a linear term is missing: biases count too.")
             raise Hint("Collect what goes with the square of d and what goes with d, term by term.")
 
 
@@ -42,22 +42,24 @@ def check_12_2(answer):
     answer = mapping(answer, ["factor", "percent"])
     factor, percent = number(answer["factor"], "factor"), number(answer["percent"], "percent")
     taps = architecture.KERNEL
-    if near(factor, taps):
-        raise Hint("factor: there are two passes, one along each axis.")
-    if near(factor, 2 / taps):
-        raise Hint("factor: by what factor does the work fall? It should be larger than 1.")
-    if not near(factor, taps / 2):
-        raise Hint("factor: count the products at one position before and after.")
+    hint_if(near(factor, taps), "factor: there are two passes, one along each axis.")
+    hint_if(near(factor, 2 / taps), "factor: by what factor does the work fall? It should be larger than 1.")
+    hint_if(not near(factor, taps / 2), "factor: count the products at one position before and after.")
     depthwise, total = _work("depthwise"), sum(row.multiply_adds for row in architecture.layers("tiny"))
     right = 100 * depthwise * (1 - 2 / taps) / total
-    if near(percent, right / 100, rtol=1e-3):
-        raise Hint("percent: in per cent, please.")
-    if near(percent, 100 * depthwise / total, rtol=1e-3):
-        raise Hint("percent: that is all of the depthwise work, of which a part remains.")
-    if near(percent, 100 * depthwise * 2 / taps / total, rtol=1e-3):
-        raise Hint("percent: that is what the depthwise layers still take; what is saved?")
-    if not rounded(percent, right, decimals=2):
-        raise Hint("percent: of the multiply-adds of all layers of the network, pointwise ones included.")
+    hint_if(near(percent, right / 100, rtol=1e-3), "percent: in per cent, please.")
+    hint_if(
+        near(percent, 100 * depthwise / total, rtol=1e-3),
+        "percent: that is all of the depthwise work, of which a part remains.",
+    )
+    hint_if(
+        near(percent, 100 * depthwise * 2 / taps / total, rtol=1e-3),
+        "percent: that is what the depthwise layers still take; what is saved?",
+    )
+    hint_if(
+        not rounded(percent, right, decimals=2),
+        "percent: of the multiply-adds of all layers of the network, pointwise ones included.",
+    )
 
 
 @exercise("a function of the number of channels d that returns the side of the kernel, not rounded", answers="kernel_bound")
@@ -69,11 +71,12 @@ def check_12_3(answer):
         ratio = _work("pointwise", network, stage) / _work("depthwise", network, stage)
         right = architecture.KERNEL * np.sqrt(ratio)
         found = number(call(answer, d), f"the bound for d = {d}")
-        if near(found, right / np.sqrt(2)):
-            raise Hint("A block has two pointwise layers.")
-        if near(found, right**2):
-            raise Hint("That is the number of taps; the side of the kernel is asked for.")
-        if near(found, np.round(right)) or near(found, np.ceil(right)):
-            raise Hint("Give the bound itself, not the next whole number.")
-        if not near(found, right, rtol=1e-4):
-            raise Hint("Per position the depthwise layer multiplies k k d times. And the two pointwise layers?")
+        hint_if(near(found, right / np.sqrt(2)), "A block has two pointwise layers.")
+        hint_if(near(found, right**2), "That is the number of taps; the side of the kernel is asked for.")
+        hint_if(
+            near(found, np.round(right)) or near(found, np.ceil(right)), "Give the bound itself, not the next whole number."
+        )
+        hint_if(
+            not near(found, right, rtol=1e-4),
+            "Per position the depthwise layer multiplies k k d times. And the two pointwise layers?",
+        )

@@ -8,7 +8,7 @@ import numpy as np
 
 from keyfilters_book.significance import holm
 
-from .verdict import Hint, call, choice, exercise, mapping, near, number
+from .verdict import Hint, call, choice, exercise, hint_if, mapping, near, number
 
 __all__ = ["check_17_1", "check_17_2", "check_17_3"]
 
@@ -29,12 +29,18 @@ def check_17_1(answer):
         right = _least_seeds(comparisons)
         if near(found, right):
             continue
-        if near(found, _least_seeds(1)):
-            raise Hint("So many are enough for one test. What does the correction do to the smallest p-value?")
-        if near(found, _least_seeds(comparisons, sides=1)):
-            raise Hint("The test has two sides: the pattern with all signs flipped is as extreme.")
-        if near(found, np.ceil(found)) and found < right:
-            raise Hint(f"Too few for {comparisons} comparisons. What is the least p-value that n pairs can have?")
+        hint_if(
+            near(found, _least_seeds(1)),
+            "So many are enough for one test. What does the correction do to the smallest p-value?",
+        )
+        hint_if(
+            near(found, _least_seeds(comparisons, sides=1)),
+            "The test has two sides: the pattern with all signs flipped is as extreme.",
+        )
+        hint_if(
+            near(found, np.ceil(found)) and found < right,
+            f"Too few for {comparisons} comparisons. What is the least p-value that n pairs can have?",
+        )
         raise Hint(f"Not the least number for {comparisons} comparisons; is it a whole number?")
 
 
@@ -59,18 +65,18 @@ def check_17_2(answer):
     found = [number(answer[name], name) for name in ("plain", "Holm")]
     # Two samples, of 1,000 and of 4,000 studies: four standard deviations of their difference.
     widths = [4 * np.sqrt(1000 * p * (1 - p) * 1.25) for p in chances]
-    if max(found) <= 1 and max(found) > 0:
-        raise Hint("Count the studies instead of giving a share.")
-    if found[1] > found[0]:
-        raise Hint("The correction can only take findings away: are the two exchanged?")
-    if abs(found[0] - 50) < 30:
-        raise Hint("plain: so many have a small p-value in one comparison. How many in at least one of all?")
-    if abs(found[0] - 1000 * chances[0]) > widths[0]:
-        raise Hint(f"plain: each study has {comparisons} comparisons, all with the same learned runs, and five seeds.")
-    if abs(found[0] - found[1]) < 30:
-        raise Hint("Holm: as many as without the correction. Which p-value is compared with 0.05?")
-    if abs(found[1] - 1000 * chances[1]) > widths[1]:
-        raise Hint("Holm: the smallest p-value of a study, corrected for all comparisons of that study.")
+    hint_if(max(found) <= 1 and max(found) > 0, "Count the studies instead of giving a share.")
+    hint_if(found[1] > found[0], "The correction can only take findings away: are the two exchanged?")
+    hint_if(abs(found[0] - 50) < 30, "plain: so many have a small p-value in one comparison. How many in at least one of all?")
+    hint_if(
+        abs(found[0] - 1000 * chances[0]) > widths[0],
+        f"plain: each study has {comparisons} comparisons, all with the same learned runs, and five seeds.",
+    )
+    hint_if(abs(found[0] - found[1]) < 30, "Holm: as many as without the correction. Which p-value is compared with 0.05?")
+    hint_if(
+        abs(found[1] - 1000 * chances[1]) > widths[1],
+        "Holm: the smallest p-value of a study, corrected for all comparisons of that study.",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -98,17 +104,21 @@ def check_17_3(answer):
     answer = mapping(answer, ["change", "imperfect", "spoilt"])
     change = number(answer["change"], "change")
     causes = {name: choice(answer[name], _CAUSES, name) for name in ("imperfect", "spoilt")}
-    if change == 0:
-        raise Hint("change: not a single digit differs. Do the two networks have different norms?")
-    if change < 0 or change > 100 * _change():
-        raise Hint("change: too large. Apart from the norm, are all weights of the two networks equal?")
-    if change < _change() / 100:
-        raise Hint("change: too small. Divide the norm of the difference of the outputs by that of the output.")
-    if causes["imperfect"] == "rounding":
-        raise Hint("imperfect: rounding is finer than that. What does a normalisation add before it takes a root?")
-    if causes["imperfect"] == "bias":
-        raise Hint("imperfect: what are the biases of a network that was not trained yet?")
-    if causes["imperfect"] != "constant":
-        raise Hint("imperfect: what in the division does not grow with the norm of the filters?")
-    if causes["spoilt"] != "bias":
-        raise Hint("spoilt: what is trained and added before the normalisation, whatever the norm of the filters is?")
+    hint_if(change == 0, "change: not a single digit differs. Do the two networks have different norms?")
+    hint_if(
+        change < 0 or change > 100 * _change(),
+        "change: too large. Apart from the norm, are all weights of the two networks equal?",
+    )
+    hint_if(
+        change < _change() / 100, "change: too small. Divide the norm of the difference of the outputs by that of the output."
+    )
+    hint_if(
+        causes["imperfect"] == "rounding",
+        "imperfect: rounding is finer than that. What does a normalisation add before it takes a root?",
+    )
+    hint_if(causes["imperfect"] == "bias", "imperfect: what are the biases of a network that was not trained yet?")
+    hint_if(causes["imperfect"] != "constant", "imperfect: what in the division does not grow with the norm of the filters?")
+    hint_if(
+        causes["spoilt"] != "bias",
+        "spoilt: what is trained and added before the normalisation, whatever the norm of the filters is?",
+    )

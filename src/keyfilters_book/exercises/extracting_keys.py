@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, near, number
+from .verdict import Hint, array, call, exercise, hint_if, near, number
 
 __all__ = ["check_19_1", "check_19_2", "check_19_3"]
 
@@ -21,17 +21,18 @@ def check_19_1(answer):
     if near(found, right):
         return
     lengths = np.linalg.norm(found, axis=1)
-    if near(found, flat / np.linalg.norm(flat, axis=1, keepdims=True)):
-        raise Hint("A constant that is added to a filter changes these directions.")
+    hint_if(
+        near(found, flat / np.linalg.norm(flat, axis=1, keepdims=True)),
+        "A constant that is added to a filter changes these directions.",
+    )
     over_filters = flat - flat.mean(0)
-    if near(found, over_filters / np.linalg.norm(over_filters, axis=1, keepdims=True)):
-        raise Hint("The mean was taken over the filters; each filter has a mean of its own.")
-    if near(np.abs(found), np.abs(right)):
-        raise Hint("The signs have changed: they are left as they are.")
-    if near(lengths, 7):
-        raise Hint("That divides by the standard deviation. Which length should a direction have?")
-    if not near(lengths, 1):
-        raise Hint("These are not unit vectors: which norm is the divisor, and taken over which axis?")
+    hint_if(
+        near(found, over_filters / np.linalg.norm(over_filters, axis=1, keepdims=True)),
+        "The mean was taken over the filters; each filter has a mean of its own.",
+    )
+    hint_if(near(np.abs(found), np.abs(right)), "The signs have changed: they are left as they are.")
+    hint_if(near(lengths, 7), "That divides by the standard deviation. Which length should a direction have?")
+    hint_if(not near(lengths, 1), "These are not unit vectors: which norm is the divisor, and taken over which axis?")
     raise Hint("Unit vectors, but not the right ones: is the mean off before the norm is taken?")
 
 
@@ -45,14 +46,12 @@ def check_19_2(answer):
         right = j[height.argmax()]
         if near(found, right, rtol=1e-3):
             continue
-        if near(found, (m - 1) / np.log10(m)):
-            raise Hint("The scores are natural logarithms.")
-        if near(found, m / np.log(m), rtol=1e-6):
-            raise Hint("Nearly: how many steps lie between the ends of the path?")
-        if near(found, round(right)):
-            raise Hint("Give the place of the maximum as if sizes were continuous, without rounding.")
-        if near(found, np.log(m) / (m - 1)):
-            raise Hint("That is the slope of the curve at the elbow; at which j does the curve have it?")
+        hint_if(near(found, (m - 1) / np.log10(m)), "The scores are natural logarithms.")
+        hint_if(near(found, m / np.log(m), rtol=1e-6), "Nearly: how many steps lie between the ends of the path?")
+        hint_if(near(found, round(right)), "Give the place of the maximum as if sizes were continuous, without rounding.")
+        hint_if(
+            near(found, np.log(m) / (m - 1)), "That is the slope of the curve at the elbow; at which j does the curve have it?"
+        )
         raise Hint(f"Off for m = {m}. Where does the distance from the straight line have a vanishing derivative?")
 
 
@@ -63,16 +62,18 @@ def check_19_3(answer):
     from keyfilters.networks.extraction.comparison import assign
 
     found = array(answer, [8, 49])
-    if not near(np.linalg.norm(found, axis=1), 1, rtol=1e-3):
-        raise Hint("Divide each centre by its norm; the mean of unit vectors is shorter than 1.")
-    if not near(found.mean(1), 0, atol=0.01):
-        raise Hint("The centres have means, so the filters were not normalised.")
+    hint_if(
+        not near(np.linalg.norm(found, axis=1), 1, rtol=1e-3),
+        "Divide each centre by its norm; the mean of unit vectors is shorter than 1.",
+    )
+    hint_if(not near(found.mean(1), 0, atol=0.01), "The centres have means, so the filters were not normalised.")
     keys = key_filters("B").reshape(8, -1)
     lines = keys - keys.mean(1, keepdims=True)
     lines /= np.linalg.norm(lines, axis=1, keepdims=True)
     resemble = np.abs(found @ lines.T).max(1)
-    if np.median(resemble) < 0.8:
-        raise Hint("Most centres resemble no key. Are they clusters of the mixture with little noise?")
+    hint_if(np.median(resemble) < 0.8, "Most centres resemble no key. Are they clusters of the mixture with little noise?")
     opposite = (np.triu(found @ found.T) < -0.9).sum()
-    if opposite == 0 or np.abs(assign(found, lines)[1]).min() > 0.95:
-        raise Hint("No key has two centres: this method knows of signs. Give k-means the filters as they are.")
+    hint_if(
+        opposite == 0 or np.abs(assign(found, lines)[1]).min() > 0.95,
+        "No key has two centres: this method knows of signs. Give k-means the filters as they are.",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, choice, exercise, mapping
+from .verdict import Hint, array, call, choice, exercise, hint_if, mapping
 
 __all__ = ["check_28_1", "check_28_2", "check_28_3"]
 
@@ -26,8 +26,7 @@ def check_28_1(answer):
 
     found = mapping(answer, list(_CHANGES))
     for name in _CHANGES:
-        if not isinstance(found[name], bool | np.bool_):
-            raise Hint(f"{name}: True or False is expected.")
+        hint_if(not isinstance(found[name], bool | np.bool_), f"{name}: True or False is expected.")
     rng = np.random.default_rng(0)
     labels = np.arange(400) % 4
     features = rng.normal(size=(400, 12)) + 0.8 * np.eye(12)[labels]
@@ -90,15 +89,22 @@ def check_28_3(answer):
 
     plain = predicted(lambda f: f, "the classes")
     truth = labels[240:]
-    if not np.isin(plain, labels).all():
-        raise Hint("Classes are expected, with the names that the labels have.")
-    if (plain == 1).mean() < 0.15:
-        raise Hint("Of three classes in a row the middle one is hardly ever chosen: that is a regression on indicators.")
-    if (plain == truth).mean() < 0.9:
-        raise Hint("It does not classify an easy case: are mean and unit of the other features those of the training features?")
+    hint_if(not np.isin(plain, labels).all(), "Classes are expected, with the names that the labels have.")
+    hint_if(
+        (plain == 1).mean() < 0.15,
+        "Of three classes in a row the middle one is hardly ever chosen: that is a regression on indicators.",
+    )
+    hint_if(
+        (plain == truth).mean() < 0.9,
+        "It does not classify an easy case: are mean and unit of the other features those of the training features?",
+    )
     tolerance = 2 / len(truth)
-    if (predicted(lambda f: f @ turn, "for turned features the result") != plain).mean() > tolerance:
-        raise Hint("It changes if the features are turned: features divided by a number each are another penalty.")
+    hint_if(
+        (predicted(lambda f: f @ turn, "for turned features the result") != plain).mean() > tolerance,
+        "It changes if the features are turned: features divided by a number each are another penalty.",
+    )
     for factor in (1e-3, 1e3):
-        if (predicted(lambda f, a=factor: a * f, "for scaled features the result") != plain).mean() > tolerance:
-            raise Hint("It changes with the unit of the features: divide all by one number that has this unit.")
+        hint_if(
+            (predicted(lambda f, a=factor: a * f, "for scaled features the result") != plain).mean() > tolerance,
+            "It changes with the unit of the features: divide all by one number that has this unit.",
+        )

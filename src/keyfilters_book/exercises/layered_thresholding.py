@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, choice, exercise, mapping, near, number, rounded
+from .verdict import Hint, array, call, choice, exercise, hint_if, mapping, near, number, rounded
 
 __all__ = ["check_23_1", "check_23_2", "check_23_3"]
 
@@ -17,16 +17,17 @@ def check_23_1(answer):
     x = np.array([-3.0, -1.0, -0.4, 0.0, 0.2, 0.7, 2.5])
     for t in (0.5, 1.5):
         found, soft = array(call(answer, x, t), [len(x)]), threshold(x, t, "soft")
-        if near(found, soft):
-            raise Hint("That is the proximal map of t times the l1 norm, the other half of the decomposition.")
-        if near(found, x - threshold(x, t, "hard")):
-            raise Hint("That sends points outside of the cube to 0. Which point of the cube is nearest to them?")
-        if near(found, np.clip(x, 0, t)):
-            raise Hint("The cube reaches to both sides of 0.")
-        if near(found, np.clip(x, -1, 1)):
-            raise Hint("The side of the cube depends on t.")
-        if not near(found, x - soft):
-            raise Hint("Minimise the squared distance to x over a penalty that is 0 in the cube and infinite outside.")
+        hint_if(near(found, soft), "That is the proximal map of t times the l1 norm, the other half of the decomposition.")
+        hint_if(
+            near(found, x - threshold(x, t, "hard")),
+            "That sends points outside of the cube to 0. Which point of the cube is nearest to them?",
+        )
+        hint_if(near(found, np.clip(x, 0, t)), "The cube reaches to both sides of 0.")
+        hint_if(near(found, np.clip(x, -1, 1)), "The side of the cube depends on t.")
+        hint_if(
+            not near(found, x - soft),
+            "Minimise the squared distance to x over a penalty that is 0 in the cube and infinite outside.",
+        )
 
 
 @exercise(
@@ -43,24 +44,23 @@ def check_23_2(answer):
     layers = [Dictionary(d / np.linalg.norm(d, axis=0)) for d in (rng.normal(size=(12, 9)), rng.normal(size=(9, 7)))]
     y, betas = 2 * rng.normal(size=(12, 20)), (0.4, 0.3)
     weights = call(answer, *(d.atoms for d in layers))
-    if not isinstance(weights, tuple | list) or len(weights) != 2:
-        raise Hint("Two matrices are expected, W1 and W2.")
+    hint_if(not isinstance(weights, tuple | list) or len(weights) != 2, "Two matrices are expected, W1 and W2.")
     (n, m1), m2 = layers[0].atoms.shape, layers[1].atoms.shape[1]
     first = array(weights[0], [None, None], "W1")
-    if first.shape == (n, m1):
-        raise Hint("With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?")
+    hint_if(
+        first.shape == (n, m1),
+        "With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?",
+    )
     first = array(first, [n, 2 * m1], "W1")
     second = array(weights[1], [None, None], "W2")
-    if second.shape[0] == m1:
-        raise Hint("W2 must read both halves of the channels of the first layer.")
+    hint_if(second.shape[0] == m1, "W2 must read both halves of the channels of the first layer.")
     second = array(second, [2 * m1, 2 * m2], "W2")
     soft = layered_thresholding(y, layers, "soft", thresholds=betas)
     channels = forward(y, [first, second], [-b for b in betas])
     for z, right, name in zip(channels, soft, ("first", "second"), strict=True):
         u, v = np.split(z, 2)
         if not near(u - v, right):
-            if near(v - u, right):
-                raise Hint(f"The halves of the {name} layer are exchanged: positive parts come first.")
+            hint_if(near(v - u, right), f"The halves of the {name} layer are exchanged: positive parts come first.")
             raise Hint(f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?")
 
 
@@ -74,17 +74,20 @@ def check_23_3(answer):
     word = choice(found["nearer"], ["thresholding", "basis pursuit"], "nearer")
     mu = spikes_and_waves(256).coherence
     right = 2 * mu / 6.5
-    if near(epsilon, 2 * mu / 7.5, rtol=0.01):
-        raise Hint("epsilon: the noise adds to the error of thresholding, too.")
-    if near(epsilon, 3 * mu / 6.5, rtol=0.01):
-        raise Hint("epsilon: an atom of the support is disturbed by the others only, not by itself.")
-    if near(epsilon, 2 / 6.5, rtol=0.01):
-        raise Hint("epsilon: the coherence of this dictionary is not 1.")
-    if not rounded(epsilon, right, decimals=3):
-        raise Hint("epsilon: set the two bounds equal, with the coherence of impulses and Walsh functions, and solve.")
+    hint_if(near(epsilon, 2 * mu / 7.5, rtol=0.01), "epsilon: the noise adds to the error of thresholding, too.")
+    hint_if(
+        near(epsilon, 3 * mu / 6.5, rtol=0.01),
+        "epsilon: an atom of the support is disturbed by the others only, not by itself.",
+    )
+    hint_if(near(epsilon, 2 / 6.5, rtol=0.01), "epsilon: the coherence of this dictionary is not 1.")
+    hint_if(
+        not rounded(epsilon, right, decimals=3),
+        "epsilon: set the two bounds equal, with the coherence of impulses and Walsh functions, and solve.",
+    )
     shares = _shares_of_bounds()
-    if word != max(shares, key=shares.get):
-        raise Hint("nearer: divide each measured error by its bound. Which quotient is closer to 1?")
+    hint_if(
+        word != max(shares, key=shares.get), "nearer: divide each measured error by its bound. Which quotient is closer to 1?"
+    )
 
 
 def _shares_of_bounds() -> dict[str, float]:

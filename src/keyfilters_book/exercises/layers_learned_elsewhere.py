@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, near
+from .verdict import Hint, array, call, exercise, hint_if, near
 
 __all__ = ["check_29_1", "check_29_2", "check_29_3"]
 
@@ -33,10 +33,10 @@ def check_29_1(answer):
     ):
         if near(found, mistake):
             raise Hint(hint)
-    if not near(found, high - low):
-        raise Hint(
-            "For each class take the images whose true class it is, and average right or wrong over them and over draws."
-        )
+    hint_if(
+        not near(found, high - low),
+        "For each class take the images whose true class it is, and average right or wrong over them and over draws.",
+    )
 
 
 @exercise(
@@ -57,10 +57,14 @@ def check_29_2(answer):
     found = array(found, [120], "what the function returns")
     if (found == truth).mean() > 0.97:
         return
-    if (found // 2 == truth // 2).mean() > 0.97:
-        raise Hint("In this test the first stage tells half of the difference; the second is not made use of.")
-    if (found % 2 == truth % 2).mean() > 0.97:
-        raise Hint("In this test the second stage tells half of the difference; the first is not made use of.")
+    hint_if(
+        (found // 2 == truth // 2).mean() > 0.97,
+        "In this test the first stage tells half of the difference; the second is not made use of.",
+    )
+    hint_if(
+        (found % 2 == truth % 2).mean() > 0.97,
+        "In this test the second stage tells half of the difference; the first is not made use of.",
+    )
     raise Hint("Each stage tells something here, but together they should tell all. Are images in rows, features side by side?")
 
 

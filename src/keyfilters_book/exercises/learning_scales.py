@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number
 
 __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 
@@ -27,18 +27,22 @@ def check_18_1(answer):
         tensors = [p for row in find_depthwise(source) for p in row.module.named_parameters()]
         right[name] = sum(p.numel() for part, p in tensors if part != "bias")
         biases = sum(p.numel() for part, p in tensors if part == "bias")
-        if near(found[name], right[name] + biases):
-            raise Hint(f"{name}: biases are not counted.")
-        if near(found[name], sum(p.numel() for p in source.parameters())):
-            raise Hint(f"{name}: of the depthwise layers only.")
+        hint_if(near(found[name], right[name] + biases), f"{name}: biases are not counted.")
+        hint_if(near(found[name], sum(p.numel() for p in source.parameters())), f"{name}: of the depthwise layers only.")
     channels = right["folded"] // 49
-    if near(found["trained"], right["folded"]) or near(found["folded"], right["trained"]):
-        raise Hint("Folding changes the number: filters that are written out have a weight for every pixel.")
-    if near(found["trained"], 2 * channels) or near(found["trained"], 2 * channels + channels // 8):
-        raise Hint("trained: list the parameters of a layer. How many entries has its gamma?")
+    hint_if(
+        near(found["trained"], right["folded"]) or near(found["folded"], right["trained"]),
+        "Folding changes the number: filters that are written out have a weight for every pixel.",
+    )
+    hint_if(
+        near(found["trained"], 2 * channels) or near(found["trained"], 2 * channels + channels // 8),
+        "trained: list the parameters of a layer. How many entries has its gamma?",
+    )
     for name in ("trained", "folded"):
-        if not near(found[name], right[name]):
-            raise Hint(f"{name}: add up the sizes of the parameters of all depthwise layers, biases aside.")
+        hint_if(
+            not near(found[name], right[name]),
+            f"{name}: add up the sizes of the parameters of all depthwise layers, biases aside.",
+        )
 
 
 @exercise("an array of two rows, the derivatives by s and by r of the taps T(0), T(1), T(2) at zero", answers="slopes_at_zero")
@@ -51,16 +55,15 @@ def check_18_2(answer):
     found = array(answer, [2, 3])
     s = torch.tensor([1e-12], dtype=torch.float64, requires_grad=True)
     by_s = np.array([torch.autograd.grad(half_gaussian(s, 2)[0, n], s)[0].item() for n in range(3)])
-    if near(found[0], 2 * by_s, atol=1e-5):
-        raise Hint("The diffusion equation has a factor of one half.")
-    if near(found[0], -by_s, atol=1e-5):
-        raise Hint("Smoothing takes from the centre and gives to its neighbours: look at the signs.")
-    if near(found[0], 0, atol=1e-5):
-        raise Hint("In s the kernel does change at zero, at once: which of the two parameters is squared?")
-    if not near(found[0], by_s, rtol=1e-4, atol=1e-5):
-        raise Hint("By s: take the second difference of a unit impulse, with its factor.")
-    if not near(found[1], 0, atol=1e-5):
-        raise Hint("By r: the chain rule has a factor that depends on r.")
+    hint_if(near(found[0], 2 * by_s, atol=1e-5), "The diffusion equation has a factor of one half.")
+    hint_if(near(found[0], -by_s, atol=1e-5), "Smoothing takes from the centre and gives to its neighbours: look at the signs.")
+    hint_if(
+        near(found[0], 0, atol=1e-5), "In s the kernel does change at zero, at once: which of the two parameters is squared?"
+    )
+    hint_if(
+        not near(found[0], by_s, rtol=1e-4, atol=1e-5), "By s: take the second difference of a unit impulse, with its factor."
+    )
+    hint_if(not near(found[1], 0, atol=1e-5), "By r: the chain rule has a factor that depends on r.")
 
 
 @exercise("a function of r that returns the derivatives of the seven taps by r", answers="tap_slopes")
@@ -75,17 +78,23 @@ def check_18_3(answer):
         if near(found, r * second, rtol=1e-5, atol=1e-9):
             continue
         taps = gaussian_kernel(r, 3)
-        if near(found, r * (np.roll(taps, 1) - 2 * taps + np.roll(taps, -1))):
-            raise Hint("The outermost taps are neighbours of each other here. What lies beyond the window?")
+        hint_if(
+            near(found, r * (np.roll(taps, 1) - 2 * taps + np.roll(taps, -1))),
+            "The outermost taps are neighbours of each other here. What lies beyond the window?",
+        )
         padded = np.pad(taps, 1)
-        if near(found, r * (padded[2:] - 2 * taps + padded[:-2])):
-            raise Hint("The outermost taps are wrong: the kernel does not end at the window.")
-        if near(found[1:-1], r * second[1:-1], rtol=1e-5, atol=1e-9):
-            raise Hint("Only the outermost taps are wrong: which neighbours do they have?")
-        if near(found, second / 2):
-            raise Hint("That is the derivative by s.")
-        if near(found, r * second / 2) or near(found, 2 * r * second):
-            raise Hint("A factor of two: one half from the diffusion equation, and two from the chain rule.")
-        if near(found, -r * second):
-            raise Hint("The sign: with growing r the centre loses.")
+        hint_if(
+            near(found, r * (padded[2:] - 2 * taps + padded[:-2])),
+            "The outermost taps are wrong: the kernel does not end at the window.",
+        )
+        hint_if(
+            near(found[1:-1], r * second[1:-1], rtol=1e-5, atol=1e-9),
+            "Only the outermost taps are wrong: which neighbours do they have?",
+        )
+        hint_if(near(found, second / 2), "That is the derivative by s.")
+        hint_if(
+            near(found, r * second / 2) or near(found, 2 * r * second),
+            "A factor of two: one half from the diffusion equation, and two from the chain rule.",
+        )
+        hint_if(near(found, -r * second), "The sign: with growing r the centre loses.")
         raise Hint(f"Off at r = {r}: second difference of the kernel along n, times what the equation says.")

@@ -9,7 +9,7 @@ from keyfilters.models import ideal_filter
 from keyfilters.moments import monomial_response, spread
 from keyfilters.normalization import dc_compensation, dc_error, normalize, normalized_filters
 
-from .verdict import Hint, array, exercise, near, rounded
+from .verdict import array, exercise, hint_if, near, rounded
 
 __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 
@@ -18,16 +18,17 @@ __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 def check_4_1(answer):
     """Key 3 divided by its response to the monomial of its axis."""
     found, h, right = array(answer, [7, 7]), learned_filters()[2], normalized_filters()[2]
-    if near(found, h, rtol=1e-4):
-        raise Hint("That is the learned filter, before the division.")
-    if near(found, -right, rtol=1e-4):
-        raise Hint("The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u.")
-    if near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4):
-        raise Hint("That is the response to x. Along which axis does key 3 differentiate?")
-    if near(found, h / np.abs(h).sum(), rtol=1e-4):
-        raise Hint("This has unit l1 norm; unit response is asked for.")
-    if not rounded(found, right, decimals=3):
-        raise Hint("Divide by one number, the response of key 3 to the monomial of its axis.")
+    hint_if(near(found, h, rtol=1e-4), "That is the learned filter, before the division.")
+    hint_if(
+        near(found, -right, rtol=1e-4),
+        "The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u.",
+    )
+    hint_if(
+        near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4),
+        "That is the response to x. Along which axis does key 3 differentiate?",
+    )
+    hint_if(near(found, h / np.abs(h).sum(), rtol=1e-4), "This has unit l1 norm; unit response is asked for.")
+    hint_if(not rounded(found, right, decimals=3), "Divide by one number, the response of key 3 to the monomial of its axis.")
 
 
 def slopes(key: int, constant: float, step: float = 1e-7) -> np.ndarray:
@@ -47,20 +48,20 @@ def check_4_2(answer):
         np.array([slopes(key, dc_compensation(learned_filters()[key - 1], key, dc).constant) for key in (7, 8)])
         for dc in ("exact", "published")
     )
-    if near(found, elsewhere, rtol=0.01):
-        raise Hint("These are the slopes at the published constants, which lie beside the corners.")
-    if near(found, right[::-1], rtol=0.01):
-        raise Hint("The rows are exchanged: key 7 comes first.")
-    if near(found, right[:, ::-1], rtol=0.01):
-        raise Hint("The columns are exchanged: the left slope comes first.")
-    if near(found, right * [-1, 1], rtol=0.01):
-        raise Hint("Both are distances from the minimum upwards; a slope counts along the axis of C.")
-    if near(found[:, 0], found[:, 1], rtol=0.01):
-        raise Hint("A centred difference averages the two sides; take one difference for each.")
-    if not near(found, right, rtol=0.01):
-        raise Hint(
-            "Are the differences divided by the step, and is the step smaller than the distance to the next pixel value?"
-        )
+    hint_if(near(found, elsewhere, rtol=0.01), "These are the slopes at the published constants, which lie beside the corners.")
+    hint_if(near(found, right[::-1], rtol=0.01), "The rows are exchanged: key 7 comes first.")
+    hint_if(near(found, right[:, ::-1], rtol=0.01), "The columns are exchanged: the left slope comes first.")
+    hint_if(
+        near(found, right * [-1, 1], rtol=0.01),
+        "Both are distances from the minimum upwards; a slope counts along the axis of C.",
+    )
+    hint_if(
+        near(found[:, 0], found[:, 1], rtol=0.01), "A centred difference averages the two sides; take one difference for each."
+    )
+    hint_if(
+        not near(found, right, rtol=0.01),
+        "Are the differences divided by the step, and is the step smaller than the distance to the next pixel value?",
+    )
 
 
 def restored() -> tuple[list[np.ndarray], np.ndarray]:
@@ -82,16 +83,18 @@ def check_4_3(answer):
     found = array(answer, [2])
     estimates, truth = restored()
     right = [np.abs(f - truth).max() for f in estimates]
-    if near(found, right[::-1], rtol=1e-2, atol=0):
-        raise Hint("The two are exchanged: the criterion comes first.")
-    if near(found, [np.abs(f - truth).sum() for f in estimates], rtol=1e-2, atol=0):
-        raise Hint("That is the sum of the errors; the largest one is asked for.")
-    if (found < 0).any():
-        raise Hint("An absolute error is not negative.")
-    if found.max() > 0.1:
-        raise Hint(
-            "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
-            "the published one?"
-        )
-    if not rounded(found, right, digits=2):
-        raise Hint("Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.")
+    hint_if(near(found, right[::-1], rtol=1e-2, atol=0), "The two are exchanged: the criterion comes first.")
+    hint_if(
+        near(found, [np.abs(f - truth).sum() for f in estimates], rtol=1e-2, atol=0),
+        "That is the sum of the errors; the largest one is asked for.",
+    )
+    hint_if((found < 0).any(), "An absolute error is not negative.")
+    hint_if(
+        found.max() > 0.1,
+        "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
+        "the published one?",
+    )
+    hint_if(
+        not rounded(found, right, digits=2),
+        "Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.",
+    )

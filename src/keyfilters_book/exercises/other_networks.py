@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, mapping, near
+from .verdict import Hint, array, call, exercise, hint_if, mapping, near
 
 __all__ = ["check_21_1", "check_21_2", "check_21_3"]
 
@@ -25,16 +25,23 @@ def check_21_1(answer):
     found = [call(answer, low, high) for low, high in _CASES]
     if found == right:
         return
-    if not all(isinstance(word, str) and word in ("for", "against", "undecided") for word in found):
-        raise Hint('It should return one of the three words "for", "against" and "undecided".')
-    if found == ["for" if low > 0 else "against" if high < 0 else "undecided" for low, high in _CASES]:
-        raise Hint("Surely ahead is not yet ahead by an amount that matters: where does the margin enter?")
-    if found == ["for" if low >= 0.05 else "undecided" if high >= 0.05 else "against" for low, high in _CASES]:
-        raise Hint("Ahead by less than the margin is no evidence against the keys: what has to be below 0 for that?")
-    if found == [
-        "for" if (low + high) / 2 >= 0.05 else "against" if (low + high) / 2 < 0 else "undecided" for low, high in _CASES
-    ]:
-        raise Hint("The middle of an interval says nothing of its width. Go by its ends.")
+    hint_if(
+        not all(isinstance(word, str) and word in ("for", "against", "undecided") for word in found),
+        'It should return one of the three words "for", "against" and "undecided".',
+    )
+    hint_if(
+        found == ["for" if low > 0 else "against" if high < 0 else "undecided" for low, high in _CASES],
+        "Surely ahead is not yet ahead by an amount that matters: where does the margin enter?",
+    )
+    hint_if(
+        found == ["for" if low >= 0.05 else "undecided" if high >= 0.05 else "against" for low, high in _CASES],
+        "Ahead by less than the margin is no evidence against the keys: what has to be below 0 for that?",
+    )
+    hint_if(
+        found
+        == ["for" if (low + high) / 2 >= 0.05 else "against" if (low + high) / 2 < 0 else "undecided" for low, high in _CASES],
+        "The middle of an interval says nothing of its width. Go by its ends.",
+    )
     raise Hint("Try intervals that end exactly at the margin and exactly at 0: to which side do they count?")
 
 
@@ -49,20 +56,24 @@ def check_21_2(answer):
     explained, energy = rng.uniform(size=9), rng.exponential(size=9) ** 2
     found = mapping(call(answer, explained, energy), ["energy", "mean", "median"], "what the function returns")
     pooled, mean, median = (float(array(found[name], (), name)) for name in ("energy", "mean", "median"))
-    if near(pooled, mean) or near(pooled, explained.mean()):
-        raise Hint("energy: there every filter counts by its sum of squares; yours counts each alike.")
-    if near(pooled, (explained * energy).sum()):
-        raise Hint("energy: a share is explained over total. What is the total?")
-    if near(pooled, (explained * np.sqrt(energy)).sum() / np.sqrt(energy).sum()):
-        raise Hint("energy: that weighs by norms. Sums of squares add up, norms do not.")
-    if not near(pooled, (explained * energy).sum() / energy.sum()):
-        raise Hint("energy: how much of the sum of squares of all filters together is explained?")
-    if near(mean, np.median(explained)) and near(median, explained.mean()):
-        raise Hint("mean and median have been exchanged.")
-    if not near(mean, explained.mean()):
-        raise Hint("mean: each filter counts the same; sums of squares do not enter.")
-    if not near(median, np.median(explained)):
-        raise Hint("median: half of the filters lie below it, whatever their sums of squares are.")
+    hint_if(
+        near(pooled, mean) or near(pooled, explained.mean()),
+        "energy: there every filter counts by its sum of squares; yours counts each alike.",
+    )
+    hint_if(near(pooled, (explained * energy).sum()), "energy: a share is explained over total. What is the total?")
+    hint_if(
+        near(pooled, (explained * np.sqrt(energy)).sum() / np.sqrt(energy).sum()),
+        "energy: that weighs by norms. Sums of squares add up, norms do not.",
+    )
+    hint_if(
+        not near(pooled, (explained * energy).sum() / energy.sum()),
+        "energy: how much of the sum of squares of all filters together is explained?",
+    )
+    hint_if(near(mean, np.median(explained)) and near(median, explained.mean()), "mean and median have been exchanged.")
+    hint_if(not near(mean, explained.mean()), "mean: each filter counts the same; sums of squares do not enter.")
+    hint_if(
+        not near(median, np.median(explained)), "median: half of the filters lie below it, whatever their sums of squares are."
+    )
 
 
 @exercise(
@@ -75,29 +86,30 @@ def check_21_3(answer):
     for dilation in (1, 2, 3):
         given = large.copy(), small.copy()
         found = array(call(answer, *given, dilation), (7, 7), "what the function returns")
-        if not near(given[0], large) or not near(given[1], small):
-            raise Hint("The kernels that were handed in have been changed: work on a copy.")
+        hint_if(
+            not near(given[0], large) or not near(given[1], small),
+            "The kernels that were handed in have been changed: work on a copy.",
+        )
         right = large.copy()
         at = slice(3 - dilation, 4 + dilation, dilation)
         right[at, at] += small
         if near(found, right):
             continue
-        if near(found, right - large):
-            raise Hint("That is the dilated branch alone. The outputs of the two branches are added; so are their kernels.")
+        hint_if(
+            near(found, right - large),
+            "That is the dilated branch alone. The outputs of the two branches are added; so are their kernels.",
+        )
         turned = large.copy()
         turned[at, at] += small[::-1, ::-1]
-        if near(found, turned):
-            raise Hint("The small kernel has been turned round: both branches slide the same way.")
+        hint_if(near(found, turned), "The small kernel has been turned round: both branches slide the same way.")
         if dilation > 1:
             dense = large.copy()
             dense[2:5, 2:5] += small
-            if near(found, dense):
-                raise Hint("Right for dilation 1. How far apart are the taps otherwise?")
+            hint_if(near(found, dense), "Right for dilation 1. How far apart are the taps otherwise?")
             corner = large.copy()
             if dilation == 2:
                 corner[0:5:2, 0:5:2] += small
-                if near(found, corner):
-                    raise Hint("The spacing is right, but the two kernels have the same centre.")
+                hint_if(near(found, corner), "The spacing is right, but the two kernels have the same centre.")
         raise Hint(
             f"Not with dilation {dilation}. Apply both kernels to an impulse: where do the nine taps of the small one land?"
         )

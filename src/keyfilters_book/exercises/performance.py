@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.fitting.problem import factors
 
 from ..benchmarks import BENCHMARK_SCALES
-from .verdict import Hint, array, call, exercise, mapping, near, number
+from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number
 
 __all__ = ["check_14_1", "check_14_2", "check_14_3"]
 
@@ -17,16 +17,11 @@ def check_14_1(answer):
     """Kernels for one map with two scales."""
     answer = mapping(answer, ["made", "enough"])
     made, enough, n = number(answer["made"], "made"), number(answer["enough"], "enough"), BENCHMARK_SCALES.size
-    if near(made, n**2):
-        raise Hint("made: a point of the grid stands for a two-dimensional filter. How many kernels does it take?")
-    if not near(made, 2 * n**2):
-        raise Hint("made: count the points of the grid, and the kernels at one point.")
-    if near(enough, n):
-        raise Hint("enough: so many scales an axis has, but the map has two axes.")
-    if near(enough, n**2):
-        raise Hint("enough: the kernel along x does not depend on the scale along y.")
-    if not near(enough, 2 * n):
-        raise Hint("enough: how many different scales occur along each axis?")
+    hint_if(near(made, n**2), "made: a point of the grid stands for a two-dimensional filter. How many kernels does it take?")
+    hint_if(not near(made, 2 * n**2), "made: count the points of the grid, and the kernels at one point.")
+    hint_if(near(enough, n), "enough: so many scales an axis has, but the map has two axes.")
+    hint_if(near(enough, n**2), "enough: the kernel along x does not depend on the scale along y.")
+    hint_if(not near(enough, 2 * n), "enough: how many different scales occur along each axis?")
 
 
 @exercise("the difference quotient of the seven taps, an array", answers="quotient")
@@ -39,8 +34,10 @@ def check_14_2(answer):
         return
     above, below = (factors("forward", x, 7, "crop")[0] for x in (s + step, s - step))
     one_sided = [(above - value) / step, (value - below) / step]
-    if any(near(found, quotient, rtol=0, atol=1e-9) for quotient in one_sided):
-        raise Hint("The error of a one-sided quotient falls with the step, that of a central one with its square.")
+    hint_if(
+        any(near(found, quotient, rtol=0, atol=1e-9) for quotient in one_sided),
+        "The error of a one-sided quotient falls with the step, that of a central one with its square.",
+    )
     for factor, hint in (
         (2, "By what is the difference divided? The two points lie two steps apart."),
         (2 * step, "That is the difference itself, not yet a quotient."),

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 from scipy.stats import spearmanr
 
-from .verdict import Hint, array, call, exercise, near, number
+from .verdict import Hint, array, call, exercise, hint_if, near, number
 
 __all__ = ["check_16_1", "check_16_2", "check_16_3"]
 
@@ -51,23 +51,34 @@ def check_16_2(answer):
         images = torch.randn(2, 1, 14, 14)
     before = copy.deepcopy(network)
     found = call(answer, network, "B")
-    if not isinstance(found, torch.nn.Module):
-        raise Hint("The function should return the network itself; replace() returns it together with a report.")
+    hint_if(
+        not isinstance(found, torch.nn.Module),
+        "The function should return the network itself; replace() returns it together with a report.",
+    )
     now = network.state_dict()
-    if set(now) != set(before.state_dict()) or any(not torch.equal(now[n], v) for n, v in before.state_dict().items()):
-        raise Hint("The network that was handed in has changed: work on a copy.")
+    hint_if(
+        set(now) != set(before.state_dict()) or any(not torch.equal(now[n], v) for n, v in before.state_dict().items()),
+        "The network that was handed in has changed: work on a copy.",
+    )
     shapes = {name: tuple(value.shape) for name, value in before.state_dict().items()}
-    if {name: tuple(value.shape) for name, value in found.state_dict().items()} != shapes:
-        raise Hint("The tensors have other names or shapes than the original's: the filters are still computed.")
+    hint_if(
+        {name: tuple(value.shape) for name, value in found.state_dict().items()} != shapes,
+        "The tensors have other names or shapes than the original's: the filters are still computed.",
+    )
     with torch.no_grad():
         outputs, original = found.eval()(images), before(images)
         unit, affine = (replace(before, "B", mode).model.eval()(images) for mode in ("unit", "affine"))
-    if torch.allclose(outputs, original, rtol=0, atol=1e-7):
-        raise Hint("It computes what the original computes: were the filters replaced?")
-    if torch.allclose(outputs, unit, rtol=0, atol=1e-6):
-        raise Hint("Gains and offsets of the channels are lost: which mode keeps them?")
-    if not torch.allclose(outputs, affine, rtol=0, atol=1e-5):
-        raise Hint("The outputs differ from those of the network whose filters are computed.")
+    hint_if(
+        torch.allclose(outputs, original, rtol=0, atol=1e-7),
+        "It computes what the original computes: were the filters replaced?",
+    )
+    hint_if(
+        torch.allclose(outputs, unit, rtol=0, atol=1e-6), "Gains and offsets of the channels are lost: which mode keeps them?"
+    )
+    hint_if(
+        not torch.allclose(outputs, affine, rtol=0, atol=1e-5),
+        "The outputs differ from those of the network whose filters are computed.",
+    )
 
 
 @exercise(
@@ -84,13 +95,20 @@ def check_16_3(answer):
         m, v = g * mr + t, g**2 * vr  # the statistics of g x + t on the images for mending
         mean, variance = m + np.sqrt(v / vr) * (m0 - mr), v0 * v / vr
         found = array(call(answer, g, t, m0, v0), [2], "what the function returns")
-        if near(found[1], g * v0) or near(found[1], v0 / g**2):
-            raise Hint("The variance: how does it change when all values are multiplied by a gain?")
-        if near(found[1], v0) or near(found[0], m0):
-            raise Hint("Something is as it was. Gain and offset both change what the normalisation meets.")
-        if near(found[0], g * (m0 + t)) or near(found[0], (m0 - t) / g):
-            raise Hint("The mean: gain first, offset second, and the statistics follow the signal.")
-        if not near(found[1], variance):
-            raise Hint("The variance is not what the correction gives: put the new m and v into the equation.")
-        if not near(found[0], mean):
-            raise Hint("The mean is not what the correction gives: put the new m and v into the equation.")
+        hint_if(
+            near(found[1], g * v0) or near(found[1], v0 / g**2),
+            "The variance: how does it change when all values are multiplied by a gain?",
+        )
+        hint_if(
+            near(found[1], v0) or near(found[0], m0),
+            "Something is as it was. Gain and offset both change what the normalisation meets.",
+        )
+        hint_if(
+            near(found[0], g * (m0 + t)) or near(found[0], (m0 - t) / g),
+            "The mean: gain first, offset second, and the statistics follow the signal.",
+        )
+        hint_if(
+            not near(found[1], variance),
+            "The variance is not what the correction gives: put the new m and v into the equation.",
+        )
+        hint_if(not near(found[0], mean), "The mean is not what the correction gives: put the new m and v into the equation.")

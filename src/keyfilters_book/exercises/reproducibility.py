@@ -10,7 +10,7 @@ from keyfilters.normalization import parabola_vertex
 from keyfilters.published import published
 
 from ..published_experiments import upward_bessel_kernel
-from .verdict import Hint, array, call, exercise, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number, rounded
 
 __all__ = ["check_13_1", "check_13_2", "check_13_3"]
 
@@ -24,17 +24,22 @@ def check_13_1(answer):
     grids = {name: windows[name, "7", "gamma"] for name in "CD"}
     right = {name: (gamma - grid.low) / grid.step for name, grid in grids.items()}
     found = {name: number(answer[name], name) for name in grids}
-    if near([found["C"], found["D"]], [right["D"], right["C"]], atol=1e-4):
-        raise Hint("The two grids are exchanged.")
+    hint_if(near([found["C"], found["D"]], [right["D"], right["C"]], atol=1e-4), "The two grids are exchanged.")
     for name, grid in grids.items():
         if rounded(found[name], right[name], decimals=2):
             continue
-        if near(found[name], right[name] + 1, rtol=0, atol=1e-6):
-            raise Hint(f"{name}: arrays count from 0, so the lower end of the window has the position 0.")
-        if near(found[name], right[name] * grid.samples / (grid.samples - 1), rtol=0, atol=1e-6):
-            raise Hint(f"{name}: how many steps lie between n grid points?")
-        if near(found[name], round(right[name])) and not near(right[name], round(right[name]), rtol=0, atol=1e-6):
-            raise Hint(f"{name}: do not round. Whether the position is a whole number is the point.")
+        hint_if(
+            near(found[name], right[name] + 1, rtol=0, atol=1e-6),
+            f"{name}: arrays count from 0, so the lower end of the window has the position 0.",
+        )
+        hint_if(
+            near(found[name], right[name] * grid.samples / (grid.samples - 1), rtol=0, atol=1e-6),
+            f"{name}: how many steps lie between n grid points?",
+        )
+        hint_if(
+            near(found[name], round(right[name])) and not near(right[name], round(right[name]), rtol=0, atol=1e-6),
+            f"{name}: do not round. Whether the position is a whole number is the point.",
+        )
         raise Hint(f"{name}: divide the distance from the lower end of the window by the step of that grid.")
 
 
@@ -48,14 +53,19 @@ def check_13_2(answer):
         if error.max() < 1e-5:
             continue
         scaled = found / found[0] * right[0] if found[0] else found
-        if near(found / found.sum(), right / right.sum(), rtol=1e-5) and near(found.sum(), 1, rtol=1e-4):
-            raise Hint("The sum runs over both sides of the kernel: every tap but the central one counts twice.")
-        if near(scaled, right, rtol=1e-5):
-            raise Hint("The taps have the right ratios and the wrong sum: normalise.")
-        if near(found, ive(np.arange(4), sigma), rtol=1e-4):
-            raise Hint("The recurrence is in the variance s, and the argument is the scale.")
-        if near(found, upward_bessel_kernel(np.array([sigma]))[0], rtol=1e-3):
-            raise Hint("These are the errors of the upward recurrence. In which direction do the terms grow?")
+        hint_if(
+            near(found / found.sum(), right / right.sum(), rtol=1e-5) and near(found.sum(), 1, rtol=1e-4),
+            "The sum runs over both sides of the kernel: every tap but the central one counts twice.",
+        )
+        hint_if(near(scaled, right, rtol=1e-5), "The taps have the right ratios and the wrong sum: normalise.")
+        hint_if(
+            near(found, ive(np.arange(4), sigma), rtol=1e-4),
+            "The recurrence is in the variance s, and the argument is the scale.",
+        )
+        hint_if(
+            near(found, upward_bessel_kernel(np.array([sigma]))[0], rtol=1e-3),
+            "These are the errors of the upward recurrence. In which direction do the terms grow?",
+        )
         raise Hint(f"Off by more than rounding, at sigma = {sigma}. Does the recurrence start high enough?")
 
 
@@ -75,12 +85,17 @@ def check_13_3(answer):
         found, right = number(call(answer, a, b)), _largest_miss(a, b)
         if near(found, right, rtol=0, atol=1e-5):
             continue
-        if near(found, 1.5 - 2 * a / (a + b)):
-            raise Hint("Set the derivative of the vertex to zero once more: which power of 1 + t0 stands in it?")
-        if near(found, 1.5 - 2 * np.sqrt(b / (a + b))) or near(found, abs(1.5 - 2 * np.sqrt(b / (a + b)))):
-            raise Hint("That is the other side of the kink. On which side is the vertex drawn away farther?")
-        if near(found, _largest_miss(1.0, 1.0), rtol=0, atol=1e-5):
-            raise Hint("Equal slopes are right. How does the distance grow when the kink is skew?")
-        if a == b:
-            raise Hint("Already for equal slopes: write the vertex as a function of t0 and look for its extremes.")
+        hint_if(
+            near(found, 1.5 - 2 * a / (a + b)),
+            "Set the derivative of the vertex to zero once more: which power of 1 + t0 stands in it?",
+        )
+        hint_if(
+            near(found, 1.5 - 2 * np.sqrt(b / (a + b))) or near(found, abs(1.5 - 2 * np.sqrt(b / (a + b)))),
+            "That is the other side of the kink. On which side is the vertex drawn away farther?",
+        )
+        hint_if(
+            near(found, _largest_miss(1.0, 1.0), rtol=0, atol=1e-5),
+            "Equal slopes are right. How does the distance grow when the kink is skew?",
+        )
+        hint_if(a == b, "Already for equal slopes: write the vertex as a function of t0 and look for its extremes.")
         raise Hint("Right for equal slopes only. The middle sample must stay the lowest, and may lie on either side.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "EXERCISES", "Hint", "Verdict", "array", "call", "choice", "exercise", "mapping", "near", "number", "rounded",
+    "EXERCISES", "Hint", "Verdict", "array", "call", "choice", "exercise", "hint_if", "mapping", "near", "number", "rounded",
 ]  # fmt: skip
 
 _NAME = re.compile(r"check_(?P<chapter>\d+)_(?P<number>\d+)")
@@ -28,6 +28,12 @@ EXERCISES: dict[str, Callable[..., Verdict]] = {}
 
 class Hint(Exception):
     """An answer is not right; the text says what to think of, not what is right."""
+
+
+def hint_if(wrong: bool, text: str) -> None:
+    """Raise a :class:`Hint` with this text where the answer is wrong in the way that the text speaks of."""
+    if wrong:
+        raise Hint(text)
 
 
 @dataclass(frozen=True)

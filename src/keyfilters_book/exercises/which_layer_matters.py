@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, call, exercise, mapping, near, number
+from .verdict import call, exercise, hint_if, mapping, near, number
 
 __all__ = ["check_26_1", "check_26_2", "check_26_3"]
 
@@ -16,14 +16,19 @@ def check_26_1(answer):
 
     variance = number(answer, "the variance")
     growth = relu_growth(1.0, 5)
-    if near(variance, 2):
-        raise Hint("That is the limit of wide layers. How much of a curve's length is left at width 5?")
-    if near(variance, 1 / growth, rtol=1e-3):
-        raise Hint("That is the standard deviation of the weights (times the root of the width); the variance is asked for.")
-    if near(variance, growth**2, rtol=1e-3) or near(variance, growth, rtol=1e-3):
-        raise Hint("That is what variance 1 does to a curve. What must the factor be multiplied by to become 1?")
-    if not near(variance * growth**2, 1, rtol=5e-3):
-        raise Hint("The exact factor for width 5 should be 1. How does it depend on the variance?")
+    hint_if(near(variance, 2), "That is the limit of wide layers. How much of a curve's length is left at width 5?")
+    hint_if(
+        near(variance, 1 / growth, rtol=1e-3),
+        "That is the standard deviation of the weights (times the root of the width); the variance is asked for.",
+    )
+    hint_if(
+        near(variance, growth**2, rtol=1e-3) or near(variance, growth, rtol=1e-3),
+        "That is what variance 1 does to a curve. What must the factor be multiplied by to become 1?",
+    )
+    hint_if(
+        not near(variance * growth**2, 1, rtol=5e-3),
+        "The exact factor for width 5 should be 1. How does it depend on the variance?",
+    )
 
 
 @exercise(
@@ -37,26 +42,36 @@ def check_26_2(answer):
     names = ["first", "layer 2", "layer 8", "readout"]
     rows = mapping(answer, names)
     for name in names:
-        if not isinstance(rows[name], tuple | list) or len(rows[name]) != 2:
-            raise Hint(f"{name}: a pair is expected, the number of weights and the accuracy.")
+        hint_if(
+            not isinstance(rows[name], tuple | list) or len(rows[name]) != 2,
+            f"{name}: a pair is expected, the number of weights and the accuracy.",
+        )
     counts = [number(rows[name][0], f"{name}: the number of weights") for name in names]
     share = {name: number(rows[name][1], f"{name}: the accuracy") for name in names}
     matrices = random_weights([0], 2.0)
     right = [matrices[i][0].numel() for i in (0, 1, 7, 8)]
-    if near(counts, [2 * n for n in right]):
-        raise Hint("Those are the weights of two networks. Count one.")
-    if not near(counts, right):
-        raise Hint("The numbers of weights are not those of 784 inputs, width 100 and ten classes, without biases.")
-    if max(share.values()) > 1:
-        raise Hint("The accuracies should be shares between 0 and 1, not per cent.")
-    if min(share.values()) < 0.2:
-        raise Hint("Guessing gives 0.1, and each of the four learns more than that. Was the layer trained that you evaluate?")
-    if near(list(share.values()), share["first"]):
-        raise Hint("Four equal accuracies: has each network been evaluated with its own trained layer?")
-    if share["readout"] != min(share.values()):
-        raise Hint("The readout should not be ahead of the others: matrices are counted from 0, and it is the last of nine.")
-    if share["layer 2"] <= share["layer 8"] or share["first"] <= share["layer 8"]:
-        raise Hint("Compare with the figure of single layers above: in which order are hidden layers 2 and 8 there?")
+    hint_if(near(counts, [2 * n for n in right]), "Those are the weights of two networks. Count one.")
+    hint_if(
+        not near(counts, right),
+        "The numbers of weights are not those of 784 inputs, width 100 and ten classes, without biases.",
+    )
+    hint_if(max(share.values()) > 1, "The accuracies should be shares between 0 and 1, not per cent.")
+    hint_if(
+        min(share.values()) < 0.2,
+        "Guessing gives 0.1, and each of the four learns more than that. Was the layer trained that you evaluate?",
+    )
+    hint_if(
+        near(list(share.values()), share["first"]),
+        "Four equal accuracies: has each network been evaluated with its own trained layer?",
+    )
+    hint_if(
+        share["readout"] != min(share.values()),
+        "The readout should not be ahead of the others: matrices are counted from 0, and it is the last of nine.",
+    )
+    hint_if(
+        share["layer 2"] <= share["layer 8"] or share["first"] <= share["layer 8"],
+        "Compare with the figure of single layers above: in which order are hidden layers 2 and 8 there?",
+    )
 
 
 @exercise(
@@ -72,21 +87,32 @@ def check_26_3(answer):
     sizes = [tuple(w.shape) for w in calm]
     stretched = {}
     for name, weights in found.items():
-        if not isinstance(weights, list | tuple) or [tuple(getattr(w, "shape", ())) for w in weights] != sizes:
-            raise Hint(f"{name}: a list of nine stacks of weights is expected, of the shapes of those given.")
+        hint_if(
+            not isinstance(weights, list | tuple) or [tuple(getattr(w, "shape", ())) for w in weights] != sizes,
+            f"{name}: a list of nine stacks of weights is expected, of the shapes of those given.",
+        )
         stretched[name] = [float(w.norm() / c.norm()) for w, c in zip(weights, calm, strict=True)]
     right = np.sqrt(8.0)
     wild = {"wild before": [1] * 4 + [0] * 5, "wild behind": [0] * 4 + [1] * 5}
     expected = {name: [right if on else 1.0 for on in row] for name, row in wild.items()}
-    if all(near(stretched[a], expected[b], rtol=0.1) for a, b in zip(expected, reversed(expected), strict=True)):
-        raise Hint('The two are exchanged: "before" means nearer to the image than the trained layer.')
+    hint_if(
+        all(near(stretched[a], expected[b], rtol=0.1) for a, b in zip(expected, reversed(expected), strict=True)),
+        'The two are exchanged: "before" means nearer to the image than the trained layer.',
+    )
     for name, row in expected.items():
         largest, least = max(stretched[name]), min(stretched[name])
-        if near(largest, 8, rtol=0.1):
-            raise Hint(f"{name}: by that factor the variance grows if it multiplies the variance; here it multiplies weights.")
-        if not near(largest, right, rtol=0.1) or not near(least, 1, rtol=0.1):
-            raise Hint(f"{name}: some matrices should have variance 16, the others variance 2 as given.")
-        if near(stretched[name][8], 1, rtol=0.1) and row[8] > 1:
-            raise Hint(f"{name}: the readout lies behind the trained layer, too.")
-        if not near(stretched[name], row, rtol=0.1):
-            raise Hint(f"{name}: the border is in the wrong place. Hidden layer 1 is matrix 0; which is hidden layer 4?")
+        hint_if(
+            near(largest, 8, rtol=0.1),
+            f"{name}: by that factor the variance grows if it multiplies the variance; here it multiplies weights.",
+        )
+        hint_if(
+            not near(largest, right, rtol=0.1) or not near(least, 1, rtol=0.1),
+            f"{name}: some matrices should have variance 16, the others variance 2 as given.",
+        )
+        hint_if(
+            near(stretched[name][8], 1, rtol=0.1) and row[8] > 1, f"{name}: the readout lies behind the trained layer, too."
+        )
+        hint_if(
+            not near(stretched[name], row, rtol=0.1),
+            f"{name}: the border is in the wrong place. Hidden layer 1 is matrix 0; which is hidden layer 4?",
+        )
