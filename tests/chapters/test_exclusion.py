@@ -5,6 +5,7 @@ import pytest
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
 import keyfilters as kf
 from keyfilters_book.paper.exclusion import exclusion
@@ -66,5 +67,4 @@ def test_the_second_minimum_of_key_8_is_excluded():
 )
 def test_bad_input_is_refused(arguments, message):
     key, method, *options = arguments
-    with pytest.raises(ValueError, match=message):
-        exclusion(key, method, **(options[0] if options else {}))
+    refused(lambda: exclusion(key, method, **(options[0] if options else {})), message)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from refusals import refused
 
 from keyfilters_book import figures
 
@@ -49,8 +50,7 @@ def test_scales_stand_beside_each_other_above_their_key(table):
 
 def test_scales_of_too_many_methods_are_refused(table):
     many = pd.concat([table.assign(method=str(i)) for i in range(8)])
-    with pytest.raises(ValueError, match="8 methods: expected at most 7"):
-        figures.scales_by_method(many)
+    refused(lambda: figures.scales_by_method(many), "8 methods: expected at most 7")
 
 
 def test_pooled_objective_is_the_sum_with_its_minimum():
@@ -75,5 +75,7 @@ def test_pooled_objectives_give_seven_keys_seven_colours():
 
 
 def test_pooled_objectives_refuse_a_curve_of_another_length():
-    with pytest.raises(ValueError, match=r"curve of key 3 in panel 'g' has shape \(2,\): expected \(3,\), that of sigma"):
-        figures.pooled_objectives({"g": [0, 1, 2]}, {"g": {3: [1, 2]}})
+    refused(
+        lambda: figures.pooled_objectives({"g": [0, 1, 2]}, {"g": {3: [1, 2]}}),
+        r"curve of key 3 in panel 'g' has shape \(2,\): expected \(3,\), that of sigma",
+    )

@@ -5,6 +5,7 @@ import pytest
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
 import keyfilters as kf
 from keyfilters_book.paper.landscape import along_line, least_curvature, local_minima, two_scale_problem, valley_extent
@@ -89,5 +90,4 @@ def test_curvature_is_that_of_the_objective():
     ],
 )
 def test_bad_input_is_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+    refused(call, message)

