@@ -7,10 +7,11 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 import keyfilters as kf
+from keyfilters_book.paper.structure import odd_share
 
 __all__ = [
-    "convention_numbers", "convention_table", "firmness_numbers", "least_norm", "left_out_numbers", "range_numbers",
-    "similarity_numbers",
+    "convention_numbers", "convention_table", "even_share", "firmness_numbers", "least_norm", "left_out_numbers",
+    "range_numbers", "scales_of", "similarity_numbers",
 ]  # fmt: skip
 
 MEASURES = {"relative l1 norm": "relative_l1", "relative l2 norm": "relative_l2", "cosine": "cosine"}
@@ -141,3 +142,19 @@ def convention_numbers(conventions, jump, at_there, at_here) -> dict:
         "jump_size": (jump.moved, ".3f"),
         "jump_loss": (100 * (at_there / at_here - 1), ".3f"),
     }
+
+
+def even_share(key, h):
+    """The share that is even about the centre of the stencil of a difference."""
+    if key.derivative_axis is None:
+        return np.nan
+    centre = key.expected_offset[key.derivative_axis]
+    return 1 - float(odd_share(h, key.derivative_axis, centre))
+
+
+def scales_of(key, method, targets):
+    """Scales (x, y) of many filters: least norms on grids, others by the library."""
+    if key != 7 and method[0] in "CD":
+        return least_norm(key, method, targets)
+    fits = [kf.fit(key, method, filter=g, normalized=True) for g in targets]
+    return np.array([(f.sigma_x, f.sigma_y) for f in fits])

@@ -37,6 +37,14 @@ REPLACED = {
 }
 
 ORDER = {name: i for i, name in enumerate(VARIANTS)}
+MODES = {
+    "affine": "matched key, gain and offset",
+    "own": "the same, scales fitted to each filter",
+    "unit": "matched key, sign only",
+    "random": "random filter of the same norm",
+    "gaussian": "normal filter, same covariance",
+    "impulse": "unit impulse, matched",
+}
 
 
 def in_order(runs: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from keyfilters_book.experiments.runs import split_images
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
-    "accuracy_figure", "accuracy_numbers", "batches_of", "bend_numbers", "elbow_numbers", "extraction_row",
+    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "extraction_row",
     "fashion_numbers", "gallery", "how_many_figure", "lite_numbers", "mixture_numbers", "null_rows", "pair_numbers",
     "path_numbers", "recovery_row", "roughness", "small_numbers", "stored_sources", "surrogate_numbers",
 ]  # fmt: skip
@@ -253,3 +253,9 @@ def elbow_numbers(real, known) -> dict:
         "elbow_most": int(real.max().max()),
         "elbow_mixture": ", ".join(map(str, known)),
     }
+
+
+def bend(explained, k):
+    """Gain by the k-th line over gain by the next: large at a kink."""
+    here, after = explained[k] - explained[k - 1], explained[k + 1] - explained[k]
+    return here / after if after > 0 else np.inf

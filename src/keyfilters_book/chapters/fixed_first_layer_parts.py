@@ -23,6 +23,31 @@ STAGES = {"basis": "wavelet basis", "wavelets": "wavelets", "keys": "ideal keys"
 PERCENT = ["accuracy", "low", "high", "least", "most"]
 AMOUNTS = {"shift": 2.0, "rotation": 20.0, "scale": 0.8}
 SEVEN = ["pixels", "wavelets", "curvelets", "scattering 2", "random 8", "ideal keys", "ideal keys twice"]
+QUESTIONS = [
+    ("a nonlinear first layer", "pixels", "wavelets"),
+    ("directions", "wavelets", "curvelets"),
+    ("keys and noise", "random 8", "learned keys"),
+    ("keys and noise", "random 8", "ideal keys"),
+    ("models of keys", "learned keys", "ideal keys"),
+    ("three times as many filters", "ideal keys", "random 24"),
+    ("a second layer", "learned keys", "learned keys twice"),
+    ("a second layer", "ideal keys", "ideal keys twice"),
+    ("a second layer", "random 8", "random twice"),
+    ("keys and noise, two layers", "random twice", "ideal keys twice"),
+    ("a second layer", "scattering 1", "scattering 2"),
+    ("two kinds of two layers", "ideal keys twice", "scattering 2"),
+]
+TOLD = {
+    "wavelets": ("pixels", "wavelets"),
+    "learned": ("random 8", "learned keys"),
+    "ideal": ("random 8", "ideal keys"),
+    "models": ("learned keys", "ideal keys"),
+    "second": ("ideal keys", "ideal keys twice"),
+    "twice": ("random twice", "ideal keys twice"),
+    "more": ("ideal keys", "random 24"),
+    "orders": ("scattering 1", "scattering 2"),
+    "scattering": ("ideal keys twice", "scattering 2"),
+}
 
 
 def written(kind: str) -> str:

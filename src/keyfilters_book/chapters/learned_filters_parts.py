@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from keyfilters_book import page
+from keyfilters_book.paper import structure
 
-__all__ = ["centred_numbers", "sum_numbers", "symmetry_numbers", "symmetry_table"]
+__all__ = ["centred_numbers", "correlations", "sum_numbers", "symmetry_numbers", "symmetry_table"]
 
 _L1 = r"$\lVert h \rVert_1$"
 SUMS = {
@@ -61,3 +62,7 @@ def symmetry_numbers(odd, chance, axis, first_six, even, symmetry) -> dict:
         "odd_within": page.of_all(int(within[:4].sum()), 4),
         "centred_odd": (max(symmetry.rho_x[4], symmetry.rho_y[5]), ".2f", "up"),
     }
+
+
+def correlations(filters, without_peak):
+    return [structure.mirror_correlation(filters, axis, without_peak) for axis in (0, 1)]

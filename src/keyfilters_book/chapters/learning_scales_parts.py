@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
+from keyfilters.networks import ScaleSpaceConv2d
 from keyfilters_book import page
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
@@ -17,7 +19,7 @@ from keyfilters_book.figures import curves
 from keyfilters_book.figures.training import scale_ends, trajectories
 
 __all__ = [
-    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "kernel_numbers",
+    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "filters", "kernel_numbers",
     "kernels_figure", "mean_paths", "run_numbers", "sampled_numbers", "scales_of", "stage_ratios", "start_numbers",
     "stored_table", "sweep_numbers", "sweep_sentence", "trajectories_figure",
 ]  # fmt: skip
@@ -256,3 +258,12 @@ def sampled_numbers(pairs, live, live_seeds, short) -> dict:
         "sampled_says": differences_sentence(pairs, live, live_seeds, short),
         "sampled_pairs": int(pairs.n.sum()) if len(pairs) else 0,
     }
+
+
+def filters(scale, kind):
+    """All eight filters of a layer at one scale, unit norm."""
+    layer = ScaleSpaceConv2d(
+        8, sigma_x=scale, sigma_y=scale, kind=kind, normalize="l2",
+        dtype=torch.float64,
+    )  # fmt: skip
+    return layer.kernels()[:, 0].numpy()

@@ -14,9 +14,9 @@ from keyfilters_book.figures.clusters import null_dots
 
 __all__ = [
     "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "code_numbers", "conv_table", "dimension_numbers",
-    "explained_figure", "explained_numbers", "explained_row", "gradient_figure", "growth_numbers", "layer_weights",
-    "mobile_numbers", "moved_table", "network_numbers", "network_table", "rank_figure", "rank_numbers", "steady_numbers",
-    "test_numbers", "then_and_now", "training_numbers",
+    "explained_figure", "explained_numbers", "explained_row", "gradient_figure", "growth_numbers", "kernels",
+    "layer_weights", "mobile_numbers", "moved", "moved_table", "network_numbers", "network_table", "rank_figure",
+    "rank_numbers", "steady_numbers", "test_numbers", "then_and_now", "training_numbers",
 ]  # fmt: skip
 
 
@@ -320,3 +320,17 @@ def dimension_numbers() -> dict:
         "lenet_dimension": (factorisation.dimension(6, 16, 5), ","),
         "lenet_separable_weights": layer_cost(6, 16, 5, 10, "separable")["weights"],
     }
+
+
+def kernels(net, layer):
+    "Spatial kernels of C1 (6) or C3 (60), float64."
+    found = net.c1.weight[:, 0] if layer == "C1" else net.c3.kernels
+    return found.detach().double().numpy()
+
+
+def moved(before, after):
+    "Relative change of all weights, and cosine of each kernel with its start."
+    change = np.linalg.norm(after - before) / np.linalg.norm(before)
+    a, b = (w.reshape(len(w), -1) for w in (before, after))
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return change, ((a * b).sum(axis=1) / norms).mean()

@@ -6,9 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import keyfilters as kf
+from keyfilters.fitting.grid import refined_minimum
+from keyfilters.fitting.variance import factor_variance
 from keyfilters_book import figures, page
 
-__all__ = ["curves_figure", "reference_figure", "reference_numbers", "solution_numbers"]
+__all__ = ["curves_figure", "reference_figure", "reference_numbers", "searched", "solution_numbers"]
 
 SCALES = {
     "formats": {
@@ -74,3 +76,9 @@ def reference_numbers(span, by_key) -> dict:
     steadiest = min(span, key=span.get)
     grown = sum(int((values[-1] >= 1.5 * values[0]).sum()) for values in by_key.values())
     return {"b_steadiest": steadiest, "b_steadiest_percent": (100 * (span[steadiest] - 1), ".0f", "up"), "b_doubling": grown}
+
+
+def searched(operator, variance, grid):
+    """The published procedure on a grid, and its lowest sample."""
+    f = (factor_variance(operator, grid, 7, "crop") - variance) ** 2
+    return refined_minimum(grid, f), grid[np.argmin(f)]

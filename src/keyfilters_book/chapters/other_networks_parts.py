@@ -21,7 +21,7 @@ __all__ = [
     "all_networks", "apart_numbers", "best_numbers", "brief", "centre_numbers", "control_table", "kernels_table",
     "key_lines", "layer_numbers", "layers_table", "lines_gallery", "lines_row", "mean_free", "networks_table",
     "picture_numbers", "rule_numbers", "samples", "shares_row", "spike_numbers", "spikes_apart", "spikes_row",
-    "survey_figure", "survey_numbers", "survey_table", "taps_figure", "taps_row",
+    "survey_figure", "survey_numbers", "survey_table", "taps_figure", "taps_row", "traces",
 ]  # fmt: skip
 
 SURVEY_NETWORKS = {"formats": {"filters": "{:,}"}, "wrap": True}
@@ -370,3 +370,15 @@ def centre_numbers(left, seeing, groups, six) -> dict:
         "lattice_lite": (left.lattice["EfficientNet-Lite2"], ".2f"),
         "lattice_lite_even": (left.ring["EfficientNet-Lite2"], ".2f"),
     }
+
+
+def traces(filters):
+    """Centre, direction and lattice of filters (C, n, n) of norm 1."""
+    n = filters.shape[1]
+    half = n // 2
+    power = filters**2
+    across = (np.diff(filters, axis=2) ** 2).sum(axis=(1, 2))
+    down = (np.diff(filters, axis=1) ** 2).sum(axis=(1, 2))
+    ring = power.sum(axis=(1, 2)) - power[:, 1:-1, 1:-1].sum(axis=(1, 2))
+    outer = power[:, ::half, ::half].sum(axis=(1, 2)) - power[:, half, half]
+    return power[:, half, half], (across - down) / (across + down), outer / ring

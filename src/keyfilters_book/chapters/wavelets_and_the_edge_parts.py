@@ -14,10 +14,17 @@ from keyfilters_book.significance import paired_test
 __all__ = [
     "bounded", "bounded_table", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure", "error_figure",
     "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table", "photograph_numbers",
-    "slope_numbers", "slope_table", "tight_numbers", "window_figure", "written",
+    "slope_numbers", "slope_table", "strongest", "tight_numbers", "window_figure", "written",
 ]  # fmt: skip
 
 TITLE = "frames, and two of the bases"
+KINDS = {
+    "haar": ("wavelets", 0),
+    "db4": ("wavelets", 0),
+    "sym8": ("wavelets", 0),
+    "contourlet": ("curvelets", 0),
+    "curvelet": ("curvelets", 1),
+}
 
 
 def written(name: str) -> str:
@@ -264,3 +271,14 @@ def tight_numbers(off) -> dict:
         "edge_udct_wavelet": (max(off["wavelet"]), ".1f"),
         "edge_udct_overlap": (max(off["overlap"]), ".0e"),
     }
+
+
+def strongest(f, pick):
+    best, owner = np.full((128, 128), -1.0), np.zeros((128, 128), int)
+    for band in pick:
+        size = np.prod(f.shapes[band][1])
+        power = size * np.abs(np.fft.fft2(f.atom(band))) ** 2
+        # On the border of two bands they are equal up to rounding: the first has it.
+        owner = np.where(power > best * (1 + 1e-9), band, owner)
+        best = np.maximum(power, best)
+    return owner

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import page_trend_test, spearmanr
 
+from keyfilters_book.background import trajectories
 from keyfilters_book.background.random_networks import START_SETTINGS
 from keyfilters_book.figures.lines import layer_lines, t_interval
 from keyfilters_book.figures.training import seed_dots
@@ -13,8 +14,8 @@ from keyfilters_book.significance import paired_test
 
 __all__ = [
     "accuracy_figure", "block_numbers", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers",
-    "growth_table", "length_figure", "length_numbers", "order_p", "ratio_numbers", "relu_numbers", "setting_numbers",
-    "thawed_numbers", "trend_table", "usual_numbers",
+    "growth_table", "length_figure", "length_numbers", "mean_log_lengths", "order_p", "ratio_numbers", "relu_numbers",
+    "setting_numbers", "thawed_numbers", "trend_table", "usual_numbers",
 ]  # fmt: skip
 
 
@@ -257,3 +258,9 @@ def block_numbers(kernels, small_train, block_seeds, block_epochs) -> dict:
         "onelayer_block_seeds": len(block_seeds),
         "onelayer_block_epochs": block_epochs,
     }
+
+
+def mean_log_lengths(weights, curves):
+    weights = [w.double() for w in weights]
+    lengths = [trajectories.layer_lengths(weights, c, "hard-tanh") for c in curves]
+    return np.log([each[:, 1:] for each in lengths]).mean(0)
