@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from keyfilters.networks.inspection.rows import grid_shift
 from keyfilters_book import page
 from keyfilters_book.experiments.shift_maps import pooled
+from keyfilters_book.experiments.shifts import shifted_keys
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
 __all__ = [
     "calibration_numbers", "control_numbers", "expected_numbers", "explained_numbers", "half_numbers", "interval_numbers",
-    "layer_numbers", "maps_figure", "moved_numbers", "nulls_figure", "places_table", "rows_figure", "share_numbers",
-    "shift_row", "shifts_table", "sizes_row", "spread_numbers",
+    "layer_numbers", "made_filters", "maps_figure", "moved_numbers", "nulls_figure", "places_table", "rows_figure",
+    "share_numbers", "shift_row", "shifts_table", "sizes_row", "spread_numbers",
 ]  # fmt: skip
 
 NULLS = {
@@ -248,3 +249,13 @@ def expected_numbers(measured, strided, seen) -> dict:
 def calibration_numbers(error) -> dict:
     """Numbers of the text: filters whose shift is known."""
     return {"calibration_half": (error[0.5], ".2f", "up"), "calibration_else": (error.max(), ".2f", "up")}
+
+
+def made_filters(size, true, made, rng, weights):
+    """Filters that are moved and widened keys and noise, as often as in layer 3.0."""
+    keys = shifted_keys("B-joint", -true, true, size=size, widen=1.5, kind=made)
+    keys = keys - keys.mean(axis=(1, 2), keepdims=True)
+    keys /= np.sqrt((keys**2).sum(axis=(1, 2), keepdims=True))
+    clean = keys[rng.choice(8, 240, p=weights / weights.sum())]
+    sd = np.sqrt((1 / 0.85 - 1) / (size**2 - 1))
+    return clean + rng.normal(scale=sd, size=clean.shape)

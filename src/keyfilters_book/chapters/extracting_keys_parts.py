@@ -9,8 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters.networks import key_filters
+from keyfilters.networks.extraction import reduction
 from keyfilters.networks.extraction.comparison import KeyComparison
 from keyfilters.networks.extraction.extracting import Extraction
+from keyfilters.networks.klines import k_lines
 from keyfilters.networks.training.batches import ArrayImages
 from keyfilters_book import figures, page
 from keyfilters_book.experiments import store
@@ -19,9 +21,9 @@ from keyfilters_book.experiments.runs import split_images
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
-    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "extraction_row",
-    "fashion_numbers", "gallery", "how_many_figure", "lite_numbers", "mixture_numbers", "null_rows", "pair_numbers",
-    "path_numbers", "recovery_row", "roughness", "small_numbers", "stored_sources", "surrogate_numbers",
+    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "elbows_of",
+    "extraction_row", "fashion_numbers", "gallery", "how_many_figure", "lite_numbers", "mixture_numbers", "null_rows",
+    "pair_numbers", "path_numbers", "recovery_row", "roughness", "small_numbers", "stored_sources", "surrogate_numbers",
 ]  # fmt: skip
 
 EXTRACTION = {
@@ -259,3 +261,13 @@ def bend(explained, k):
     """Gain by the k-th line over gain by the next: large at a kink."""
     here, after = explained[k] - explained[k - 1], explained[k + 1] - explained[k]
     return here / after if after > 0 else np.inf
+
+
+def elbows_of(item, seed):
+    """Elbow of the reduction by explained variance, for each number of lines."""
+    score = reduction.ExplainedVariance(item.vectors, item.affine)
+    elbows = {}
+    for count in (12, 16, 24, 36):
+        lines = k_lines(item.vectors, count, seed=seed, restarts=3).lines
+        elbows[count] = reduction.greedy_reduction(lines[:, None], score).elbow
+    return elbows

@@ -10,12 +10,12 @@ from keyfilters_book import page
 from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations import guarantees, recovery
 from keyfilters_book.representations.key_dictionary import allowed
-from keyfilters_book.representations.thresholding import objective
+from keyfilters_book.representations.thresholding import objective, threshold
 
 __all__ = [
     "apart_numbers", "check_covered", "cover_numbers", "curve_data", "dictionary_numbers", "forward_numbers",
-    "keys_numbers", "layer_numbers", "limits_table", "noise_numbers", "property_table", "recovery_figure",
-    "texture_numbers", "texture_table", "words", "written",
+    "function_panels", "keys_numbers", "layer_numbers", "limits_table", "noise_numbers", "property_table",
+    "recovery_figure", "texture_numbers", "texture_table", "words", "written",
 ]  # fmt: skip
 
 FLAGS = ["odd", "even", "never decreases"]
@@ -178,3 +178,11 @@ def dictionary_numbers(largest, ideal_largest, short, draws_keys, found, equal, 
 def forward_numbers(apart, active) -> dict:
     """Numbers of the text: the forward pass."""
     return {"layered_difference": (page.power_of_ten(apart), ".0e"), "layered_active": int(active.sum())}
+
+
+def function_panels(x) -> dict:
+    """The standard and the even function of each kind, with threshold 1."""
+    return {
+        f"{kind}, t = 1": {"standard": threshold(x, 1, kind), "even": threshold(x, 1, f"even-{kind}")}
+        for kind in ("hard", "soft")
+    }

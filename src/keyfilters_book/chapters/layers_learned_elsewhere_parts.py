@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["accuracy_table", "curve_numbers", "draw_numbers", "in_hand", "layer_numbers", "places", "row_of", "size", "told"]
+__all__ = [
+    "accuracy_table", "compared_layers", "curve_numbers", "draw_numbers", "in_hand", "layer_numbers", "places", "row_of",
+    "size", "told",
+]  # fmt: skip
 
 DIFFERENCES = {"formats": dict.fromkeys(("points", "low", "high"), "{:+.1f}"), "wrap": True}
 
@@ -73,3 +76,15 @@ def layer_numbers(ends, top, means, many, at, names, last, raw, kept) -> dict:
 def draw_numbers(draws, few, many, judged) -> dict:
     """Numbers of the text: draws and images."""
     return {"transfer_draws": draws, "transfer_few": few, "transfer_many": many, "transfer_judged": (judged, ",")}
+
+
+def compared_layers(top, at, raw, last, names) -> dict:
+    """What is compared at the top: the two kinds of layers of each comparison."""
+    return {
+        f"trained, {top}, minus raw pixels": (at["trained"], raw),
+        f"trained, {top} minus {last}": (at["trained"], (names["trained"], last)),
+        f"trained minus adapted, {top}": (at["trained"], at["adapted"]),
+        f"adapted minus keys, {top}": (at["adapted"], at["keys"]),
+        f"keys minus random filters, {top}": (at["keys"], at["noise"]),
+        f"random filters minus all random, {top}": (at["noise"], at["fresh"]),
+    }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+import keyfilters as kf
 from keyfilters_book import page
 from keyfilters_book.paper.tables import beside_published
 
 __all__ = [
-    "change_numbers", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table", "near_numbers",
-    "published_of", "response_numbers", "sensitivity_table", "shift_numbers",
+    "change_numbers", "choices", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table",
+    "near_numbers", "published_of", "response_numbers", "sensitivity_table", "shift_numbers",
 ]  # fmt: skip
 
 _FIT = {"sigma": r"$\sigma$", "gamma": r"$\gamma$", "rest": "residual"}
@@ -173,3 +174,15 @@ def near_numbers(near, by_key) -> dict:
 def shift_numbers(change) -> dict:
     """Numbers of the text: the shift of the monomials."""
     return {"shift_derivative": (change[:6].max(), ".0e", "up"), "shift_others": (change[6:].max(), ".2f")}
+
+
+def choices(f, exact, samples, border):
+    """Constants near the exact minimum for a filter, and the mean of its border."""
+    c = exact.constant + np.linspace(-0.005, 0.005, 10 * samples + 1)
+    near = c[kf.dc_error(f, c) <= 1.01 * exact.error]
+    return {
+        "1 % above, lowest": near.min(),
+        "exact minimum": exact.constant,
+        "1 % above, highest": near.max(),
+        "border mean": f[border].mean(),
+    }

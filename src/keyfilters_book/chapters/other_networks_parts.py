@@ -13,15 +13,23 @@ from keyfilters.networks.extraction.comparison import assign
 from keyfilters.networks.extraction.extracting import Extraction
 from keyfilters.networks.surgery.matching import Stack, as_layers, centred, unit
 from keyfilters.networks.surgery.nulls import NullDistribution
-from keyfilters_book.experiments.survey import JUDGED, MARGIN, PACKAGED_NETWORKS, Surveyed, all_networks
+from keyfilters_book.experiments.survey import (
+    JUDGED,
+    MARGIN,
+    PACKAGED_NETWORKS,
+    Surveyed,
+    all_networks,
+    over_layers,
+    smooth_null,
+)
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.networks import interval_dots
 
 __all__ = [
-    "all_networks", "apart_numbers", "best_numbers", "brief", "centre_numbers", "control_table", "kernels_table",
-    "key_lines", "layer_numbers", "layers_table", "lines_gallery", "lines_row", "mean_free", "networks_table",
-    "picture_numbers", "rule_numbers", "samples", "shares_row", "spike_numbers", "spikes_apart", "spikes_row",
-    "survey_figure", "survey_numbers", "survey_table", "taps_figure", "taps_row", "traces",
+    "all_networks", "apart_numbers", "best_numbers", "brief", "centre_numbers", "control_table", "easy_excess",
+    "kernels_table", "key_lines", "layer_numbers", "layers_table", "lines_gallery", "lines_row", "mean_free",
+    "networks_table", "own_keys", "picture_numbers", "rule_numbers", "samples", "shares_row", "spike_numbers",
+    "spikes_apart", "spikes_row", "survey_figure", "survey_numbers", "survey_table", "taps_figure", "taps_row", "traces",
 ]  # fmt: skip
 
 SURVEY_NETWORKS = {"formats": {"filters": "{:,}"}, "wrap": True}
@@ -382,3 +390,24 @@ def traces(filters):
     ring = power.sum(axis=(1, 2)) - power[:, 1:-1, 1:-1].sum(axis=(1, 2))
     outer = power[:, ::half, ::half].sum(axis=(1, 2)) - power[:, half, half]
     return power[:, half, half], (across - down) / (across + down), outer / ring
+
+
+def easy_excess(s, bootstrap, seed, draws):
+    """The excess over Gaussian filters of norm 1."""
+    level = smooth_null(s.layers, "B", draws, seed, "filters").explained.mean(axis=1)
+    matched = zip(s.matches.layers, level, strict=True)
+    above = [m.explained - at for m, at in matched]
+    return over_layers(s.matches, above, bootstrap, seed)
+
+
+def own_keys(lines, groups) -> dict:
+    """The lines of a network of each kind, for their gallery."""
+    return {
+        "Lite2": lines["EfficientNet-Lite2", 5],
+        "v5 recognition": lines["PP-OCRv5 recognition", 5],
+        "v5 detection": lines["PP-OCRv5 detection", 5],
+        "v6 detection": lines["PP-OCRv6 detection", 7],
+        "LCNet direction": lines["PP-LCNet line direction", 5],
+        "v2 direction": lines["PP-OCRv2 line direction", 5],
+        "Fashion-MNIST": lines[groups["Fashion-MNIST"][-1], 7],
+    }

@@ -11,12 +11,13 @@ from keyfilters.uncertainty import bootstrap_interval
 from keyfilters_book import page
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.mosaics import step_curves
+from keyfilters_book.representations import second_layer as second
 from keyfilters_book.representations.colour import OPPONENT
 from keyfilters_book.significance import paired_test
 
 __all__ = [
     "apart", "axis_numbers", "bank_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers",
-    "fit_figure", "fit_numbers", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
+    "fit_figure", "fit_numbers", "flipped", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
     "mask_numbers", "mask_panels", "outer", "outer_numbers", "patch_numbers", "second_numbers", "second_row", "turned",
     "whitening_numbers",
 ]  # fmt: skip
@@ -301,3 +302,14 @@ def bank_numbers(ica, passes) -> dict:
 def patch_numbers(side, count, components) -> dict:
     """Numbers of the text: the patches."""
     return {"unsup_side": side, "unsup_pixels": side**2, "unsup_count": (count, ","), "unsup_components": components}
+
+
+def flipped(kind, components, layers, seed, ica):
+    "The drawings when random first-layer units are given the other sign."
+    flip = np.random.default_rng(seed).choice([-1.0, 1.0], size=components)
+    weights = layers[kind].atoms
+    if kind == "on-off":
+        # A filter of the other sign exchanges its two channels.
+        swap = np.arange(2 * components).reshape(2, -1)
+        weights = weights[:, np.where(flip < 0, swap[::-1], swap).ravel()]
+    return second.combined(weights, ica.atoms * flip[:, None, None], 4)

@@ -14,7 +14,7 @@ from keyfilters_book.significance import paired_test
 __all__ = [
     "bounded", "bounded_table", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure", "error_figure",
     "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table", "photograph_numbers",
-    "slope_numbers", "slope_table", "strongest", "tight_numbers", "window_figure", "written",
+    "slope_numbers", "slope_table", "strongest", "tight_numbers", "window_figure", "worst", "written",
 ]  # fmt: skip
 
 TITLE = "frames, and two of the bases"
@@ -282,3 +282,13 @@ def strongest(f, pick):
         owner = np.where(power > best * (1 + 1e-9), band, owner)
         best = np.maximum(power, best)
     return owner
+
+
+def worst(f, inputs):
+    energy = reconstruction = 0.0
+    for x in inputs:
+        c = f.analyse(x)
+        energy = max(energy, abs((c**2).sum() / (x**2).sum() - 1))
+        gap = np.abs(f.synthesise(c) - x).max() / np.abs(x).max()
+        reconstruction = max(reconstruction, gap)
+    return f.name, f.redundancy, energy, reconstruction
