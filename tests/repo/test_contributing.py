@@ -121,13 +121,15 @@ def test_add_a_method(tree):
 
 def molecules(exercise, names):
     """The notebook that the recipe describes, cell by cell; `names` are those that keep the answers."""
+    chapter = re.search(r"\{exercise\} (\d+)\.1, easy", exercise)[1]
     cells = [
         v4.new_markdown_cell(
             "# Two molecules\n\nWhat are they?\n\n**Answer.** One.\n\n**Goals**\n\n- to see them\n\n**Prerequisites**\n\n- none"
         ),
         v4.new_code_cell("scale = 0.7  # of the smoothing, in grid units", metadata={"tags": ["parameters"]}),
         v4.new_code_cell(
-            "import keyfilters as kf\nfrom keyfilters_book.exercises.molecules import check_33_1, check_33_2, check_33_3"
+            "import keyfilters as kf\nfrom keyfilters_book.exercises.molecules import "
+            + ", ".join(f"check_{chapter}_{number}" for number in (1, 2, 3))
         ),
         v4.new_markdown_cell("## A difference of a difference\n\nIt is one, see {numref}`fig-molecules`."),
         v4.new_code_cell(
@@ -141,12 +143,12 @@ def molecules(exercise, names):
         v4.new_markdown_cell("## Exercises"),
     ]
     for number, (level, taps, name) in enumerate(zip(("easy", "medium", "harder"), (2, 3, 5), names, strict=True), start=1):
-        text = exercise.replace("33.1, easy", f"33.{number}, {level}").replace("molecules-1", f"molecules-{number}")
+        text = exercise.replace("1, easy", f"{number}, {level}").replace("molecules-1", f"molecules-{number}")
         cells += [
             v4.new_markdown_cell(text),
-            v4.new_code_cell(f"{name} = ...\ncheck_33_{number}({name})"),
+            v4.new_code_cell(f"{name} = ...\ncheck_{chapter}_{number}({name})"),
             v4.new_markdown_cell(f":::{{solution-start}} ex-molecules-{number}\n:class: dropdown\n:::"),
-            v4.new_code_cell(f"assert check_33_{number}({taps})"),
+            v4.new_code_cell(f"assert check_{chapter}_{number}({taps})"),
             v4.new_markdown_cell(":::{solution-end}\n:::"),
         ]
     cells += [v4.new_markdown_cell("## Summary\n\nDone."), v4.new_markdown_cell("## What next\n\nNothing.")]
@@ -162,8 +164,9 @@ def test_add_a_page(tree):
     ).items()
     with (root / manifest).open("a", encoding="utf-8") as file:
         file.write(row)
-    last = "      - file: notebooks/how_sure_is_a_scale\n"
-    replace(root / contents, last, last + last.replace("how_sure_is_a_scale", "molecules"))
+    *_, slug, _ = re.findall(r"(?m)^  - slug: (\w+)$", (root / manifest).read_text(encoding="utf-8"))
+    last = f"      - file: notebooks/{slug}\n"
+    replace(root / contents, last, last + last.replace(slug, "molecules"))
     nbformat.write(molecules(exercise, re.findall(r'answers="(\w+)"', module)), root / notebook)
     (root / checks).write_text(module, encoding="utf-8")
     (root / answers).write_text(right, encoding="utf-8")

@@ -92,14 +92,11 @@ def write_install_cells(project: Project, entries: Iterable[Entry]) -> list[str]
     changed = []
     for slug, text in expected_cells(project, entries).items():
         path = project.notebooks / f"{slug}.ipynb"
-        before = path.read_text(encoding="utf-8")
-        notebook = nbformat.reads(before, as_version=4)
-        notebook.cells = [cell for cell in notebook.cells if not is_install_cell(cell)]
-        cell = nbformat.v4.new_code_cell(text, metadata={"tags": [_TAG]})
-        cell["id"] = CELL
-        notebook.cells.insert(1, cell)
-        after = nbformat.writes(notebook) + "\n"
-        if after != before:
-            write_atomic(path, after)
+        notebook = nbformat.read(path, as_version=4)
+        cell = nbformat.v4.new_code_cell(text, id=CELL, metadata={"tags": [_TAG]})
+        if notebook.cells[1:2] != [cell]:
+            notebook.cells = [cell for cell in notebook.cells if not is_install_cell(cell)]
+            notebook.cells.insert(1, cell)
+            write_atomic(path, nbformat.writes(notebook) + "\n")
             changed.append(slug)
     return changed
