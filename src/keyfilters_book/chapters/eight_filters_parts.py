@@ -9,17 +9,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from keyfilters.networks import extract
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import EIGHT, SETTINGS, Setting
 from keyfilters_book.experiments.filter_banks import filter_widths
 from keyfilters_book.experiments.variants import VARIANTS, variant_bank
 from keyfilters_book.figures.training import seed_dots
+from keyfilters_book.significance import standard_errors
 
 __all__ = [
-    "accuracies", "accuracy_figure", "at_hand", "best_rates", "coverage_numbers", "coverage_sentence", "differences_figure",
-    "explained_numbers", "floor_row", "in_order", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
-    "rate_sentence", "replaced_numbers", "rows_or_none", "said", "stored_filters", "variants_row", "width_numbers",
-    "widths_table",
+    "accuracies", "accuracy_figure", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
+    "coverage_numbers", "coverage_sentence", "differences_figure", "explained_numbers", "floor_row", "gain_sentence",
+    "in_order", "long_paths", "long_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
+    "paths_of", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "replaced_numbers", "rows_or_none",
+    "said", "stored_filters", "variants_row", "width_numbers", "widths_table",
 ]  # fmt: skip
 
 FLOOR = {
@@ -35,6 +38,27 @@ REPLACED = {
     "formats": {"change": "{:.2f}", "accuracy": "{:.3f}", "mended": "{:.3f}"},
     "headers": {"mended": "accuracy, mended"},
 }
+
+POOLED = {
+    "formats": dict.fromkeys(("lines", "surrogate", "keys", "r", "gaussian"), "{:.3f}")
+    | dict.fromkeys(("beyond", "alike"), "{:+.1f}"),
+    "headers": {
+        "lines": "eight lines explain",
+        "surrogate": "of surrogates",
+        "beyond": "beyond, sd",
+        "keys": "keys explain",
+        "r": r"mean $\lvert r \rvert$",
+        "gaussian": "surrogates",
+        "alike": "beyond, sd",
+    },
+    "wrap": True,
+}
+DEVIATIONS = 3.0
+"""Standard deviations of a null that a number has to be beyond its mean."""
+LITTLE = 0.3
+"""Less of the variance than this is called little."""
+WANTED = 0.905
+"""The accuracy with learned filters that the plan asks of the longest setting."""
 
 ORDER = {name: i for i, name in enumerate(VARIANTS)}
 MODES = {
@@ -104,6 +128,78 @@ def said(found: pd.DataFrame, rival: str) -> str:
     return "; ".join(words) or "no setting has enough runs yet"
 
 
+def counted(found: pd.DataFrame, rival: str) -> str:
+    """How the comparisons of the keys with a rival came out, counted over the settings in which they are decided."""
+    readings = [r for r in found[found.rival == rival].reading if r in summary.SIDES]
+    if not readings:
+        return "not decided in any setting yet"
+    words = [f"{r} in {readings.count(r)}" for r in summary.SIDES if r in readings]
+    return f"{', '.join(words)} of {len(readings)} {'setting' if len(readings) == 1 else 'settings'} with all seeds"
+
+
+def gain_sentence(found: pd.DataFrame) -> str:
+    """How much of what the keys gain over no spatial filter other frozen filters gain as well, with the ends of the interval.
+
+    The share of a rival is one less its distance from the keys over the gain of the keys; the gain is taken as it is.
+    """
+    words, shares = [], []
+    for name, rows in found.groupby("setting", sort=False):
+        by, label = rows.set_index("rival"), SETTINGS[name].label
+        gain = by["mean"]["impulse"]
+        if by.low["impulse"] <= 0:
+            words.append(f"with {label} the keys gain nothing for sure")
+            continue
+        parts = []
+        for rival, what in (("random", "random filters"), ("covariance", "those of the covariance")):
+            share, low, high = (1 - by[c][rival] / gain for c in ("mean", "high", "low"))
+            parts.append(f"{what} gain {100 * share:.0f} % ({100 * low:.0f} to {100 * high:.0f})")
+            shares.append((low, high))
+        words.append(f"with {label} {' and '.join(parts)}")
+    if not words:
+        return "No setting has enough runs to say how much of this any filters would do."
+    told = f"Of what the keys gain over the unit impulse, {'; '.join(words)}."
+    if shares and min(low for low, _ in shares) > 0.5:
+        return told + " So most of the gain is due to any reasonable filters."
+    if shares and max(high for _, high in shares) < 0.5:
+        return told + " So most of the gain is due to these eight."
+    return told
+
+
+def baseline_sentence(
+    shown: Sequence[Setting], by_setting: Mapping[str, Mapping[str, pd.Series]], found: pd.DataFrame, baselines: pd.DataFrame
+) -> str:
+    """In which settings keys and learned filters are above the linear classifiers by three standard errors over seeds."""
+    above, not_above = [], []
+    for setting in shown:
+        lines = baselines[(baselines["data"] == setting.data) & (baselines.images == setting.images)]
+        if lines.empty:
+            continue
+        learned = found[(found.setting == setting.name) & (found.rival == "learned")].iloc[0].variant
+        leads = [by_setting[setting.name][name].to_numpy() - lines.accuracy.max() for name in ("ideal-B", learned)]
+        least = summary.points(min(lead.mean() for lead in leads))
+        sure = min(standard_errors(lead) for lead in leads) > DEVIATIONS
+        (above if sure else not_above).append(f"{setting.label} (by {least} points at the least)")
+    words = []
+    if above:
+        words.append(f"Keys and learned filters are both above the linear classifiers with {'; '.join(above)}.")
+    if not_above:
+        words.append(f"They are not both surely above them with {'; '.join(not_above)}.")
+    return " ".join(words) or "No stored run stands beside a linear classifier yet."
+
+
+def long_sentence(by_setting: Mapping[str, Mapping[str, pd.Series]], found: pd.DataFrame) -> str:
+    """Whether the longest setting shows the accuracy that the plan asks of learned filters."""
+    rows = found[(found.setting == "long") & (found.rival == "learned")]
+    asked = f"{100 * WANTED:.1f} %"
+    if not len(rows):
+        return f"Whether learned filters reach {asked} after long training, as the plan asks, no stored runs say yet."
+    mean, low, high = summary.mean_interval(by_setting["long"][rows.iloc[0].variant])
+    told = f"After long training learned filters have {100 * mean:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    if low >= WANTED:
+        return f"{told}, at least the {asked} that the plan asks for."
+    return f"{told}; the plan asks for at least {asked}, {'which they miss' if high < WANTED else 'which this leaves open'}."
+
+
 def coverage_sentence(coverage: pd.DataFrame) -> str:
     """Which settings are not complete, and how far those are of which nothing is decided."""
     lacking = coverage[coverage.seeds < summary.FEWEST].setting.tolist()
@@ -123,7 +219,7 @@ def floor_row(
 ) -> tuple[str, *tuple[float, ...]]:
     """Accuracies of a setting: both linear classifiers, the unit impulse, learned filters and keys."""
     own = baselines[(baselines["data"] == setting.data) & (baselines.images == setting.images)]
-    lines = own.set_index("method").accuracy
+    lines = own.set_index("method").accuracy.reindex(["ridge", "logistic"])
     learned = found[(found.setting == setting.name) & (found.rival == "learned")].iloc[0].variant
     means = [values[name].mean() for name in ("impulse", learned, "ideal-B")]
     return setting.label, lines["ridge"], lines["logistic"], *means
@@ -214,30 +310,108 @@ def widths_table(by_setting: Mapping, shown: Sequence[Setting], extracted: Mappi
 
 
 def stored_filters(filters: pd.DataFrame) -> dict[str, Any]:
-    """The depthwise filters of the stored networks, by what was trained and the seed."""
+    """The depthwise filters of one stored network of each setting, by what was trained and the seed."""
     found = {}
     for setting in SETTINGS.values():
-        for seed, rows in filters[filters.setting == setting.name].groupby("seed"):
-            found[f"{setting.label}, seed {seed}"] = summary.filters_of(rows)
+        rows = filters[filters.setting == setting.name]
+        if len(rows):
+            seed = rows.seed.min()
+            found[f"{setting.label}, seed {seed}"] = summary.filters_of(rows[rows.seed == seed])
     return found
 
 
-def path_sentence(paths: pd.DataFrame, shown: Sequence[Setting]) -> str:
+def paths_of(paths: pd.DataFrame, live: Mapping[str, Sequence[Mapping]], shown: Sequence[Setting]) -> dict[str, pd.DataFrame]:
+    """What the keys explain after each epoch (rows) by seed (columns): of this page's networks, and in each setting shown."""
+    found = {label: pd.DataFrame({0: [row["keys"] for row in path]}) for label, path in live.items()}
+    for setting in shown:
+        rows = paths[(paths.setting == setting.name) & (paths.variant == "learned")]
+        if len(rows):
+            found[setting.label] = rows.pivot(index="epoch", columns="seed", values="keys")
+    return found
+
+
+def long_paths(paths: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The same as one row per setting, seed and epoch."""
+    frames = [
+        wide.rename_axis(index="epoch").reset_index().melt("epoch", var_name="seed", value_name="keys").assign(setting=label)
+        for label, wide in paths.items()
+    ]
+    return pd.concat(frames, ignore_index=True)[["setting", "seed", "epoch", "keys"]]
+
+
+def path_sentence(paths: Mapping[str, pd.DataFrame], live: str) -> str:
     """How the share that the keys explain goes from epoch to epoch in the stored networks."""
-    paths = paths[(paths.variant == "learned") & (paths.setting == shown[0].name)] if shown else paths[:0]
-    if not len(paths):
-        return "No stored network has its share epoch by epoch yet."
-    by_epoch = paths.groupby("epoch")["keys"].mean()
+    words = [
+        f"with {label} it goes from {wide.iloc[0].mean():.3f} to {wide.iloc[-1].mean():.3f}"
+        f" ({wide.iloc[-1].min():.3f} to {wide.iloc[-1].max():.3f} over {wide.shape[1]} seeds)"
+        for label, wide in paths.items()
+        if label != live
+    ]
+    return f"In the stored networks, {'; '.join(words)}." if words else "No stored network has its share epoch by epoch yet."
+
+
+def become_sentence(explained: pd.DataFrame, highs: Sequence[str]) -> str:
+    """In how many trained networks the keys explain more than nulls do, and what follows.
+
+    ``highs`` are the columns of ``explained`` with the upper ends of the nulls; the first row is that of the start.
+    """
+    trained = explained.iloc[1:]
+    beyond = int((trained["keys"] > trained[list(highs)].max(axis=1)).sum())
+    little = int((trained["keys"] < LITTLE).sum())
+    told = (
+        f"In {little} of {len(trained)} trained networks the keys explain less than {LITTLE:g} of the variance;"
+        f" in {beyond} they explain more than every null."
+    )
+    if not beyond:
+        return f"{told} So in these networks training does not arrive at the keys."
+    if beyond < len(trained):
+        return f"{told} So what training does to the filters is not the same in all of them."
+    if little:
+        return f"{told} So there is a trace of the keys, and no more."
+    return f"{told} So training moves these filters towards the keys."
+
+
+def pooled_row(setting: Setting, filters: pd.DataFrame, draws: int) -> dict[str, Any]:
+    """Eight lines extracted from the networks of a setting, all stored seeds pooled, beside surrogates and the keys."""
+    rows = filters[filters.setting == setting.name]
+    by_seed = [summary.filters_of(part) for _, part in rows.groupby("seed")]
+    # One layer of all seeds has one covariance: that of one network knows its few filters too well.
+    pool = {layer: np.concatenate([one[layer] for one in by_seed]) for layer in by_seed[0]}
+    lines = extract(pool, 8)
+    null = lines.compare("B", "gaussian", draws=draws)
+    chance, likeness = null.explained_chance, null.chance.mean(axis=1)
+    return {
+        "setting": setting.label, "seeds": rows.seed.nunique(), "filters": len(rows), "lines": lines.explained,
+        "surrogate": chance.mean(), "beyond": (lines.explained - chance.mean()) / chance.std(ddof=1),
+        "keys": null.explained_reference, "r": null.mean, "gaussian": likeness.mean(),
+        "alike": (null.mean - likeness.mean()) / likeness.std(ddof=1),
+    }  # fmt: skip
+
+
+def pooled_or_none(pooled: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """What the table of pooled extractions shows, and how."""
+    if len(pooled):
+        return pooled, POOLED
+    return pd.DataFrame({"setting": ["none yet"]}), {}
+
+
+def pooled_sentence(pooled: pd.DataFrame) -> str:
+    """Whether eight lines explain more than lines of noise do, and whether they are the keys."""
+    if pooled.empty:
+        return "No network with learned filters is stored."
+    count = len(pooled)
+    more, alike = (int((pooled[column] > DEVIATIONS).sum()) for column in ("beyond", "alike"))
+    of = f"of {count} {'setting' if count == 1 else 'settings'}"
+    shares = " to ".join(dict.fromkeys(f"{share:.2f}" for share in (pooled.lines.min(), pooled.lines.max())))
     return (
-        f"In {paths.seed.nunique()} stored networks ({shown[0].label}) the share goes from"
-        f" {by_epoch.iloc[0]:.3f} at the start to {by_epoch.iloc[-1]:.3f} after {by_epoch.index[-1]} epochs."
+        f"Eight lines explain {shares} of the filters, by three standard deviations"
+        f" more than lines of surrogates in {more} {of}. They are by as much more like the keys in {alike} {of}."
     )
 
 
-def explained_numbers(stored, shown, observed, live_share, random_high, best_lines, explained_says) -> dict:
+def explained_numbers(observed, live_share, random_high, best_lines, explained_says) -> dict:
     """Numbers of the text: how much of the learned filters the keys explain."""
     return {
-        "explained_path": path_sentence(stored["explained"], shown),
         "explained_start": (observed[0], ".3f"),
         "explained_live": (live_share, ".3f"),
         "explained_random": (float(random_high[1]), ".3f"),
@@ -290,10 +464,6 @@ def width_numbers(ranks, widths, shown) -> dict:
     return {"width_ranks": ranks, "width_count": len(widths), "width_setting": shown[0].label if shown else "no setting"}
 
 
-def loss_numbers(floor, loss, shown) -> dict:
-    """Numbers of the text: what other filters lose."""
-    lead = floor[["learned", "keys"]].min(axis=1) - floor[["ridge", "logistic"]].max(axis=1)
-    return {
-        "loss_least": (100 * loss.min(), ".1f"),
-        "lead_least": summary.points(lead[1:].min()) if shown else "no stored run is shown",
-    }
+def loss_numbers(loss, lines) -> dict:
+    """Numbers of the text: what the network loses without spatial filters, and the better linear classifier of this page."""
+    return {"loss_least": (100 * loss.min(), ".1f"), "live_lines": f"{100 * max(lines):.1f} %"}

