@@ -251,7 +251,7 @@ PASSED = (
     ".//h1|.//h2|.//h3|.//h4|.//table|.//pre|.//code|.//figure|.//a|.//script|.//style|.//dt"
     "|.//*[contains(@class, 'cell ')]"
     "|.//p[contains(@class, 'title') or contains(@class, 'rubric')]|.//div[contains(@class, 'sd-card')]"
-    "|.//span[contains(@class, 'math')]|.//div[contains(@class, 'math') or contains(@class, 'page-card')]"
+    "|.//span[contains(@class, 'math')]|.//div[contains(@class, 'math') or contains(@class, 'page-card') or contains(@class, 'page-goals')]"
     "|.//div[contains(@class, 'citation') or contains(@class, 'data-links') or @role='doc-biblioentry']"
     "|.//*[contains(@class, 'cell') and contains(@class, 'docutils')]|.//div[@id='searchbox']|.//nav|.//footer"
     "|.//dl[contains(@class, 'py')]"

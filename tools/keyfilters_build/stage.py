@@ -153,7 +153,7 @@ def page_card(run: Run, url: str, parts: str | None = None) -> str:
     )
     source = f"{url}/blob/main"
     facts = (
-        f"Profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
+        f"Run in profile **{run.profile}** with {parameters_text(record['parameters'])}\\\n"
         f"{needs_text(run)}\\\n"
         f"Executed from {commit_text(record['commit'])} on {record['device']} · {libraries} · "
         f"data sha256 `{record['data_sha256'][:12]}`\\\n"
