@@ -184,7 +184,9 @@ def normalized(filters: ArrayLike, normalize: str = "l2 mean-free") -> np.ndarra
     return unit(vectors) if scaled else vectors
 
 
-def prepared(source: Any, layers: Any = None, size: int | None = None, normalize: str = "l2 mean-free") -> dict[str, Any]:
+def normalized_source(
+    source: Any, layers: Any = None, size: int | None = None, normalize: str = "l2 mean-free"
+) -> dict[str, Any]:
     """The normalised filters of one size, with where they come from: what is common to every extraction.
 
     Parameters and errors are those of :func:`extract`.
@@ -286,7 +288,7 @@ def extract(
     """
     method = ALGORITHMS[choice(algorithm, ALGORITHMS, "algorithm")]
     integer(seed, "seed", 0)
-    given = prepared(source, layers, size, normalize)
+    given = normalized_source(source, layers, size, normalize)
     alive = given["vectors"].any(axis=1)
     k = check_count(k, int(alive.sum()), "filters of size {size}x{size}".format(**given))
     lines = method(given["vectors"][alive], k, int(seed), NORMALIZATIONS[normalize][0], False)

@@ -11,7 +11,7 @@ import numpy as np
 from ...checks import integer
 from ..surgery.matching import as_layers
 from .autoencoder import CodeLine, fit_autoencoder
-from .extracting import NORMALIZATIONS, Extraction, assigned_extraction, prepared
+from .extracting import NORMALIZATIONS, Extraction, assigned_extraction, normalized_source
 from .reduction import AROUND, CANDIDATES, NEAR, ExplainedVariance, Reduction, reduced_codes
 
 
@@ -154,7 +154,7 @@ def two_rounds(
     ):
         if value > most:
             raise ValueError(f"{name} is {value}: expected at most {what}, {most}")
-    given = prepared(source, None, size, normalize)
+    given = normalized_source(source, None, size, normalize)
     vectors, affine, n = given["vectors"], NORMALIZATIONS[normalize][0], given["size"]
     alive = vectors.any(axis=1)
     line = fit_autoencoder(vectors[alive], seed=int(seed), affine=affine)
