@@ -76,10 +76,21 @@ def _bare(ax: Axes) -> None:
         side.set(linewidth=0.4, color="0.5")
 
 
+def _weights() -> str:
+    """The filters as CSV: one row for each tap, with x to the right and y up."""
+    rows = [
+        f"{key},{column - 3},{3 - row},{weight!r}"
+        for key, kernel in enumerate(kf.normalized_filters().tolist(), start=1)
+        for row, line in enumerate(kernel)
+        for column, weight in enumerate(line)
+    ]
+    return "\n".join(["key,x,y,weight", *rows, ""])
+
+
 def write_front_picture(project: Project) -> None:
-    """Write the picture for a wide page and for a phone to `book/_generated`."""
+    """Write the picture for a wide page and for a phone to `book/_generated/data/front`, with the filters behind it."""
+    folder = project.generated / "data" / "front"
+    folder.mkdir(parents=True, exist_ok=True)
     for name, columns in (("front.svg", 8), ("front-phone.svg", 4)):
-        drawn = front_picture(columns)
-        target = project.generated / name
-        if not target.is_file() or target.read_bytes() != drawn:
-            write_atomic(target, drawn)
+        write_atomic(folder / name, front_picture(columns))
+    write_atomic(folder / "front.csv", _weights())
