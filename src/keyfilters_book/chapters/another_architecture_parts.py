@@ -15,7 +15,7 @@ from keyfilters_book.experiments.shifts import shifted_keys
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
 __all__ = [
-    "calibration_numbers", "control_numbers", "expected_numbers", "explained_numbers", "half_numbers", "interval_numbers",
+    "calibration_numbers", "control_numbers", "expected_numbers", "keys_numbers", "half_numbers", "interval_numbers",
     "layer_numbers", "made_filters", "maps_figure", "moved_numbers", "nulls_figure", "places_table", "rows_figure",
     "share_numbers", "shift_row", "shifts_table", "sizes_row", "spread_numbers",
 ]  # fmt: skip
@@ -133,7 +133,7 @@ def places_table(places: Sequence[Mapping]) -> pd.DataFrame:
     return places[[*columns, "grid_y", "mean_y", "y_interval"]]
 
 
-def explained_numbers(above, tests, draws, margin, table, impulse, unclear) -> dict:
+def keys_numbers(above, tests, draws, margin, table, impulse, unclear) -> dict:
     """Numbers of the text: what the keys explain, beside the nulls."""
     return {
         "above_random": above["random"],

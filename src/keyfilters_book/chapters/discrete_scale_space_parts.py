@@ -8,7 +8,10 @@ from matplotlib.figure import Figure
 
 from keyfilters_book import figures, page
 
-__all__ = ["bias_numbers", "closed_numbers", "columns", "kernel_figure", "model_title", "sampling_numbers", "variance_figure"]
+__all__ = [
+    "bias_numbers", "closed_numbers", "columns", "identities", "kernel_figure", "model_title", "sampling_numbers",
+    "variance_figure",
+]  # fmt: skip
 
 LABELS = {
     "discrete": "discrete analogue",
@@ -85,3 +88,14 @@ def closed_numbers(itself, s, formulas, taps, moments) -> dict:
     closed = max(np.abs(itself[name] * s - formulas[name]).max() for name in taps)
     offset = np.abs(moments(taps["one-sided difference"])[1] + 0.5).max()
     return {"closed_error": (page.power_of_ten(closed), ".0e"), "offset_error": (page.power_of_ten(offset), ".0e")}
+
+
+def identities(bessel, total, variance, fine, first, second, both, plus, minus, eps, diffusion) -> dict:
+    """What is zero for the discrete analogue, by the name of the identity."""
+    return {
+        "formula against Bessel functions": bessel,
+        "sum - 1": total - 1,
+        "variance - s": variance - fine**2,
+        "semigroup": np.convolve(first, second) - both,
+        "diffusion equation (centred difference in s)": (plus - minus) / (2 * eps) - diffusion,
+    }

@@ -21,8 +21,8 @@ __all__ = [
     "accuracies", "accuracy_figure", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
     "coverage_numbers", "coverage_sentence", "differences_figure", "explained_numbers", "floor_row", "gain_sentence",
     "in_order", "long_paths", "long_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
-    "paths_of", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "replaced_numbers", "rows_or_none",
-    "said", "stored_filters", "variants_row", "width_numbers", "widths_table",
+    "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers",
+    "rows_or_none", "said", "says_numbers", "stored_filters", "variants_row", "width_numbers", "widths_table",
 ]  # fmt: skip
 
 FLOOR = {
@@ -420,7 +420,7 @@ def explained_numbers(observed, live_share, random_high, best_lines, explained_s
     }
 
 
-def replaced_numbers(replaced, modes, judged, tune_steps, before) -> dict:
+def mended_numbers(replaced, modes, judged, tune_steps, before) -> dict:
     """Numbers of the text: filters replaced after training."""
     by_mode = replaced.set_index("filters")
     affine, noise = by_mode.loc[modes["affine"]], by_mode.loc[modes["random"]]
@@ -467,3 +467,17 @@ def width_numbers(ranks, widths, shown) -> dict:
 def loss_numbers(loss, lines) -> dict:
     """Numbers of the text: what the network loses without spatial filters, and the better linear classifier of this page."""
     return {"loss_least": (100 * loss.min(), ".1f"), "live_lines": f"{100 * max(lines):.1f} %"}
+
+
+def says_numbers(found, accuracies, shown, baselines) -> dict:
+    """Numbers of the text: what the main comparisons say."""
+    return {
+        "gain_says": gain_sentence(found),
+        "long_says": long_sentence(accuracies, found),
+        "above_says": baseline_sentence(shown, accuracies, found, baselines),
+    }
+
+
+def pooled_numbers(pooled, paths, live_setting) -> dict:
+    """Numbers of the text: lines of pooled seeds."""
+    return {"pooled_says": pooled_sentence(pooled), "explained_path": path_sentence(paths, live_setting.label)}

@@ -23,7 +23,7 @@ from keyfilters_book.experiments.survey import packaged_layers
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
-    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "elbows_of",
+    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "elbow_table",
     "extraction_row", "fashion_numbers", "fashion_pool", "frozen_sentence", "frozen_table", "gallery", "how_many_figure",
     "lite_numbers", "lite_pool", "mixture_numbers", "null_rows", "pair_numbers", "path_numbers", "recovery_row", "roughness",
     "route_numbers", "route_paths", "route_row", "small_numbers", "stored_sources", "surrogate_numbers",
@@ -377,11 +377,11 @@ def bend(explained, k):
     return here / after if after > 0 else np.inf
 
 
-def elbows_of(item, seed):
-    """Elbow of the reduction by explained variance, for each number of lines."""
-    score = reduction.ExplainedVariance(item.vectors, item.affine)
-    elbows = {}
-    for count in (12, 16, 24, 36):
-        lines = k_lines(item.vectors, count, seed=seed, restarts=3).lines
-        elbows[count] = reduction.greedy_reduction(lines[:, None], score).elbow
-    return elbows
+def elbow_table(sets, seed) -> pd.DataFrame:
+    """Elbow of the reduction by explained variance: a row for each set of filters, a column for each number of lines."""
+    table = {}
+    for title, item in sets.items():
+        score = reduction.ExplainedVariance(item.vectors, item.affine)
+        of_count = {n: k_lines(item.vectors, n, seed=seed, restarts=3).lines for n in (12, 16, 24, 36)}
+        table[title] = {n: reduction.greedy_reduction(lines[:, None], score).elbow for n, lines in of_count.items()}
+    return pd.DataFrame(table).T

@@ -19,7 +19,7 @@ from keyfilters_book.figures import curves
 from keyfilters_book.figures.training import scale_ends, trajectories
 
 __all__ = [
-    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "filters", "kernel_numbers",
+    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "bank", "kernel_numbers",
     "kernels_figure", "mean_paths", "run_numbers", "sampled_numbers", "scales_of", "stage_ratios", "start_numbers",
     "stored_table", "sweep_numbers", "sweep_sentence", "trajectories_figure",
 ]  # fmt: skip
@@ -260,7 +260,7 @@ def sampled_numbers(pairs, live, live_seeds, short) -> dict:
     }
 
 
-def filters(scale, kind):
+def bank(scale, kind):
     """All eight filters of a layer at one scale, unit norm."""
     layer = ScaleSpaceConv2d(
         8, sigma_x=scale, sigma_y=scale, kind=kind, normalize="l2",

@@ -26,7 +26,7 @@ from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.networks import interval_dots
 
 __all__ = [
-    "all_networks", "apart_numbers", "best_numbers", "brief", "centre_numbers", "control_table", "easy_excess",
+    "all_networks", "apart_numbers", "best_numbers", "brief", "centre_numbers", "control_table", "easier",
     "kernels_table", "key_lines", "layer_numbers", "layers_table", "lines_gallery", "lines_row", "mean_free",
     "networks_table", "own_keys", "picture_numbers", "rule_numbers", "samples", "shares_row", "spike_numbers",
     "spikes_apart", "spikes_row", "survey_figure", "survey_numbers", "survey_table", "taps_figure", "taps_row", "traces",
@@ -392,7 +392,7 @@ def traces(filters):
     return power[:, half, half], (across - down) / (across + down), outer / ring
 
 
-def easy_excess(s, bootstrap, seed, draws):
+def easier(s, bootstrap, seed, draws):
     """The excess over Gaussian filters of norm 1."""
     level = smooth_null(s.layers, "B", draws, seed, "filters").explained.mean(axis=1)
     matched = zip(s.matches.layers, level, strict=True)

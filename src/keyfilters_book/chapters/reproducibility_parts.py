@@ -16,11 +16,12 @@ from keyfilters_book.published_experiments import closest_scales, experiment_fil
 
 __all__ = [
     "axes_figure", "axis_numbers", "beside_numbers", "early_numbers", "edge_numbers", "edge_table", "excess_figure",
-    "excess_numbers", "exchange_figure", "first_points", "gamma_numbers", "kernel_numbers", "key4_numbers", "key4_table",
-    "listed", "monomial_numbers", "negative_keys", "others_table", "outcome", "parabola_numbers", "parabola_table",
-    "pixel_numbers", "pixel_table", "reasons_table", "replaced_numbers", "replacement_table", "rerun_numbers",
-    "rerun_overview", "rounded_numbers", "row_numbers", "size", "summary_numbers", "summary_table", "template_numbers",
-    "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
+    "excess_numbers", "exchange_figure", "first_points", "free_scale_gains", "gamma_numbers", "kernel_numbers",
+    "key4_numbers", "key4_table", "listed", "monomial_numbers", "negative_keys", "others_table", "outcome",
+    "parabola_numbers", "parabola_table", "pixel_numbers", "pixel_table", "reasons_table", "replaced_numbers",
+    "replacement_table", "rerun_numbers", "rerun_overview", "rounded_numbers", "row_numbers", "size", "summary_numbers",
+    "summary_table", "template_numbers", "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers",
+    "valley_table",
 ]  # fmt: skip
 
 DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
@@ -553,3 +554,10 @@ def monomial_numbers(rest, seen, h) -> dict:
 def parabola_numbers(parabola) -> dict:
     """Numbers of the text: parabolas through the kinks."""
     return {"parabola_c": (parabola.steps[:2].max(), ".2f"), "parabola_d": (parabola.steps[2:].max(), ".0e")}
+
+
+def free_scale_gains(table) -> dict:
+    """What a second scale gains, as a share of the norm, by method and key."""
+    return np.array(
+        [(table[m + "2", k] / table[m + "1", k]) ** (1 if m == "C" else 0.5) - 1 for m in "CD" for k in (1, 2, 3, 4, 5, 6, 8)]
+    )

@@ -10,7 +10,7 @@ import pandas as pd
 import keyfilters as kf
 from keyfilters.published import DEVIATES, EQUAL, VERDICTS
 
-__all__ = ["card_table", "deviating_table", "digit_numbers", "groups_of", "verdict_table"]
+__all__ = ["card_table", "deviating_table", "digit_numbers", "digits_by_verdict", "groups_of", "verdict_table"]
 
 GROUPS = {
     "spread, raw filters": ["l1_norm_raw", "mean_abs_raw", "cov_abs_raw"],
@@ -91,4 +91,12 @@ def digit_numbers(digits) -> dict:
         "digits_same": (digits.min()["equal"], ".0f", "down"),
         "digits_least": (digits.min()["within grid step"], ".0f", "down"),
         "digits_most": (digits.max()["within grid step"], ".0f", "up"),
+    }
+
+
+def digits_by_verdict(card) -> dict:
+    """Digits that agree, by group of rows and verdict."""
+    return {
+        group: {name: own.matching_digits[own.verdict == name].to_numpy() for name in VERDICTS}
+        for group, own in ((group, card[card.group == group]) for group in GROUPS)
     }

@@ -17,7 +17,7 @@ from keyfilters_book.significance import paired_test
 
 __all__ = [
     "apart", "axis_numbers", "bank_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers",
-    "fit_figure", "fit_numbers", "flipped", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
+    "fit_figure", "fit_numbers", "flip", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
     "mask_numbers", "mask_panels", "outer", "outer_numbers", "patch_numbers", "second_numbers", "second_row", "turned",
     "whitening_numbers",
 ]  # fmt: skip
@@ -43,7 +43,7 @@ MACHINE = {
     "headers": {"low": "from", "high": "to", "outer": "outermost"},
 }
 SECOND = {
-    "formats": dict.fromkeys(["drawing", "size", "flipped"], "{:.2f}"),
+    "formats": dict.fromkeys(["drawing", "size", "flip"], "{:.2f}"),
     "headers": {"drawing": "with the drawing", "size": "with its size"},
 }
 
@@ -146,13 +146,13 @@ def turned(a, b) -> np.ndarray:
     return np.abs((a * b).sum(axis=1)) / norms
 
 
-def second_row(kind: str, signed, size, flipped) -> dict:
+def second_row(kind: str, signed, size, flip) -> dict:
     """Medians and quartiles of a second layer's correlations with drawings and with their size; cosines when signs flip."""
     row = {"rectification": kind}
     for name, values in (("drawing", signed), ("size", size)):
         low, high = np.quantile(values, [0.25, 0.75])
         row |= {name: np.median(values), f"{name}, quartiles": f"{low:.2f} to {high:.2f}"}
-    return row | {"flipped": np.median(flipped)}
+    return row | {"flip": np.median(flip)}
 
 
 def mask_panels(weight, colour) -> dict:
@@ -270,8 +270,8 @@ def second_numbers(on_off, modulus) -> dict:
         "unsup_on_off_squared": (100 * on_off.drawing**2, ".0f"),
         "unsup_modulus": (modulus.drawing, ".2f"),
         "unsup_modulus_size": (modulus["size"], ".2f"),
-        "unsup_modulus_flipped": (modulus.flipped, ".2f"),
-        "unsup_on_off_flipped": (on_off.flipped, ".2f"),
+        "unsup_modulus_flipped": (modulus.flip, ".2f"),
+        "unsup_on_off_flipped": (on_off.flip, ".2f"),
     }
 
 
@@ -304,7 +304,7 @@ def patch_numbers(side, count, components) -> dict:
     return {"unsup_side": side, "unsup_pixels": side**2, "unsup_count": (count, ","), "unsup_components": components}
 
 
-def flipped(kind, components, layers, seed, ica):
+def flip(kind, components, layers, seed, ica):
     "The drawings when random first-layer units are given the other sign."
     flip = np.random.default_rng(seed).choice([-1.0, 1.0], size=components)
     weights = layers[kind].atoms

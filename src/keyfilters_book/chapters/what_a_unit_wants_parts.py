@@ -8,7 +8,7 @@ import torch
 
 from keyfilters.uncertainty import bootstrap_interval
 from keyfilters_book import page
-from keyfilters_book.background import inversion, probing
+from keyfilters_book.background import inversion, probing, regularisers
 from keyfilters_book.background import visualisation as seeing
 from keyfilters_book.figures.image_grids import image_grid, range_rows
 from keyfilters_book.figures.networks import interval_dots
@@ -17,7 +17,7 @@ __all__ = [
     "agreement_numbers", "agreement_table", "channel_figure", "class_figure", "cross_figure", "cross_scores", "cross_table",
     "fine_numbers", "gap_numbers", "interval_numbers", "inversion_figure", "inversion_numbers", "inversion_table",
     "kept_numbers", "of_networks", "photograph_scores", "ratio_numbers", "reached_numbers", "recipe_figure",
-    "recipe_numbers", "recipe_table", "score_figure", "score_table", "spread", "state_table", "word",
+    "recipe_numbers", "recipe_table", "score_figure", "score_table", "spread", "state_table", "typical_numbers", "word",
 ]  # fmt: skip
 
 STATE = {"formats": {"correlation": "{:.2f}"}}
@@ -307,4 +307,13 @@ def recipe_numbers(summary, tv, no_tv, fine_of, photos) -> dict:
         "unit_tv_wins": page.of_all(int((tv < no_tv).sum()), len(tv)),
         "unit_jitter_wins": int((tv < fine_of["bound, norm, TV"]).sum()),
         **fine_numbers(summary, seeing.fine_share(photos.numpy())),
+    }
+
+
+def typical_numbers() -> dict:
+    """Numbers of the text: typical photographs."""
+    return {
+        "unit_typical": (regularisers.TYPICAL, ".3f"),
+        "unit_limit": (regularisers.LIMIT, ".3f"),
+        "unit_slope": (regularisers.PENALTY_SLOPE, ".4f"),
     }

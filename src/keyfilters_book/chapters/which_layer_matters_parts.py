@@ -15,7 +15,7 @@ from keyfilters_book.significance import paired_test
 __all__ = [
     "accuracy_figure", "block_numbers", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers",
     "growth_table", "length_figure", "length_numbers", "mean_log_lengths", "order_p", "ratio_numbers", "relu_numbers",
-    "setting_numbers", "thawed_numbers", "trend_table", "usual_numbers",
+    "run_numbers", "thawed_numbers", "trend_table", "usual_numbers",
 ]  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def length_numbers(pairs, reached, change) -> dict:
     }
 
 
-def setting_numbers(epochs, x, x_held, x_test, seeds, search_seeds, WIDTH) -> dict:
+def run_numbers(epochs, x, x_held, x_test, seeds, search_seeds, WIDTH) -> dict:
     """Numbers of the text: images, steps and seeds."""
     return {
         "onelayer_steps": (epochs * (len(x) // 100), ","),
