@@ -68,7 +68,7 @@ def test_doors_figure_licences_and_parts_are_on_the_page(book_html):
         card.select_one(".sd-card-title").text.strip(): card.select_one("a")["href"] for card in page.select(".doors .sd-card")
     }
     assert doors == {
-        "Read": "notebooks/learned_filters.html",
+        "Read": "how_to_read.html#reading-paths",
         "Play": "interactive.html",
         "Use on your network": "own_network.html",
         "Teach": "course.html",
