@@ -77,7 +77,8 @@ def test_settings_that_disagree_are_counted_and_those_that_lack_seeds_are_not_de
         made_up("small", EQUAL), made_up("short", LOSES), made_up("animals", WINS), made_up("long", WINS, seeds=range(6))
     )
     assert (
-        parts.counted(found, "learned") == "ahead in 1, equal within the margin in 1, behind in 1 of 3 settings with all seeds"
+        parts.counted(found, "learned")
+        == "ahead in 1, equal within the margin in 1 and behind in 1 of 3 settings with all seeds"
     )
     assert "undecided until there are 10 seeds" in parts.said(found, "learned")
     assert parts.counted(found.iloc[:0], "learned") == "not decided in any setting yet"

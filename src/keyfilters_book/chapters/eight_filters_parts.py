@@ -133,8 +133,9 @@ def counted(found: pd.DataFrame, rival: str) -> str:
     readings = [r for r in found[found.rival == rival].reading if r in summary.SIDES]
     if not readings:
         return "not decided in any setting yet"
-    words = [f"{r} in {readings.count(r)}" for r in summary.SIDES if r in readings]
-    return f"{', '.join(words)} of {len(readings)} {'setting' if len(readings) == 1 else 'settings'} with all seeds"
+    words = [f"{r.replace(',', '')} in {readings.count(r)}" for r in summary.SIDES if r in readings]
+    listed = " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return f"{listed} of {len(readings)} {'setting' if len(readings) == 1 else 'settings'} with all seeds"
 
 
 def gain_sentence(found: pd.DataFrame) -> str:
