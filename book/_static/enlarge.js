@@ -12,6 +12,8 @@
     const made = document.createElement("dialog");
     made.className = "enlarged";
     made.innerHTML = '<div tabindex="0" role="group"></div><form method="dialog"><button>Close</button></form>';
+    // Closes at once, whatever else on the page listens for this key.
+    made.addEventListener("keydown", event => event.key === "Escape" && made.close());
     document.body.append(made);
     return made;
   }

@@ -84,7 +84,7 @@ def test_a_tap_shows_a_figure_as_wide_as_its_texts_need_and_closing_returns(phon
         box = phone.locator("dialog.enlarged > div")
         assert box.evaluate("box => box.scrollWidth > box.clientWidth") and box.get_attribute("aria-label").startswith("Figure")
         phone.keyboard.press("Escape")
-        assert not phone.locator("dialog.enlarged[open]").count()
+        phone.locator("dialog.enlarged[open]").wait_for(state="detached")
 
 
 def test_the_contents_of_the_book_show_the_page_that_is_read(tab, address):
