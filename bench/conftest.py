@@ -1,5 +1,6 @@
 """Collects the times of both sides of each work and prints their ratios after pytest-benchmark's own table."""
 
+import statistics
 import time
 
 import pytest
@@ -21,18 +22,18 @@ def note(request):
 
 @pytest.fixture
 def compare(request):
-    """Time two functions in turns and keep the ratio of their least times: ``compare(work, ours, reference, aim)``."""
+    """Time two functions in turns and keep the ratio of their median times: ``compare(work, ours, reference, aim)``."""
     rows = request.config.stash.setdefault(RATIOS, [])
 
     def keep(work, ours, reference, aim, rounds=15):
-        least = [float("inf")] * 2
+        times = [], []
         for _ in range(rounds):
             # In turns, so that both meet the same disturbances.
             for side, function in enumerate((ours, reference)):
                 start = time.process_time()
                 function()
-                least[side] = min(least[side], time.process_time() - start)
-        rows.append((work, *least, aim))
+                times[side].append(time.process_time() - start)
+        rows.append((work, *map(statistics.median, times), aim))
 
     return keep
 
@@ -42,7 +43,7 @@ def pytest_terminal_summary(terminalreporter, config):
     yield  # pytest-benchmark's table, whose reference rows are not scaled to the full grids
     ratios = config.stash.get(RATIOS, [])
     if ratios:
-        terminalreporter.section("keyfilters.networks, CPU milliseconds")
+        terminalreporter.section("keyfilters.networks, CPU milliseconds, medians")
         terminalreporter.write_line(f"{'work':58}{'keyfilters':>12}{'reference':>12}{'ratio':>9}  aim")
         for work, ours, reference, aim in ratios:
             terminalreporter.write_line(f"{work:58}{1e3 * ours:12.2f}{1e3 * reference:12.2f}{ours / reference:9.3f}  {aim}")

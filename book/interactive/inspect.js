@@ -14,6 +14,8 @@
   const METHOD = "B", DEAD = 1e-4, DRAWS = 20, SAMPLES = 8, ENERGY = 0.99;
   // Those of one draw say nothing of chance.
   const VARYING = ["random", "permuted", "gaussian"];
+  // Those that leave the filters as they are: what each filter has of them is known.
+  const OVER_FILTERS = ["impulse", "random", "permuted"];
 
   function median(values) {
     if (!values.length) return NaN;
@@ -122,22 +124,25 @@
     found.sigmaX = median(finite(found.live.map(f => f.sigmaX)));
     found.sigmaY = median(finite(found.live.map(f => f.sigmaY)));
     Object.assign(found, offsets(found.live));
-    const under = lines => total(found.live.map((f, i) => best(live[i], f.energy, lines).square)) / found.energy;
-    found.impulse = under(units([Float64Array.from(rows === columns ? impulse(rows) : strip(impulse(taps), taps, 1))]));
+    const under = lines => Float32Array.from(found.live, (f, i) => best(live[i], f.energy, lines).square / f.energy);
+    const byEnergy = shares => found.live.reduce((sum, f, i) => sum + shares[i] * f.energy, 0) / found.energy;
     // As many filters as there are keys at this size.
     const random = nulls.generator(place + 1), present = lines.filter(line => line.some(value => value !== 0));
     const drawn = make => Array.from({length: DRAWS}, () => under(make()));
-    const carried = present.map(line => line.slice()), band = nulls.tridiagonal(nulls.moments(live, taps), carried);
-    found.rank = live.length ? nulls.rank(nulls.eigenvalues(band), ENERGY) : 0;
-    found.draws = {
+    // For each draw the share of each filter.
+    found.shares = {
+      impulse: [under(units([Float64Array.from(rows === columns ? impulse(rows) : strip(impulse(taps), taps, 1))]))],
       random: drawn(() => units(present.map(() => Float64Array.from({length: taps}, random.normal)))),
       permuted: drawn(() => {
         const order = random.permutation(taps);
         return present.map(line => line.map((_, i) => line[order[i]]));
       }),
-      gaussian: nulls.noise(band, carried, live.length, DRAWS, random),
     };
-    for (const kind of VARYING) found[kind] = mean(found.draws[kind]);
+    const carried = present.map(line => line.slice()), band = nulls.tridiagonal(nulls.moments(live, taps), carried);
+    found.rank = live.length ? nulls.rank(nulls.eigenvalues(band), ENERGY) : 0;
+    found.draws = {gaussian: nulls.noise(band, carried, live.length, DRAWS, random)};
+    for (const kind of OVER_FILTERS) found.draws[kind] = found.shares[kind].map(byEnergy);
+    for (const kind of Object.keys(found.draws)) found[kind] = mean(found.draws[kind]);
     found.samples = data.keys.flatMap((_, k) => foremost(found.live.filter(f => f.key === k + 1))
       .map(f => ({...f, layer: name, rows, columns, filter: values.slice(f.channel * taps, (f.channel + 1) * taps)})));
     return found;
@@ -182,6 +187,13 @@
     });
   }
 
+  // A null over layers of one size: pooled by energy its mean and what one draw of twenty exceeds; its mean and its median over filters.
+  function pooledNull(kind, live, energies) {
+    const draws = live.length ? live[0].draws[kind].map((_, i) => average(live.map(layer => layer.draws[kind][i]), energies)) : [];
+    const own = OVER_FILTERS.includes(kind) ? draws.map((_, i) => live.flatMap(layer => [...layer.shares[kind][i]])) : [];
+    return {kind, pooled: mean(draws), tail: draws.length > 1 ? quantile(draws, 0.95) : NaN, mean: mean(own.map(mean)), median: mean(own.map(median))};
+  }
+
   function bySize(layers) {
     const groups = new Map();
     for (const layer of layers) {
@@ -190,10 +202,10 @@
     }
     return [...groups].sort(([, [a]], [, [b]]) => a.rows - b.rows || a.columns - b.columns).map(([size, members]) => {
       const live = members.filter(layer => layer.live.length), energies = live.map(layer => layer.energy);
-      const over = name => average(live.map(layer => layer[name]), energies);
+      const under = ["impulse", ...VARYING].map(kind => pooledNull(kind, live, energies));
       return {
         size, layers: members.length, channels: total(members.map(m => m.channels)), dead: total(members.map(m => m.dead)),
-        ...pooled(members), impulse: over("impulse"), ...Object.fromEntries(VARYING.map(kind => [kind, over(kind)])),
+        ...pooled(members), nulls: under, ...Object.fromEntries(under.map(({kind, pooled: share}) => [kind, share])),
       };
     });
   }

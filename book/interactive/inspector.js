@@ -33,6 +33,11 @@
     "Explained variance by kernel size: pooled by energy, its mean and median over filters; pooled, that of the nulls.",
     ["size", "layers", "filters", "dead", ...SHARES], lines.map(line => [line.size, line.layers, line.channels, line.dead, ...shares(line)]));
 
+  const nulls = ({sizes: lines}) => table("Nulls by kernel size",
+    "What the keys stand beside: pooled by energy, the mean of the draws and what one draw of twenty exceeds; its mean and median over filters.",
+    ["size", "null", "pooled", "one draw of twenty", "mean", "median"],
+    lines.flatMap(({size, nulls: under}) => under.map(({kind, pooled, tail, mean, median}) => [size, kind, ...[pooled, tail, mean, median].map(known)])));
+
   const keys = ({counts, filters}) => table("Filters by key", "How many filters each key explains best; dead filters are left out.",
     ["key", "filters", "share", "from 0 to 1"], data.keys.map(({number: k, name}) => {
       const share = filters ? counts[k - 1] / filters : 0;
@@ -98,7 +103,7 @@
     parts.push(...report.notes.map(note => element("p", {}, note)));
     if (report.filters) {
       parts.push(
-        element("h3", {}, "Explained variance"), sizes(report), element("h3", {}, "Which keys"), keys(report),
+        element("h3", {}, "Explained variance"), sizes(report), nulls(report), element("h3", {}, "Which keys"), keys(report),
         element("h3", {}, "The filters that each key explains best"), ...maps(report), element("h3", {}, "Layers"), layers(report),
         element("h3", {}, "Scales and rank"), scales(report), element("h3", {}, "Offsets, stride and padding"), places(report),
       );

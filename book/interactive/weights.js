@@ -47,8 +47,8 @@
     const [rows, columns] = shape.length === 3 ? [1, shape[2]] : shape.slice(2);
     let note = "";
     if (!isStrip(rows, columns)) {
-      if (rows !== columns) note = `kernel is not square (${rows}x${columns})`;
-      else if (rows % 2 === 0) note = `kernel of even size (${rows}x${columns})`;
+      if (rows !== columns && Math.min(rows, columns) > 1) note = `kernel is not square (${rows}x${columns})`;
+      else if (Math.max(rows, columns) % 2 === 0) note = `kernel of even size (${rows}x${columns})`;
     }
     return {name, channels: shape[0], rows, columns, values, stride, padding, dilation, note};
   }
@@ -75,8 +75,9 @@
       throw new Refused("keeps its kernels as ConvNeXt V2 does for sparse convolutions, which this page does not read: use the command");
     }
     entries = unwrapped(entries, wrappers);
-    const found = [], bad = [];
+    const found = [], bad = [], left = [];
     for (const [name, {dtype, shape, data_offsets: [from, to]}] of entries) {
+      if (shape.length === 5 ? isStack(shape.slice(0, 4)) : isStack(shape) && /^[IU]/.test(dtype)) left.push(`${name} (${shape.length === 5 ? "3-D" : dtype})`);
       if (!TYPES[dtype]) {
         if (/^F\d/.test(dtype) && isStack(shape)) throw new Refused(`has numbers of type ${dtype} in ${name}: expected ${Object.keys(TYPES).join(", ")}`);
         continue;
@@ -89,6 +90,7 @@
       if (isStack(shape)) found.push(stack(name.replace(/\.weight$/, ""), shape, values));
     }
     checkFinite(bad);
+    if (left.length) found.notes = [`Not looked at: ${left.slice(0, 3).join(", ")}${left.length > 3 ? ` and ${left.length - 3} more` : ""}.`];
     return found;
   }
 
@@ -171,8 +173,6 @@
     return whole;
   }
 
-  const CONVOLUTIONS = ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv"];
-
   // Types of numbers in ONNX -> ours, and the field that holds them where the raw bytes do not.
   const ONNX_TYPES = {1: ["F32", 4], 10: ["F16", 5], 11: ["F64", 10], 16: ["BF16", 5]};
 
@@ -215,7 +215,7 @@
     for (const node of nodes) {
       const group = node.attributes.has("group") ? node.attributes.get("group").one(3, 0) : 1;
       // One group per input channel; with a single channel there is one group as well, which is no depthwise layer.
-      if (!CONVOLUTIONS.includes(node.operator) || group < 2) continue;
+      if (group < 2) continue;
       const tensor = node.operator === "Conv" ? stored(node.inputs[1]) : null;
       const {shape, known, values} = tensor ? onnxTensor(tensor) : {shape: [], known: false}, axes = shape.length - 2;
       if (!known || ![1, 2].includes(axes)) {
@@ -230,9 +230,9 @@
     checkFinite(bad);
     if (left.length) {
       const said = left.slice(0, 3).join(", ") + (left.length > 3 ? ` and ${left.length - 3} more` : "");
-      const why = "weights are quantised, computed, 3-D or transposed";
-      if (!found.length) throw new Refused(`has no depthwise filters that this page can match: there are convolutions in groups whose ${why}: ${said}; the command reads some of them`);
-      found.notes = [`Not looked at, since their ${why}: the convolutions in groups ${said}. The command reads some of them.`];
+      const why = "are quantised, computed, fused, 3-D or transposed";
+      if (!found.length) throw new Refused(`has no depthwise filters that this page can match: there are convolutions in groups that ${why}: ${said}; the command reads some of them`);
+      found.notes = [`Not looked at, since they ${why}: the convolutions in groups ${said}. The command reads some of them.`];
     }
     return found;
   }

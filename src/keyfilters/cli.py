@@ -172,8 +172,13 @@ def _number(text: str, option: str) -> float:
 
 
 def _record(found, level: float | None) -> dict:
-    """One fit as a row, with the ends of its intervals where a level is given."""
-    ends = found.interval(level) if level is not None else {}
+    """One fit as a row, with the ends of its intervals where a level is given and the method has intervals."""
+    from .fitting.intervals import NoInterval
+
+    try:
+        ends = found.interval(level) if level is not None else {}
+    except NoInterval:
+        ends = {}
     record = {"method": found.method, "key": found.key}
     for name in ("sigma_x", "sigma_y", "gamma"):
         record[name] = getattr(found, name)

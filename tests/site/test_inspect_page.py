@@ -61,6 +61,30 @@ def same(found, path):
             record[name] for name in ("size", "layers", "channels", "dead")
         ]
         assert [size[ours] for ours in MEASURES] == pytest.approx([record[theirs] for theirs in MEASURES.values()], abs=1e-6)
+        for null in size["nulls"]:
+            theirs = f"null_{null['kind']}"
+            if null["kind"] == "impulse":
+                own = {"pooled": "", "mean": "_mean", "median": "_median"}
+                assert all(alike(null[ours], record[f"{theirs}{over}"]) for ours, over in own.items()) and null["tail"] is None
+                continue
+            members = [
+                x for x in found["layers"] if not x["note"] and x["live"] and f"{x['rows']}x{x['columns']}" == size["size"]
+            ]
+            if not members:
+                continue
+            draws = np.average([x["draws"][null["kind"]] for x in members], axis=0, weights=[x["energy"] for x in members])
+            by_pool = {"pooled": draws, "tail": np.quantile(draws, 0.95)}
+            if null["kind"] in members[0]["shares"]:
+                shares = [[list(s.values()) for s in x["shares"][null["kind"]]] for x in members]
+                filters_of = [np.concatenate(one) for one in zip(*shares, strict=True)]
+                by_pool |= {"mean": np.mean(filters_of, axis=1), "median": np.median(filters_of, axis=1)}
+            for pool, values in by_pool.items():
+                assert null[pool] == pytest.approx(np.mean(values), abs=1e-6), (null, pool)
+                if pool != "tail":
+                    # Other draws than the command's, 20 of each.
+                    over = {"pooled": "", "mean": "_mean", "median": "_median"}[pool]
+                    room = 0.005 + 5 * np.std(values) * (2 / 20) ** 0.5
+                    assert null[pool] == pytest.approx(record[f"{theirs}{over}"], abs=room), (null, pool)
     for place, record in zip(found["places"], right.places, strict=True):
         assert [place[name] for name in PLACE] == [record[name] for name in PLACE]
         for ours, theirs in list(OWN.items())[4:]:
@@ -127,6 +151,17 @@ def test_onnx_behind_other_nodes_and_parts_of_weights_are_read_or_said(tmp_path,
     assert [len(found["notes"]) for found in answers[:3]] == [0, 0, 1] and "other (ConvTranspose)" in answers[2]["notes"][0]
     for found, said in zip(answers[3:], ("dw (Conv)", "other (QLinearConv)", "computed from (dw.weight_orig)"), strict=True):
         assert said in found["refused"] and "command" in found["refused"]
+
+
+def test_what_is_left_out_is_said(tmp_path, node, data):
+    state = {"dw.weight": filters(8, 5), "deep.weight": torch.randn(8, 1, 3, 3, 3), "steps": torch.ones(4, 1, 3, 3).long()}
+    state |= {"row.weight": torch.randn(8, 1, 1, 4), "oblong.weight": torch.randn(8, 1, 3, 5)}
+    (tmp_path / "x.safetensors").write_bytes(save(state))
+    [found] = node("inspections", data=data, files=[str(tmp_path / "x.safetensors")])
+    same(found, tmp_path / "x.safetensors")
+    assert found["notes"][0].startswith("Not looked at: ") and all(
+        n in found["notes"][0] for n in ("deep.weight (3-D)", "steps (I64)")
+    )
 
 
 @pytest.mark.filterwarnings("ignore")

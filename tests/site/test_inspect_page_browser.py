@@ -230,14 +230,15 @@ def test_the_keyboard_reaches_the_file_and_the_tables(opened, files):
     drop(tab, files["safetensors"])
     tab.focus("#ki-file")
     seen = []
-    while len(seen) < 8:
+    while len(seen) < 9:
         tab.keyboard.press("Tab")
         seen.append(tab.evaluate("(e => e.id || e.getAttribute('aria-label') || '')(document.activeElement)"))
     tables = [
         "Explained variance by kernel size",
+        "Nulls by kernel size",
         "Filters by key",
         "Layers",
         "Scales and rank",
         "Offsets by stride and padding",
     ]
-    assert seen[:7] == ["ki-save", *tables, "Layers not matched"]
+    assert seen[:8] == ["ki-save", *tables, "Layers not matched"]

@@ -31,6 +31,10 @@ WAYS = ("bootstrap", "profile")
 """Ways to an interval: of :func:`interval`."""
 
 
+class NoInterval(ValueError):
+    """A fit for which there is no interval, by its method or by the operator of its key."""
+
+
 def _axis_term(row) -> str:
     """The term of a separable key's own model."""
     sign = {"forward": "+", "backward": "-", "central": ""}
@@ -38,7 +42,7 @@ def _axis_term(row) -> str:
         return "T"
     operator = (row.x, row.y)[row.derivative_axis]
     if operator not in sign:
-        raise ValueError(f"key {row.number} has the operator {operator!r}, for which fits have no interval")
+        raise NoInterval(f"key {row.number} has the operator {operator!r}, for which fits have no interval")
     return "xy"[row.derivative_axis] + sign[operator]
 
 
@@ -97,7 +101,7 @@ def refit(fit: Fit, targets: np.ndarray) -> np.ndarray:
 
 def _by_variance(fit, targets) -> np.ndarray:
     if fit.method[0] not in "AB":
-        raise ValueError(f"method {fit.method} cannot fit many filters at once, and so has no interval: use one of A to D2")
+        raise NoInterval(f"method {fit.method} cannot fit many filters at once, and so has no interval: use one of A to D2")
     sigmas = []
     for i, key in enumerate(fit.given.keys):
         row, variances = key_row(key), many_variances(targets[:, i], key_row(key), fit.edge)

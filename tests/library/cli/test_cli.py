@@ -1,5 +1,6 @@
 """The command line: what it prints, and one line for every mistake."""
 
+import dataclasses
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import numpy as np
 import patient
 import pytest
 
-from keyfilters import fit, ideal_filter, learned_filters
+from keyfilters import METHODS, fit, ideal_filter, learned_filters
 from keyfilters.cli import main
 from keyfilters.filter_files import load_filters
 
@@ -363,6 +364,16 @@ def test_fit_shows_intervals(run):
     assert record["explained"] == fit(7, "D1").explained
     assert "x from to" in run("fit", "--method", "D1", "--key", "7")[1]
     assert "from to" not in run("fit", "--method", "D1", "--key", "7", "--no-intervals")[1]
+
+
+def test_a_method_without_intervals_has_dashes_in_their_place(run, monkeypatch):
+    """A row that somebody adds to the table of methods, as CONTRIBUTING.md says."""
+    monkeypatch.setitem(METHODS, "E", dataclasses.replace(METHODS["A"], name="E"))
+    status, out, _ = run("fit", "--method", "E", "--method", "A", "--key", "5", "--json")
+    own, other = json.loads(out)
+    assert status == 0 and own["sigma_x"] == other["sigma_x"] == fit(5, "A").sigma_x
+    assert own["sigma_x_low"] is None and other["sigma_x_low"] < other["sigma_x"]
+    assert run("fit", "--method", "E", "--key", "5")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,73 @@ def test_what_cannot_be_matched_is_named_with_what_it_is(tmp_path):
         assert said in str(caught.value) and "\n" not in str(caught.value), said
 
 
+def test_what_is_left_out_beside_what_is_matched_is_said(tmp_path):
+    weight = torch.randn(16, 1, 5, 5)
+    for state, said in (
+        ({"dw.weight": weight, "deep.weight": torch.randn(8, 1, 3, 3, 3)}, "not looked at: deep.weight (3-D)"),
+        ({"dw.weight": weight, "q.weight": (50 * weight).to(torch.int8)}, "not looked at: q.weight (int8)"),
+        (
+            {"g": {"dw.weight": weight, "b": weight}, "d": {"dw.weight": weight, "b": weight}},
+            "the weights are those under 'g', not those under 'd'",
+        ),
+    ):
+        torch.save(state, tmp_path / "x.pth")
+        assert inspect_file(tmp_path / "x.pth", nulls="none").notes == (said,)
+
+
+def test_parameters_are_weights_too(tmp_path):
+    conv = nn.Conv2d(16, 16, 5, groups=16)
+    torch.save(dict(conv.named_parameters()), tmp_path / "x.pth")
+    found = inspect_file(tmp_path / "x.pth", nulls="none").layers[0].match
+    np.testing.assert_array_equal(found.key, match(conv).layers[0].key)
+
+
+def test_numbers_too_large_for_a_centre_name_file_and_layer(tmp_path):
+    write_weights({"dw.weight": 1e110 * torch.randn(16, 1, 5, 5).double()}, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match=r"^x\.safetensors: layer dw: filter has .* as its largest value"):
+        inspect_file(tmp_path / "x.safetensors", nulls="none")
+
+
+def test_strips_of_an_even_number_are_called_so(tmp_path):
+    state = {"a.weight": torch.randn(8, 1, 1, 4), "b.weight": torch.randn(8, 1, 768), "c.weight": torch.randn(8, 1, 3, 5)}
+    write_weights(state, tmp_path / "x.safetensors")
+    notes = [m.note for m in inspect_file(tmp_path / "x.safetensors").not_matched]
+    assert notes == ["kernel of even size (1x4)", "kernel of even size (1x768)", "kernel is not square (3x5)"]
+
+
+def test_functions_of_onnx_are_looked_into_and_branches_are_said(tmp_path):
+    """A Conv in a function of the file, one that only one branch of If computes, and one of another domain."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.random.default_rng(3).normal(size=(16, 1, 5, 5)).astype(np.float32)
+    value, opsets = (
+        helper.make_tensor_value_info,
+        [helper.make_opsetid("", 17), helper.make_opsetid("own", 1), helper.make_opsetid("com.microsoft", 1)],
+    )
+    held = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.array(True), "c")]
+
+    def saved_as(name, node, functions=()):
+        made = helper.make_graph(
+            [node], "g", [value("x", TensorProto.FLOAT, None)], [value("y", TensorProto.FLOAT, None)], held
+        )
+        path = tmp_path / name
+        path.write_bytes(helper.make_model(made, opset_imports=opsets, functions=functions).SerializeToString())
+        return path
+
+    conv = helper.make_node("Conv", ["x", "w"], ["y"], name="dw", group=16)
+    own = helper.make_function("own", "Wise", ["x", "w"], ["y"], [conv], opsets[:1])
+    found = inspect_file(
+        saved_as("function.onnx", helper.make_node("Wise", ["x", "w"], ["y"], domain="own"), [own]), nulls="none"
+    )
+    np.testing.assert_allclose(found.layers[0].match.explained, match(weight[:, 0]).layers[0].explained, atol=1e-6)
+    branch = helper.make_graph([conv], "branch", [], [value("y", TensorProto.FLOAT, None)])
+    either = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+    fused = helper.make_node("FusedConv", ["x", "w"], ["y"], name="dw", domain="com.microsoft", group=16)
+    for name, node, said in (("if.onnx", either, r"dw \(Conv within If\)"), ("fused.onnx", fused, r"dw \(FusedConv\)")):
+        with pytest.raises(ValueError, match=rf"{name} has no depthwise filters that can be matched: .*{said}"):
+            inspect_file(saved_as(name, node), nulls="none")
+
+
 @each("chain", CHAINS)
 def test_numbers_of_onnx_are_followed_to_the_convolution(tmp_path, chain):
     path, right = onnx_chain(tmp_path / "x.onnx", chain)

@@ -363,7 +363,7 @@ def test_files_that_are_no_images_are_counted_and_said(imagenet):
     images = dataset(imagenet)
     assert len(images) == 4 and images.classes == ["n01440764", "n01443537"]
     assert images.notes == [
-        f"{place}: 5 files in the folders of classes are no images and were skipped (2 .heic, 2 hidden, 1 without an ending)",
+        f"{place}: 5 files in the folders of classes, of kinds that are not read, were skipped (2 .heic, 2 hidden, 1 without an ending)",
         f"{place}: 1 files beside the folders of classes were skipped",
     ]
     assert dataset(imagenet, "val").notes == []

@@ -69,7 +69,7 @@ KINDS = {
         "computed by a parametrisation (WeightNorm)",
         (3, 3),
     ),
-    "even 1-D": (lambda: nn.Conv1d(8, 8, 4, groups=8), "not square (1x4)", (1, 4)),
+    "even 1-D": (lambda: nn.Conv1d(8, 8, 4, groups=8), "even size (1x4)", (1, 4)),
 }
 
 
@@ -326,6 +326,29 @@ def test_branches_are_merged_with_their_batch_norms(name):
         layer.match.name for layer in report.layers
     ]
     assert "merged with their batch norms" in report.text()
+
+
+class Promised(nn.Module):
+    """Branches with a method to merge them that does nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (
+            nn.Sequential(nn.Conv2d(8, 8, n, padding=n // 2, groups=8), nn.BatchNorm2d(8)) for n in (3, 5)
+        )
+
+    def forward(self, x):
+        return self.first(x) + self.second(x)
+
+    def switch_to_deploy(self):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_branches_that_were_not_merged_are_not_said_to_be():
+    for model, name in ((Promised().eval(), "the network itself"), (nn.Sequential(Promised()).eval(), "0")):
+        found = match(model)
+        assert len(found.layers) == 2 and f"({name} is as it was): each is looked at on its own" in found.notes[0]
 
 
 @pytest.mark.filterwarnings("ignore")

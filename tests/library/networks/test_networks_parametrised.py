@@ -363,6 +363,17 @@ class Difference(nn.Conv2d):
         return super().forward(x) - F.conv2d(x, self.weight.sum((2, 3), keepdim=True), groups=8)
 
 
+class InTraining(nn.Conv2d):
+    def forward(self, x):
+        weight = self.weight - self.weight.mean() if self.training else self.weight
+        return F.conv2d(x, weight, self.bias, padding=self.padding, groups=self.groups)
+
+
+class ByItsNorm(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x) / self.weight.norm()
+
+
 class Needs(nn.Conv2d):
     def forward(self, x, mask):
         return super().forward(x * mask)
@@ -402,6 +413,22 @@ def hooked():
     return layer
 
 
+def hooked_by_all():
+    layer = conv()
+    layer.register_forward_hook(lambda module, inputs, output: output * next(module.parameters()).norm())
+    return layer
+
+
+def with_weight(make):
+    layer = conv()
+    layer.weight = nn.Parameter(make(layer.weight.detach()), requires_grad=False)
+    return layer
+
+
+class Tagged(torch.Tensor):
+    """As a weight that is spread over devices: a tensor of a class of its own."""
+
+
 def graded():
     layer = conv()
     layer.weight.register_hook(lambda g: g * 0)
@@ -420,6 +447,11 @@ def quantised():
     (lambda: conv(cls=Clipped), "Clipped does not use its weight as it stands"),
     (lambda: conv(cls=Difference), "Difference does not use its weight as it stands"),
     (lambda: conv(cls=Unfolded), "Unfolded has a forward of its own, without a convolution"),
+    (lambda: conv(cls=InTraining), "InTraining does not use its weight as it stands"),
+    (lambda: conv(cls=ByItsNorm), "ByItsNorm does not use its weight as it stands"),
+    (hooked_by_all, "a hook handles its weight"),
+    (lambda: with_weight(lambda w: w.to(torch.float8_e4m3fn)), "its weight has the dtype float8_e4m3fn, in which nothing is computed"),
+    (lambda: with_weight(lambda w: w.as_subclass(Tagged)), "its weight is no plain tensor of torch (Tagged)"),
     (lambda: conv(cls=Needs), "Needs has a forward of its own, which could not be tried (TypeError)"),
     (patched, "its forward was replaced in this very layer"),
     (patched_inside, "its forward was replaced in this very layer"),

@@ -216,6 +216,21 @@ def test_gaussian_control_stays_within_the_span_of_the_layer():
     assert singular[1] > 0.1 * singular[0] and singular[2] < 1e-4 * singular[0]
 
 
+def test_signs_of_eigenvectors_give_another_sample_of_the_same_gaussian(sample, monkeypatch):
+    """They are LAPACK's choice: the draws follow them, what they are drawn from does not."""
+    layer, (first, other) = conv(np.concatenate([sample] * 40)), (np.linalg.eigh, lambda m: (lambda v, a: (v, -a))(*eigh(m)))
+    eigh, drawn = first, []
+    for solver in (first, other):
+        monkeypatch.setattr(np.linalg, "eigh", solver)
+        found = written(replace(layer, "B", "gaussian").model).reshape(-1, sample[0].size)
+        drawn.append(found - found.mean(axis=1, keepdims=True))
+    assert not np.allclose(*drawn)
+    moments = [d.T @ d / len(d) for d in drawn]
+    bare = sample.reshape(len(sample), -1) - sample.mean(axis=(1, 2))[:, None]
+    right = bare.T @ bare / len(bare)
+    assert all(np.linalg.norm(m - right) < 0.3 * np.linalg.norm(right) for m in moments)
+
+
 def test_random_numbers_of_a_layer_do_not_depend_on_the_selection(sample):
     model = nn.Sequential(conv(sample), conv(sample))
     both, second = (replace(model, "B", "random", layers=names).model for names in (None, "1"))
@@ -373,6 +388,11 @@ def spoilt():
         (lambda: replace(network("convnext"), "learned", "learnable"), "mode 'learnable' needs idealised filters"),
         (lambda: replace(network("convnext"), np.ones((8, 6, 6))), "method has shape (8, 6, 6)"),
         (lambda: replace(network("convnext"), "B", "affine", share="key"), "share: only mode 'learnable' takes options"),
+        (
+            lambda: replace(network("convnext"), mode="learnable", learn_scale=True),
+            "unknown option 'learn_scale': mode 'learnable' takes learn_scales",
+        ),
+        (lambda: replace(network("convnext"), mode="learnable", keys=[1] * 8), "unknown option 'keys'"),
         (lambda: fold("model"), "model is a str: expected a torch.nn.Module"),
     ],
 )

@@ -639,7 +639,7 @@ def test_training_labels_folders_as_evaluation_does(tmp_path, classes):
         assert [label for _, label in part] == [int(file.partition("/")[0]) for file in part.files]
     skipped, mapped = found.notes
     assert (
-        "1 files in the folders of classes are no images" in skipped
+        "1 files in the folders of classes, of kinds that are not read, were skipped" in skipped
         and "the numbers of the 12 folders are those of their classes" in mapped
     )
 

@@ -227,7 +227,7 @@ class ClassFolders(ImageFolder):
                 f"{count} {kind}" for kind, count in sorted(self.skipped.items(), key=lambda pair: (-pair[1], pair[0]))
             )
             self.notes.append(
-                f"{place}: {self.skipped.total()} files in the folders of classes are no images and were skipped ({kinds})"
+                f"{place}: {self.skipped.total()} files in the folders of classes, of kinds that are not read, were skipped ({kinds})"
             )
         if beside:
             self.notes.append(f"{place}: {beside} files beside the folders of classes were skipped")

@@ -356,7 +356,10 @@ def inspect_layers(
         bank = None if m.note else key_filters_at(method, m.kernel_size)
         plane = len(layer.kernel_size) == len(layer.stride) == len(layer.dilation) == 2 and layer.padding != ()
         centre = grid_shift(layer.kernel_size, layer.stride, layer.padding, layer.dilation) if plane else (math.nan, math.nan)
-        measures = spreads_of(layer, m, bank)
+        try:
+            measures = spreads_of(layer, m, bank)
+        except ValueError as error:
+            raise ValueError(f"{name}: layer {layer.name}: {error}") from None
         filters = None if m.note else layer.filters.astype(np.float32)
         own, rank = scales_of(layer, m, method), rank_of(layer, m)
         reports.append(LayerReport(m, layer.padding, layer.dilation, measures, centre, values, own, rank, filters))

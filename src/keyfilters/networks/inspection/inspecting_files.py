@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..surgery.depthwise import is_strip
+from ..surgery.depthwise import no_key_size
 from ..surgery.matching import Stack
 from ..zoo.checkpoints import check_sound, no_weights
 from ..zoo.files import check_file, read_content
-from ..zoo.trees import largest
+from ..zoo.trees import largest, trees
 from ..zoo.weight_formats import computed_weights, dense_kernels
 from .inspecting import Inspection, inspect_layers
 
@@ -26,23 +26,12 @@ BRANCHES = re.compile(r"(^|\.)(rbr_\w+|conv_kxk|lkb_origin|small_conv|dil_conv_\
 """In names of filters: branches of RepVGG, MobileOne and PP-OCR, RepLKNet and FastViT, UniRepLKNet, RepViT before they are merged."""
 
 
-def _note(rows: int, columns: int) -> str:
-    if is_strip((rows, columns)):
-        return ""
-    if rows != columns:
-        return f"kernel is not square ({rows}x{columns})"
-    return f"kernel of even size ({rows}x{columns})" if rows % 2 == 0 else ""
-
-
-CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")
-
-
 def _stack(name: str, array: np.ndarray, **geometry) -> Stack | None:
     """Filters of shape (C, 1, rows, columns) or (C, 1, taps), C > 1; None for other arrays, 1 x 1 and whole numbers."""
     if array.ndim not in (3, 4) or array.shape[1] != 1 or len(array) < 2 or max(array.shape[2:]) < 2 or array.dtype.kind != "f":
         return None
     filters = array.reshape(len(array), *((1,) if array.ndim == 3 else ()), *array.shape[2:]).astype(np.float64)
-    return Stack(name, filters, note=_note(*filters.shape[1:]), **({"stride": ()} | geometry))
+    return Stack(name, filters, note=no_key_size(filters.shape[1:]), **({"stride": ()} | geometry))
 
 
 def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
@@ -62,7 +51,15 @@ def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
     found = [f for f in found if f is not None]
     if not found:
         raise _nothing(path, names)
-    notes = [f"the weights are those under {tree.entry!r}"] if tree.entry else []
+    notes = []
+    if tree.entry:
+        beside = [t.entry for t in trees(content) if t.entry and t.entry != tree.entry and not t.parts and t.weights > 1]
+        more = f", not those under {', '.join(map(repr, beside[:4]))}{', ...' if len(beside) > 4 else ''}" if beside else ""
+        notes.append(f"the weights are those under {tree.entry!r}{more}")
+    left = [(n, v) for n, v in names.items() if _has_their_shape(v) and not (v.is_floating_point() and v.ndim < 5)]
+    if left:
+        said = ", ".join(f"{n} ({'3-D' if v.ndim == 5 else str(v.dtype).removeprefix('torch.')})" for n, v in left[:3])
+        notes.append(f"not looked at: {said}{f' and {len(left) - 3} more' if len(left) > 3 else ''}")
     if computed := next((n for n in names if ".parametrizations." in f".{n}" and names[n].ndim in (3, 4)), None):
         notes.append(
             f"a weight is computed from {computed}, which is looked at as it stands: inspect the network itself, or remove the parametrisation first"
@@ -74,6 +71,10 @@ def _of_weights(path: Path) -> tuple[list[Stack], list[str]]:
     return found, notes
 
 
+def _has_their_shape(value: torch.Tensor) -> bool:
+    return value.ndim in (3, 4, 5) and value.shape[1] == 1 < len(value) and max(value.shape[2:]) > 1
+
+
 def _nothing(path: Path, names: dict) -> ValueError:
     """What a file has in the place of depthwise filters that can be matched."""
     expected = "expected tensors of floating-point numbers of shape (C, 1, rows, columns) or (C, 1, taps) with C > 1"
@@ -82,7 +83,7 @@ def _nothing(path: Path, names: dict) -> ValueError:
             return ValueError(
                 f"{path} has filters that are computed from keys ({name}): write them out with keyfilters.networks.fold and save that"
             )
-        if value.ndim in (3, 4, 5) and value.shape[1] == 1 and len(value) > 1 and max(value.shape[2:]) > 1:
+        if _has_their_shape(value):
             kind = str(value.dtype).removeprefix("torch.")
             return ValueError(f"{path} has {name} of shape {tuple(value.shape)} in {kind}, which cannot be matched: {expected}")
     return ValueError(f"{path} has no depthwise filters: {expected}")
@@ -132,16 +133,23 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
         raise ValueError(f"{path} cannot be read: not a whole ONNX file ({reason}); copy or export it again") from None
+    if model.functions:
+        from onnx.inliner import inline_local_functions
+
+        model = inline_local_functions(model)
     graph = model.graph
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
     constant, found, readers, left = _constants(graph, opset), [], {}, []
-    for node in graph.node:
-        values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        if node.op_type not in CONVOLUTIONS or values.get("group", 1) < 2:
+    for node, within in _nodes(graph):
+        values = {a.name: a for a in node.attribute}
+        if "group" not in values or values["group"].i < 2:
             continue
-        array = constant(node.input[1]) if node.op_type == "Conv" and len(node.input) > 1 else None
+        values = {name: onnx.helper.get_attribute_value(a) for name, a in values.items()}
+        plain = node.op_type == "Conv" and node.domain in ("", "ai.onnx") and len(node.input) > 1 and not within
+        array = constant(node.input[1]) if plain else None
         if array is None or array.ndim not in (3, 4):
-            left.append(f"{node.name or node.output[0]} ({node.op_type if array is None else f'{array.ndim - 2}-D'})")
+            kind = node.op_type + (f" within {within}" if within else "") if array is None else f"{array.ndim - 2}-D"
+            left.append(f"{node.name or node.output[0]} ({kind})")
             continue
         axes = array.ndim - 2
         # One group per input channel; with a single channel there is one group as well, which is no depthwise layer.
@@ -164,10 +172,10 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         said = f"{', '.join(left[:3])}{f' and {len(left) - 3} more' if len(left) > 3 else ''}"
         if not layers:
             raise ValueError(
-                f"{path} has no depthwise filters that can be matched: there are convolutions in groups whose weights are quantised, computed, 3-D or transposed: {said}"
+                f"{path} has no depthwise filters that can be matched: there are convolutions in groups that are quantised, computed, fused, conditional, 3-D or transposed: {said}"
             )
         notes.append(
-            f"not looked at, since their weights are quantised, computed, 3-D or transposed: the convolutions in groups {said}"
+            f"not looked at, since they are quantised, computed, fused, conditional, 3-D or transposed: the convolutions in groups {said}"
         )
     if beside := next((names for names in readers.values() if len(names) > 1), None):
         notes.append(
@@ -177,6 +185,15 @@ def _of_onnx(path: Path) -> tuple[list[Stack], list[str]]:
         if not np.isfinite(layer.filters).all():
             raise ValueError(f"{path} holds NaN or infinity in {layer.name}: expected finite weights")
     return layers, notes
+
+
+def _nodes(graph: Any, within: str = "") -> Iterator[tuple[Any, str]]:
+    """The nodes of a graph with "", those of the branches of If, Loop and Scan in it with the name of that operation."""
+    for node in graph.node:
+        yield node, within
+        for attribute in node.attribute:
+            for part in (attribute.g, *attribute.graphs) if attribute.HasField("g") or attribute.graphs else ():
+                yield from _nodes(part, node.op_type)
 
 
 def sha256_of(path: Path) -> str:

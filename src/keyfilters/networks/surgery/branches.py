@@ -13,6 +13,8 @@ MERGE_METHODS = ("reparameterize", "switch_to_deploy")
 """What modules with such branches are told to merge by: timm's, and those of RepVGG and its followers."""
 OTHERS = ("reparam", "rep", "convert_to_deploy", "merge_kernel", "get_equivalent_kernel_bias", "_fuse_bn_tensor")
 """The same of other libraries, which timm does not call."""
+ITSELF = "the network itself"
+"""In the place of the name of the outermost module."""
 
 
 def _has(module: nn.Module, names) -> bool:
@@ -37,8 +39,8 @@ def _mergeable(module: nn.Module) -> bool:
     return _has(module, MERGE_METHODS) or branches
 
 
-def _branched(module: nn.Module) -> bool:
-    return (_mergeable(module) or _has(module, OTHERS)) and _open(module)
+def _branched(module: nn.Module | None) -> bool:
+    return module is not None and (_mergeable(module) or _has(module, OTHERS)) and _open(module)
 
 
 def merged(model: nn.Module, inplace: bool = False) -> tuple[nn.Module, list[str]]:
@@ -57,9 +59,7 @@ def merged(model: nn.Module, inplace: bool = False) -> tuple[nn.Module, list[str
     if not isinstance(model, nn.Module):
         return model, []
     branched = [
-        (name or "the network itself", m)
-        for name, m in model.named_modules()
-        if _branched(m) and any(map(is_depthwise, m.modules()))
+        (name or ITSELF, m) for name, m in model.named_modules() if _branched(m) and any(map(is_depthwise, m.modules()))
     ]
     able = [name for name, m in branched if _mergeable(m)]
     left = [name for name, m in branched if not _mergeable(m)]
@@ -70,6 +70,9 @@ def merged(model: nn.Module, inplace: bool = False) -> tuple[nn.Module, list[str
             done = reparameterize_model(nn.ModuleList([model]), inplace)[0]
             if any(part is None and before is not None for before, part in _pairs(model, done)):
                 raise ValueError("a module is gone")
+            after = dict(done.named_modules())
+            if still := [name for name in able if _branched(done if name == ITSELF else after.get(name))]:
+                raise ValueError(f"{still[0]} is as it was")
             return done, [
                 f"the branches of {len(able)} modules ({able[0]}, ...) are merged with their batch norms, as for deployment"
             ]

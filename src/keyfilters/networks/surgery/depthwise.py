@@ -79,6 +79,22 @@ def is_strip(kernel_size: tuple[int, int]) -> bool:
     return len(kernel_size) == 2 and min(kernel_size) == 1 and max(kernel_size) % 2 == 1 and max(kernel_size) > 1
 
 
+def no_key_size(kernel_size: tuple[int, int]) -> str:
+    """Why filters of a size in the plane have no keys; "" for odd squares, and for one row or column of an odd number.
+
+    Examples
+    --------
+    >>> [no_key_size(size) for size in ((7, 7), (1, 7), (4, 4), (4, 1), (3, 5))]
+    ['', '', 'kernel of even size (4x4)', 'kernel of even size (4x1)', 'kernel is not square (3x5)']
+    """
+    rows, columns = kernel_size
+    if is_strip(kernel_size):
+        return ""
+    if rows != columns and min(rows, columns) > 1:
+        return f"kernel is not square ({rows}x{columns})"
+    return f"kernel of even size ({rows}x{columns})" if max(rows, columns) % 2 == 0 else ""
+
+
 def _note(module, kernel_size) -> str:
     if isinstance(module, torch.jit.ScriptModule):
         return "a TorchScript module: give the network that it was made from"
@@ -98,13 +114,9 @@ def _note(module, kernel_size) -> str:
     rows, columns = kernel_size
     if is_strip(kernel_size) and isinstance(module, (nn.Conv1d, nn.Conv2d)):
         return why_not(module)
-    if rows != columns:
-        return f"kernel is not square ({rows}x{columns})"
-    if rows == 1:
+    if rows == columns == 1:
         return "1x1 kernel: a gain, no filter"
-    if rows % 2 == 0:
-        return f"kernel of even size ({rows}x{columns})"
-    return why_not(module)
+    return no_key_size(kernel_size) or why_not(module)
 
 
 def _unknown(module: nn.Module) -> bool:

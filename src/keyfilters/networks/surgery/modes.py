@@ -109,7 +109,8 @@ def _gaussian(job):
     bare = centred(job.filters.reshape(len(job.filters), -1))[0][job.found.live]
     if not len(bare):
         return job.own(np.zeros_like(job.filters))
-    # Not the symmetric root of the nulls: the control of the chapter on replacing was drawn by this one.
+    # Not the symmetric root of the nulls: the published control of the chapter on replacing was drawn by this one. Where LAPACK
+    # chooses other signs of eigenvectors, other filters of the same distribution are drawn.
     values, axes = np.linalg.eigh(bare.T @ bare / len(bare))
     root = (np.sqrt(np.maximum(values, 0.0)) * axes).T
     return job.own(job.rng.standard_normal((len(job.filters), len(root))) @ root)

@@ -24,6 +24,8 @@ from .modes import MODES, Job, Mode
 from .printing import layer_table
 
 _SCALED = ("own", "learnable")
+_OPTIONS = ("learn_scales", "learn_gamma", "learn_gain", "share", "kind", "edge", "normalize")
+"""What mode learnable leaves to be chosen: the rest follows from the network and from the match."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _checked(model, method, mode, options) -> tuple[list[DepthwiseLayer], Mode, 
     layers = depthwise_or_error(model)
     if options and mode != "learnable":
         raise ValueError(f"{', '.join(options)}: only mode 'learnable' takes options of its layers")
+    if unknown := [name for name in options if name not in _OPTIONS]:
+        raise ValueError(f"unknown option {unknown[0]!r}: mode 'learnable' takes {', '.join(_OPTIONS)}")
     if isinstance(method, str):
         if mode in _SCALED and method in ("learned", "impulse"):
             raise ValueError(
@@ -196,7 +200,8 @@ def replace(
         Put layers of our own, :class:`keyfilters.networks.ScaleSpaceConv2d` or ``FilterBankConv2d``, in the place of
         the convolutions. They convolve as ``nn.Conv2d`` or timm's Conv2dSame do, and have no hooks.
     **options
-        Mode learnable: as in :class:`keyfilters.networks.ScaleSpaceConv2d` (``share="key"``, ``learn_gain=True``, ...).
+        Mode learnable: ``learn_scales`` (there True), ``learn_gamma``, ``learn_gain``, ``share``, ``kind``, ``edge`` and
+        ``normalize`` as in :class:`keyfilters.networks.ScaleSpaceConv2d`.
 
     Returns
     -------
@@ -205,7 +210,7 @@ def replace(
     Raises
     ------
     ValueError
-        For an unknown method, mode or layer, a network without depthwise convolutions, and NaN or
+        For an unknown method, mode, option or layer, a network without depthwise convolutions, and NaN or
         infinity in the weights of a layer (naming it); a network that cannot be copied, without ``inplace``; a
         convolution that no layer can stand for, with ``standalone``. The model is then as it was.
 

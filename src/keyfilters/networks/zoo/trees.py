@@ -48,7 +48,7 @@ class Tree:
 
 def _named(node: Mapping) -> State:
     return {
-        n: v
+        n: v.detach()
         for n, v in node.items()
         if isinstance(n, str) and isinstance(v, torch.Tensor) and n.rpartition(".")[2] not in BESIDE
     }
