@@ -187,10 +187,17 @@
     });
   }
 
+  // The numbers of several lists in one.
+  function joined(lists) {
+    const all = new Float32Array(total(lists.map(list => list.length)));
+    lists.reduce((at, list) => { all.set(list, at); return at + list.length; }, 0);
+    return all;
+  }
+
   // A null over layers of one size: pooled by energy its mean and what one draw of twenty exceeds; its mean and its median over filters.
   function pooledNull(kind, live, energies) {
     const draws = live.length ? live[0].draws[kind].map((_, i) => average(live.map(layer => layer.draws[kind][i]), energies)) : [];
-    const own = OVER_FILTERS.includes(kind) ? draws.map((_, i) => live.flatMap(layer => [...layer.shares[kind][i]])) : [];
+    const own = OVER_FILTERS.includes(kind) ? draws.map((_, i) => joined(live.map(layer => layer.shares[kind][i]))) : [];
     return {kind, pooled: mean(draws), tail: draws.length > 1 ? quantile(draws, 0.95) : NaN, mean: mean(own.map(mean)), median: mean(own.map(median))};
   }
 

@@ -450,7 +450,7 @@ def quantised():
     (lambda: conv(cls=InTraining), "InTraining does not use its weight as it stands"),
     (lambda: conv(cls=ByItsNorm), "ByItsNorm does not use its weight as it stands"),
     (hooked_by_all, "a hook handles its weight"),
-    (lambda: with_weight(lambda w: w.to(torch.float8_e4m3fn)), "its weight has the dtype float8_e4m3fn, in which nothing is computed"),
+    (lambda: with_weight(lambda w: w.to(torch.float8_e4m3fn)), "its weight has the dtype float8_e4m3fn"),
     (lambda: with_weight(lambda w: w.as_subclass(Tagged)), "its weight is no plain tensor of torch (Tagged)"),
     (lambda: conv(cls=Needs), "Needs has a forward of its own, which could not be tried (TypeError)"),
     (patched, "its forward was replaced in this very layer"),

@@ -52,7 +52,7 @@ def why_not(module: nn.Module) -> str:
             return f"{name} computes its weight itself"
         weight = module.weight
         if not weight.is_floating_point() or weight.itemsize == 1:
-            return f"its weight has the dtype {str(weight.dtype).removeprefix('torch.')}, in which nothing is computed"
+            return f"its weight has the dtype {str(weight.dtype).removeprefix('torch.')}"
         if type(weight) not in (torch.Tensor, nn.Parameter):
             return f"its weight is no plain tensor of torch ({type(weight).__name__})"
         if weight._backward_hooks or getattr(weight, "_post_accumulate_grad_hooks", None):
