@@ -779,7 +779,9 @@ def test_resuming_wants_the_weights_and_the_images_that_it_began_with(tmp_path):
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == whole
 
 
-def test_the_hash_of_folders_holds_their_classes(tmp_path):
+def test_the_hash_of_folders_holds_their_classes_and_sizes(tmp_path):
+    from PIL import Image
+
     place = folder(tmp_path / "pictures")
     for split in ("train", "val"):
         for number, one in enumerate(sorted((place / split).iterdir())):
@@ -788,6 +790,10 @@ def test_the_hash_of_folders_holds_their_classes(tmp_path):
     two, ten, again = (sets_of(TrainConfig(data=str(place), num_classes=classes)) for classes in (2, 10, 2))
     assert [sorted({label for _, label in s.train}) for s in (two, ten)] == [[0, 1], [3, 4]]
     assert two.fingerprint() == again.fingerprint() != ten.fingerprint()
+    before = two.fingerprint()
+    # Another picture under the same name.
+    Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(two.val.samples[-1][0])
+    assert two.fingerprint() != before
 
 
 def test_scales_have_a_rate_of_their_own_and_no_decay():
