@@ -224,6 +224,20 @@ def test_conversions_leave_nothing_behind(dtype):
         np.testing.assert_allclose(back[0].weight[:, 0].numpy(), expected(weight_of(back[0])), atol=2e-6)
 
 
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_state_fills_a_network_that_was_made_empty(assign):
+    """As large networks are loaded: without memory first, then with memory that holds anything."""
+    model = replace(network(), mode="learnable", share="key").model.eval()
+    empty = copy.deepcopy(model).to("meta")
+    if not assign:
+        empty.to_empty(device="cpu")
+        with torch.no_grad():
+            for value in (*empty.parameters(), *empty.buffers()):
+                value.fill_(3)
+    empty.load_state_dict(model.state_dict(), assign=assign)
+    assert torch.equal(empty(IMAGES), model(IMAGES))
+
+
 def test_saved_and_loaded():
     model, other = (replace(network(seed), mode="own").model for seed in (0, 1))
     stream = io.BytesIO()

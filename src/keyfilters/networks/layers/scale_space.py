@@ -95,8 +95,7 @@ class ScaleSpaceWeight(TabledWeight):
         ]:
             raise ValueError(f"{given[0]} is given: filters along {self.axis} have no scale across")
         self.register_buffer("keys", torch.tensor(keys, **factory))
-        form = (SHARES.index(share), KERNEL_KINDS.index(kind), MODEL_EDGES.index(edge), list(NORMS).index(normalize))
-        self.register_buffer("form", torch.tensor((*form, *self._rows_and_columns), **factory))
+        self.register_buffer("form", torch.tensor(self._own_form(), **factory))
         start = _start(keys, sigma_x, sigma_y, gamma, method)
         if self.axis:
             start[:2] = [start["xy".index(self.axis)]] * 2
@@ -130,6 +129,11 @@ class ScaleSpaceWeight(TabledWeight):
             self.axis = "x" if rows == 1 else "y"
         self._rows_and_columns = (rows, columns)
 
+    def _own_form(self) -> tuple[int, ...]:
+        """What ``form`` holds, from what the weights were made with: the buffer of a network made empty holds anything."""
+        choices = (SHARES, self.share), (KERNEL_KINDS, self.kind), (MODEL_EDGES, self.edge), (tuple(NORMS), self.normalize)
+        return (*(known.index(chosen) for known, chosen in choices), *self._rows_and_columns)
+
     def _across(self, keys) -> str:
         """What is wrong with keys of filters of one row or column; "" if nothing."""
         across = [row.number for row in KEYS if self.axis and row.derivative_axis == 1 - "xy".index(self.axis)]
@@ -143,7 +147,7 @@ class ScaleSpaceWeight(TabledWeight):
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
         found = {name: state_dict.get(prefix + name) for name in ("keys", "form")}
-        known = {name: t for name, t in found.items() if isinstance(t, torch.Tensor) and not (t.is_meta or self.keys.is_meta)}
+        known = {name: t for name, t in found.items() if isinstance(t, torch.Tensor) and not t.is_meta}
         if "keys" in known and not bool(((known["keys"].round() >= 1) & (known["keys"].round() <= len(KEYS))).all()):
             errors.append(f"{prefix}keys holds other numbers than those of keys, 1 to {len(KEYS)}")
         elif "keys" in known and (across := self._across(known["keys"].float().cpu().numpy())):
@@ -151,10 +155,10 @@ class ScaleSpaceWeight(TabledWeight):
         elif (
             "form" in known
             and known["form"].shape == self.form.shape
-            and known["form"].round().tolist() != self.form.round().tolist()
+            and tuple(known["form"].round().tolist()) != self._own_form()
         ):
             errors.append(
-                f"{prefix}form: the scales were stored for {_form_text(known['form'])}, these weights are made with {_form_text(self.form)}"
+                f"{prefix}form: the scales were stored for {_form_text(known['form'].round().tolist())}, these weights are made with {_form_text(self._own_form())}"
             )
         else:
             super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
@@ -251,7 +255,7 @@ class ScaleSpaceWeight(TabledWeight):
 
 def _form_text(form) -> str:
     names = (SHARES, KERNEL_KINDS, MODEL_EDGES, list(NORMS))
-    *chosen, rows, columns = (int(i) for i in form.round().tolist())
+    *chosen, rows, columns = (int(i) for i in form)
     values = [known[i] for known, i in zip(names, chosen, strict=True)]
     return (
         ", ".join(f"{name}={value}" for name, value in zip(("share", "kind", "edge", "normalize"), values, strict=True))
