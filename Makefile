@@ -68,12 +68,8 @@ unit: $(READY) ## the tests that need neither the built book nor a browser, with
 count: $(READY) ## how large code and notebooks are, beside what they should be
 	@$(BIN)/python tools/count.py
 
-# Memory that is given back stays with the process (glibc): else new pages are asked for in some calls and not in others, which
-# costs more than a convolution.
-KEPT_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=2000000000
-
 bench: $(READY) ## speed of fits, layers and surgery, each beside what it stands for
-	@$(ONE_THREAD) $(KEPT_MEMORY) $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest bench --benchmark-only $(ARGS)
 
 experiments: $(READY) ## make what is missing of the stored training results, two runs at once (hours; DEVICE=cuda JOBS=4 on a GPU; ARGS=--check makes six again)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m keyfilters_build.experiments --device '$(DEVICE)' --jobs '$(or $(JOBS),2)' $(ARGS)
