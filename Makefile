@@ -32,7 +32,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book teach check test test-all unit count bench experiments reference serve pdf lock clean distclean
+.PHONY: help setup book teach students check test test-all unit count bench experiments reference serve pdf lock clean distclean
 
 help: ## this list
 	@echo "usage: make TARGET [PROFILE=quick|full] [ONLY=notebook] [JOBS=n] [PYTHON=python3.12]"
@@ -43,8 +43,11 @@ setup: $(READY) ## make .venv and install everything into it (done by the other 
 book: $(READY) ## execute the notebooks, check them, build the book at _build/html/index.html
 	@$(BIN)/python -m keyfilters_build build --profile '$(PROFILE)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(STRICT),--strict)
 
-teach: book ## notebooks for a class, without and with solutions, and slides, as archives in _build/teach
+teach: book ## what a course is taught from, in _build/html/teach: notebooks, slides, sheets, question bank, as archives and PDF
 	@$(BIN)/python -m keyfilters_build teach
+
+students: book ## the pages without the solutions of the exercises, in _build/html-students
+	@$(BIN)/python -m keyfilters_build students
 
 # Each process computes with one thread, as the notebooks do; several processes share the tests.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1

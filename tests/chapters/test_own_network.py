@@ -21,6 +21,14 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
 
 
+def test_every_page_installs_the_library_by_the_same_line():
+    [line] = re.findall(r"^pip install .*$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "book").rglob("*.md") if "notebooks" not in path.parts]
+    lines = [found for page in pages for found in re.findall(r"pip install \"keyfilters[^\n`]*", page)]
+    assert len(lines) >= 2 and set(lines) == {line}
+    assert line in TEXT and line in (ROOT / "book" / "api" / "index.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with `mine.pth`, a checkpoint as a training script stores it, and images of two classes."""
@@ -122,3 +130,11 @@ def test_mistakes_give_one_line_each_and_name_the_input():
 def test_the_page_is_linked_from_where_readers_look():
     assert "{doc}`own_network`" in (ROOT / "book" / "how_to_read.md").read_text(encoding="utf-8")
     assert "Use it on your own network" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.book
+def test_the_page_shows_a_sample_of_the_report(book_html):
+    page = (book_html / "own_network.html").read_text(encoding="utf-8")
+    assert 'href="sample-report.html"' in page and "fig-lite0-nulls.svg" in page
+    sample = (book_html / "sample-report.html").read_text(encoding="utf-8")
+    assert "Depthwise filters of efficientnet_lite0" in sample and "16 depthwise layers" in sample

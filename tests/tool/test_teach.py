@@ -8,17 +8,22 @@ import shutil
 import zipfile
 
 import nbformat
+import numpy as np
 import patient
 import pytest
+from lxml import etree
 from nbclient import NotebookClient
+from pypdf import PdfReader
 from tiny_book import ROOT, copied, tiny_book
 
+import keyfilters as kf
 from keyfilters_build.command import main
 from keyfilters_build.course import load_course
+from keyfilters_build.labels import exercises_of
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.plain import without_solutions
 from keyfilters_build.project import Project
-from keyfilters_build.teach import ARCHIVES, write_archives
+from keyfilters_build.teach import ARCHIVES, kit_page, write_archives
 
 STUDENTS, LECTURERS = ARCHIVES
 PROJECT = Project(ROOT)
@@ -46,7 +51,7 @@ def test_two_runs_write_the_same_bytes(small, capsys):
     paths = [small.build / "teach" / f"{name}.zip" for name in ARCHIVES]
     first = [path.read_bytes() for path in paths]
     for path in paths:
-        assert f"_build/teach/{path.name}" in said
+        assert f"_build/html/teach/{path.name}" in said
         path.unlink()
     assert main(["teach"], root=small.root) == 0
     assert [path.read_bytes() for path in paths] == first
@@ -54,7 +59,8 @@ def test_two_runs_write_the_same_bytes(small, capsys):
 
 def test_the_small_archives(small):
     students, lecturers = (content(path) for path in write_archives(small))
-    assert set(students) == set(lecturers) == {"README.md", "requirements.txt", "notebooks/one.ipynb", "notebooks/two.ipynb"}
+    assert set(students) == {"README.md", "requirements.txt", "notebooks/one.ipynb", "notebooks/two.ipynb"}
+    assert set(lecturers) - set(students) == {"exercises-moodle.xml", "exam.html", "exam-solutions.html"}
     one = nbformat.reads(students["notebooks/one.ipynb"].decode(), as_version=4)
     text = "\n".join(cell.source for cell in one.cells)
     assert "### Exercise 1.2 (medium)\n\nHow large is the sum?" in text
@@ -178,3 +184,116 @@ def test_no_cell_needs_what_a_solution_made(entry):
     """The students' notebooks run from top to bottom."""
     notebook = nbformat.read(PROJECT.notebooks / f"{entry.slug}.ipynb", as_version=4)
     assert not missing(without_solutions(notebook))
+
+
+# The kit
+
+
+def test_the_kit_lists_what_is_there_and_every_link_leads_to_a_file(small, capsys):
+    assert main(["teach"], root=small.root) == 0
+    folder = small.html / "teach"
+    links = re.findall(r'href="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
+    assert {f"{name}.zip" for name in ARCHIVES} <= set(links) and {
+        "exercises-moodle.xml",
+        "exam.html",
+        "exam-solutions.html",
+    } <= set(links)
+    assert {path.name for path in folder.iterdir()} - {"index.html"} == set(links) - {"../index.html"}
+    assert all((folder / link).stat().st_size > 0 for link in links if not link.startswith("../"))
+
+
+@pytest.mark.browser
+def test_sheets_are_printed(small, running, capsys):
+    assert main(["teach"], root=small.root) == 0
+    for name in ("exam.pdf", "exam-solutions.pdf"):
+        assert len(PdfReader(small.html / "teach" / name).pages) >= 2
+
+
+def test_a_book_without_its_kit_says_how_to_make_it():
+    assert "make teach" in kit_page([])
+
+
+def test_the_question_bank_has_every_exercise_with_points_and_solution_for_lecturers_alone(small):
+    students, lecturers = (content(path) for path in write_archives(small))
+    assert "exercises-moodle.xml" not in students and not [name for name in students if name.startswith("exam")]
+    bank = etree.fromstring(lecturers["exercises-moodle.xml"])
+    assert [text.text.rsplit("/", 1)[1] for text in bank.findall("question[@type='category']/category/text")] == [
+        "Chapter 1: One", "Chapter 2: Two",
+    ]  # fmt: skip
+    questions = bank.findall("question[@type='essay']")
+    assert [q.findtext("name/text") for q in questions[:2]] == ["Exercise 1.1 (easy)", "Exercise 1.2 (medium)"]
+    assert [q.findtext("defaultgrade") for q in questions[:2]] == ["1", "2"]
+    assert "How large is the sum?" in questions[1].findtext("questiontext/text")
+    for question in questions:
+        assert "<pre>assert check_1_" in question.findtext("graderinfo/text")
+        assert "check_" not in question.findtext("questiontext/text")
+
+
+@pytest.mark.book
+def test_the_questions_of_the_book_are_free_of_marks_that_moodle_does_not_know(archives):
+    bank = etree.fromstring(archives[LECTURERS]["exercises-moodle.xml"])
+    questions = bank.findall("question[@type='essay']")
+    names = [question.findtext("name/text") for question in questions]
+    assert len(names) == len(set(names)) == sum(len(find_exercises(entry)) for entry in ENTRIES)
+    for question in questions:
+        for part in ("questiontext", "graderinfo"):
+            text = question.findtext(f"{part}/text")
+            assert text.strip() and not re.search(
+                r"\{(numref|eq|doc|glue:text|cite)|:::|\$\$", re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)
+            ), text
+    sheets = {name: text.decode() for name, text in archives[STUDENTS].items() if name.startswith("worksheet-")}
+    assert set(sheets) == {f"worksheet-{plan.slug}.html" for plan in load_course(PROJECT)}
+    for plan in load_course(PROJECT):
+        assert sheets[f"worksheet-{plan.slug}.html"].count('class="room"') == sum(len(part.exercises) for part in plan.parts)
+
+
+def find_exercises(entry):
+    return exercises_of(entry.slug, nbformat.read(PROJECT.notebooks / f"{entry.slug}.ipynb", as_version=4))
+
+
+def test_the_student_edition_has_no_solution_anywhere(small, capsys):
+    assert main(["students"], root=small.root) == 0
+    assert capsys.readouterr().out.strip().endswith("_build/html-students/index.html")
+    edition = small.build / "html-students"
+    for name in ("one", "two"):
+        whole, page = ((html / "notebooks" / f"{name}.html").read_text(encoding="utf-8") for html in (small.html, edition))
+        assert "How large is the sum?" in page and "Solution" in whole and "Solution" not in page
+        assert "x.sum())" in whole and "x.sum())" not in page.replace("float(x.sum())", "")
+    for path in edition.rglob("*"):
+        if path.is_file() and path.suffix in (".html", ".js", ".ipynb", ".txt", ".csv", ".json", ".py"):
+            assert "check_1_1(x" not in path.read_text(encoding="utf-8", errors="replace"), path
+
+
+EXAM, SOLUTIONS = ((ROOT / "book" / "teach" / f"{name}.md").read_text(encoding="utf-8") for name in ("exam", "exam-solutions"))
+
+
+def test_the_points_of_the_exam_add_up_in_both_sheets():
+    heads = [re.findall(r"^## (\d\. .+ \((\d) points\))$", text, re.MULTILINE) for text in (EXAM, SOLUTIONS)]
+    assert heads[0] == heads[1] and sum(int(points) for _, points in heads[0]) == 30
+    for text, pattern in ((EXAM, r"\((\d)\)$"), (SOLUTIONS, r"^\| (\d) \|")):
+        for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+            points = [int(point) for point in re.findall(pattern, part, re.MULTILINE)]
+            assert not points or sum(points) == int(re.search(r"\((\d) points\)", part)[1]), part
+
+
+def test_the_numbers_of_the_solutions_are_right():
+    ramp = np.tile(np.arange(-3.0, 4), (7, 1))
+    key = kf.ideal_filter(2, 0.0)
+    assert {(x - 3): value for (_, x), value in np.ndenumerate(key) if value} == {0: 1.0, 1: -1.0}
+    assert (key * ramp[:, ::-1]).sum() == 1 and (key * ramp).sum() == -1
+    taps, n = kf.gaussian_kernel(0.5, 2, kind="sampled"), np.arange(-2, 3)
+    variance = taps @ n**2 / taps.sum()
+    pair = np.zeros((7, 7))
+    pair[3, 3:5] = -1, 2
+    spread = kf.spread(pair)
+    v = 1 / (1 / 0.64 + 1)
+    assert spread.mean[0] == pytest.approx(2 / 3) and spread.covariance[0, 0] == pytest.approx(2 / 9)
+    for said in (
+        f"the sum is {taps.sum():.3f}",
+        f"= {variance:.3f}$",
+        f"v = {v:.3f}",
+        f"= {np.sqrt(2 * v):.3f}$, too large",
+        "2 / 32 = 0.0625",
+    ):
+        assert said in SOLUTIONS, said
+    assert [next(n for n in range(1, 20) if 2 / 2**n < limit) for limit in (0.05, 0.05 / 3)] == [6, 7]

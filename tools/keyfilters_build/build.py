@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -31,8 +32,10 @@ from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
 from .run_pages import write_run_pages
 from .run_store import Run, page_source
+from .sample import SAMPLE, write_sample
 from .slides import add_slides
 from .stage import stage
+from .teach import kit_page
 
 # MyST-NB counts the lines of the third cell from 30000 on.
 _PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
@@ -102,7 +105,7 @@ def _build(
     ):
         for name in refresh(project, profile, scorecard):
             print(f"brought up to date: {name}")
-    built = _build_html(project)
+    built = build_html(project)
     index = project.html / "index.html"
     print(f"book: {project.short(index)} ({'built' if built else 'unchanged'}; {time.monotonic() - started:.1f} s in all)")
     print(closing_line(project, found))
@@ -173,7 +176,8 @@ def _reader(project: Project) -> str:
 
 def _pages(folder: Path) -> str:
     """Hash over the built files: one that went missing or was edited is noticed."""
-    return digest_files([path for path in folder.rglob("*") if path.is_file()], folder)
+    # The teaching kit is added later, by `make teach`.
+    return digest_files([p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] != "teach"], folder)
 
 
 def _located(project: Project, line: str) -> str:
@@ -189,7 +193,7 @@ def _located(project: Project, line: str) -> str:
     return f"{name.removesuffix('.ipynb')}: {place}{line[found.end() :]}"
 
 
-def _build_html(project: Project) -> bool:
+def build_html(project: Project) -> bool:
     """Build `_build/html` unless it was built from the same inputs; returns whether it was built.
 
     It is built beside the old one, checked, and put in its place only then.
@@ -225,6 +229,10 @@ def _build_html(project: Project) -> bool:
     add_slides(project, fresh)
     rejected = f" (the pages, not put in their place: {project.short(fresh)})"
     mend_pages(fresh, project.generated / "data")
+    write_atomic(fresh / "teach" / "index.html", kit_page([]))
+    sample = write_sample(project) if _own(project) else project.build / SAMPLE
+    if sample.is_file():
+        shutil.copyfile(sample, fresh / SAMPLE)
     _gate(f"HTML{rejected}", check_html(fresh))
     _gate(f"scorecard{rejected}", unjudged)
     stamp.unlink(missing_ok=True)

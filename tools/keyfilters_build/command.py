@@ -27,12 +27,21 @@ def _build(project: Project, options: argparse.Namespace) -> None:
 
 def _teach(project: Project, options: argparse.Namespace) -> None:
     from .build import alone
-    from .teach import write_archives
+    from .teach import write_kit
 
     with alone(project):
-        archives = write_archives(project)
-    for path in archives:
+        kit = write_kit(project)
+    for path in kit:
         print(f"{project.short(path)}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _students(project: Project, options: argparse.Namespace) -> None:
+    from .build import alone
+    from .edition import write_student_edition
+
+    with alone(project):
+        index = write_student_edition(project)
+    print(project.short(index))
 
 
 def _pdf(project: Project, options: argparse.Namespace) -> None:
@@ -104,7 +113,8 @@ ACTIONS: dict[str, Action] = {
         },
         f"example: {PROGRAM} build --profile quick --only learned_filters",
     ),
-    "teach": Action("write the archives of a course from the book as it was built", _teach),
+    "teach": Action("write what a course is taught from: archives, sheets and prints of the book as it was built", _teach),
+    "students": Action("build the pages once more, without the solutions of the exercises", _students),
     "pdf": Action("print the built book to one PDF", _pdf),
     "measure": Action("measure in a browser what a reader of the built pages stumbles over", _measure),
     "launch": Action("write the cell that installs the library into every notebook", _launch),

@@ -1,26 +1,33 @@
-"""`make teach`: two archives for a course, made from the built book.
+"""`make teach`: what a course is taught from, made from the built book, with a page that lists it.
 
 `keyfilters-notebooks.zip` is the students': plain notebooks without outputs and without solutions, the slides without
 the speaker's notes, and what is needed to run them. `keyfilters-notebooks-with-solutions.zip` is the lecturer's: the
-same with notes, executed solutions and all outputs.
+same with notes, executed solutions and all outputs, the exercises as a question bank for Moodle, and an exam with its
+solutions. Decks, handouts and sheets are printed as PDF, too. All of it lies in `_build/html/teach`, so that it is
+published with the book.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import zipfile
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 
+from .course import Plan, load_course
 from .labels import Names, read_names
 from .launch import SUBDIRECTORY
 from .manifest import Entry, load_manifest
-from .plain import plain_notebook
+from .plain import Converter, plain_notebook
 from .prerequisites import MODULES
-from .project import BookError, Project, write_atomic
+from .project import BookError, Project, remove_tree, write_atomic
+from .question_bank import question_bank, sheet
 from .slides import write_slides
 
 # name of the archive -> whether it has the solutions
@@ -46,13 +53,114 @@ def write_archives(project: Project) -> list[Path]:
     shared = _shared(project, names, entries)
     written = []
     for archive, solutions in ARCHIVES.items():
-        content = dict(shared) if solutions else {name: _without_notes(name, text) for name, text in shared.items()}
+        content = dict(shared) if solutions else {name: without_notes(name, text) for name, text in shared.items()}
         content["README.md"] = _readme(project, names, entries, solutions).encode()
+        content |= _sheets(project, names, solutions)
+        if solutions:
+            content["exercises-moodle.xml"] = question_bank(project, names, entries, lambda page: _source(names, _in_git(page)))
         for chapter, entry in enumerate(entries, start=1):
             content[f"notebooks/{entry.slug}.ipynb"] = _notebook(project, names, entry, chapter, solutions).encode()
         written.append(project.build / "teach" / f"{archive}.zip")
         write_atomic(written[-1], _zipped(archive, content))
     return written
+
+
+def _in_git(page: str) -> str:
+    return f"{page}.ipynb" if page.startswith("notebooks/") else f"book/{page}.md"
+
+
+def _sheets(project: Project, names: Names, solutions: bool) -> dict[str, bytes]:
+    """The worksheets of the exercises in class; for lecturers the exam and its solutions, too."""
+    found = {}
+    if (project.book / "course.yml").is_file():
+        for plan in load_course(project):
+            found[f"worksheet-{plan.slug}.html"] = sheet(
+                worksheet(plan, names, lambda page: _source(names, _in_git(page)))
+            ).encode()
+    for name in ("exam", "exam-solutions") if solutions else ():
+        path = project.book / "teach" / f"{name}.md"
+        if path.is_file():
+            found[f"{name}.html"] = sheet(path.read_text(encoding="utf-8")).encode()
+    return found
+
+
+def worksheet(plan: Plan, names: Names, link: Callable[[str], str]) -> str:
+    """The exercises in class of a plan, with room to write; the answers stand in the speaker's notes."""
+    parts = [f"# Worksheet: {plan.title}", "Paper is enough. Name: ____________________"]
+    for label in (label for part in plan.parts for label in part.exercises):
+        exercise = names.exercises[label]
+        convert = Converter(names, f"notebooks/{exercise.slug}", link)
+        convert.always = True
+        parts += [f"## Exercise {exercise.title}", convert.markdown(exercise.text), '<div class="room"></div>']
+    return "\n\n".join(parts) + "\n"
+
+
+def write_kit(project: Project) -> list[Path]:
+    """Write archives, sheets and prints into `_build/html/teach` and a page that lists them; what was written.
+
+    Without a Chromium the prints are left out, and the page says so.
+    """
+    archives = write_archives(project)
+    folder = project.html / "teach"
+    remove_tree(folder)
+    folder.mkdir(parents=True)
+    written = [Path(shutil.copyfile(archive, folder / archive.name)) for archive in archives]
+    with zipfile.ZipFile(archives[-1]) as archive:
+        members = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith((".html", ".xml"))]
+        for name in members:
+            written.append(folder / name.split("/")[1])
+            # Beside the book's own MathJax.
+            write_atomic(written[-1], archive.read(name).replace(b'src="_static/', b'src="../_static/'))
+    written += _prints(project, [path for path in written if path.suffix == ".html"])
+    write_atomic(folder / "index.html", kit_page(written))
+    return written
+
+
+def _prints(project: Project, sheets: list[Path]) -> list[Path]:
+    """Each deck as slides and as a handout, and each sheet, as PDF."""
+    from .chromium import NoBrowser, chromium, settle
+
+    sources = {path.with_suffix(".pdf").name: (path, "") for path in sheets}
+    for deck in sorted((project.html / "slides").glob("*.html")):
+        sources |= {f"slides-{deck.stem}.pdf": (deck, "?print-pdf"), f"handout-{deck.stem}.pdf": (deck, "?read")}
+    written: list[Path] = []
+    if not sources:
+        return written
+    try:
+        with chromium() as browser:
+            for name, (path, how) in sources.items():
+                page = browser.new_page(color_scheme="light")
+                page.goto(path.as_uri() + how, wait_until="load")
+                settle(page)
+                written.append(project.html / "teach" / name)
+                page.pdf(path=written[-1], prefer_css_page_size=True, print_background=True, format="A4")
+                page.close()
+    except NoBrowser as error:
+        print(f"no PDF: {error}", file=sys.stderr)
+    return written
+
+
+_WORDS = {
+    "keyfilters-notebooks.zip": "notebooks for students, without solutions, with the slides",
+    "keyfilters-notebooks-with-solutions.zip": "notebooks for lecturers, executed, with solutions and notes",
+    "exercises-moodle.xml": "all exercises as a question bank for Moodle",
+    "exam-solutions": "solutions of the exam, with a rubric",
+    "exam": "an exam of an hour",
+    "worksheet-": "worksheet for the exercises in class",
+    "slides-": "slides, one a page",
+    "handout-": "handout with the speaker's notes",
+}
+
+
+def kit_page(files: Sequence[Path]) -> str:
+    """A page that lists the kit; without files it says how to make them."""
+    rows = []
+    for path in sorted(files, key=lambda path: path.name):
+        words = next(words for start, words in _WORDS.items() if path.name.startswith(start))
+        rows.append(f"- [{path.name}]({path.name}), {words} ({path.stat().st_size / 1e6:.1f} MB)")
+    listed = "\n".join(rows) or "This copy of the book came without it: `make teach` in a clone of the repository makes it."
+    back = "[Back to the book](../index.html)"
+    return sheet(f"# Teaching kit\n\n{listed}\n\n{back}\n")
 
 
 def _source(names: Names, path: str, kind: str = "blob") -> str:
@@ -87,7 +195,7 @@ def _shared(project: Project, names: Names, entries: list[Entry]) -> dict[str, b
     return content
 
 
-def _without_notes(name: str, content: bytes) -> bytes:
+def without_notes(name: str, content: bytes) -> bytes:
     """A deck for students: the speaker's notes have the answers."""
     return _NOTES.sub(b"", content) if name.startswith("slides/") and name.endswith(".html") else content
 

@@ -1,0 +1,48 @@
+"""`make students`: the book without the solutions of its exercises, in `_build/html-students`.
+
+It is built anew from pages that never had them, so that search index, downloads and prints have none either. The slides
+lose the speaker's notes, which have the answers to the exercises in class.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from .build import build_html
+from .plain import without_solutions
+from .project import BookError, Project, remove_tree, write_atomic
+from .sample import SAMPLE
+from .teach import without_notes
+
+
+def write_student_edition(project: Project) -> Path:
+    """Build the edition from the staged notebooks and return the path of its first page.
+
+    Raises `BookError` for a book that was not built.
+    """
+    if not (project.html / "index.html").is_file():
+        raise BookError("the book is not built: run make book first")
+    edition = Project(project.build / "students")
+    remove_tree(edition.book)
+    shutil.copytree(project.book, edition.book)
+    shutil.copytree(project.notebooks, edition.notebooks, dirs_exist_ok=True)
+    for path, target in (
+        (project.config, edition.config),
+        (project.lock, edition.lock),
+        (project.build / SAMPLE, edition.build / SAMPLE),
+    ):
+        if path.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    for path in sorted(edition.staged.glob("*.ipynb")):
+        write_atomic(path, nbformat.writes(without_solutions(nbformat.read(path, as_version=4))) + "\n")
+    build_html(edition)
+    target = project.build / "html-students"
+    remove_tree(target)
+    shutil.copytree(edition.html, target)
+    for deck in sorted((target / "slides").glob("*.html")):
+        write_atomic(deck, without_notes(f"slides/{deck.name}", deck.read_bytes()))
+    return target / "index.html"
