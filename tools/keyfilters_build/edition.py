@@ -29,6 +29,9 @@ def write_student_edition(project: Project) -> Path:
     remove_tree(edition.book)
     shutil.copytree(project.book, edition.book)
     shutil.copytree(project.notebooks, edition.notebooks, dirs_exist_ok=True)
+    parts = Path("src") / "keyfilters_book" / "chapters"
+    if (project.root / parts).is_dir():
+        shutil.copytree(project.root / parts, edition.root / parts, dirs_exist_ok=True)
     for path, target in (
         (project.config, edition.config),
         (project.lock, edition.lock),
@@ -37,7 +40,8 @@ def write_student_edition(project: Project) -> Path:
         if path.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    for path in sorted(edition.staged.glob("*.ipynb")):
+    # The pages, and the notebooks that they offer.
+    for path in [*sorted(edition.staged.glob("*.ipynb")), *sorted(edition.notebooks.glob("*.ipynb"))]:
         write_atomic(path, nbformat.writes(without_solutions(nbformat.read(path, as_version=4))) + "\n")
     build_html(edition)
     target = project.build / "html-students"
