@@ -5,6 +5,7 @@ import builtins
 import json
 import re
 import shutil
+import sys
 import zipfile
 
 import nbformat
@@ -45,15 +46,20 @@ def small(built_book, tmp_path_factory):
     return project
 
 
-def test_two_runs_write_the_same_bytes(small, capsys):
-    assert main(["teach"], root=small.root) == 0
-    said = capsys.readouterr().out
+def teach(project):
+    """What `make teach` says, run in a process of its own: that of the tests may have a browser."""
+    command = [sys.executable, "-m", "keyfilters_build", "teach"]
+    return patient.run(command, cwd=project.root, check=True, capture_output=True, text=True).stdout
+
+
+def test_two_runs_write_the_same_bytes(small):
+    said = teach(small)
     paths = [small.build / "teach" / f"{name}.zip" for name in ARCHIVES]
     first = [path.read_bytes() for path in paths]
     for path in paths:
         assert f"_build/html/teach/{path.name}" in said
         path.unlink()
-    assert main(["teach"], root=small.root) == 0
+    teach(small)
     assert [path.read_bytes() for path in paths] == first
 
 
@@ -189,8 +195,8 @@ def test_no_cell_needs_what_a_solution_made(entry):
 # The kit
 
 
-def test_the_kit_lists_what_is_there_and_every_link_leads_to_a_file(small, capsys):
-    assert main(["teach"], root=small.root) == 0
+def test_the_kit_lists_what_is_there_and_every_link_leads_to_a_file(small):
+    teach(small)
     folder = small.html / "teach"
     links = re.findall(r'href="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
     assert {f"{name}.zip" for name in ARCHIVES} <= set(links) and {
@@ -203,8 +209,8 @@ def test_the_kit_lists_what_is_there_and_every_link_leads_to_a_file(small, capsy
 
 
 @pytest.mark.browser
-def test_sheets_are_printed(small, running, capsys):
-    assert main(["teach"], root=small.root) == 0
+def test_sheets_are_printed(small):
+    teach(small)
     for name in ("exam.pdf", "exam-solutions.pdf"):
         text = "".join(page.extract_text() for page in PdfReader(small.html / "teach" / name).pages)
         assert "A sampled Gaussian" in text and "How many seeds" in text
@@ -219,7 +225,7 @@ def test_the_question_bank_has_every_exercise_with_points_and_solution_for_lectu
     assert "exercises-moodle.xml" not in students and not [name for name in students if name.startswith("exam")]
     bank = etree.fromstring(lecturers["exercises-moodle.xml"])
     assert [text.text.rsplit("/", 1)[1] for text in bank.findall("question[@type='category']/category/text")] == [
-        "Chapter 1: One", "Chapter 2: Two",
+        "Chapter 1: Page one", "Chapter 2: Page two",
     ]  # fmt: skip
     questions = bank.findall("question[@type='essay']")
     assert [q.findtext("name/text") for q in questions[:2]] == ["Exercise 1.1 (easy)", "Exercise 1.2 (medium)"]
@@ -257,9 +263,10 @@ def test_the_student_edition_has_no_solution_anywhere(small, capsys):
     assert capsys.readouterr().out.strip().endswith("_build/html-students/index.html")
     edition = small.build / "html-students"
     for name in ("one", "two"):
-        whole, page = ((html / "notebooks" / f"{name}.html").read_text(encoding="utf-8") for html in (small.html, edition))
+        pages = [(html / "notebooks" / f"{name}.html").read_text(encoding="utf-8") for html in (small.html, edition)]
+        whole, page = (re.sub(r"<[^>]+>", "", text) for text in pages)
         assert "How large is the sum?" in page and "Solution" in whole and "Solution" not in page
-        assert "x.sum())" in whole and "x.sum())" not in page.replace("float(x.sum())", "")
+        assert "assert check_1_1(x.sum())" in whole and "assert check_1_1" not in page
     for path in edition.rglob("*"):
         if path.is_file() and path.suffix in (".html", ".js", ".ipynb", ".txt", ".csv", ".json", ".py"):
             assert "check_1_1(x" not in path.read_text(encoding="utf-8", errors="replace"), path
