@@ -42,7 +42,7 @@ dependencies:
 
 BINDER_PYTHON = "3.12"
 
-NOTEBOOKS = ("networks", "representations", "survey")
+NOTEBOOKS = ("networks", "representations", "survey", "volumes")
 """Extras that notebooks need to be run."""
 
 FROM_CONDA = {"torch": "pytorch-cpu", "torchvision": "torchvision"}

