@@ -121,7 +121,7 @@ class KernelTable:
         self.along_x, self.along_y = torch.tensor(_ALONG_X, device=device), torch.tensor(_ALONG_Y, device=device)
 
 
-def axis_factors(variance, table, kind: LayerKernel) -> torch.Tensor:
+def axis_factors(variance: torch.Tensor, table: KernelTable, kind: LayerKernel) -> torch.Tensor:
     """Factors of all operators, shape (R, operators, size)."""
     if kind == "sampled":
         values = half_gaussian(variance, table.size // 2 + 1, kind) @ table.taps
