@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, near, number
+from .verdict import Hint, array, call, exercise, hint_if, near, number
 
 __all__ = ["check_33_1", "check_33_2", "check_33_3"]
 
@@ -16,14 +16,10 @@ def check_33_1(answer):
     axes = array([1, 2, 3, 5], [4])
     if near(found, 3 * axes + 1):
         return
-    if near(found, 3 * axes):
-        raise Hint("One key differentiates along no axis: it is missing.")
-    if near(found, 3 * axes + 2):
-        raise Hint("Key 7 is a sum of products, and no product: it does not count.")
-    if near(found, 4**axes):
-        raise Hint("A key differentiates along one axis at most.")
-    if near(found, 2 * axes + 1):
-        raise Hint("How many kinds of first difference are there along an axis?")
+    hint_if(near(found, 3 * axes), "One key differentiates along no axis: it is missing.")
+    hint_if(near(found, 3 * axes + 2), "Key 7 is a sum of products, and no product: it does not count.")
+    hint_if(near(found, 4**axes), "A key differentiates along one axis at most.")
+    hint_if(near(found, 2 * axes + 1), "How many kinds of first difference are there along an axis?")
     raise Hint("Count the rows of kf.axis_keys for one letter, for two and for three.")
 
 
@@ -35,10 +31,8 @@ def check_33_2(answer):
     right = array([a / b for a, b in pairs], [3])
     if near(found, right):
         return
-    if near(found, -right):
-        raise Hint("What is the derivative of p(x - v t) by t? Mind its sign.")
-    if near(found, 1 / right):
-        raise Hint("Turned over: a belongs to x, and b, which v multiplies, to t.")
+    hint_if(near(found, -right), "What is the derivative of p(x - v t) by t? Mind its sign.")
+    hint_if(near(found, 1 / right), "Turned over: a belongs to x, and b, which v multiplies, to t.")
     raise Hint("Differentiate p(x - v t) by x and by t, and set a times one plus b times the other to 0.")
 
 
@@ -51,10 +45,12 @@ def check_33_3(answer):
     right = stages * (np.sqrt(1 + 4 * tau / stages) - 1) / 2
     if near(found, right):
         return
-    if near(found, right / stages):
-        raise Hint("That is one stage; the delays of all stages add up.")
-    if near(found, (np.sqrt(1 + 4 * tau) - 1) / 2):
-        raise Hint("That is a single stage: each of several has its share of the variance.")
-    if near(found, stages * np.sqrt(tau / stages)):
-        raise Hint("In continuous time, yes. A discrete stage has the variance of its constant squared, and something more.")
+    hint_if(near(found, right / stages), "That is one stage; the delays of all stages add up.")
+    hint_if(
+        near(found, (np.sqrt(1 + 4 * tau) - 1) / 2), "That is a single stage: each of several has its share of the variance."
+    )
+    hint_if(
+        near(found, stages * np.sqrt(tau / stages)),
+        "In continuous time, yes. A discrete stage has the variance of its constant squared, and something more.",
+    )
     raise Hint("Solve the variance of one stage for its constant, with its share of the whole.")
