@@ -116,7 +116,7 @@ def test_add_a_method(tree):
     (root / test).write_text(content, encoding="utf-8")
     [command] = re.findall(r"`python -m (pytest tests/library/fitting/test_method_e.py [^`]*)`", TEXT)
     run("-m", *command.split(), "-q", "-n", "0")
-    assert "sigma_x" in run("-m", "keyfilters.cli", "fit", "--method", "E", "--no-intervals")
+    assert "sigma_x" in run("-m", "keyfilters.cli", "fit", "--method", "E")
 
 
 def molecules(exercise, names):
