@@ -7,7 +7,7 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 - ``diagrams``: the network, its budget of parameters, its receptive fields
 - ``spreads``: mean and covariance drawn on filters
 - ``scales``: methods side by side, objectives of a shared scale
-- ``comparison``: learned filters, their models and the differences
+- ``filters_and_models``: learned filters, their models and the differences
 - ``objective``: objectives as maps over two parameters
 - ``profiles``: a quantity over one parameter, with labelled points and kinks
 - ``training``: banks of filters, values of seeds with intervals, quantities over epochs
@@ -21,7 +21,7 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 from keyfilters.figures.heatmaps import draw_filter, filter_panels, filter_rows
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
-from .comparison import learned_and_models
+from .filters_and_models import learned_and_models
 from .curves import curves, interval_rows
 from .diagrams import network_diagram, receptive_field_growth
 from .digits import digit_counts, log_dots
