@@ -58,7 +58,10 @@ def patches(volume: np.ndarray, size: int, darkest: float) -> np.ndarray:
 def principal(samples: np.ndarray, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Leading principal components as filters, (count, size, size, size), and their shares of the variance."""
     values, vectors = np.linalg.eigh(np.cov(samples.T))
-    return vectors.T[::-1][:count].reshape(-1, size, size, size), values[::-1][:count] / values.sum()
+    leading = vectors.T[::-1][:count]
+    # Either sign will do: that which makes the first voxel positive, so that all machines show the same.
+    leading = leading * np.sign(leading[:, :1])
+    return leading.reshape(-1, size, size, size), values[::-1][:count] / values.sum()
 
 
 def component_table(components: np.ndarray, share: np.ndarray) -> pd.DataFrame:
