@@ -21,10 +21,10 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 from keyfilters.figures.heatmaps import draw_filter, filter_panels, filter_rows
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, ink, styled, symmetric_limit
 
-from .filters_and_models import learned_and_models
 from .curves import curves, interval_rows
 from .diagrams import network_diagram, receptive_field_growth
 from .digits import digit_counts, log_dots
+from .filters_and_models import learned_and_models
 from .greyscale import image_panels
 from .molecules import draw_molecule, kernel_stems, molecule_panels
 from .objective import MapPanel, draw_objective_map, objective_map_figure
