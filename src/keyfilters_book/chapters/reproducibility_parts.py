@@ -556,7 +556,7 @@ def parabola_numbers(parabola) -> dict:
     return {"parabola_c": (parabola.steps[:2].max(), ".2f"), "parabola_d": (parabola.steps[2:].max(), ".0e")}
 
 
-def free_scale_gains(table) -> dict:
+def free_scale_gains(table) -> np.ndarray:
     """What a second scale gains, as a share of the norm, by method and key."""
     return np.array(
         [(table[m + "2", k] / table[m + "1", k]) ** (1 if m == "C" else 0.5) - 1 for m in "CD" for k in (1, 2, 3, 4, 5, 6, 8)]

@@ -43,7 +43,7 @@ MACHINE = {
     "headers": {"low": "from", "high": "to", "outer": "outermost"},
 }
 SECOND = {
-    "formats": dict.fromkeys(["drawing", "size", "flip"], "{:.2f}"),
+    "formats": dict.fromkeys(["drawing", "size", "flipped"], "{:.2f}"),
     "headers": {"drawing": "with the drawing", "size": "with its size"},
 }
 
@@ -146,13 +146,13 @@ def turned(a, b) -> np.ndarray:
     return np.abs((a * b).sum(axis=1)) / norms
 
 
-def second_row(kind: str, signed, size, flip) -> dict:
+def second_row(kind: str, signed, size, flipped) -> dict:
     """Medians and quartiles of a second layer's correlations with drawings and with their size; cosines when signs flip."""
     row = {"rectification": kind}
     for name, values in (("drawing", signed), ("size", size)):
         low, high = np.quantile(values, [0.25, 0.75])
         row |= {name: np.median(values), f"{name}, quartiles": f"{low:.2f} to {high:.2f}"}
-    return row | {"flip": np.median(flip)}
+    return row | {"flipped": np.median(flipped)}
 
 
 def mask_panels(weight, colour) -> dict:
@@ -270,8 +270,8 @@ def second_numbers(on_off, modulus) -> dict:
         "unsup_on_off_squared": (100 * on_off.drawing**2, ".0f"),
         "unsup_modulus": (modulus.drawing, ".2f"),
         "unsup_modulus_size": (modulus["size"], ".2f"),
-        "unsup_modulus_flipped": (modulus.flip, ".2f"),
-        "unsup_on_off_flipped": (on_off.flip, ".2f"),
+        "unsup_modulus_flipped": (modulus.flipped, ".2f"),
+        "unsup_on_off_flipped": (on_off.flipped, ".2f"),
     }
 
 
