@@ -68,7 +68,7 @@ class DepthwiseKernelConv(ComputedWeight):
     """
 
     axes: int = 2
-    """Axes of the convolution: 1, 2 or 3."""
+    """How many axes the convolution has, from 1 to 3."""
 
     @classmethod
     def _complete(cls, channels, geometry, positional=()) -> ConvGeometry:
