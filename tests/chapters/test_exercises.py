@@ -278,4 +278,4 @@ for use, package in (
 def test_each_page_says_which_chapter_it_is(book_html):
     for chapter, slug in enumerate(SLUGS, start=1):
         text = (book_html / "notebooks" / f"{slug}.html").read_text(encoding="utf-8")
-        assert f"<strong>Chapter {chapter}</strong>" in text, slug
+        assert f'<h1><span class="section-number">{chapter}. </span>' in text, slug

@@ -92,7 +92,7 @@ LOOK = r"""() => {
         if (!image.alt.trim()) problems.push(`${name}: a figure without alternative text`);
         if (getComputedStyle(image.parentElement).backgroundColor !== "rgb(255, 255, 255)") problems.push(`${name}: a figure without white paper`);
         const source = slide.querySelector(".source");
-        if (!source || !/Figure \d+ of the book . CC BY 4\.0 . filters: Babaiee/.test(source.textContent)) problems.push(`${name}: no source`);
+        if (!source || !/Figure \d+\.\d+ of the book . CC BY 4\.0 . filters: Babaiee/.test(source.textContent)) problems.push(`${name}: no source`);
         const words = slide.querySelector(".words");
         if (words && words.getBoundingClientRect().bottom > source.getBoundingClientRect().top + 1) problems.push(`${name}: text over the source`);
     }

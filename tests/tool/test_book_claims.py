@@ -115,7 +115,7 @@ def test_a_false_claim_is_said_where_it_stands_marks_its_page_and_ends_the_build
         f"Everybody knows it: {STATEMENT}. **Not so in this run: {STATEMENT} (sum 3 \\*, least 1e+06).** And more."
     )
     html = (project.html / "notebooks" / "one.html").read_text()
-    assert f"<strong>Not so in this run: {STATEMENT} (sum 3 *, least 1e+06).</strong>" in html
+    assert f"<strong>Not so in this run: {STATEMENT} (sum 3 *, least 10⁶).</strong>" in html
     assert "2 statements of this page do not hold" in html and html.count("claim-failed") == 2
     assert html.index("page-card") < html.index("claim-failed") < html.index("Goals")
     assert "claim-failed" not in (project.html / "notebooks" / "two.html").read_text()

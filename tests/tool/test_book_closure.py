@@ -19,6 +19,7 @@ from keyfilters_build import distributions, execute
 from keyfilters_build import run_store as runs
 from keyfilters_build.closure import Library
 from keyfilters_build.distributions import EXECUTORS, needed
+from keyfilters_build.launch import is_install_cell
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import Project
 from keyfilters_build.run_store import cache_keys, page_source
@@ -33,7 +34,7 @@ SOME = ("convnext_architecture", "discrete_scale_space", "method_a", "replacing_
 
 def code_of(slug):
     notebook = nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code" and not is_install_cell(cell)]
 
 
 @pytest.fixture

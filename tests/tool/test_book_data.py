@@ -12,13 +12,14 @@ from tiny_book import ROOT
 import keyfilters_build.sphinx_data as sphinx_data
 from keyfilters_build.project import Project
 from keyfilters_build.provenance import data_sha256
+from keyfilters_build.sample import SAMPLE
 
 NUMBERED = '[@id][.//span[@class="caption-number"]]'
 
 
 def pages(html):
-    """The pages of the book, without those that Sphinx adds, each as a tree."""
-    made = {"search.html", "genindex.html", "py-modindex.html"}
+    """The pages of the book, without those that Sphinx adds and the sample of what the command writes, each as a tree."""
+    made = {"search.html", "genindex.html", "py-modindex.html", SAMPLE}
     for path in sorted(html.rglob("*.html")):
         name = path.relative_to(html)
         if not name.parts[0].startswith("_") and name.as_posix() not in made:

@@ -136,6 +136,6 @@ def test_a_warning_comes_again_until_it_is_mended(project, capsys):
         assert main([], root=project.root) == 1
         assert "index.md" in capsys.readouterr().err
         # Another page changes; the faulty one does not.
-        edited(project, "two", 0, "about.", "about. ")
+        edited(project, "two", 0, "about?", "about? ")
     page.write_text(text)
     assert main([], root=project.root) == 0

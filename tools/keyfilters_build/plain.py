@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell
 from .labels import Names
+from .page_form import LEAD
 from .project import BookError
 
 # A role, or a piece of code that may look like one. Backticks in any number, closed by as many.
@@ -34,7 +35,7 @@ _FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
 _START = re.compile(r"^:::\{solution-start\}[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 _END = re.compile(r"^:::\{solution-end\}[^\n]*\n:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 # What the page adds below a title and below figures: it is about the page, not about the notebook.
-_PAGE_ONLY = ("page-card", "page-play", "data-links")
+_PAGE_ONLY = ("page-card", "page-play no-terms", "data-links")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 
@@ -255,6 +256,31 @@ def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def as_written(notebook: NotebookNode) -> NotebookNode:
+    """The page with its code as the notebook has it: imports where they are used, all lines, the first figure at its place."""
+    cells: list[NotebookNode] = []
+    lead = None
+    for cell in notebook.cells:
+        if cell["id"] == LEAD:
+            lead = cell
+        elif cell["id"] == "lead-place" and lead is not None:
+            drawn = next(c for c in reversed(cells) if c.cell_type == "code")
+            drawn.outputs += lead.outputs
+            drawn.metadata["mystnb"] = lead.metadata["mystnb"]
+        elif cell.metadata.get("written") == {}:
+            cells[-1].outputs += cell.outputs
+            cells[-1].metadata["mystnb"] = cell.metadata.get("mystnb", {})
+        else:
+            if "written" in cell.metadata:
+                written = cell.metadata.pop("written")
+                cell.source, cell.metadata["tags"] = written["source"], written["tags"]
+                if not written["tags"]:
+                    del cell.metadata["tags"]
+            cells.append(cell)
+    notebook.cells = cells
+    return notebook
+
+
 def plain_notebook(
     notebook: NotebookNode, slug: str, names: Names, link: Callable[[str], str], heading: str, *, solutions: bool
 ) -> NotebookNode:
@@ -263,6 +289,7 @@ def plain_notebook(
     `heading` is the line below the title.
     """
     convert = Converter(names, f"notebooks/{slug}", link)
+    notebook = as_written(notebook)
     if not solutions:
         notebook = without_solutions(notebook)
     cells = []

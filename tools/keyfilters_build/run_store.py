@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 from .closure import Library
 from .distributions import needed
 from .kernel_environment import computes_as
+from .launch import is_install_cell
 from .manifest import Entry
 from .project import Project, remove_tree, write_atomic
 
@@ -66,7 +67,9 @@ def cache_keys(project: Project, entries: Iterable[Entry], profile: str) -> dict
         notebook = json.loads((project.notebooks / f"{entry.slug}.ipynb").read_bytes())
         cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
         sources = ["".join(cell["source"]) for cell in cells]
-        reached = library.closure(sources, entry.slug)
+        # The cell that installs computes nothing, and it imports by names that are texts.
+        computing = [source for source, cell in zip(sources, cells, strict=True) if not is_install_cell(cell)]
+        reached = library.closure(computing, entry.slug)
         parts = {
             "cells": [[source, _executed_tags(cell)] for source, cell in zip(sources, cells, strict=True)],
             "parameters": entry.parameters[profile],

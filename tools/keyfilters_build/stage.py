@@ -75,7 +75,7 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
             cells.append(cell)
             continue
         line = data_line(cell, run)
-        cells += shown_code(cell)
+        cells += with_written(cell)
         if line:
             cells.append(markdown_cell(f"data-{position}", line))
     notebook.cells = cells
@@ -86,6 +86,21 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
         }
     )
     return notebook
+
+
+def with_written(cell: NotebookNode) -> list[NotebookNode]:
+    """The cells that a page shows for one of code, with what is written in the notebook in their metadata ("written").
+
+    The archives for a class take the notebook as it is written: `keyfilters_build.plain.as_written` puts it together again.
+    """
+    written = {"source": cell.source, "tags": list(cell.metadata.get("tags", ()))}
+    shown = shown_code(cell)
+    if not shown:
+        cell.metadata["tags"] = ["remove-cell"]
+        shown = [cell]
+    for number, piece in enumerate(shown):
+        piece.metadata["written"] = written if number == 0 else {}
+    return shown
 
 
 def _stripped(cell: NotebookNode) -> NotebookNode:
@@ -118,7 +133,7 @@ def data_line(cell: NotebookNode, run: Run) -> str:
 def play_line(play: dict[str, str]) -> str:
     """The link to the workbench at the setting that a page discusses."""
     address = f"../{INTERACTIVE}#{html.escape(play['address'])}"
-    return f':::{{div}} page-play\n<a href="{address}">Play</a>: {play["words"]}.\n:::'
+    return f':::{{div}} page-play no-terms\n<a href="{address}">Play</a>: {play["words"]}.\n:::'
 
 
 # need -> what a reader has to have, in words; what is downloaded is said with its size

@@ -472,7 +472,8 @@ def test_evaluate_follows_the_numbers_of_folders_and_says_what_it_skips(numbered
     assert document["networks"][0]["top1"] == 5 / 16
     assert any("10 is class 10" in note or "11 is class 11" in note for note in document["notes"])
     assert any(
-        "1 files in the folders of classes are no images and were skipped (1 .txt)" in note for note in document["notes"]
+        "1 files in the folders of classes, of kinds that are not read, were skipped (1 .txt)" in note
+        for note in document["notes"]
     )
     table = pd.read_csv(tmp_path / "a.csv")
     assert [int(file.partition("/")[0]) for file in table.file] == table.label.tolist() and table.file[0] == "0/0, a.png"
