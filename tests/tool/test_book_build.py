@@ -105,7 +105,7 @@ def test_staged_notebooks_hold_no_paths_and_no_times(built):
         assert str(built.root) not in text and os.path.expanduser("~") + "/" not in text
         notebook = json.loads(text)
         assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
-        assert all(set(cell["metadata"]) <= {"mystnb", "tags"} for cell in notebook["cells"])
+        assert all(set(cell["metadata"]) <= {"mystnb", "tags", "written"} for cell in notebook["cells"])
 
 
 def test_a_staged_page_whose_notebook_is_gone_goes_too(built):

@@ -18,11 +18,11 @@ NUMBERED = '[@id][.//span[@class="caption-number"]]'
 
 
 def pages(html):
-    """The pages of the book, without those that Sphinx adds and the sample of what the command writes, each as a tree."""
+    """The pages of the book, without those that Sphinx adds, the sample of what the command writes and the teaching kit."""
     made = {"search.html", "genindex.html", "py-modindex.html", SAMPLE}
     for path in sorted(html.rglob("*.html")):
         name = path.relative_to(html)
-        if not name.parts[0].startswith("_") and name.as_posix() not in made:
+        if not name.parts[0].startswith("_") and name.parts[0] != "teach" and name.as_posix() not in made:
             yield path, lxml.html.parse(str(path)).getroot()
 
 

@@ -133,7 +133,7 @@ def data_line(cell: NotebookNode, run: Run) -> str:
 def play_line(play: dict[str, str]) -> str:
     """The link to the workbench at the setting that a page discusses."""
     address = f"../{INTERACTIVE}#{html.escape(play['address'])}"
-    return f':::{{div}} page-play no-terms\n<a href="{address}">Play</a>: {play["words"]}.\n:::'
+    return f':::{{div}} page-play\n<a href="{address}">Play</a>: {play["words"]}.\n:::'
 
 
 # need -> what a reader has to have, in words; what is downloaded is said with its size
