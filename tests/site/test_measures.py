@@ -2,10 +2,11 @@
 
 import pytest
 from pages import ROOT
+from tiny_book import tiny_book
 
 from keyfilters_build.manifest import contents
 from keyfilters_build.measures import ALLOWED, MEASURES, WIDTHS, WITHOUT_FIGURE, judged, measured
-from keyfilters_build.project import Project
+from keyfilters_build.project import BookError, Project
 
 NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "bold": [], "powers": [], "not_run": 0}
 
@@ -36,6 +37,15 @@ def test_exceptions_name_pages_and_measures_that_there_are():
     pages = {name for _, name in contents(Project(ROOT))}
     assert set(WITHOUT_FIGURE) <= pages
     assert {page for page, _ in ALLOWED} <= pages and {measure for _, measure in ALLOWED} <= set(MEASURES)
+
+
+@pytest.mark.browser
+def test_a_page_that_is_not_there_is_no_page_without_faults(running, tmp_path):
+    project = tiny_book(tmp_path, "one")
+    project.html.mkdir(parents=True)
+    (project.html / "index.html").write_text('<article class="bd-article"></article>')
+    with pytest.raises(BookError, match=r"lacks notebooks/one\.html: build it again"):
+        list(measured(project, running))
 
 
 @pytest.mark.book

@@ -7,14 +7,9 @@ phone, figures may not.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from .chromium import chromium, settle
+from .chromium import chromium, served, settle
 from .code_lines import plumbing
 from .manifest import contents
 from .project import BookError, Project
@@ -108,36 +103,22 @@ def judged(name: str, width: int, seen: dict[str, Any]) -> dict[str, list[str]]:
     return {measure: [] if (name, measure) in ALLOWED else each for measure, each in found.items()}
 
 
-@contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def measured(project: Project, browser: Browser) -> Iterator[tuple[str, int, int | None, dict[str, list[str]]]]:
     """Page, width, place of its first figure, and what was found, for every page of the contents.
 
-    Raises `BookError` where the book is not built.
+    Raises `BookError` where the book is not built, or lacks a page of its contents.
     """
     if not (project.html / "index.html").is_file():
         raise BookError(f"{project.short(project.html)} has no book: build it first (make book)")
     names = [name for _, name in contents(project)]
-    with _served(project.html) as address:
+    with served(project.html) as address:
         for width in WIDTHS:
             tab: Page = browser.new_page(viewport={"width": width, "height": 900})
             for name in names:
-                tab.goto(f"{address}/{name}.html", wait_until="load")
+                response = tab.goto(f"{address}/{name}.html", wait_until="load")
+                # An empty answer would have nothing to find fault with.
+                if response is None or not response.ok:
+                    raise BookError(f"{project.short(project.html)} lacks {name}.html: build it again (make book)")
                 settle(tab)
                 seen = tab.evaluate(_LOOK)
                 yield name, width, seen["first"], judged(name, width, seen)
