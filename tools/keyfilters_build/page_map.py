@@ -7,8 +7,14 @@ import html
 from .manifest import Entry, contents
 from .project import Project, write_atomic
 
-PATHS = {"15 minutes": ("learned_filters",), "an hour": ("learned_filters", "all_methods", "eight_filters")}
-"""Reading path -> its chapters in the order in which they are read; the third, a weekend, has all of them."""
+PATHS = {
+    "15 minutes": ("learned_filters", "all_methods", "eight_filters", "other_networks"),
+    "an hour": ("learned_filters", "all_methods", "eight_filters"),
+}
+"""Reading path -> its chapters in the order in which they are read; the third, a weekend, has all of them. Of those of the first only
+the top is read: question, picture, answer."""
+TOP = 3
+"""Minutes for the front page, and for the top of a chapter."""
 
 
 def page_map(project: Project, entries: list[Entry]) -> str:
@@ -37,7 +43,7 @@ def minutes_of(entries: list[Entry]) -> str:
 
     >>> print(minutes_of([Entry("learned_filters", "L", "1", 12, 60), Entry("all_methods", "A", "5", 18, 60),
     ...                   Entry("eight_filters", "E", "7", 25, 60), Entry("other", "O", "7", 65, 60)]), end="")
-    - **15 minutes**: the front page and {doc}`notebooks/learned_filters` (12 min).
+    - **15 minutes**: the front page, and the question, picture and answer of {doc}`notebooks/learned_filters`, {doc}`notebooks/all_methods`, {doc}`notebooks/eight_filters` (12 min).
     - **An hour**: {doc}`notebooks/learned_filters`, {doc}`notebooks/all_methods`, {doc}`notebooks/eight_filters` (55 min).
     - **A weekend**: all 4 chapters in their order (2 hours); the exercises take as long again.
     """
@@ -46,8 +52,10 @@ def minutes_of(entries: list[Entry]) -> str:
     for name, slugs in PATHS.items():
         known = [slug for slug in slugs if slug in minutes]
         pages = ", ".join(f"{{doc}}`notebooks/{slug}`" for slug in known)
-        before = "the front page and " if name == next(iter(PATHS)) else ""
-        lines.append(f"- **{name[0].upper()}{name[1:]}**: {before}{pages} ({sum(minutes[slug] for slug in known)} min).")
+        first = name == next(iter(PATHS))
+        before = "the front page, and the question, picture and answer of " if first else ""
+        time = TOP * (1 + len(known)) if first else sum(minutes[slug] for slug in known)
+        lines.append(f"- **{name[0].upper()}{name[1:]}**: {before}{pages} ({time} min).")
     hours = round(sum(minutes.values()) / 60)
     lines.append(
         f"- **A weekend**: all {len(entries)} chapters in their order ({hours} hours); the exercises take as long again."
