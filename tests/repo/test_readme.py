@@ -14,9 +14,10 @@ import patient
 import pytest
 
 from keyfilters.cli import main
+from keyfilters_book.chapters.scorecard_parts import counted_once
 from keyfilters_build.prerequisites import provide
 from keyfilters_build.project import BookError, Project
-from keyfilters_build.readme import BEGIN, END, PICTURE, counted_once, refresh, scorecard_counts, with_counts
+from keyfilters_build.readme import BEGIN, END, PICTURE, refresh, scorecard_counts, with_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,10 +11,11 @@ from lxml import etree
 from pybtex.database import parse_string
 
 from keyfilters.published import scorecard
+from keyfilters_book.chapters.scorecard_parts import counted_once
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.page_map import PATHS
 from keyfilters_build.project import Project
-from keyfilters_build.readme import badge, counted_once, scorecard_badge
+from keyfilters_build.readme import badge, scorecard_badge
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "book" / "index.md").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import html
 from typing import TYPE_CHECKING
 
 from keyfilters.published import DEVIATES, EQUAL, WITHIN
+from keyfilters_book.chapters.scorecard_parts import counted_once
 
 from .project import BookError, Project, write_atomic
 
@@ -23,19 +24,6 @@ VERDICTS: dict[str, str] = {
     WITHIN: "equal within the step of the published search grid",
     DEVIATES: "deviate, each with an explanation",
 }
-
-
-def counted_once(scorecard: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the scorecard without what is published twice.
-
-    The covariance of y and x is that of x and y. A scale that both axes share, or that all keys of a group share in a joint
-    fit, stands in the tables once for each of them.
-    """
-    scale = scorecard["quantity"].isin(("sigma", "sigma_table"))
-    joint = scorecard["method"].str.endswith("-joint")
-    shared = scorecard.assign(key=scorecard["key"].where(~joint, ""))
-    again = scale & shared.duplicated(["quantity", "method", "key", "published"])
-    return scorecard[(scorecard["component"] != "yx") & ~again]
 
 
 def scorecard_counts(scorecard: pd.DataFrame) -> str:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from keyfilters_book.chapters.scorecard_parts import counted_once
+
 from .course import write_course
 from .page_texts import commit_text, csv_text, escaped, memory_text, page_link, parameters_text, prose_table, versions_text
 from .processor import KINDS, kind_text
 from .project import Project, write_atomic
 from .provenance import provenance
-from .readme import counted_once, scorecard_badge, scorecard_counts
+from .readme import scorecard_badge, scorecard_counts
 from .reference_run import digest
 from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored
 from .run_store import Run

@@ -296,6 +296,7 @@ def picture_numbers(picture, groups, seeing, small) -> dict:
         "excess_least": (picture.loc[seeing, "excess"].min(), ".2f"),
         "excess_most": (picture.loc[seeing, "excess"].max(), ".2f"),
         "ahead_count": int((picture["from"] > 0).sum()),
+        "little_count": int((picture["to"] < MARGIN).sum()),
         "turning_least": (turning.min(), ".3f"),
         "turning_most": (turning.max(), ".3f"),
         "small_most": (small["keys"].max(), ".2f", "up"),

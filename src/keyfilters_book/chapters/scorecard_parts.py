@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 import keyfilters as kf
-from keyfilters.published import DEVIATES, EQUAL, VERDICTS
+from keyfilters.published import DEVIATES, EQUAL, VERDICTS, WITHIN
 
-__all__ = ["card_table", "deviating_table", "digit_numbers", "digits_by_verdict", "groups_of", "verdict_table"]
+__all__ = [
+    "card_table", "counted_once", "deviating_table", "digit_numbers", "digits_by_verdict", "groups_of", "once_numbers", "verdict_table"
+]  # fmt: skip
 
 GROUPS = {
     "spread, raw filters": ["l1_norm_raw", "mean_abs_raw", "cov_abs_raw"],
@@ -99,4 +101,28 @@ def digits_by_verdict(card) -> dict:
     return {
         group: {name: own.matching_digits[own.verdict == name].to_numpy() for name in VERDICTS}
         for group, own in ((group, card[card.group == group]) for group in GROUPS)
+    }
+
+
+def counted_once(scorecard: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the scorecard without what is published twice.
+
+    The covariance of y and x is that of x and y. A scale that both axes share, or that all keys of a group share in a joint
+    fit, stands in the tables once for each of them.
+    """
+    scale = scorecard["quantity"].isin(("sigma", "sigma_table"))
+    joint = scorecard["method"].str.endswith("-joint")
+    shared = scorecard.assign(key=scorecard["key"].where(~joint, ""))
+    again = scale & shared.duplicated(["quantity", "method", "key", "published"])
+    return scorecard[(scorecard["component"] != "yx") & ~again]
+
+
+def once_numbers(card: pd.DataFrame) -> dict:
+    """Numbers of the text: the verdicts, each published number counted once."""
+    counts = counted_once(card).verdict.value_counts()
+    return {
+        "once_count": int(counts.sum()),
+        "once_equal": int(counts[EQUAL]),
+        "once_within": int(counts[WITHIN]),
+        "once_deviating": int(counts[DEVIATES]),
     }
