@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from keyfilters.figures.style import MARKERS, RC
 from keyfilters.networks import extract, key_filters
 from keyfilters.networks.extraction import reduction
-from keyfilters.networks.extraction.comparison import KeyComparison
+from keyfilters.networks.extraction.comparison import KeyComparison, surrogate
 from keyfilters.networks.extraction.extracting import Extraction
 from keyfilters.networks.extraction.route import TwoRounds, pool_networks
 from keyfilters.networks.klines import k_lines
+from keyfilters.networks.surgery.matching import centred, unit
 from keyfilters.networks.training.batches import ArrayImages
 from keyfilters_book import figures, page
 from keyfilters_book.experiments import store, summary
 from keyfilters_book.experiments.design import EIGHT, SCALE_SETTINGS, SETTINGS, Setting
 from keyfilters_book.experiments.runs import split_images
+from keyfilters_book.experiments.shifts import shifted_keys
 from keyfilters_book.experiments.survey import packaged_layers
 from keyfilters_book.figures.clusters import key_gallery
 
 __all__ = [
-    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "elbow_numbers", "elbow_table",
-    "extraction_row", "fashion_numbers", "fashion_pool", "frozen_sentence", "frozen_table", "gallery", "how_many_figure",
-    "lite_numbers", "lite_pool", "mixture_numbers", "null_rows", "pair_numbers", "path_numbers", "recovery_row", "roughness",
-    "route_numbers", "route_paths", "route_row", "small_numbers", "stored_sources", "surrogate_numbers",
+    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "check_folder", "elbow_numbers", "elbow_table",
+    "extraction_row", "fashion_numbers", "fashion_pool", "flat_part", "frozen_sentence", "frozen_table", "gallery",
+    "half_pixel_line", "how_many_figure", "least_numbers", "lite_numbers", "lite_pool", "mixture_numbers", "null_rows",
+    "other_eights", "pair_numbers", "path_numbers", "path_table", "recovery_row", "roughness", "route_figure", "route_numbers",
+    "route_paths", "route_row", "route_table", "small_numbers", "stored_bends", "stored_sources", "surrogate_numbers",
 ]  # fmt: skip
 
 EXTRACTION = {
@@ -385,3 +391,86 @@ def elbow_table(sets, seed) -> pd.DataFrame:
         of_count = {n: k_lines(item.vectors, n, seed=seed, restarts=3).lines for n in (12, 16, 24, 36)}
         table[title] = {n: reduction.greedy_reduction(lines[:, None], score).elbow for n, lines in of_count.items()}
     return pd.DataFrame(table).T
+
+
+def check_folder(folder: object) -> None:
+    """Refuse a parameter `folder` that is neither None nor a folder of stored runs."""
+    if folder is not None and not (isinstance(folder, str) and (Path(folder) / "filters.csv").is_file()):
+        raise page.ParameterError(f"folder is {folder!r}; set it to a folder of stored runs, with its filters.csv, or None")
+
+
+def least_numbers(tests: int, **draws: int) -> dict[str, tuple]:
+    """Numbers of the text: the least p-value that each null can give, as it is and corrected for the number of tests."""
+    named: dict[str, tuple] = {}
+    for name, count in draws.items():
+        named |= {f"least_{name}": (1 / (count + 1), ".3f"), f"corrected_{name}": (min(tests / (count + 1), 1), ".2f")}
+    return named
+
+
+def half_pixel_line(five: Extraction) -> tuple[float, int]:
+    """Correlation of smoothing that is moved by half a pixel with the line that is nearest to it, and which line that is."""
+    moved = shifted_keys("B-joint", -0.5, 0.5, size=5, widen=2)[7]
+    probe = unit(centred(moved.reshape(1, -1))[0])[0]
+    correlation = np.abs(five.keys.reshape(8, -1) @ probe)
+    return correlation.max(), int(correlation.argmax())
+
+
+def route_table(eights, routes, pools, draws: int, seed: int) -> tuple[pd.DataFrame, dict[str, KeyComparison]]:
+    """For each pool what the eight filters that are left explain and how like the keys they are; and the comparisons."""
+    rows, to_white = [], {}
+    for name, eight in eights.items():
+        score = "accuracy" if name == "Fashion-MNIST" else "explained variance"
+        to_white[name] = eight.compare("B", "random", draws=draws, seed=seed)
+        rows.append(route_row(name, score, pools[name], eight, to_white[name], routes[name].elbow))
+    return pd.DataFrame(rows), to_white
+
+
+def route_figure(routes: Mapping[str, TwoRounds]) -> Figure:
+    """Scores of the second round over the filters left, each with its elbow: accuracy, and explained variance."""
+    with plt.rc_context(RC):
+        fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.2))
+        for (name, found), marker in zip(routes.items(), MARKERS, strict=False):
+            ax = axes[0 if name == "Fashion-MNIST" else 1]
+            last = found.rounds[1]
+            (line,) = ax.plot(last.sizes, last.scores, label=name)
+            at = last.sizes == found.elbow
+            ax.plot(found.elbow, last.scores[at], marker=marker, ms=9, c=line.get_color())
+        for ax, title in zip(axes, ("accuracy, validation", "explained variance"), strict=True):
+            ax.set(title=title, xlabel="filters left, second round", ylim=(0, 1))
+            ax.axvline(8, color="0.8", zorder=0)
+            ax.legend(loc="lower right", frameon=False)
+    return fig
+
+
+def stored_bends(found: Mapping[str, Extraction], names: Sequence[str], seed: int) -> dict[str, float]:
+    """The bend of the explained variance at eight lines, for networks whose curve is not drawn."""
+    return {name: bend({k: k_lines(found[name].vectors, k, seed=seed).explained for k in (7, 8, 9)}, 8) for name in names}
+
+
+def path_table(path, final, variance) -> pd.DataFrame:
+    """What is left at each size of a reduction: the score that chose, accuracy on other images, and explained variance."""
+    left = {int(size): path.filters(int(size)) for size in path.sizes}
+    return pd.DataFrame(
+        {"size": size, "validation": score, "test": final(filters), "explained": variance(filters)}
+        for (size, filters), score in zip(left.items(), path.scores, strict=True)
+    )
+
+
+def flat_part(steps: pd.DataFrame) -> pd.DataFrame:
+    """From all candidates down to the last size before the accuracy first moves away."""
+    away = ((steps.test - steps.test[0]).abs() > 0.03).to_numpy()
+    return steps[: away.argmax() if away.any() else len(steps)]
+
+
+def other_eights(eight: Extraction, final, seed: int) -> tuple[list[float], list[float], list[float]]:
+    """Three draws: accuracy in per cent with eight lines of surrogates and with eight filters, and what the former explain."""
+    rng = np.random.default_rng([seed, 2])
+    surrogates_right, filters_right, shares = [], [], []
+    for _ in range(3):
+        scaled = surrogate(eight.vectors, eight.layer_of, rng, True)
+        others = extract(scaled.reshape(-1, 7, 7), 8, seed=seed).keys
+        surrogates_right.append(100 * final(others))
+        shares.append(eight.explained_by(others))
+        drawn = rng.choice(len(eight.vectors), 8, replace=False)
+        filters_right.append(100 * final(eight.vectors[drawn].reshape(-1, 7, 7)))
+    return surrogates_right, filters_right, shares

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from scipy import ndimage
 from torch import nn
 
 import keyfilters as kf
+from keyfilters.figures.style import MARKERS, RC
 from keyfilters.networks import ScaleSpaceConv3d
+from keyfilters_book.figures.curves import DASHES
 
 __all__ = [
-    "DIRECTIONS", "brain", "component_table", "energy", "front_of", "motion_numbers", "motion_table", "moving_picture", "patches", "principal", "videos",
+    "DIRECTIONS", "FRONTS", "brain", "component_figure", "component_table", "energy", "front_of", "motion_numbers",
+    "motion_table", "moving_picture", "patches", "principal", "time_figure", "train", "videos",
 ]  # fmt: skip
 
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 """Velocities (x, y) of the four classes: right, left, up, down, in grid units per frame."""
 FRAMES, SIDE = 9, 12
+FRONTS = (("keys", False), ("moving keys", False), ("keys", True), ("learned", False), ("learned", True))
+"""First layers that are compared, each with whether its channels are mixed."""
 
 COMPONENTS = {
     "formats": {"share": "{:.1%}", "explained": "{:.0%}", "next_explained": "{:.0%}"},
@@ -150,3 +158,45 @@ def motion_numbers(accuracies: pd.DataFrame, wide: pd.DataFrame, few: int, many:
         "many_keys_plain": (percent["keys", False]["many"], ".0f"),
         "many_moving": (percent["moving keys", False]["many"], ".0f"),
     }
+
+
+def time_figure(frame: pd.DataFrame) -> Figure:
+    """The Gaussian and the time-causal kernel over the time since the event."""
+    with plt.rc_context(RC):
+        fig, ax = plt.subplots(figsize=(6, 3.2))
+        for i, (column, label) in enumerate({"gaussian": "Gaussian", "time_causal": "time-causal limit kernel"}.items()):
+            look = {"marker": MARKERS[i], "markersize": 4, "linestyle": DASHES[i]}
+            ax.plot(frame.time, frame[column], label=label, **look)
+        ax.axvline(0, color="0.5", linewidth=1)
+        ax.set(xlabel="time since the event (frames)", ylabel="weight")
+        ax.legend(frameon=False)
+    return fig
+
+
+def component_figure(components: np.ndarray, keys: Sequence[str]) -> Figure:
+    """Layer by layer the components, one a row, each with the key that explains most of it."""
+    with plt.rc_context(RC):
+        fig, axes = plt.subplots(4, 5, figsize=(5.4, 4.8))
+        for row, component, key in zip(axes, components, keys, strict=True):
+            limit = np.abs(component).max()
+            for ax, layer in zip(row, component, strict=True):
+                ax.imshow(layer, cmap="RdBu_r", vmin=-limit, vmax=limit)
+                ax.set(xticks=[], yticks=[])
+            row[0].set_ylabel(f"key {key}")
+        for z, ax in enumerate(axes[0], start=-2):
+            ax.set_title(f"z = {z}")
+    return fig
+
+
+def train(network: nn.Module, videos: torch.Tensor, labels: torch.Tensor, steps: int) -> None:
+    """Adam on what is free, one cycle of its rate, 32 videos a step; the network is left ready to be judged."""
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
+    for _ in range(steps):
+        batch = torch.randint(len(videos), (32,))
+        loss = nn.functional.cross_entropy(network(videos[batch]), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    network.eval()
