@@ -163,7 +163,6 @@ def test_a_drawn_minimum_is_where_an_image_puts_it():
     left, right, bottom, top = image.get_extent()
     column = int((found.drawn[0] - left) / (right - left) * values.shape[1])
     row = int((top - found.drawn[1]) / (top - bottom) * values.shape[0])
-    plt.close(fig)
     assert values[row, column] == values.min()
     assert values[found.index] == values.min()
     assert found.true == (x[found.index[0]], y[found.index[1]])
@@ -181,11 +180,7 @@ def test_figures_of_agreement():
     fig = digit_counts({"a": {"equal": [16.2, 16.9, 3], "deviates": [3.1]}, "b": {"equal": [], "deviates": [0.0]}})
     texts = [t.get_text() for t in fig.axes[0].texts]
     assert sorted(texts) == ["1", "1", "1", "2"]
-    plt.close(fig)
     refused(lambda: digit_counts({"b": {"equal": []}}), "group 'b' is empty")
-    plt.close("all")
     fig = log_dots({"C1": {"1": 1e-5, "2": 1.1e-5, "3": 0.0}}, xlabel="excess", references={"one": 1.0})
     assert [t.get_text() for t in fig.axes[0].texts] == ["3", "1, 2"]
-    plt.close(fig)
     refused(lambda: log_dots({"C1": {"1": -1.0}}, xlabel="excess"), "group 'C1' holds -1")
-    plt.close("all")

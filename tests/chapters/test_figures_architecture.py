@@ -1,16 +1,9 @@
 """The figures of the network show what the table of layers says."""
 
-import matplotlib.pyplot as plt
 import pytest
 
 from keyfilters_book import figures
 from keyfilters_book.paper import architecture
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 def texts(ax):

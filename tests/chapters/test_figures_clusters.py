@@ -1,6 +1,5 @@
 """Galleries, nulls, maps of shifts and offsets draw the data they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
@@ -8,12 +7,6 @@ from refusals import refused
 
 from keyfilters import learned_filters
 from keyfilters_book.figures.clusters import key_gallery, null_dots, offset_rows, shift_panels
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 def test_the_gallery_draws_each_filter_with_its_own_limits():

@@ -4,7 +4,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -107,7 +106,6 @@ def test_maps_of_filters_are_symmetric_about_zero(name):
         low, high = image.get_clim()
         assert image.get_cmap().name == DIVERGING and low == -high < 0
         assert contrast(image.cmap(image.norm(0.0))[:3], "white") < 1.1
-    pyplot.close(fig)
 
 
 def test_numbers_in_cells_are_readable():
@@ -126,4 +124,3 @@ def test_numbers_in_cells_are_readable():
             assert contrast(text.get_color(), cell) >= 4.5
             checked += 1
     assert checked == SHARES.size
-    pyplot.close(fig)

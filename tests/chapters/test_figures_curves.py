@@ -1,6 +1,5 @@
 """The curve, molecule and spread figures draw the data they are given, and nothing else."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.patches import Circle
@@ -8,12 +7,6 @@ from refusals import refused
 
 import keyfilters as kf
 from keyfilters_book import figures
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 def lines(ax):

@@ -1,16 +1,8 @@
 """Images keep their values and share black and white."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from keyfilters_book import figures
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 def test_images_share_their_limits():

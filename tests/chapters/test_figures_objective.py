@@ -8,12 +8,6 @@ from refusals import refused
 from keyfilters_book import figures
 
 
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
-
-
 def lines(ax):
     return {line.get_label(): line for line in ax.lines}
 

@@ -1,6 +1,5 @@
 """The figures of scales and of methods draw the numbers they are given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,12 +7,6 @@ from matplotlib.colors import to_rgb
 from refusals import refused
 
 from keyfilters_book import figures
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Depthwise-separable layers: what they reach, how near they come, what they cost; and their pictures."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import timm
@@ -174,7 +173,6 @@ def test_zero_weights_leave_nothing_over():
 @pytest.fixture
 def closed():
     yield
-    plt.close("all")
 
 
 def test_pictures_show_what_they_are_given(closed):

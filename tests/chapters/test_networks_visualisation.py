@@ -375,11 +375,9 @@ def model_with_a_spare():
     ],
 )
 def test_errors_are_one_line(call, words):
-    import matplotlib.pyplot as plt
 
     with pytest.raises(ValueError) as caught:
         call()
-    plt.close("all")
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -387,7 +385,6 @@ def test_errors_are_one_line(call, words):
 
 
 def test_images_stand_upright_in_the_grid():
-    import matplotlib.pyplot as plt
 
     image = np.zeros((3, 4, 4))
     image[:, 0] = 1.0  # the top row
@@ -397,11 +394,9 @@ def test_images_stand_upright_in_the_grid():
     for ax in shown:
         assert ax.get_ylim()[0] > ax.get_ylim()[1]  # row 0 on top
         assert ax.images[0].get_array()[0].min() == 1.0 and ax.images[0].get_array()[1:].max() == 0.5
-    plt.close(fig)
 
 
 def test_ranges_stand_in_their_rows():
-    import matplotlib.pyplot as plt
 
     fig = range_rows({"a": [[1, 0, 2], [4, 3, 5]], "b": [[1, 0, 2], [4, 3, 5]]}, ["x", "y"], xlabel="z")
     lines = [line for line in fig.axes[0].lines if line.get_marker() in "os"]
@@ -409,7 +404,6 @@ def test_ranges_stand_in_their_rows():
     for row in range(2):
         places = [line.get_ydata()[row] for line in lines]
         assert row - 0.5 < places[0] < places[1] < row + 0.5
-    plt.close(fig)
 
 
 @settings(max_examples=20, deadline=None)

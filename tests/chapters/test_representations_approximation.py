@@ -1,6 +1,5 @@
 """The cartoon image, n-term approximation, octaves against the theory, denoising and the figures of them."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from each import each
@@ -32,12 +31,6 @@ from keyfilters_book.representations.denoising import (
 )
 from keyfilters_book.representations.edges import Star, cartoon, coverage, star
 from keyfilters_book.representations.frames import frame
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("seed", [0, 5])

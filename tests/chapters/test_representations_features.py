@@ -273,7 +273,6 @@ def test_penalties_rise():
 
 
 def test_figures_take_what_the_page_has():
-    import matplotlib.pyplot as plt
     import pandas as pd
 
     from keyfilters_book.figures.representations import map_rows, moving_panels
@@ -285,4 +284,3 @@ def test_figures_take_what_the_page_has():
     refused(lambda: moving_panels(panels, dict.fromkeys("abcdefgh", table), xlabel="shift"), "8 labels: expected at most 7")
     rows = map_rows({"image": {"": np.eye(4)}, "maps": {"a": np.eye(2), "b": -np.eye(2)}})
     assert [len(ax.images) for ax in rows.axes] == [1, 0, 1, 1]
-    plt.close("all")

@@ -12,6 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 from each import each
 from PIL import Image
+from refusals import refused
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -371,8 +372,10 @@ def test_parameters_are_weights_too(tmp_path):
 
 def test_numbers_too_large_for_a_centre_name_file_and_layer(tmp_path):
     write_weights({"dw.weight": 1e110 * torch.randn(16, 1, 5, 5).double()}, tmp_path / "x.safetensors")
-    with pytest.raises(ValueError, match=r"^x\.safetensors: layer dw: filter has .* as its largest value"):
-        inspect_file(tmp_path / "x.safetensors", nulls="none")
+    refused(
+        lambda: inspect_file(tmp_path / "x.safetensors", nulls="none"),
+        r"^x\.safetensors: layer dw: filter has .* as its largest value",
+    )
 
 
 def test_strips_of_an_even_number_are_called_so(tmp_path):
@@ -411,8 +414,10 @@ def test_functions_of_onnx_are_looked_into_and_branches_are_said(tmp_path):
     either = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
     fused = helper.make_node("FusedConv", ["x", "w"], ["y"], name="dw", domain="com.microsoft", group=16)
     for name, node, said in (("if.onnx", either, r"dw \(Conv within If\)"), ("fused.onnx", fused, r"dw \(FusedConv\)")):
-        with pytest.raises(ValueError, match=rf"{name} has no depthwise filters that can be matched: .*{said}"):
-            inspect_file(saved_as(name, node), nulls="none")
+        refused(
+            lambda name=name, node=node: inspect_file(saved_as(name, node), nulls="none"),
+            rf"{name} has no depthwise filters that can be matched: .*{said}",
+        )
 
 
 @each("chain", CHAINS)
@@ -428,8 +433,10 @@ def test_convolutions_of_onnx_that_are_not_looked_at_are_said(tmp_path):
         path = onnx_beside(tmp_path / "x.onnx", operator, beside=True)
         found = inspect_file(path, nulls="none")
         assert len(found.layers) == 1 and f"other ({operator})" in found.notes[0]
-        with pytest.raises(ValueError, match=rf"has no depthwise filters that can be matched: .*other \({operator}\)$"):
-            inspect_file(onnx_beside(tmp_path / "x.onnx", operator, beside=False), nulls="none")
+        refused(
+            lambda operator=operator: inspect_file(onnx_beside(tmp_path / "x.onnx", operator, beside=False), nulls="none"),
+            rf"has no depthwise filters that can be matched: .*other \({operator}\)$",
+        )
 
 
 def test_mistakes_are_one_line(tmp_path, network, capsys):

@@ -9,6 +9,7 @@ import torch
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -119,8 +120,10 @@ def test_labels_of_numpy_are_labels(kind):
 
 @each("labels", [np.array([0.0, 1.5]), np.array([True, False]), np.array(["a", "b"]), [None, 1], np.array([0.0, np.nan])])
 def test_what_are_no_labels(labels):
-    with pytest.raises(ValueError, match="^the labels are .*: expected whole numbers from 0$"):
-        evaluate(nn.Flatten(), (torch.eye(2).reshape(2, 1, 1, 2), labels))
+    refused(
+        lambda: evaluate(nn.Flatten(), (torch.eye(2).reshape(2, 1, 1, 2), labels)),
+        "^the labels are .*: expected whole numbers from 0$",
+    )
 
 
 def test_equal_logits_are_counted_one_way():
@@ -213,10 +216,11 @@ def test_image_folders_and_classes():
     assert names == sorted(names)
     np.testing.assert_array_equal(class_numbers(names, 1000), np.arange(1000))
     np.testing.assert_array_equal(class_numbers(names[7::100], 1000), np.arange(7, 1000, 100))
-    with pytest.raises(ValueError, match=r"there are 3 class folders and the network knows 1000 classes: name the folders by"):
-        class_numbers(["a", "b", "c"], 1000)
-    with pytest.raises(ValueError, match=r"knows 10 classes: give as many folders"):
-        class_numbers(["a", "b", "c"], 10)
+    refused(
+        lambda: class_numbers(["a", "b", "c"], 1000),
+        r"there are 3 class folders and the network knows 1000 classes: name the folders by",
+    )
+    refused(lambda: class_numbers(["a", "b", "c"], 10), r"knows 10 classes: give as many folders")
 
 
 # --- mending
@@ -276,8 +280,7 @@ def test_networks_without_running_statistics_stay(atto, images):
 )
 def test_a_failed_recalibration_leaves_the_network(mobile, data, message):
     before = state(mobile)
-    with pytest.raises(ValueError, match=message):
-        recalibrate(mobile, data)
+    refused(lambda: recalibrate(mobile, data), message)
     assert same(before, state(mobile))
 
 
@@ -397,8 +400,7 @@ def test_known_outputs_and_pieces_of_a_batch_change_no_training(mobile, images):
     assert kls[0] == kls[1] and torch.equal(moves[0], moves[1]) and moves[0].any()
     # Adam's first step has the signs of the gradients, of which those near 0 are a matter of rounding.
     assert kls[2] == pytest.approx(kls[0], rel=1e-4) and torch.cosine_similarity(moves[0], moves[2], dim=0) > 0.99
-    with pytest.raises(ValueError, match="one tensor for each batch"):
-        distill(changed(mobile), known[1:], images.split(4))
+    refused(lambda: distill(changed(mobile), known[1:], images.split(4)), "one tensor for each batch")
 
 
 def test_no_steps_change_nothing(mobile, images):
@@ -467,9 +469,7 @@ LABELS = torch.arange(8)
     ],
 )
 def test_a_mistake_is_one_line(call, message):
-    with pytest.raises(ValueError, match=message) as raised:
-        call()
-    assert "\n" not in str(raised.value)
+    refused(call, message)
 
 
 @pytest.mark.parametrize(

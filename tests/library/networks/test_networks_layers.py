@@ -10,6 +10,7 @@ import torch
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 from torch import nn
 
 from keyfilters import discrete_gaussian, fit, gaussian_kernel, ideal_filter, learned_filters
@@ -135,8 +136,7 @@ def test_old_ways_of_giving_the_geometry_work_and_say_so():
 ])  # fmt: skip
 def test_the_geometry_has_the_names_of_torch(call):
     assert set(ConvGeometry.__annotations__) < set(inspect.signature(nn.Conv2d).parameters)
-    with pytest.raises(TypeError, match="expected what its filters are, or of nn.Conv2d out_channels, stride"):
-        call()
+    refused(call, "expected what its filters are, or of nn.Conv2d out_channels, stride", TypeError)
 
 
 def test_a_layer_takes_the_place_of_a_convolution():

@@ -12,6 +12,7 @@ import torch
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -126,8 +127,7 @@ def test_a_mean_of_different_keys_is_refused():
     average = torch.optim.swa_utils.AveragedModel(layer, use_buffers=True)
     for each_of in (layer, other):
         average.update_parameters(each_of)
-    with pytest.raises(ValueError, match="keys are no whole numbers: a mean over networks with different keys"):
-        average(torch.zeros(1, 2, 9, 9))
+    refused(lambda: average(torch.zeros(1, 2, 9, 9)), "keys are no whole numbers: a mean over networks with different keys")
 
 
 def test_scales_seen_in_inference_mode_can_be_trained_afterwards():
@@ -654,12 +654,10 @@ class Keeps(nn.Module):
 def test_a_network_that_cannot_be_copied_is_told_to_be_changed_itself():
     model = Keeps()
     model(IMAGES)
-    with pytest.raises(ValueError, match=r"^Keeps cannot be copied \(.*\): pass inplace=True to change the network itself$"):
-        replace(model)
+    refused(lambda: replace(model), r"^Keeps cannot be copied \(.*\): pass inplace=True to change the network itself$")
     assert replace(model, inplace=True).model is model and weight_of(model.conv) is not None
     model(IMAGES)
-    with pytest.raises(ValueError, match="pass inplace=True"):
-        fold(model)
+    refused(lambda: fold(model), "pass inplace=True")
     assert weight_of(fold(model, inplace=True).conv) is None
 
 
@@ -696,8 +694,7 @@ def test_groups_for_an_optimiser():
     optimiser.step()
     assert torch.equal(weight_of(model[0]).raw_x, before)
     assert len(scale_parameters(network())) == 1
-    with pytest.raises(ValueError, match="lr is -1: expected a learning rate > 0"):
-        scale_parameters(model, -1)
+    refused(lambda: scale_parameters(model, -1), "lr is -1: expected a learning rate > 0")
 
 
 def test_a_stand_alone_layer_where_one_is_asked_for():
@@ -706,5 +703,7 @@ def test_a_stand_alone_layer_where_one_is_asked_for():
     assert isinstance(done.model[0], ScaleSpaceConv2d)
     torch.testing.assert_close(done.model(IMAGES), replace(model).model(IMAGES))
     assert isinstance(weight_of(replace(done.model).model[0]), ScaleSpaceWeight)
-    with pytest.raises(ValueError, match="layer 0: WithNorm does more than nn.Conv2d: no layer can take its place"):
-        replace(network(cls=WithNorm), standalone=True)
+    refused(
+        lambda: replace(network(cls=WithNorm), standalone=True),
+        "layer 0: WithNorm does more than nn.Conv2d: no layer can take its place",
+    )
