@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 
 import keyfilters as kf
 from keyfilters_book import figures
+from keyfilters_book.paper.landscape import two_scale_problem
 
 __all__ = [
-    "cell_numbers", "certificate_table", "exact_numbers", "exclusion_figure", "grid_figure", "key7_numbers", "line_figure",
-    "maps_figure", "parabola_figure", "published_numbers", "published_pair", "valley_numbers",
+    "cell_numbers", "certificate_table", "check_certificate", "exact_numbers", "exclusion_figure", "grid_figure",
+    "key7_numbers", "line_figure", "maps_figure", "parabola_figure", "published_numbers", "published_pair", "valley_numbers",
 ]  # fmt: skip
 
 CERTIFICATES = {
@@ -214,3 +215,15 @@ def cell_numbers(certificates, windows) -> dict:
     """Numbers of the text: how the search excludes the rest."""
     gap = 100 * (certificates.second / certificates.objective - 1)
     return {"c_open_cells": int(windows[0].open.sum()), "c_cells": windows[0].open.size, "c_near_tie": (gap.min(), ".1f")}
+
+
+def check_certificate(fit: kf.Fit, scales: np.ndarray) -> None:
+    """That slopes between -1 and 1 of the residuals, the multipliers where these vanish, balance at key 8's optimum."""
+    residual, jacobian, _ = two_scale_problem(8).evaluate(scales**2)
+    active = [(3 - y) * 7 + (x + 3) for x, y in fit.certificate.active]
+    slopes = np.sign(residual)
+    slopes[active] = fit.certificate.multipliers
+    left, gradient = np.abs(residual[active]).max(), np.abs(slopes @ jacobian).max()
+    assert left < 1e-12, f"expected the active residuals to vanish, {left:.1e} is left"
+    assert gradient < 1e-12, f"expected slopes that balance, {gradient:.1e} is left"
+    assert np.abs(slopes).max() <= 1, f"expected slopes between -1 and 1: {slopes}"

@@ -11,15 +11,19 @@ from keyfilters.uncertainty import bootstrap_interval
 from keyfilters_book import page
 from keyfilters_book.figures.clusters import key_gallery
 from keyfilters_book.figures.mosaics import step_curves
+from keyfilters_book.representations import resampling
 from keyfilters_book.representations import second_layer as second
 from keyfilters_book.representations.colour import OPPONENT
+from keyfilters_book.representations.gabor import fit_gabor
+from keyfilters_book.representations.sparse_coding import kurtosis
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "apart", "axis_numbers", "bank_numbers", "bar_numbers", "comparison_table", "error_figure", "error_numbers",
-    "fit_figure", "fit_numbers", "flip", "ica_numbers", "key_numbers", "key_row", "machine_numbers", "machine_table",
-    "mask_numbers", "mask_panels", "outer", "outer_numbers", "patch_numbers", "second_numbers", "second_row", "turned",
-    "whitening_numbers",
+    "apart", "axis_numbers", "bank_numbers", "bar_numbers", "check_white", "compared_machines", "comparison_table",
+    "error_figure", "error_numbers", "fit_figure", "fit_numbers", "flip", "gabor_share", "ica_numbers", "interval_apart",
+    "key_numbers", "key_row", "key_table", "live_masks", "machine_numbers", "machine_rows", "machine_table", "mask_numbers",
+    "mask_panels", "outer", "outer_numbers", "patch_numbers", "second_numbers", "second_row", "second_table", "seven",
+    "sparse_table", "turned", "whitening_numbers",
 ]  # fmt: skip
 
 FITS = {
@@ -198,8 +202,12 @@ def ica_numbers(ahead, hold, seen) -> dict:
     }
 
 
-def bar_numbers(bars, control, low, high) -> dict:
+def bar_numbers(fits, control, low, high) -> dict:
     """Numbers of the text: bars across filters, and the control."""
+
+    def bars(name: str) -> float:
+        return np.median([f.shape[3] * f.shape[5] for f in fits[name]["gabor"]])
+
     return {
         "unsup_bars_filters": (bars("ICA filters"), ".2f"),
         "unsup_bars_atoms": (bars("ICA atoms"), ".2f"),
@@ -313,3 +321,84 @@ def flip(kind, components, layers, seed, ica):
         swap = np.arange(2 * components).reshape(2, -1)
         weights = weights[:, np.where(flip < 0, swap[::-1], swap).ravel()]
     return second.combined(weights, ica.atoms * flip[:, None, None], 4)
+
+
+def check_white(flat: np.ndarray, full: np.ndarray, bound: float) -> None:
+    """That covariances of whitened patches are those of white noise: of a few components, and of all pixels."""
+    # Without its mean a patch lacks one direction, the constant.
+    for found, wanted in ((flat, np.eye(len(flat))), (full, np.eye(len(full)) - 1 / len(full))):
+        gap = np.abs(found - wanted).max()
+        assert gap < bound, f"expected white patches to {bound:.0e}, off by {gap:.1e}"
+
+
+def sparse_table(banks, patches, test, photographs) -> pd.DataFrame:
+    """Mean excess kurtosis of each bank's responses: on the patches that it learned from, and on other photographs."""
+    rows = []
+    for name, bank in banks.items():
+        row = {"bank": name, "learned from": kurtosis(bank.responses(patches)).mean()}
+        for place in photographs:
+            row[place] = kurtosis(bank.responses(test.of([place]))).mean()
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("bank")
+
+
+def interval_apart(extra, control, seed: int) -> tuple[float, float]:
+    """The 95 % interval of the difference of two means, from 2,000 draws of both samples."""
+    rng = np.random.default_rng(seed)
+    means = [rng.choice(extra, len(extra)).mean() - rng.choice(control, len(control)).mean() for _ in range(2000)]
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def seven(filters: np.ndarray, fits) -> np.ndarray:
+    """The filters as 7x7 ones about the centres of their fits by derivatives."""
+    reach = filters.shape[-1] / 2 - 0.5
+    return resampling.recentred(filters, np.clip([f.shape[:2] for f in fits["derivatives 0-2"]], -reach, reach))
+
+
+def key_table(grids, found, draws: int, seed: int) -> pd.DataFrame:
+    """What the keys explain of each stack of 7x7 filters, beside the nulls."""
+    return pd.DataFrame([key_row(name, stack, found[name], draws, seed) for name, stack in grids.items()]).set_index("units")
+
+
+def machine_rows(histories, fast: np.ndarray) -> dict:
+    """Twelve filters each: of the whole machine as it learns, of machines without a term at the end, and of FastICA."""
+    both = histories["with both"]
+    last = both.steps[-1]
+    shown = {0, 50, 200, last, max((step for step in both.steps if step < last), default=0)}
+    rows = {f"step {step}": f[:12] for step, f in zip(both.steps, both.filters, strict=True) if step in shown}
+    rows |= {name: histories[name].filters[-1][:12] for name in list(histories)[1:3]}
+    return rows | {"FastICA": fast[:12]}
+
+
+def second_table(layers, drawn, test, components: int, ica, seed: int) -> tuple[dict, pd.DataFrame]:
+    """Correlations of units of the second layers with their drawings, and a table of these, of sizes and of cosines."""
+    rows, with_drawing = [], {}
+    for kind, layer in layers.items():
+        unit = layer.responses(test.values)
+        linear = test.vectors @ drawn[kind].reshape(len(drawn[kind]), -1).T
+        with_drawing[kind] = second.column_correlations(unit, linear)
+        size = second.column_correlations(unit, np.abs(linear))
+        cosines = turned(drawn[kind], flip(kind, components, layers, seed, ica))
+        rows.append(second_row(kind, with_drawing[kind], size, cosines))
+    return with_drawing, pd.DataFrame(rows).set_index("rectification")
+
+
+def live_masks(stem) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of a first layer without masks that are next to nothing, and which masks those are that stay."""
+    weight = stem.weight.detach().numpy().astype(np.float64)
+    norms = np.sqrt((weight**2).sum(axis=(1, 2, 3)))
+    live = norms > 1e-2 * np.median(norms)
+    return weight[live], live
+
+
+def compared_machines(histories, records, fast) -> dict:
+    """Filters of the whole machine at some records, of every machine at the end, and of FastICA."""
+    both = histories["with both"]
+    wanted = {f"step {both.steps[i]}": both.filters[i] for i in records}
+    wanted |= {f"step {h.steps[-1]}, {name}": h.filters[-1] for name, h in histories.items()}
+    return wanted | {"FastICA": fast.filters[:32]}
+
+
+def gabor_share(filters: np.ndarray) -> np.ndarray:
+    """How much of each filter its best Gabor function explains."""
+    return np.array([fit.explained for fit in fit_gabor(filters, "gabor", starts=3)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from keyfilters.checks import choice
@@ -13,6 +13,7 @@ from keyfilters.published import Row, grids_of, published, rerun, scorecard
 if TYPE_CHECKING:
     import pandas as pd
 
+    from keyfilters.fitting import Fit
     from keyfilters.moments import Spread
 
 DECIMALS = 12
@@ -186,3 +187,9 @@ def beside_published(frame: pd.DataFrame, *quantities: str) -> pd.DataFrame:
         theirs = {c: numbers.get((str(entry["key"]), c), float("nan")) for c in components}
         rows.append({"key": entry["key"], "source": "published"} | theirs)
     return pd.DataFrame(rows)
+
+
+def explained_numbers(method: str, fits: Iterable[Fit]) -> dict[str, tuple[float, str]]:
+    """Numbers of a method's page: the least and the largest share of a filter that its model explains, in per cent."""
+    explained = [100 * fit.cosine**2 for fit in fits]
+    return {f"{method}_explained_least": (min(explained), ".0f"), f"{method}_explained_most": (max(explained), ".0f")}
