@@ -10,8 +10,8 @@ import keyfilters as kf
 from keyfilters_book.paper.structure import odd_share
 
 __all__ = [
-    "convention_numbers", "convention_table", "even_share", "firmness_numbers", "least_norm", "left_out_numbers",
-    "range_numbers", "scales_of", "similarity_numbers",
+    "check_scales", "convention_numbers", "convention_table", "even_share", "explained_table", "firmness_numbers", "least_norm",
+    "left_out_numbers", "range_numbers", "scales_of", "similarity_numbers",
 ]  # fmt: skip
 
 MEASURES = {"relative l1 norm": "relative_l1", "relative l2 norm": "relative_l2", "cosine": "cosine"}
@@ -158,3 +158,26 @@ def scales_of(key, method, targets):
         return least_norm(key, method, targets)
     fits = [kf.fit(key, method, filter=g, normalized=True) for g in targets]
     return np.array([(f.sigma_x, f.sigma_y) for f in fits])
+
+
+def check_scales(first, methods) -> None:
+    """That the scales found on grids are as good as those of exact fits, to a hundredth of the norm."""
+    for (key, method), (target, scales) in first.items():
+        if key != 7 and method in methods:
+            rest = np.abs(kf.ideal_filter(key, *scales) - target)
+            exact = kf.fit(key, method, filter=target, normalized=True).objective
+            above = (rest ** {"C": 1, "D": 2}[method[0]]).sum() / exact - 1
+            assert -1e-9 < above < 0.01, f"{above}: {key}, {method}"
+
+
+def explained_table(fits: pd.DataFrame, filters: np.ndarray, models: np.ndarray) -> pd.DataFrame:
+    """How much of each filter its model explains with the best amplitude and as normalised, and the part of it that is even."""
+    return pd.DataFrame(
+        {
+            "key": fits.key.to_list(),
+            "explained": [cosine**2 for cosine in fits.cosine],
+            "as_normalised": [1 - rest**2 for rest in fits.relative_l2],
+            "amplitude": [(h * ideal).sum() / (ideal**2).sum() for h, ideal in zip(filters, models, strict=True)],
+            "even": [even_share(key, h) for key, h in zip(kf.KEYS, filters, strict=True)],
+        }
+    )

@@ -32,11 +32,11 @@ BIAS = {
 }
 
 
-def kernel_figure(kernels) -> Figure:
-    """The kernels as stems, from scale to kind to taps."""
-    return figures.kernel_stems(
-        {rf"$\sigma$ = {sigma:g}": {LABELS[kind]: taps for kind, taps in group.items()} for sigma, group in kernels.items()}
-    )
+def kernel_figure(kernels) -> tuple[Figure, dict]:
+    """The kernels as stems, from scale to kind to taps; and the data."""
+    stems = {rf"$\sigma$ = {sigma:g}": {LABELS[kind]: taps for kind, taps in group.items()} for sigma, group in kernels.items()}
+    data = {f"sigma_{sigma:g}_{kind}": taps for sigma, group in kernels.items() for kind, taps in group.items()}
+    return figures.kernel_stems(stems), data
 
 
 def columns(sigma, panels) -> pd.DataFrame:

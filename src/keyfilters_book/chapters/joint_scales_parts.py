@@ -12,7 +12,7 @@ from keyfilters_book import figures
 from keyfilters_book.paper.tables import DECIMALS, scales_table
 
 __all__ = [
-    "flat_numbers", "pooled_figure", "pooling_numbers", "pooling_table", "price_numbers", "published_numbers",
+    "flat_numbers", "pooled_figure", "pooling_numbers", "pooling_table", "price_numbers", "prices", "published_numbers",
     "published_scales", "sensitivity_table",
 ]  # fmt: skip
 
@@ -52,15 +52,16 @@ def published_scales(methods) -> pd.DataFrame:
     return published.assign(keys=["1, 2, 3, 4, 8" if key[0] in "12348" else "5, 6" for key in published.key])
 
 
-def pooled_figure(sigma, terms) -> Figure:
-    """The pooled objectives and their terms, which are by method and key, around the joint scales."""
+def pooled_figure(sigma, terms) -> tuple[Figure, pd.DataFrame]:
+    """The pooled objectives and their terms, which are by method and key, around the joint scales; and the data."""
     shown = {"1-4, 8": (GROUPS["non-centred"], sigma <= 1.0), "5, 6": (GROUPS["centred"], sigma >= 0.7)}
     axes, panels = {}, {}
     for method, label in (("C", "l1 norm"), ("D", "squared l2 norm")):
         for name, (keys, part) in shown.items():
             title = f"{label}, keys {name}"
             axes[title], panels[title] = sigma[part], {key: terms[method][key][part] for key in keys}
-    return figures.pooled_objectives(axes, panels)
+    curves = {f"{method}_{key}": curve for method, group in terms.items() for key, curve in group.items()}
+    return figures.pooled_objectives(axes, panels), pd.DataFrame({"sigma": sigma} | curves)
 
 
 def _joint(method: str, keys) -> dict:
@@ -143,3 +144,14 @@ def price_numbers(table, by_c, by_d) -> dict:
         "worst_c_key": int(by_c.idxmax()),
         "worst_c": (by_c.max(), ".0f"),
     }
+
+
+def prices(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """By how much each key's norm grows from two scales to one, from that to the joint scale, and altogether, in per cent."""
+    found, own = {}, table[table.key != 7]
+    for letter, norm in (("C", "l1"), ("D", "l2")):
+        wide = own.pivot(index="method", columns="key", values=f"relative_{norm}")
+        two, one, shared = (wide.loc[letter + kind] for kind in ("1", "2", "-joint"))
+        ratios = pd.DataFrame({"two to one": one / two, "one to joint": shared / one, "two to joint": shared / two}).T
+        found[f"{letter}: growth of the {norm} norm (%)"] = 100 * (ratios - 1)
+    return found

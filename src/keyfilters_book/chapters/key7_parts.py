@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 import keyfilters as kf
+from keyfilters.published.reproduce import earlier_key7_scale
 from keyfilters_book import figures
 from keyfilters_book.paper.spectrum import transfer_function
 from keyfilters_book.paper.tables import scales_table
 
 __all__ = [
     "axes_figure", "border_numbers", "border_table", "curve_data", "earlier_numbers", "image_numbers", "index_numbers",
-    "maps_figure", "model_numbers", "norm_numbers", "published_fit", "published_numbers", "test_image", "transfer_numbers",
+    "maps_figure", "model_numbers", "norm_numbers", "profiles_of", "published_fit", "published_numbers", "test_image",
+    "transfer_numbers",
 ]  # fmt: skip
 
 MODELS = {
@@ -83,8 +85,10 @@ def axes_figure(grids, maps, minimum) -> Figure:
     )
 
 
-def border_table(fits) -> pd.DataFrame:
+def border_table() -> pd.DataFrame:
     """Fits by norm and border, with the sum of their models."""
+    methods = (("l1", "C1"), ("l2", "D1"))
+    fits = {(norm, edge): kf.fit(7, method, edge=edge) for norm, method in methods for edge in ("crop", "exact")}
     return pd.DataFrame(
         {
             "norm": norm,
@@ -186,8 +190,12 @@ def transfer_numbers(target, imaginary) -> dict:
     }
 
 
-def earlier_numbers(earlier, distances) -> dict:
-    """Numbers of the text: the earlier model."""
+def earlier_numbers(earlier, target) -> dict:
+    """Numbers of the text: the earlier model, and how far it is from the filter by methods A and B, in per cent."""
+    distances = []
+    for method in "AB":
+        rest = kf.ideal_filter(8, *(earlier_key7_scale(method, axis) for axis in "xy")) - target
+        distances.append(100 * (np.linalg.norm(rest) / np.linalg.norm(target)))
     return {
         "earlier_difference": (earlier.difference.abs().max(), ".0e"),
         "earlier_errors": f"{distances[0]:.0f} and {distances[1]:.0f}",
@@ -198,3 +206,14 @@ def border_numbers(borders) -> dict:
     """Numbers of the text: the border."""
     moved = np.abs(np.diff(borders[["sigma", "gamma"]], axis=0)[::2])
     return {"border_effect": (moved.max(), ".4f", "up"), "sum_excess": (borders["sum"].max() - 1, ".4f")}
+
+
+def profiles_of(filtered: Mapping[str, np.ndarray], row: int, column: int) -> tuple[dict, np.ndarray]:
+    """Grey values along a row and along a column of the image and of what the filters make of it, and their distances."""
+    reach = int(0.21 * len(filtered["image"]))
+    offset = np.arange(-reach, reach + 1)
+    shown = {title: filtered[title] for title in ("image", "learned key 7", "model, l2 fit")}
+    return {
+        "along a row (x)": {title: image[row, column + offset] for title, image in shown.items()},
+        "along a column (y, up)": {title: image[row - offset, column] for title, image in shown.items()},
+    }, offset

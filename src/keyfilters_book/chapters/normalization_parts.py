@@ -10,8 +10,8 @@ from keyfilters_book import page
 from keyfilters_book.paper.tables import beside_published
 
 __all__ = [
-    "change_numbers", "choices", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table",
-    "near_numbers", "published_of", "response_numbers", "sensitivity_table", "shift_numbers",
+    "change_numbers", "choices", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table", "near_numbers",
+    "published_of", "response_numbers", "sensitivity_table", "shift_numbers", "shift_table",
 ]  # fmt: skip
 
 _FIT = {"sigma": r"$\sigma$", "gamma": r"$\gamma$", "rest": "residual"}
@@ -92,8 +92,16 @@ def fits_table(fits) -> pd.DataFrame:
     ).astype({"gamma": float})
 
 
-def sensitivity_table(rows) -> pd.DataFrame:
-    """The fits after each choice of the constant; a row is key, choice, constant, error, sum of the filter and fit."""
+def sensitivity_table(filters, found, samples: int, border) -> pd.DataFrame:
+    """The fits of keys 7 and 8 after each choice of the constant, with constant, error and sum of the filter."""
+    rows = []
+    for key in (7, 8):
+        f = filters[key - 1]
+        for which, constant in choices(f, found[key, "exact"], samples, border).items():
+            shifted = f - constant
+            total, error = shifted.sum(), kf.dc_error(f, [constant])[0]
+            fit = kf.fit(key, "D2", filter=shifted / total, normalized=True)
+            rows.append((key, which, constant, error, total, fit))
     return pd.DataFrame(
         {
             "key": key,
@@ -186,3 +194,12 @@ def choices(f, exact, samples, border):
         "1 % above, highest": near.max(),
         "border mean": f[border].mean(),
     }
+
+
+def shift_table(filters: np.ndarray) -> pd.DataFrame:
+    """Responses to x and y where the filter is shifted by its mean, not at all, and the other way."""
+    shift = pd.DataFrame({"key": np.arange(1, 9)})
+    for c, powers in {"10": (1, 0), "01": (0, 1)}.items():
+        for label, factor in {"M": 1, "0": 0, "-M": -1}.items():
+            shift[f"{c}, {label}"] = [kf.monomial_response(f, *powers, factor * kf.spread(f).mean) for f in filters]
+    return shift

@@ -11,17 +11,16 @@ from matplotlib.figure import Figure
 import keyfilters as kf
 from keyfilters_book import figures, page
 from keyfilters_book.paper import notes
-from keyfilters_book.paper.procedure import truncated_gaussian
+from keyfilters_book.paper.procedure import truncated_filter, truncated_gaussian
 from keyfilters_book.published_experiments import closest_scales, experiment_filter, similarity
 
 __all__ = [
-    "axes_figure", "axis_numbers", "beside_numbers", "early_numbers", "edge_numbers", "edge_table", "excess_figure",
-    "excess_numbers", "exchange_figure", "first_points", "free_scale_gains", "gamma_numbers", "kernel_numbers",
-    "key4_numbers", "key4_table", "listed", "monomial_numbers", "negative_keys", "others_table", "outcome",
-    "parabola_numbers", "parabola_table", "pixel_numbers", "pixel_table", "reasons_table", "replaced_numbers",
-    "replacement_table", "rerun_numbers", "rerun_overview", "rounded_numbers", "row_numbers", "size", "summary_numbers",
-    "summary_table", "template_numbers", "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers",
-    "valley_table",
+    "axes_figure", "axis_numbers", "beside_numbers", "cut_and_whole", "early_numbers", "edge_numbers", "edge_table",
+    "excess_figure", "excess_numbers", "exchange_figure", "first_points", "free_scale_gains", "gamma_numbers", "kernel_numbers",
+    "key4_numbers", "key4_table", "listed", "monomial_numbers", "negative_keys", "others_table", "outcome", "parabola_numbers",
+    "parabola_table", "pixel_numbers", "pixel_table", "reasons_table", "replaced_numbers", "replacement_table", "rerun_numbers",
+    "rerun_overview", "rounded_numbers", "row_numbers", "size", "summary_numbers", "summary_table", "template_numbers",
+    "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
 ]  # fmt: skip
 
 DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
@@ -365,31 +364,33 @@ def excess_numbers(cost, gain) -> dict:
     }
 
 
-def gamma_numbers(i, published_gamma, second, read_from, gamma_error, best, gamma_cost, meant_cost) -> dict:
+def gamma_numbers(i, published_gamma, second, read_from, gamma_cost, values) -> dict:
     """Numbers of the text: the overwritten array."""
+    best = kf.fit(7, "C2")
     return {
         "gamma_index": int(i),
         "gamma_published": (published_gamma, ".6f"),
         "gamma_meant": (second[i], ".6f"),
         "gamma_read": (read_from, ".6f"),
         "gamma_mismatch": size(abs(read_from - published_gamma)),
-        "gamma_error": (gamma_error, ".4f"),
+        "gamma_error": (published_gamma - second[i], ".4f"),
         "gamma_optimum": (best.gamma, ".6f"),
         "gamma_excess": (100 * gamma_cost.excess, ".1f"),
-        "gamma_meant_excess": (100 * meant_cost, ".3f"),
+        "gamma_meant_excess": (100 * (values.min() / best.objective - 1), ".3f"),
         "gamma_moved": (100 * gamma_cost.moved, ".1f"),
         "gamma_residual": (100 * gamma_cost.residual, ".1f"),
         "gamma_residual_published": (100 * gamma_cost.residual * (1 + gamma_cost.excess), ".1f"),
     }
 
 
-def beside_numbers(argmin_x, found_x, first, published_x, step_x, cost, optimum_x) -> dict:
+def beside_numbers(argmin_x, found_x, first, published_x, cost) -> dict:
     """Numbers of the text: the index beside the argmin."""
+    optimum_x = kf.fit(6, "C1").sigma_x
     return {
         "beside_argmin": argmin_x,
         "beside_read": found_x,
         "beside_mismatch": size(abs(first[found_x] - published_x)),
-        "beside_step": (step_x, ".1e"),
+        "beside_step": (first[1] - first[0], ".1e"),
         "beside_excess": (cost.set_index(["method", "key"]).excess["C1", "6"], ".0e"),
         "beside_to_optimum": (abs(published_x - optimum_x), ".1e"),
         "beside_meant_to_optimum": (abs(first[argmin_x] - optimum_x), ".1e"),
@@ -561,3 +562,14 @@ def free_scale_gains(table) -> np.ndarray:
     return np.array(
         [(table[m + "2", k] / table[m + "1", k]) ** (1 if m == "C" else 0.5) - 1 for m in "CD" for k in (1, 2, 3, 4, 5, 6, 8)]
     )
+
+
+def cut_and_whole(x: np.ndarray, y: np.ndarray, least: float) -> tuple[dict, dict]:
+    """For key 4 with kernels that are cut off and with whole ones: the sigma_y of the lowest point of the grid, and how far
+    the first three norms of its column lie above the least."""
+    target, lowest, profiles = kf.normalized_filters()[3], {}, {}
+    for label, missing in (("cut", 1e-8), ("whole", 0.0)):
+        model = truncated_filter(4, x, y[:, None], missing=missing)
+        lowest[label], start = first_points(np.sqrt(((model - target) ** 2).sum((-2, -1))), y)
+        profiles[label] = start - least
+    return lowest, profiles

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+import keyfilters as kf
 from keyfilters_book import figures, page
 from keyfilters_book.paper import structure
 
 __all__ = [
-    "asymmetry_numbers", "energy_numbers", "laplacian_numbers", "odd_numbers", "ring_numbers", "separability_figure",
-    "separable_numbers", "strongest", "weighted_numbers",
+    "asymmetry_numbers", "chance_table", "energy_numbers", "laplacian_numbers", "odd_numbers", "ring_numbers",
+    "separability_figure", "separable_numbers", "strongest", "weighted_numbers",
 ]  # fmt: skip
 
 NULLS = {"none": "all permuted", "two largest": "two largest kept", "rings": "permuted within rings"}
@@ -94,7 +95,9 @@ def asymmetry_numbers(asymmetry, share) -> dict:
 def weighted_numbers(offsets, chance, flat) -> dict:
     """Numbers of the text: the weighted measure under chance."""
     away = (offsets.weighted - 0.5).abs() > (offsets.unweighted - 0.5).abs()
+    ends = {"low": offsets.min(), "high": offsets.max()}
     return {
+        **{f"{name.replace(' ', '_')}_{end}": (found[name], ".2f") for end, found in ends.items() for name in offsets},
         "chance_weighted": (chance["weighted"].mean(), ".2f"),
         "sd_weighted": (chance["sd, weighted"].mean(), ".1f"),
         "flat_weighted": (flat, ".2f"),
@@ -119,3 +122,13 @@ def odd_numbers(learned, even, lead) -> dict:
 def laplacian_numbers(of_laplacian, laplacian_energy) -> dict:
     """Numbers of the text: the Laplacian, which is not separable."""
     return {"laplacian_correlation": (of_laplacian, ".0f"), "laplacian_energy": (laplacian_energy, ".3f")}
+
+
+def chance_table(measures, filters: np.ndarray, permutations: int, seed: int) -> pd.DataFrame:
+    """Mean and standard deviation of two measures of keys 1 to 4 over permuted filters."""
+    chance = pd.DataFrame(index=pd.Index([1, 2, 3, 4], name="key"))
+    stacks = {row: structure.permuted_filters(filters[row.number - 1], permutations, seed + row.number) for row in kf.KEYS[:4]}
+    for name in ("unweighted", "weighted"):
+        null = [measures[name](stack, row) for row, stack in stacks.items()]
+        chance[name], chance[f"sd, {name}"] = np.mean(null, axis=1), np.std(null, axis=1)
+    return chance
