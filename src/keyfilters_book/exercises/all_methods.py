@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.fitting import METHODS, fit
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, call, exercise, hint_if, near
+from .verdict import Hint, array, call, exercise, hint_if, hints, near
 
 __all__ = ["check_11_1", "check_11_2", "check_11_3"]
 
@@ -30,18 +30,20 @@ def check_11_1(answer):
         if near(found, right):
             continue
         others = [np.abs(rest).sum() / np.abs(model).sum(), np.linalg.norm(rest) / np.linalg.norm(model)]
-        hint_if(
-            near(found[:2], others),
-            "The errors are relative to something. Which of the two arrays is what one wants to explain?",
-        )
-        hint_if(near(found[1], e2**2), "The second measure is a ratio of norms, not of energies.")
-        hint_if(
-            near(found[2], np.corrcoef(model.ravel(), h.ravel())[0, 1]) and not near(found[2], cosine),
-            "That is the correlation coefficient: the cosine takes no means off.",
-        )
-        hint_if(
-            near(found[1], np.linalg.norm(rest, 2) / np.linalg.norm(h, 2)),
-            "For a matrix some functions take the spectral norm; here 49 numbers form one vector.",
+        hints(
+            (
+                near(found[:2], others),
+                "The errors are relative to something. Which of the two arrays is what one wants to explain?",
+            ),
+            (near(found[1], e2**2), "The second measure is a ratio of norms, not of energies."),
+            (
+                near(found[2], np.corrcoef(model.ravel(), h.ravel())[0, 1]) and not near(found[2], cosine),
+                "That is the correlation coefficient: the cosine takes no means off.",
+            ),
+            (
+                near(found[1], np.linalg.norm(rest, 2) / np.linalg.norm(h, 2)),
+                "For a matrix some functions take the spectral norm; here 49 numbers form one vector.",
+            ),
         )
         wrong = [name for name, a, b in zip(("e1", "e2", "the cosine"), found, right, strict=True) if not near(a, b)]
         raise Hint(f"{' and '.join(wrong)}: not as defined. Do the sums run over all 49 pixels?")
@@ -56,19 +58,23 @@ def check_11_2(answer):
         found = array(call(answer, model, h), [2], "what the function returns")
         product, energy, of_model = (model * h).sum(), (h**2).sum(), (model**2).sum()
         amplitude = product / of_model
-        hint_if(
-            near(found[0], product / energy) and not near(found[0], amplitude),
-            "That amplitude would fit the filter to the model. Which of the two is multiplied by it?",
+        hints(
+            (
+                near(found[0], product / energy) and not near(found[0], amplitude),
+                "That amplitude would fit the filter to the model. Which of the two is multiplied by it?",
+            ),
+            (not near(found[0], amplitude), "The amplitude is not the best one: where is the vertex of the parabola in a?"),
         )
-        hint_if(not near(found[0], amplitude), "The amplitude is not the best one: where is the vertex of the parabola in a?")
         remaining = ((amplitude * model - h) ** 2).sum() / energy
-        hint_if(near(found[1], 1 - remaining), "That is the share that is explained; what remains is asked for.")
-        hint_if(
-            near(found[1], ((model - h) ** 2).sum() / energy),
-            "That remains with the amplitude of the normalisation, not with the best one.",
+        hints(
+            (near(found[1], 1 - remaining), "That is the share that is explained; what remains is asked for."),
+            (
+                near(found[1], ((model - h) ** 2).sum() / energy),
+                "That remains with the amplitude of the normalisation, not with the best one.",
+            ),
+            (near(found[1], np.sqrt(remaining)), "That is a ratio of norms; energies are squares."),
+            (not near(found[1], remaining), "The amplitude is right. Insert it, and divide by the energy of the filter."),
         )
-        hint_if(near(found[1], np.sqrt(remaining)), "That is a ratio of norms; energies are squares.")
-        hint_if(not near(found[1], remaining), "The amplitude is right. Insert it, and divide by the energy of the filter.")
 
 
 @exercise('the names of the methods, a set such as {"A", "B"}', answers="unbiased")
@@ -88,7 +94,9 @@ def check_11_3(answer):
         if max(abs(found.sigma_x - source.sigma_x), abs(found.sigma_y - source.sigma_y)) < 1e-6:
             right.add(method)
     too_many, missing = names - right, right - names
-    hint_if(too_many & {"C2", "D2"}, "Can one scale for both axes return two different ones?")
-    hint_if("A" in too_many, "Is the formula of method A one for discrete filters, or for continuous ones?")
-    hint_if(missing & {"C1", "D1"}, "What is the norm of the difference between a model and itself?")
-    hint_if(missing, "One is missing: which method compares a spread of the filter with the same spread of the model?")
+    hints(
+        (too_many & {"C2", "D2"}, "Can one scale for both axes return two different ones?"),
+        ("A" in too_many, "Is the formula of method A one for discrete filters, or for continuous ones?"),
+        (missing & {"C1", "D1"}, "What is the norm of the difference between a model and itself?"),
+        (missing, "One is missing: which method compares a spread of the filter with the same spread of the model?"),
+    )

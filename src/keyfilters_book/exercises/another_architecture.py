@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number
 
 __all__ = ["check_20_1", "check_20_2", "check_20_3"]
 
@@ -20,16 +20,16 @@ def check_20_1(answer):
     right = grid_shift((5, 5), (2, 2), (2, 2))
     if near(found, right):
         return
-    hint_if(
-        near(found, grid_shift((5, 5), (2, 2), "dynamic")),
-        "That is the network as it is. How many zeros lie in front if the larger half is put there?",
-    )
-    hint_if(
-        near(found, [right[0], -right[1]]) or near(found, [-right[0], right[1]]),
-        "Both axes have the same padding, but rows are counted downwards and y points up.",
-    )
-    hint_if(
-        near(found, 0), "With stride 2 and an odd kernel no padding gives that. Which part of the formula is not an integer?"
+    hints(
+        (
+            near(found, grid_shift((5, 5), (2, 2), "dynamic")),
+            "That is the network as it is. How many zeros lie in front if the larger half is put there?",
+        ),
+        (
+            near(found, [right[0], -right[1]]) or near(found, [-right[0], right[1]]),
+            "Both axes have the same padding, but rows are counted downwards and y points up.",
+        ),
+        (near(found, 0), "With stride 2 and an odd kernel no padding gives that. Which part of the formula is not an integer?"),
     )
     raise Hint("Put stride 2, size 5 and the number of zeros in front into the formula, for one axis; then see to signs.")
 
@@ -45,29 +45,31 @@ def check_20_2(answer):
     mean, shift = array(found["mean"], [2], "mean"), array(found["shift"], [2], "shift")
     right, whole = _means_of_shifted()
     true = np.array([-0.5, 0.5])
-    hint_if(
-        near(shift, right, rtol=0, atol=0.03) and near(mean, true, rtol=0, atol=0.06),
-        "The two have been exchanged: which of them looks at the whole window, background included?",
-    )
-    hint_if(
-        near(shift, -true, rtol=0, atol=0.06) or near(mean, -right, rtol=0, atol=0.03),
-        "Left is negative and up is positive: what is moved by (-1/2, +1/2) cannot lie on the other side.",
-    )
-    hint_if(
-        not near(shift, true, rtol=0, atol=0.06),
-        "The best shift is off. Take the map of all filters together, with the scales doubled there too.",
-    )
-    hint_if(
-        near(mean, true, rtol=0, atol=0.06),
-        "That mean would be the shift itself. Compute it from the filters, noise and offset included.",
-    )
-    hint_if(
-        near(mean, whole, rtol=0, atol=0.04),
-        "That is the mean of |w|. From each filter its offset b has to be subtracted first.",
-    )
-    hint_if(
-        not near(mean, right, rtol=0, atol=0.025),
-        "The mean is off. Match each filter with the centred keys as fitted, and take |w - b| over the window.",
+    hints(
+        (
+            near(shift, right, rtol=0, atol=0.03) and near(mean, true, rtol=0, atol=0.06),
+            "The two have been exchanged: which of them looks at the whole window, background included?",
+        ),
+        (
+            near(shift, -true, rtol=0, atol=0.06) or near(mean, -right, rtol=0, atol=0.03),
+            "Left is negative and up is positive: what is moved by (-1/2, +1/2) cannot lie on the other side.",
+        ),
+        (
+            not near(shift, true, rtol=0, atol=0.06),
+            "The best shift is off. Take the map of all filters together, with the scales doubled there too.",
+        ),
+        (
+            near(mean, true, rtol=0, atol=0.06),
+            "That mean would be the shift itself. Compute it from the filters, noise and offset included.",
+        ),
+        (
+            near(mean, whole, rtol=0, atol=0.04),
+            "That is the mean of |w|. From each filter its offset b has to be subtracted first.",
+        ),
+        (
+            not near(mean, right, rtol=0, atol=0.025),
+            "The mean is off. Match each filter with the centred keys as fitted, and take |w - b| over the window.",
+        ),
     )
 
 
@@ -95,13 +97,17 @@ def check_20_3(answer):
     expected = -0.5
     none = number(call(answer, dict.fromkeys(_STRIDED, 0.0)), "without shifts the result")
     kept = number(call(answer, dict.fromkeys(_STRIDED, expected)), "with the shifts of the geometry the result")
-    hint_if(near(none, 0), "Without any shift each grid is off by what the geometry asks for, so the sum is not 0.")
-    hint_if(not near(kept, 0), "Layers that are shifted as the geometry asks must leave the grid where it is.")
+    hints(
+        (near(none, 0), "Without any shift each grid is off by what the geometry asks for, so the sum is not 0."),
+        (not near(kept, 0), "Layers that are shifted as the geometry asks must leave the grid where it is."),
+    )
     right = -expected * sum(wide.values())
-    hint_if(near(none, -right), "The sign is wrong: the formula adds d less what is expected.")
-    hint_if(
-        near(none, -expected * len(wide)),
-        "A pixel of a late layer is wider than one of an early layer: count in pixels of the image.",
+    hints(
+        (near(none, -right), "The sign is wrong: the formula adds d less what is expected."),
+        (
+            near(none, -expected * len(wide)),
+            "A pixel of a late layer is wider than one of an early layer: count in pixels of the image.",
+        ),
     )
     hint_if(near(none, 2 * right), "A shift is counted in pixels of the layer's input, not of its output.")
     trial = dict(zip(_STRIDED, (-0.3, -0.7, -0.2, -0.45), strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters_book.paper import architecture
 
-from .verdict import Hint, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, call, exercise, hints, mapping, near, number, rounded
 
 __all__ = ["check_12_1", "check_12_2", "check_12_3"]
 
@@ -27,12 +27,14 @@ def check_12_1(answer):
             found = number(call(answer, d), f"the value for d = {d}")
             if near(found, right):
                 continue
-            hint_if(
-                near(found, right - 4 * d**2, rtol=1e-3),
-                "Two pointwise layers stand in a block, one that expands and one that contracts.",
+            hints(
+                (
+                    near(found, right - 4 * d**2, rtol=1e-3),
+                    "Two pointwise layers stand in a block, one that expands and one that contracts.",
+                ),
+                (near(right - found, 8 * d), "Global response normalisation has parameters too, on the expanded channels."),
+                (0 < right - found < 16 * d, "The quadratic part is right, a linear term is missing: biases count too."),
             )
-            hint_if(near(right - found, 8 * d), "Global response normalisation has parameters too, on the expanded channels.")
-            hint_if(0 < right - found < 16 * d, "The quadratic part is right, a linear term is missing: biases count too.")
             raise Hint("Collect what goes with the square of d and what goes with d, term by term.")
 
 
@@ -42,23 +44,27 @@ def check_12_2(answer):
     answer = mapping(answer, ["factor", "percent"])
     factor, percent = number(answer["factor"], "factor"), number(answer["percent"], "percent")
     taps = architecture.KERNEL
-    hint_if(near(factor, taps), "factor: there are two passes, one along each axis.")
-    hint_if(near(factor, 2 / taps), "factor: by what factor does the work fall? It should be larger than 1.")
-    hint_if(not near(factor, taps / 2), "factor: count the products at one position before and after.")
+    hints(
+        (near(factor, taps), "factor: there are two passes, one along each axis."),
+        (near(factor, 2 / taps), "factor: by what factor does the work fall? It should be larger than 1."),
+        (not near(factor, taps / 2), "factor: count the products at one position before and after."),
+    )
     depthwise, total = _work("depthwise"), sum(row.multiply_adds for row in architecture.layers("tiny"))
     right = 100 * depthwise * (1 - 2 / taps) / total
-    hint_if(near(percent, right / 100, rtol=1e-3), "percent: in per cent, please.")
-    hint_if(
-        near(percent, 100 * depthwise / total, rtol=1e-3),
-        "percent: that is all of the depthwise work, of which a part remains.",
-    )
-    hint_if(
-        near(percent, 100 * depthwise * 2 / taps / total, rtol=1e-3),
-        "percent: that is what the depthwise layers still take; what is saved?",
-    )
-    hint_if(
-        not rounded(percent, right, decimals=2),
-        "percent: of the multiply-adds of all layers of the network, pointwise ones included.",
+    hints(
+        (near(percent, right / 100, rtol=1e-3), "percent: in per cent, please."),
+        (
+            near(percent, 100 * depthwise / total, rtol=1e-3),
+            "percent: that is all of the depthwise work, of which a part remains.",
+        ),
+        (
+            near(percent, 100 * depthwise * 2 / taps / total, rtol=1e-3),
+            "percent: that is what the depthwise layers still take; what is saved?",
+        ),
+        (
+            not rounded(percent, right, decimals=2),
+            "percent: of the multiply-adds of all layers of the network, pointwise ones included.",
+        ),
     )
 
 
@@ -71,12 +77,12 @@ def check_12_3(answer):
         ratio = _work("pointwise", network, stage) / _work("depthwise", network, stage)
         right = architecture.KERNEL * np.sqrt(ratio)
         found = number(call(answer, d), f"the bound for d = {d}")
-        hint_if(near(found, right / np.sqrt(2)), "A block has two pointwise layers.")
-        hint_if(near(found, right**2), "That is the number of taps; the side of the kernel is asked for.")
-        hint_if(
-            near(found, np.round(right)) or near(found, np.ceil(right)), "Give the bound itself, not the next whole number."
-        )
-        hint_if(
-            not near(found, right, rtol=1e-4),
-            "Per position the depthwise layer multiplies k k d times. And the two pointwise layers?",
+        hints(
+            (near(found, right / np.sqrt(2)), "A block has two pointwise layers."),
+            (near(found, right**2), "That is the number of taps; the side of the kernel is asked for."),
+            (near(found, np.round(right)) or near(found, np.ceil(right)), "Give the bound itself, not the next whole number."),
+            (
+                not near(found, right, rtol=1e-4),
+                "Per position the depthwise layer multiplies k k d times. And the two pointwise layers?",
+            ),
         )

@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.differences import difference
 from keyfilters.gaussian import GAUSSIAN_KINDS, discrete_gaussian, gaussian_kernel
 
-from .verdict import Hint, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, call, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_2_1", "check_2_2", "check_2_3"]
 
@@ -17,16 +17,18 @@ def check_2_1(answer):
     """The scale that is read off a Gaussian under a template of another scale."""
     found, scale, reference = number(answer), 0.5, 1.0
     variance = 1 / (1 / scale**2 + 1 / reference**2)
-    hint_if(near(found, scale, rtol=1e-3), "That would be reported if the template had the scale of the filter.")
-    hint_if(
-        near(found, variance, rtol=1e-3) or near(found, np.sqrt(variance), rtol=1e-3),
-        "That belongs to the product itself. Which scale does the formula for equal scales make of it?",
+    hints(
+        (near(found, scale, rtol=1e-3), "That would be reported if the template had the scale of the filter."),
+        (
+            near(found, variance, rtol=1e-3) or near(found, np.sqrt(variance), rtol=1e-3),
+            "That belongs to the product itself. Which scale does the formula for equal scales make of it?",
+        ),
+        (
+            any(near(found, np.sqrt(factor * (scale**2 + reference**2)), rtol=1e-3) for factor in (1, 2)),
+            "Variances add in a convolution; here two functions are multiplied.",
+        ),
+        (not near(found, np.sqrt(2 * variance), rtol=1e-3), "Multiply the two Gaussians: what happens to their exponents?"),
     )
-    hint_if(
-        any(near(found, np.sqrt(factor * (scale**2 + reference**2)), rtol=1e-3) for factor in (1, 2)),
-        "Variances add in a convolution; here two functions are multiplied.",
-    )
-    hint_if(not near(found, np.sqrt(2 * variance), rtol=1e-3), "Multiply the two Gaussians: what happens to their exponents?")
 
 
 def _cascade(kind: str, once: float, distance=lambda d: np.abs(d).sum()) -> float:
@@ -74,19 +76,19 @@ def check_2_3(answer):
     """The variance of a one-sided difference on the grid."""
     for sigma in (0.3, 0.6, 1.5):
         found, right = number(call(answer, sigma), "what the function returns"), one_sided_variance(sigma)
-        hint_if(
-            near(found, right + 0.25), "That is the second moment about the origin. Where is the mean of the absolute value?"
-        )
-        hint_if(
-            near(found, 2 * sigma**2) or near(found, 2 * sigma**2 + 0.25),
-            "That is the continuum with or without a correction; on the grid a ratio of Bessel functions takes part.",
-        )
-        hint_if(
-            near(found, one_sided_variance(np.sqrt(sigma))),
-            "The function takes the scale sigma; the formula is written in the variance s.",
-        )
-        hint_if(near(found, right - 0.25), "Let the scale go to 0: what is the variance of the two taps that are left?")
-        hint_if(
-            not near(found, right),
-            "Check the norm first: T rises to its centre and falls again, so what do the absolute differences add up to?",
+        hints(
+            (near(found, right + 0.25), "That is the second moment about the origin. Where is the mean of the absolute value?"),
+            (
+                near(found, 2 * sigma**2) or near(found, 2 * sigma**2 + 0.25),
+                "That is the continuum with or without a correction; on the grid a ratio of Bessel functions takes part.",
+            ),
+            (
+                near(found, one_sided_variance(np.sqrt(sigma))),
+                "The function takes the scale sigma; the formula is written in the variance s.",
+            ),
+            (near(found, right - 0.25), "Let the scale go to 0: what is the variance of the two taps that are left?"),
+            (
+                not near(found, right),
+                "Check the norm first: T rises to its centre and falls again, so what do the absolute differences add up to?",
+            ),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_19_1", "check_19_2", "check_19_3"]
 
@@ -26,13 +26,15 @@ def check_19_1(answer):
         "A constant that is added to a filter changes these directions.",
     )
     over_filters = flat - flat.mean(0)
-    hint_if(
-        near(found, over_filters / np.linalg.norm(over_filters, axis=1, keepdims=True)),
-        "The mean was taken over the filters; each filter has a mean of its own.",
+    hints(
+        (
+            near(found, over_filters / np.linalg.norm(over_filters, axis=1, keepdims=True)),
+            "The mean was taken over the filters; each filter has a mean of its own.",
+        ),
+        (near(np.abs(found), np.abs(right)), "The signs have changed: they are left as they are."),
+        (near(lengths, 7), "That divides by the standard deviation. Which length should a direction have?"),
+        (not near(lengths, 1), "These are not unit vectors: which norm is the divisor, and taken over which axis?"),
     )
-    hint_if(near(np.abs(found), np.abs(right)), "The signs have changed: they are left as they are.")
-    hint_if(near(lengths, 7), "That divides by the standard deviation. Which length should a direction have?")
-    hint_if(not near(lengths, 1), "These are not unit vectors: which norm is the divisor, and taken over which axis?")
     raise Hint("Unit vectors, but not the right ones: is the mean off before the norm is taken?")
 
 
@@ -46,11 +48,14 @@ def check_19_2(answer):
         right = j[height.argmax()]
         if near(found, right, rtol=1e-3):
             continue
-        hint_if(near(found, (m - 1) / np.log10(m)), "The scores are natural logarithms.")
-        hint_if(near(found, m / np.log(m), rtol=1e-6), "Nearly: how many steps lie between the ends of the path?")
-        hint_if(near(found, round(right)), "Give the place of the maximum as if sizes were continuous, without rounding.")
-        hint_if(
-            near(found, np.log(m) / (m - 1)), "That is the slope of the curve at the elbow; at which j does the curve have it?"
+        hints(
+            (near(found, (m - 1) / np.log10(m)), "The scores are natural logarithms."),
+            (near(found, m / np.log(m), rtol=1e-6), "Nearly: how many steps lie between the ends of the path?"),
+            (near(found, round(right)), "Give the place of the maximum as if sizes were continuous, without rounding."),
+            (
+                near(found, np.log(m) / (m - 1)),
+                "That is the slope of the curve at the elbow; at which j does the curve have it?",
+            ),
         )
         raise Hint(f"Off for m = {m}. Where does the distance from the straight line have a vanishing derivative?")
 
@@ -62,11 +67,13 @@ def check_19_3(answer):
     from keyfilters.networks.extraction.comparison import assign
 
     found = array(answer, [8, 49])
-    hint_if(
-        not near(np.linalg.norm(found, axis=1), 1, rtol=1e-3),
-        "Divide each centre by its norm; the mean of unit vectors is shorter than 1.",
+    hints(
+        (
+            not near(np.linalg.norm(found, axis=1), 1, rtol=1e-3),
+            "Divide each centre by its norm; the mean of unit vectors is shorter than 1.",
+        ),
+        (not near(found.mean(1), 0, atol=0.01), "The centres have means, so the filters were not normalised."),
     )
-    hint_if(not near(found.mean(1), 0, atol=0.01), "The centres have means, so the filters were not normalised.")
     keys = key_filters("B").reshape(8, -1)
     lines = keys - keys.mean(1, keepdims=True)
     lines /= np.linalg.norm(lines, axis=1, keepdims=True)

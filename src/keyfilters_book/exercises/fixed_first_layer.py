@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, choice, exercise, hint_if, mapping
+from .verdict import Hint, array, call, choice, exercise, hint_if, hints, mapping
 
 __all__ = ["check_28_1", "check_28_2", "check_28_3"]
 
@@ -89,14 +89,16 @@ def check_28_3(answer):
 
     plain = predicted(lambda f: f, "the classes")
     truth = labels[240:]
-    hint_if(not np.isin(plain, labels).all(), "Classes are expected, with the names that the labels have.")
-    hint_if(
-        (plain == 1).mean() < 0.15,
-        "Of three classes in a row the middle one is hardly ever chosen: that is a regression on indicators.",
-    )
-    hint_if(
-        (plain == truth).mean() < 0.9,
-        "It does not classify an easy case: are mean and unit of the other features those of the training features?",
+    hints(
+        (not np.isin(plain, labels).all(), "Classes are expected, with the names that the labels have."),
+        (
+            (plain == 1).mean() < 0.15,
+            "Of three classes in a row the middle one is hardly ever chosen: that is a regression on indicators.",
+        ),
+        (
+            (plain == truth).mean() < 0.9,
+            "It does not classify an easy case: are mean and unit of the other features those of the training features?",
+        ),
     )
     tolerance = 2 / len(truth)
     hint_if(

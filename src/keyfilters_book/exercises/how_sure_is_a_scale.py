@@ -7,7 +7,7 @@ from scipy import stats
 
 from keyfilters.fitting import fit
 
-from .verdict import Hint, exercise, hint_if, near, number, rounded
+from .verdict import Hint, exercise, hint_if, hints, near, number, rounded
 
 __all__ = ["check_31_1", "check_31_2", "check_31_3"]
 
@@ -21,10 +21,12 @@ def check_31_1(answer):
     if near(found, right, rtol=1e-3) or rounded(found, right, digits=2):
         return
     wide = fit(8, "D1").interval()["sigma_x"]
-    hint_if(near(found, high - low, rtol=1e-2), "That is the whole interval.")
-    hint_if(
-        near(found, (wide.high - wide.low) / 2, rtol=1e-2),
-        "That is half of the interval at its usual level; which level is asked for?",
+    hints(
+        (near(found, high - low, rtol=1e-2), "That is the whole interval."),
+        (
+            near(found, (wide.high - wide.low) / 2, rtol=1e-2),
+            "That is half of the interval at its usual level; which level is asked for?",
+        ),
     )
     other = fit(8, "D1").interval(0.68)["sigma_y"]
     hint_if(near(found, (other.high - other.low) / 2, rtol=1e-2), "That is the scale along the other axis.")
@@ -38,15 +40,18 @@ def check_31_2(answer):
     right = stats.t.ppf(0.975, 21) / stats.norm.ppf(0.975)
     if near(found, right, rtol=1e-4) or rounded(found, right, decimals=3) or rounded(found, right, decimals=2):
         return
-    hint_if(near(found, 1 / right, rtol=1e-3), "Is an interval with an estimated noise wider or narrower?")
-    hint_if(
-        near(found, stats.t.ppf(0.95, 21) / stats.norm.ppf(0.95), rtol=1e-3),
-        "An interval has two ends: how much probability lies beyond each?",
+    hints(
+        (near(found, 1 / right, rtol=1e-3), "Is an interval with an estimated noise wider or narrower?"),
+        (
+            near(found, stats.t.ppf(0.95, 21) / stats.norm.ppf(0.95), rtol=1e-3),
+            "An interval has two ends: how much probability lies beyond each?",
+        ),
+        (
+            near(found, stats.t.ppf(0.975, 48) / stats.norm.ppf(0.975), rtol=1e-3),
+            "How many dimensions of the 49 told the noise?",
+        ),
+        (near(found, np.sqrt(21 / 19), rtol=1e-3), "That is the ratio of standard deviations; intervals end at quantiles."),
     )
-    hint_if(
-        near(found, stats.t.ppf(0.975, 48) / stats.norm.ppf(0.975), rtol=1e-3), "How many dimensions of the 49 told the noise?"
-    )
-    hint_if(near(found, np.sqrt(21 / 19), rtol=1e-3), "That is the ratio of standard deviations; intervals end at quantiles.")
     raise Hint("Compare a quantile of Student's distribution with the same one of the normal distribution.")
 
 
@@ -57,8 +62,10 @@ def check_31_3(answer):
     right = int(np.ceil(9 * 0.93 * 0.07 / 0.02**2))
     if found == right:
         return
-    hint_if(found == int(np.ceil(9 * 0.95 * 0.05 / 0.02**2)), "Which of the two shares has the standard error that is meant?")
-    hint_if(found == int(np.ceil(0.93 * 0.07 / 0.02**2)), "One standard error was taken.")
-    hint_if(abs(found - 9 * 0.93 * 0.07 / 0.02**2) < 1, "Filters come whole, and one too few is too few.")
-    hint_if(found == int(np.ceil(3 * 0.93 * 0.07 / 0.02**2)), "The number of filters stands under a root.")
+    hints(
+        (found == int(np.ceil(9 * 0.95 * 0.05 / 0.02**2)), "Which of the two shares has the standard error that is meant?"),
+        (found == int(np.ceil(0.93 * 0.07 / 0.02**2)), "One standard error was taken."),
+        (abs(found - 9 * 0.93 * 0.07 / 0.02**2) < 1, "Filters come whole, and one too few is too few."),
+        (found == int(np.ceil(3 * 0.93 * 0.07 / 0.02**2)), "The number of filters stands under a root."),
+    )
     raise Hint("The standard error of a share falls with the root of the number; set three of them equal to the difference.")

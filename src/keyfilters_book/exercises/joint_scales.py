@@ -9,7 +9,7 @@ from keyfilters.fitting import fit
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_10_1", "check_10_2", "check_10_3"]
 
@@ -38,12 +38,15 @@ def check_10_1(answer):
     for name, mean in (("geometric", lambda v: np.exp(np.log(v).mean())), ("arithmetic", np.mean)):
         if rounded(found[name], right[name], decimals=3):
             continue
-        hint_if(
-            near(found[name], mean(scales**2), rtol=1e-5), f"{name}: these are variances; the mean of the scales is asked for."
-        )
-        hint_if(
-            any(near(found[name], mean(scales[:, axis]), rtol=1e-5) for axis in (0, 1)),
-            f"{name}: a key has a scale along x and one along y, and both belong to the group.",
+        hints(
+            (
+                near(found[name], mean(scales**2), rtol=1e-5),
+                f"{name}: these are variances; the mean of the scales is asked for.",
+            ),
+            (
+                any(near(found[name], mean(scales[:, axis]), rtol=1e-5) for axis in (0, 1)),
+                f"{name}: a key has a scale along x and one along y, and both belong to the group.",
+            ),
         )
         raise Hint(f"{name}: take all scales of the keys {', '.join(map(str, _FIRST))} by method B, ten numbers.")
 
@@ -63,23 +66,27 @@ def check_10_2(answer):
             f"{method}: that is the mean of two joint scales; the sum of all terms has its own minimum.",
         )
         roots = sum(np.sqrt(term) for term in terms.values())
-        hint_if(
-            power == 2 and near(scale, _SCALES[roots.argmin()], rtol=0, atol=0.004),
-            "D: what is pooled, norms or their squares?",
-        )
-        hint_if(
-            not near(scale, right, rtol=0, atol=0.004),
-            f"{method}: the scale is off. Add the terms of all seven keys, then take the minimum.",
+        hints(
+            (
+                power == 2 and near(scale, _SCALES[roots.argmin()], rtol=0, atol=0.004),
+                "D: what is pooled, norms or their squares?",
+            ),
+            (
+                not near(scale, right, rtol=0, atol=0.004),
+                f"{method}: the scale is off. Add the terms of all seven keys, then take the minimum.",
+            ),
         )
         share = pooled.min() / sum(g.min() for g in groups) - 1
-        hint_if(near(growth, 100 * share, rtol=0.02), f"{method}: the growth as a share, not in per cent.")
-        hint_if(
-            near(growth, share + 1, rtol=0.02),
-            f"{method}: that is the ratio of the sums. What share does one exceed the other by?",
-        )
-        hint_if(
-            not near(growth, share, rtol=0.02),
-            f"{method}: compare the minimum of the sum with the sum of the two groups' own minima.",
+        hints(
+            (near(growth, 100 * share, rtol=0.02), f"{method}: the growth as a share, not in per cent."),
+            (
+                near(growth, share + 1, rtol=0.02),
+                f"{method}: that is the ratio of the sums. What share does one exceed the other by?",
+            ),
+            (
+                not near(growth, share, rtol=0.02),
+                f"{method}: compare the minimum of the sum with the sum of the two groups' own minima.",
+            ),
         )
 
 
@@ -92,26 +99,31 @@ def check_10_3(answer):
     together, eighth = sum(terms.values()), terms[8]
     others = together - eighth
     right = 1 - (others.min() + eighth.min()) / together.min()
-    hint_if(near(fall, 100 * right, rtol=0.02), "fall: as a share, not in per cent.")
-    hint_if(
-        near(fall, 1 - others.min() / together.min(), rtol=0.02), "fall: key 8 is left out, but its own best term still counts."
-    )
-    hint_if(
-        near(fall, 0, atol=1e-6) or fall < 0,
-        "fall: two scales can do no worse than one. Is the minimum of the other four keys taken anew?",
-    )
-    hint_if(
-        not (near(fall, right, rtol=0.02) or rounded(fall, right, decimals=3)),
-        "fall: compare the minimum of the sum over five keys with the sum of two separate minima.",
+    hints(
+        (near(fall, 100 * right, rtol=0.02), "fall: as a share, not in per cent."),
+        (
+            near(fall, 1 - others.min() / together.min(), rtol=0.02),
+            "fall: key 8 is left out, but its own best term still counts.",
+        ),
+        (
+            near(fall, 0, atol=1e-6) or fall < 0,
+            "fall: two scales can do no worse than one. Is the minimum of the other four keys taken anew?",
+        ),
+        (
+            not (near(fall, right, rtol=0.02) or rounded(fall, right, decimals=3)),
+            "fall: compare the minimum of the sum over five keys with the sum of two separate minima.",
+        ),
     )
     factor = eighth[together.argmin()] / eighth.min()
     # The minimum of key 8 is sharp: a coarser grid of scales changes this factor by some per cent.
-    hint_if(
-        near(gain, 1 / factor, rtol=0.06),
-        "gain: by what factor does the squared error fall? Which of the two errors is the larger one?",
-    )
-    hint_if(near(gain, np.sqrt(factor), rtol=0.06), "gain: of the squared error, which is the term of the objective.")
-    hint_if(
-        not near(gain, factor, rtol=0.06),
-        "gain: the term of key 8 at the shared scale, beside the same term at its own minimum.",
+    hints(
+        (
+            near(gain, 1 / factor, rtol=0.06),
+            "gain: by what factor does the squared error fall? Which of the two errors is the larger one?",
+        ),
+        (near(gain, np.sqrt(factor), rtol=0.06), "gain: of the squared error, which is the term of the objective."),
+        (
+            not near(gain, factor, rtol=0.06),
+            "gain: the term of key 8 at the shared scale, beside the same term at its own minimum.",
+        ),
     )

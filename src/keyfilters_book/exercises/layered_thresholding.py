@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, choice, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, call, choice, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_23_1", "check_23_2", "check_23_3"]
 
@@ -17,16 +17,18 @@ def check_23_1(answer):
     x = np.array([-3.0, -1.0, -0.4, 0.0, 0.2, 0.7, 2.5])
     for t in (0.5, 1.5):
         found, soft = array(call(answer, x, t), [len(x)]), threshold(x, t, "soft")
-        hint_if(near(found, soft), "That is the proximal map of t times the l1 norm, the other half of the decomposition.")
-        hint_if(
-            near(found, x - threshold(x, t, "hard")),
-            "That sends points outside of the cube to 0. Which point of the cube is nearest to them?",
-        )
-        hint_if(near(found, np.clip(x, 0, t)), "The cube reaches to both sides of 0.")
-        hint_if(near(found, np.clip(x, -1, 1)), "The side of the cube depends on t.")
-        hint_if(
-            not near(found, x - soft),
-            "Minimise the squared distance to x over a penalty that is 0 in the cube and infinite outside.",
+        hints(
+            (near(found, soft), "That is the proximal map of t times the l1 norm, the other half of the decomposition."),
+            (
+                near(found, x - threshold(x, t, "hard")),
+                "That sends points outside of the cube to 0. Which point of the cube is nearest to them?",
+            ),
+            (near(found, np.clip(x, 0, t)), "The cube reaches to both sides of 0."),
+            (near(found, np.clip(x, -1, 1)), "The side of the cube depends on t."),
+            (
+                not near(found, x - soft),
+                "Minimise the squared distance to x over a penalty that is 0 in the cube and infinite outside.",
+            ),
         )
 
 
@@ -74,15 +76,17 @@ def check_23_3(answer):
     word = choice(found["nearer"], ["thresholding", "basis pursuit"], "nearer")
     mu = spikes_and_waves(256).coherence
     right = 2 * mu / 6.5
-    hint_if(near(epsilon, 2 * mu / 7.5, rtol=0.01), "epsilon: the noise adds to the error of thresholding, too.")
-    hint_if(
-        near(epsilon, 3 * mu / 6.5, rtol=0.01),
-        "epsilon: an atom of the support is disturbed by the others only, not by itself.",
-    )
-    hint_if(near(epsilon, 2 / 6.5, rtol=0.01), "epsilon: the coherence of this dictionary is not 1.")
-    hint_if(
-        not rounded(epsilon, right, decimals=3),
-        "epsilon: set the two bounds equal, with the coherence of impulses and Walsh functions, and solve.",
+    hints(
+        (near(epsilon, 2 * mu / 7.5, rtol=0.01), "epsilon: the noise adds to the error of thresholding, too."),
+        (
+            near(epsilon, 3 * mu / 6.5, rtol=0.01),
+            "epsilon: an atom of the support is disturbed by the others only, not by itself.",
+        ),
+        (near(epsilon, 2 / 6.5, rtol=0.01), "epsilon: the coherence of this dictionary is not 1."),
+        (
+            not rounded(epsilon, right, decimals=3),
+            "epsilon: set the two bounds equal, with the coherence of impulses and Walsh functions, and solve.",
+        ),
     )
     shares = _shares_of_bounds()
     hint_if(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number
 
 __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 
@@ -27,16 +27,20 @@ def check_18_1(answer):
         tensors = [p for row in find_depthwise(source) for p in row.module.named_parameters()]
         right[name] = sum(p.numel() for part, p in tensors if part != "bias")
         biases = sum(p.numel() for part, p in tensors if part == "bias")
-        hint_if(near(found[name], right[name] + biases), f"{name}: biases are not counted.")
-        hint_if(near(found[name], sum(p.numel() for p in source.parameters())), f"{name}: of the depthwise layers only.")
+        hints(
+            (near(found[name], right[name] + biases), f"{name}: biases are not counted."),
+            (near(found[name], sum(p.numel() for p in source.parameters())), f"{name}: of the depthwise layers only."),
+        )
     channels = right["folded"] // 49
-    hint_if(
-        near(found["trained"], right["folded"]) or near(found["folded"], right["trained"]),
-        "Folding changes the number: filters that are written out have a weight for every pixel.",
-    )
-    hint_if(
-        near(found["trained"], 2 * channels) or near(found["trained"], 2 * channels + channels // 8),
-        "trained: list the parameters of a layer. How many entries has its gamma?",
+    hints(
+        (
+            near(found["trained"], right["folded"]) or near(found["folded"], right["trained"]),
+            "Folding changes the number: filters that are written out have a weight for every pixel.",
+        ),
+        (
+            near(found["trained"], 2 * channels) or near(found["trained"], 2 * channels + channels // 8),
+            "trained: list the parameters of a layer. How many entries has its gamma?",
+        ),
     )
     for name in ("trained", "folded"):
         hint_if(
@@ -55,15 +59,16 @@ def check_18_2(answer):
     found = array(answer, [2, 3])
     s = torch.tensor([1e-12], dtype=torch.float64, requires_grad=True)
     by_s = np.array([torch.autograd.grad(half_gaussian(s, 2)[0, n], s)[0].item() for n in range(3)])
-    hint_if(near(found[0], 2 * by_s, atol=1e-5), "The diffusion equation has a factor of one half.")
-    hint_if(near(found[0], -by_s, atol=1e-5), "Smoothing takes from the centre and gives to its neighbours: look at the signs.")
-    hint_if(
-        near(found[0], 0, atol=1e-5), "In s the kernel does change at zero, at once: which of the two parameters is squared?"
+    hints(
+        (near(found[0], 2 * by_s, atol=1e-5), "The diffusion equation has a factor of one half."),
+        (near(found[0], -by_s, atol=1e-5), "Smoothing takes from the centre and gives to its neighbours: look at the signs."),
+        (near(found[0], 0, atol=1e-5), "In s the kernel does change at zero, at once: which of the two parameters is squared?"),
+        (
+            not near(found[0], by_s, rtol=1e-4, atol=1e-5),
+            "By s: take the second difference of a unit impulse, with its factor.",
+        ),
+        (not near(found[1], 0, atol=1e-5), "By r: the chain rule has a factor that depends on r."),
     )
-    hint_if(
-        not near(found[0], by_s, rtol=1e-4, atol=1e-5), "By s: take the second difference of a unit impulse, with its factor."
-    )
-    hint_if(not near(found[1], 0, atol=1e-5), "By r: the chain rule has a factor that depends on r.")
 
 
 @exercise("a function of r that returns the derivatives of the seven taps by r", answers="tap_slopes")
@@ -83,18 +88,20 @@ def check_18_3(answer):
             "The outermost taps are neighbours of each other here. What lies beyond the window?",
         )
         padded = np.pad(taps, 1)
-        hint_if(
-            near(found, r * (padded[2:] - 2 * taps + padded[:-2])),
-            "The outermost taps are wrong: the kernel does not end at the window.",
+        hints(
+            (
+                near(found, r * (padded[2:] - 2 * taps + padded[:-2])),
+                "The outermost taps are wrong: the kernel does not end at the window.",
+            ),
+            (
+                near(found[1:-1], r * second[1:-1], rtol=1e-5, atol=1e-9),
+                "Only the outermost taps are wrong: which neighbours do they have?",
+            ),
+            (near(found, second / 2), "That is the derivative by s."),
+            (
+                near(found, r * second / 2) or near(found, 2 * r * second),
+                "A factor of two: one half from the diffusion equation, and two from the chain rule.",
+            ),
+            (near(found, -r * second), "The sign: with growing r the centre loses."),
         )
-        hint_if(
-            near(found[1:-1], r * second[1:-1], rtol=1e-5, atol=1e-9),
-            "Only the outermost taps are wrong: which neighbours do they have?",
-        )
-        hint_if(near(found, second / 2), "That is the derivative by s.")
-        hint_if(
-            near(found, r * second / 2) or near(found, 2 * r * second),
-            "A factor of two: one half from the diffusion equation, and two from the chain rule.",
-        )
-        hint_if(near(found, -r * second), "The sign: with growing r the centre loses.")
         raise Hint(f"Off at r = {r}: second difference of the kernel along n, times what the equation says.")

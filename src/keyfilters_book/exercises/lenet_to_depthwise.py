@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, call, exercise, hint_if, mapping, near, number
+from .verdict import Hint, call, exercise, hint_if, hints, mapping, near, number
 
 __all__ = ["check_22_1", "check_22_2", "check_22_3"]
 
@@ -19,17 +19,19 @@ def check_22_1(answer):
     parameters, side = number(found["parameters"], "parameters"), number(found["side"], "side")
     full = LeNet5(table=[tuple(range(6))] * 16)
     count = sum(p.numel() for p in full.parameters())
-    hint_if(
-        parameters == sum(p.numel() for p in LeNet5().parameters()),
-        "parameters: that is the network with its table. How many inputs has a map of C3 without it?",
+    hints(
+        (
+            parameters == sum(p.numel() for p in LeNet5().parameters()),
+            "parameters: that is the network with its table. How many inputs has a map of C3 without it?",
+        ),
+        (
+            parameters == sum(p.numel() for p in full.c3.parameters()),
+            "parameters: that is C3 alone; the whole network is asked for.",
+        ),
+        (parameters == count - 16, "parameters: each map of C3 has a bias too."),
+        (parameters != count, "parameters: only C3 changes. Take the old C3 away and put the new one in its place."),
+        (near(side, 16), "side: the number of taps of a filter is not its side."),
     )
-    hint_if(
-        parameters == sum(p.numel() for p in full.c3.parameters()),
-        "parameters: that is C3 alone; the whole network is asked for.",
-    )
-    hint_if(parameters == count - 16, "parameters: each map of C3 has a bias too.")
-    hint_if(parameters != count, "parameters: only C3 changes. Take the old C3 away and put the new one in its place.")
-    hint_if(near(side, 16), "side: the number of taps of a filter is not its side.")
     right = next(k for k in range(1, 100) if 2 * layer_cost(6, 16, k, 1, "depthwise")["weights"]
                  == layer_cost(6, 16, k, 1, "separable")["weights"])  # fmt: skip
     hint_if(not near(side, right), "side: set the weights of the spatial filters equal to those of the mixture. What cancels?")
@@ -50,16 +52,18 @@ def check_22_2(answer):
         found = number(call(answer, x, j), "the score")
         if near(found, dropped - j):
             continue
-        hint_if(
-            near(found, -j),
-            "The score -j goes with the scores -y. What is the same for all ten classes must be taken from -j as well.",
-        )
-        hint_if(near(found, dropped), "Where has j gone? The penalty of the rubbish class is j, whatever the state.")
-        hint_if(near(found, x @ x), "That holds for one value of j only.")
-        hint_if(near(found, j - dropped), "The sign is wrong: a large j makes the rubbish class improbable.")
-        hint_if(
-            near(found, (dropped - j) / 2),
-            "The scores of the classes are twice the inner products; the eleventh has the same unit.",
+        hints(
+            (
+                near(found, -j),
+                "The score -j goes with the scores -y. What is the same for all ten classes must be taken from -j as well.",
+            ),
+            (near(found, dropped), "Where has j gone? The penalty of the rubbish class is j, whatever the state."),
+            (near(found, x @ x), "That holds for one value of j only."),
+            (near(found, j - dropped), "The sign is wrong: a large j makes the rubbish class improbable."),
+            (
+                near(found, (dropped - j) / 2),
+                "The scores of the classes are twice the inner products; the eleventh has the same unit.",
+            ),
         )
         raise Hint("Expand the square in y, find what all ten classes share, and add it to -y and to -j.")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters.fitting.variance import factor_variance
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number, rounded
+from .verdict import Hint, array, call, exercise, hints, near, number, rounded
 
 __all__ = ["check_5_1", "check_5_2", "check_5_3"]
 
@@ -20,20 +20,23 @@ def check_5_1(answer):
     """The closed form of method A on both kinds of axes."""
     for v in _VARIANCES:
         plain, derivative = (number(call(answer, v, kind), "what the function returns") for kind in (False, True))
-        hint_if(
-            near(plain, np.sqrt(v)) or near(derivative, np.sqrt(v)),
-            "The variance of the product with the template is not that of the filter: which is smaller?",
-        )
-        hint_if(
-            near(derivative, plain), "A derivative moves the weight outwards, so one variance belongs to two different scales."
-        )
-        hint_if(
-            not near(plain, np.sqrt(2 * v)),
-            "The plain axis is wrong. Template and filter have equal scales, so the product has half of the variance of the filter, and v is that of the product.",
-        )
-        hint_if(
-            not near(derivative, np.sqrt(2 * v / 3)),
-            "The derivative axis is wrong. By which factor does x squared widen a Gaussian?",
+        hints(
+            (
+                near(plain, np.sqrt(v)) or near(derivative, np.sqrt(v)),
+                "The variance of the product with the template is not that of the filter: which is smaller?",
+            ),
+            (
+                near(derivative, plain),
+                "A derivative moves the weight outwards, so one variance belongs to two different scales.",
+            ),
+            (
+                not near(plain, np.sqrt(2 * v)),
+                "The plain axis is wrong. Template and filter have equal scales, so the product has half of the variance of the filter, and v is that of the product.",
+            ),
+            (
+                not near(derivative, np.sqrt(2 * v / 3)),
+                "The derivative axis is wrong. By which factor does x squared widen a Gaussian?",
+            ),
         )
 
 
@@ -51,10 +54,12 @@ def check_5_2(answer):
         right.append(reference)
     if rounded(found, right, decimals=3):
         return
-    hint_if(near(found, found[0]), "All rounds give the same: the new reference scale has to go into the next round.")
-    hint_if(
-        not rounded(found[0], right[0], decimals=3),
-        "The first round is wrong: reference scale 1, the filter's scale 0.6, a plain axis.",
+    hints(
+        (near(found, found[0]), "All rounds give the same: the new reference scale has to go into the next round."),
+        (
+            not rounded(found[0], right[0], decimals=3),
+            "The first round is wrong: reference scale 1, the filter's scale 0.6, a plain axis.",
+        ),
     )
     raise Hint("The first round is right; a later one is not. Is it the scale that becomes the reference, or the variance?")
 
@@ -65,11 +70,11 @@ def check_5_3(answer):
     for sigma in (0.4, 1.0, 2.5):
         v = sigma**2 / (1 + sigma**2)
         found = number(call(answer, v), "what the function returns")
-        hint_if(
-            near(found, np.sqrt(2 * v)) and sigma != 1,
-            "That is method A itself, which takes the template to have the scale of the filter.",
-        )
-        hint_if(near(found, sigma**2) and sigma != 1, "That is the variance of the filter; the scale is asked for.")
-        hint_if(
-            not near(found, sigma), "Write the variance of the product with the second variance 1, and solve for the first."
+        hints(
+            (
+                near(found, np.sqrt(2 * v)) and sigma != 1,
+                "That is method A itself, which takes the template to have the scale of the filter.",
+            ),
+            (near(found, sigma**2) and sigma != 1, "That is the variance of the filter; the scale is asked for."),
+            (not near(found, sigma), "Write the variance of the product with the second variance 1, and solve for the first."),
         )

@@ -11,7 +11,7 @@ from keyfilters.gaussian import discrete_gaussian
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_6_1", "check_6_2", "check_6_3"]
 
@@ -34,12 +34,14 @@ def check_6_1(answer):
             found = array(call(answer, h.copy(), row, reference), [2], "what the function returns")
             if near(found, truth, rtol=0, atol=1e-9):
                 continue
-            hint_if(near(found, truth[::-1], rtol=0, atol=1e-9), "The two scales are exchanged: x comes first.")
-            hint_if(
-                near(found, closed_form(h, row, "crop")),
-                "That is the closed form of method A; method B compares with the variances of discrete filters.",
+            hints(
+                (near(found, truth[::-1], rtol=0, atol=1e-9), "The two scales are exchanged: x comes first."),
+                (
+                    near(found, closed_form(h, row, "crop")),
+                    "That is the closed form of method A; method B compares with the variances of discrete filters.",
+                ),
+                (reference != 1, "It works for the reference scale 1 only: the same template has to stand on both sides."),
             )
-            hint_if(reference != 1, "It works for the reference scale 1 only: the same template has to stand on both sides.")
             raise Hint(f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?")
     row, h = KEYS[3], normalized_filters()[3]
     hint_if(
@@ -54,28 +56,31 @@ def check_6_2(answer):
     found = {name: number(value, name) for name, value in mapping(answer, ["variance", "scale"]).items()}
     n, weight = np.arange(-3, 4), discrete_gaussian(1.0, 3)
     limit = (n**2 * weight).sum() / weight.sum()
-    hint_if(
-        near(found["variance"], (n**2).mean(), rtol=1e-3), "That is the variance of seven equal taps; the template is missing."
-    )
-    hint_if(
-        near(found["variance"], 1.0, rtol=1e-4) or near(found["variance"], (n**2 * weight).sum(), rtol=1e-4),
-        "The window cuts the template off: what does the variance become, and what is it divided by?",
-    )
-    hint_if(
-        near(found["variance"], (n**2 * weight**2).sum() / (weight**2).sum(), rtol=1e-3),
-        "That is the template weighted by itself. What becomes of the factor as its scale grows?",
-    )
-    hint_if(
-        not near(found["variance"], limit, rtol=2e-3),
-        "The variance is not right: which seven numbers does the product tend to?",
-    )
-    hint_if(
-        near(found["scale"], np.sqrt(found["variance"]), rtol=1e-3),
-        "The scale is not right: method A takes filter and template to be equally wide.",
-    )
-    hint_if(
-        not near(found["scale"], np.sqrt(2 * limit), rtol=2e-3),
-        "The variance is right, the scale is not: put it into the closed form for a plain axis.",
+    hints(
+        (
+            near(found["variance"], (n**2).mean(), rtol=1e-3),
+            "That is the variance of seven equal taps; the template is missing.",
+        ),
+        (
+            near(found["variance"], 1.0, rtol=1e-4) or near(found["variance"], (n**2 * weight).sum(), rtol=1e-4),
+            "The window cuts the template off: what does the variance become, and what is it divided by?",
+        ),
+        (
+            near(found["variance"], (n**2 * weight**2).sum() / (weight**2).sum(), rtol=1e-3),
+            "That is the template weighted by itself. What becomes of the factor as its scale grows?",
+        ),
+        (
+            not near(found["variance"], limit, rtol=2e-3),
+            "The variance is not right: which seven numbers does the product tend to?",
+        ),
+        (
+            near(found["scale"], np.sqrt(found["variance"]), rtol=1e-3),
+            "The scale is not right: method A takes filter and template to be equally wide.",
+        ),
+        (
+            not near(found["scale"], np.sqrt(2 * limit), rtol=2e-3),
+            "The variance is right, the scale is not: put it into the closed form for a plain axis.",
+        ),
     )
 
 
@@ -98,19 +103,24 @@ def check_6_3(answer):
     """What squaring a difference throws away."""
     found = {name: number(value, name) for name, value in mapping(answer, ["squares", "linear", "inverse"]).items()}
     for name, right in search_errors().items():
-        hint_if(
-            rounded(found[name], -right, digits=2), f"The sign of {name} is wrong: the root is subtracted from what was found."
+        hints(
+            (
+                rounded(found[name], -right, digits=2),
+                f"The sign of {name} is wrong: the root is subtracted from what was found.",
+            ),
+            (abs(found[name]) > 0.1, f"{name} is a scale; its error is asked for."),
         )
-        hint_if(abs(found[name]) > 0.1, f"{name} is a scale; its error is asked for.")
-        hint_if(
-            not rounded(found[name], right, digits=2),
-            f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?",
-        )
-        hint_if(
-            rounded(found["inverse"], right, digits=2),
-            f"The error of inverse is that of {name}; three samples are used, and none is squared.",
-        )
-        hint_if(
-            abs(found["inverse"]) > 1e-3 * abs(right),
-            "The inverse parabola does better. Fit the scale as a polynomial in the difference, both scaled, and read it at 0.",
+        hints(
+            (
+                not rounded(found[name], right, digits=2),
+                f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?",
+            ),
+            (
+                rounded(found["inverse"], right, digits=2),
+                f"The error of inverse is that of {name}; three samples are used, and none is squared.",
+            ),
+            (
+                abs(found["inverse"]) > 1e-3 * abs(right),
+                "The inverse parabola does better. Fit the scale as a polynomial in the difference, both scaled, and read it at 0.",
+            ),
         )

@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.fitting.methods import fit
 from keyfilters_book.paper.landscape import two_scale_problem
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_7_1", "check_7_2", "check_7_3"]
 
@@ -19,16 +19,20 @@ def check_7_1(answer):
     for c in sorted(numbers):
         found = number(call(answer, numbers.copy(), c), "what the function returns")
         right = float((numbers > c).sum() - (numbers < c).sum())
-        hint_if(
-            right and near(found, -right),
-            "The sign is wrong: the multiplier has to balance the other slopes, not to equal them.",
+        hints(
+            (
+                right and near(found, -right),
+                "The sign is wrong: the multiplier has to balance the other slopes, not to equal them.",
+            ),
+            (
+                right and (near(found, right / len(numbers)) or near(found, right / (len(numbers) - 1))),
+                "Each residual counts with its slope; nothing is divided by their number.",
+            ),
         )
-        hint_if(
-            right and (near(found, right / len(numbers)) or near(found, right / (len(numbers) - 1))),
-            "Each residual counts with its slope; nothing is divided by their number.",
+        hints(
+            (near(found, (numbers - c).sum()), "That adds up residuals. The slope of |r| is the sign of r."),
+            (not near(found, right), "How many slopes are +1, and how many -1? The residual of c itself is not among them."),
         )
-        hint_if(near(found, (numbers - c).sum()), "That adds up residuals. The slope of |r| is the sign of r.")
-        hint_if(not near(found, right), "How many slopes are +1, and how many -1? The residual of c itself is not among them.")
 
 
 TAPS = (0, 10, 20, 30, 41, 48)
@@ -53,10 +57,12 @@ def check_7_2(answer):
     )
     changes = np.array([fits["D1"].sigma_x - optimum.sigma_x, fits["D1"].sigma_y - optimum.sigma_y])
     moved = number(parts["moved"], "moved")
-    hint_if(abs(moved) < 1e-9, "That is how far the l1 fit moves; the l2 fit is asked for.")
-    hint_if(
-        near(moved, np.linalg.norm(changes), rtol=1e-3),
-        "That is the length of the shift in the plane of the scales; the larger of the two changes is asked for.",
+    hints(
+        (abs(moved) < 1e-9, "That is how far the l1 fit moves; the l2 fit is asked for."),
+        (
+            near(moved, np.linalg.norm(changes), rtol=1e-3),
+            "That is the length of the shift in the plane of the scales; the larger of the two changes is asked for.",
+        ),
     )
     right = np.abs(changes).max()
     if not (rounded(moved, right, digits=2) or near(moved, float(f"{right:.0e}"))):  # one digit as it is printed
@@ -72,25 +78,27 @@ def check_7_3(answer):
     right = np.array(optimum.certificate.multipliers)
     if rounded(found, right, decimals=3):
         return
-    hint_if(
-        near(found, -right, rtol=1e-4), "The sign is wrong: the sum of all slopes, those of the two taps included, is zero."
-    )
-    hint_if(near(found, right[::-1], rtol=1e-4), "The two are exchanged: the certificate names the taps in another order.")
-    hint_if(
-        near(np.abs(found - right), 1, rtol=1e-4) or near(np.abs(found + right), 1, rtol=1e-4),
-        "A residual that vanishes has the sign of a rounding error: leave both out of the sum over the others.",
+    hints(
+        (near(found, -right, rtol=1e-4), "The sign is wrong: the sum of all slopes, those of the two taps included, is zero."),
+        (near(found, right[::-1], rtol=1e-4), "The two are exchanged: the certificate names the taps in another order."),
+        (
+            near(np.abs(found - right), 1, rtol=1e-4) or near(np.abs(found + right), 1, rtol=1e-4),
+            "A residual that vanishes has the sign of a rounding error: leave both out of the sum over the others.",
+        ),
     )
     residual, jacobian, _ = two_scale_problem(1).evaluate(np.square([optimum.sigma_x, optimum.sigma_y]))
     mirrored = [(y + 3) * 7 + x + 3 for x, y in optimum.certificate.active]
     slopes = np.sign(residual)
     slopes[mirrored] = 0
-    hint_if(
-        near(found, np.linalg.solve(jacobian[mirrored].T, -slopes @ jacobian), rtol=1e-4),
-        "These are other taps: y points up, row 0 of the filter is the top row.",
-    )
-    hint_if(
-        (np.abs(found) > 1).any(),
-        "At a minimum no multiplier exceeds 1 in size. Do the indices name the taps of the certificate?",
+    hints(
+        (
+            near(found, np.linalg.solve(jacobian[mirrored].T, -slopes @ jacobian), rtol=1e-4),
+            "These are other taps: y points up, row 0 of the filter is the top row.",
+        ),
+        (
+            (np.abs(found) > 1).any(),
+            "At a minimum no multiplier exceeds 1 in size. Do the indices name the taps of the certificate?",
+        ),
     )
     raise Hint(
         "Two equations, one for each scale: the slopes of the other residuals on one side, those of the two taps on the other."

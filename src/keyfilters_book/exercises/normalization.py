@@ -9,7 +9,7 @@ from keyfilters.models import ideal_filter
 from keyfilters.moments import monomial_response, spread
 from keyfilters.normalization import dc_compensation, dc_error, normalize, normalized_filters
 
-from .verdict import array, exercise, hint_if, near, rounded
+from .verdict import array, exercise, hint_if, hints, near, rounded
 
 __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 
@@ -18,17 +18,19 @@ __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 def check_4_1(answer):
     """Key 3 divided by its response to the monomial of its axis."""
     found, h, right = array(answer, [7, 7]), learned_filters()[2], normalized_filters()[2]
-    hint_if(near(found, h, rtol=1e-4), "That is the learned filter, before the division.")
-    hint_if(
-        near(found, -right, rtol=1e-4),
-        "The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u.",
+    hints(
+        (near(found, h, rtol=1e-4), "That is the learned filter, before the division."),
+        (
+            near(found, -right, rtol=1e-4),
+            "The sign is wrong. Row 0 is at the top, and in a convolution the weight at u meets the image at -u.",
+        ),
+        (
+            near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4),
+            "That is the response to x. Along which axis does key 3 differentiate?",
+        ),
+        (near(found, h / np.abs(h).sum(), rtol=1e-4), "This has unit l1 norm; unit response is asked for."),
+        (not rounded(found, right, decimals=3), "Divide by one number, the response of key 3 to the monomial of its axis."),
     )
-    hint_if(
-        near(found, h / monomial_response(h, *KEYS[1].monomial, spread(h).mean), rtol=1e-4),
-        "That is the response to x. Along which axis does key 3 differentiate?",
-    )
-    hint_if(near(found, h / np.abs(h).sum(), rtol=1e-4), "This has unit l1 norm; unit response is asked for.")
-    hint_if(not rounded(found, right, decimals=3), "Divide by one number, the response of key 3 to the monomial of its axis.")
 
 
 def slopes(key: int, constant: float, step: float = 1e-7) -> np.ndarray:
@@ -48,19 +50,22 @@ def check_4_2(answer):
         np.array([slopes(key, dc_compensation(learned_filters()[key - 1], key, dc).constant) for key in (7, 8)])
         for dc in ("exact", "published")
     )
-    hint_if(near(found, elsewhere, rtol=0.01), "These are the slopes at the published constants, which lie beside the corners.")
-    hint_if(near(found, right[::-1], rtol=0.01), "The rows are exchanged: key 7 comes first.")
-    hint_if(near(found, right[:, ::-1], rtol=0.01), "The columns are exchanged: the left slope comes first.")
-    hint_if(
-        near(found, right * [-1, 1], rtol=0.01),
-        "Both are distances from the minimum upwards; a slope counts along the axis of C.",
-    )
-    hint_if(
-        near(found[:, 0], found[:, 1], rtol=0.01), "A centred difference averages the two sides; take one difference for each."
-    )
-    hint_if(
-        not near(found, right, rtol=0.01),
-        "Are the differences divided by the step, and is the step smaller than the distance to the next pixel value?",
+    hints(
+        (near(found, elsewhere, rtol=0.01), "These are the slopes at the published constants, which lie beside the corners."),
+        (near(found, right[::-1], rtol=0.01), "The rows are exchanged: key 7 comes first."),
+        (near(found, right[:, ::-1], rtol=0.01), "The columns are exchanged: the left slope comes first."),
+        (
+            near(found, right * [-1, 1], rtol=0.01),
+            "Both are distances from the minimum upwards; a slope counts along the axis of C.",
+        ),
+        (
+            near(found[:, 0], found[:, 1], rtol=0.01),
+            "A centred difference averages the two sides; take one difference for each.",
+        ),
+        (
+            not near(found, right, rtol=0.01),
+            "Are the differences divided by the step, and is the step smaller than the distance to the next pixel value?",
+        ),
     )
 
 
@@ -83,12 +88,14 @@ def check_4_3(answer):
     found = array(answer, [2])
     estimates, truth = restored()
     right = [np.abs(f - truth).max() for f in estimates]
-    hint_if(near(found, right[::-1], rtol=1e-2, atol=0), "The two are exchanged: the criterion comes first.")
-    hint_if(
-        near(found, [np.abs(f - truth).sum() for f in estimates], rtol=1e-2, atol=0),
-        "That is the sum of the errors; the largest one is asked for.",
+    hints(
+        (near(found, right[::-1], rtol=1e-2, atol=0), "The two are exchanged: the criterion comes first."),
+        (
+            near(found, [np.abs(f - truth).sum() for f in estimates], rtol=1e-2, atol=0),
+            "That is the sum of the errors; the largest one is asked for.",
+        ),
+        ((found < 0).any(), "An absolute error is not negative."),
     )
-    hint_if((found < 0).any(), "An absolute error is not negative.")
     hint_if(
         found.max() > 0.1,
         "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "

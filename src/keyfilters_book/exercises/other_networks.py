@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near
 
 __all__ = ["check_21_1", "check_21_2", "check_21_3"]
 
@@ -33,14 +33,19 @@ def check_21_1(answer):
         found == ["for" if low > 0 else "against" if high < 0 else "undecided" for low, high in _CASES],
         "Surely ahead is not yet ahead by an amount that matters: where does the margin enter?",
     )
-    hint_if(
-        found == ["for" if low >= 0.05 else "undecided" if high >= 0.05 else "against" for low, high in _CASES],
-        "Ahead by less than the margin is no evidence against the keys: what has to be below 0 for that?",
-    )
-    hint_if(
-        found
-        == ["for" if (low + high) / 2 >= 0.05 else "against" if (low + high) / 2 < 0 else "undecided" for low, high in _CASES],
-        "The middle of an interval says nothing of its width. Go by its ends.",
+    hints(
+        (
+            found == ["for" if low >= 0.05 else "undecided" if high >= 0.05 else "against" for low, high in _CASES],
+            "Ahead by less than the margin is no evidence against the keys: what has to be below 0 for that?",
+        ),
+        (
+            found
+            == [
+                "for" if (low + high) / 2 >= 0.05 else "against" if (low + high) / 2 < 0 else "undecided"
+                for low, high in _CASES
+            ],
+            "The middle of an interval says nothing of its width. Go by its ends.",
+        ),
     )
     raise Hint("Try intervals that end exactly at the margin and exactly at 0: to which side do they count?")
 
@@ -56,23 +61,26 @@ def check_21_2(answer):
     explained, energy = rng.uniform(size=9), rng.exponential(size=9) ** 2
     found = mapping(call(answer, explained, energy), ["energy", "mean", "median"], "what the function returns")
     pooled, mean, median = (float(array(found[name], (), name)) for name in ("energy", "mean", "median"))
-    hint_if(
-        near(pooled, mean) or near(pooled, explained.mean()),
-        "energy: there every filter counts by its sum of squares; yours counts each alike.",
-    )
-    hint_if(near(pooled, (explained * energy).sum()), "energy: a share is explained over total. What is the total?")
-    hint_if(
-        near(pooled, (explained * np.sqrt(energy)).sum() / np.sqrt(energy).sum()),
-        "energy: that weighs by norms. Sums of squares add up, norms do not.",
-    )
-    hint_if(
-        not near(pooled, (explained * energy).sum() / energy.sum()),
-        "energy: how much of the sum of squares of all filters together is explained?",
-    )
-    hint_if(near(mean, np.median(explained)) and near(median, explained.mean()), "mean and median have been exchanged.")
-    hint_if(not near(mean, explained.mean()), "mean: each filter counts the same; sums of squares do not enter.")
-    hint_if(
-        not near(median, np.median(explained)), "median: half of the filters lie below it, whatever their sums of squares are."
+    hints(
+        (
+            near(pooled, mean) or near(pooled, explained.mean()),
+            "energy: there every filter counts by its sum of squares; yours counts each alike.",
+        ),
+        (near(pooled, (explained * energy).sum()), "energy: a share is explained over total. What is the total?"),
+        (
+            near(pooled, (explained * np.sqrt(energy)).sum() / np.sqrt(energy).sum()),
+            "energy: that weighs by norms. Sums of squares add up, norms do not.",
+        ),
+        (
+            not near(pooled, (explained * energy).sum() / energy.sum()),
+            "energy: how much of the sum of squares of all filters together is explained?",
+        ),
+        (near(mean, np.median(explained)) and near(median, explained.mean()), "mean and median have been exchanged."),
+        (not near(mean, explained.mean()), "mean: each filter counts the same; sums of squares do not enter."),
+        (
+            not near(median, np.median(explained)),
+            "median: half of the filters lie below it, whatever their sums of squares are.",
+        ),
     )
 
 

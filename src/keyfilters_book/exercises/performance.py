@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.fitting.problem import factors
 
 from ..benchmarks import BENCHMARK_SCALES
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number
 
 __all__ = ["check_14_1", "check_14_2", "check_14_3"]
 
@@ -17,11 +17,13 @@ def check_14_1(answer):
     """Kernels for one map with two scales."""
     answer = mapping(answer, ["made", "enough"])
     made, enough, n = number(answer["made"], "made"), number(answer["enough"], "enough"), BENCHMARK_SCALES.size
-    hint_if(near(made, n**2), "made: a point of the grid stands for a two-dimensional filter. How many kernels does it take?")
-    hint_if(not near(made, 2 * n**2), "made: count the points of the grid, and the kernels at one point.")
-    hint_if(near(enough, n), "enough: so many scales an axis has, but the map has two axes.")
-    hint_if(near(enough, n**2), "enough: the kernel along x does not depend on the scale along y.")
-    hint_if(not near(enough, 2 * n), "enough: how many different scales occur along each axis?")
+    hints(
+        (near(made, n**2), "made: a point of the grid stands for a two-dimensional filter. How many kernels does it take?"),
+        (not near(made, 2 * n**2), "made: count the points of the grid, and the kernels at one point."),
+        (near(enough, n), "enough: so many scales an axis has, but the map has two axes."),
+        (near(enough, n**2), "enough: the kernel along x does not depend on the scale along y."),
+        (not near(enough, 2 * n), "enough: how many different scales occur along each axis?"),
+    )
 
 
 @exercise("the difference quotient of the seven taps, an array", answers="quotient")

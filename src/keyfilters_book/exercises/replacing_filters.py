@@ -7,7 +7,7 @@ import copy
 import numpy as np
 from scipy.stats import spearmanr
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_16_1", "check_16_2", "check_16_3"]
 
@@ -68,16 +68,19 @@ def check_16_2(answer):
     with torch.no_grad():
         outputs, original = found.eval()(images), before(images)
         unit, affine = (replace(before, "B", mode).model.eval()(images) for mode in ("unit", "affine"))
-    hint_if(
-        torch.allclose(outputs, original, rtol=0, atol=1e-7),
-        "It computes what the original computes: were the filters replaced?",
-    )
-    hint_if(
-        torch.allclose(outputs, unit, rtol=0, atol=1e-6), "Gains and offsets of the channels are lost: which mode keeps them?"
-    )
-    hint_if(
-        not torch.allclose(outputs, affine, rtol=0, atol=1e-5),
-        "The outputs differ from those of the network whose filters are computed.",
+    hints(
+        (
+            torch.allclose(outputs, original, rtol=0, atol=1e-7),
+            "It computes what the original computes: were the filters replaced?",
+        ),
+        (
+            torch.allclose(outputs, unit, rtol=0, atol=1e-6),
+            "Gains and offsets of the channels are lost: which mode keeps them?",
+        ),
+        (
+            not torch.allclose(outputs, affine, rtol=0, atol=1e-5),
+            "The outputs differ from those of the network whose filters are computed.",
+        ),
     )
 
 
@@ -95,20 +98,22 @@ def check_16_3(answer):
         m, v = g * mr + t, g**2 * vr  # the statistics of g x + t on the images for mending
         mean, variance = m + np.sqrt(v / vr) * (m0 - mr), v0 * v / vr
         found = array(call(answer, g, t, m0, v0), [2], "what the function returns")
-        hint_if(
-            near(found[1], g * v0) or near(found[1], v0 / g**2),
-            "The variance: how does it change when all values are multiplied by a gain?",
+        hints(
+            (
+                near(found[1], g * v0) or near(found[1], v0 / g**2),
+                "The variance: how does it change when all values are multiplied by a gain?",
+            ),
+            (
+                near(found[1], v0) or near(found[0], m0),
+                "Something is as it was. Gain and offset both change what the normalisation meets.",
+            ),
+            (
+                near(found[0], g * (m0 + t)) or near(found[0], (m0 - t) / g),
+                "The mean: gain first, offset second, and the statistics follow the signal.",
+            ),
+            (
+                not near(found[1], variance),
+                "The variance is not what the correction gives: put the new m and v into the equation.",
+            ),
+            (not near(found[0], mean), "The mean is not what the correction gives: put the new m and v into the equation."),
         )
-        hint_if(
-            near(found[1], v0) or near(found[0], m0),
-            "Something is as it was. Gain and offset both change what the normalisation meets.",
-        )
-        hint_if(
-            near(found[0], g * (m0 + t)) or near(found[0], (m0 - t) / g),
-            "The mean: gain first, offset second, and the statistics follow the signal.",
-        )
-        hint_if(
-            not near(found[1], variance),
-            "The variance is not what the correction gives: put the new m and v into the equation.",
-        )
-        hint_if(not near(found[0], mean), "The mean is not what the correction gives: put the new m and v into the equation.")

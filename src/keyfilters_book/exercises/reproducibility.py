@@ -10,7 +10,7 @@ from keyfilters.normalization import parabola_vertex
 from keyfilters.published import published
 
 from ..published_experiments import upward_bessel_kernel
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_13_1", "check_13_2", "check_13_3"]
 
@@ -28,17 +28,19 @@ def check_13_1(answer):
     for name, grid in grids.items():
         if rounded(found[name], right[name], decimals=2):
             continue
-        hint_if(
-            near(found[name], right[name] + 1, rtol=0, atol=1e-6),
-            f"{name}: arrays count from 0, so the lower end of the window has the position 0.",
-        )
-        hint_if(
-            near(found[name], right[name] * grid.samples / (grid.samples - 1), rtol=0, atol=1e-6),
-            f"{name}: how many steps lie between n grid points?",
-        )
-        hint_if(
-            near(found[name], round(right[name])) and not near(right[name], round(right[name]), rtol=0, atol=1e-6),
-            f"{name}: do not round. Whether the position is a whole number is the point.",
+        hints(
+            (
+                near(found[name], right[name] + 1, rtol=0, atol=1e-6),
+                f"{name}: arrays count from 0, so the lower end of the window has the position 0.",
+            ),
+            (
+                near(found[name], right[name] * grid.samples / (grid.samples - 1), rtol=0, atol=1e-6),
+                f"{name}: how many steps lie between n grid points?",
+            ),
+            (
+                near(found[name], round(right[name])) and not near(right[name], round(right[name]), rtol=0, atol=1e-6),
+                f"{name}: do not round. Whether the position is a whole number is the point.",
+            ),
         )
         raise Hint(f"{name}: divide the distance from the lower end of the window by the step of that grid.")
 
@@ -53,18 +55,20 @@ def check_13_2(answer):
         if error.max() < 1e-5:
             continue
         scaled = found / found[0] * right[0] if found[0] else found
-        hint_if(
-            near(found / found.sum(), right / right.sum(), rtol=1e-5) and near(found.sum(), 1, rtol=1e-4),
-            "The sum runs over both sides of the kernel: every tap but the central one counts twice.",
-        )
-        hint_if(near(scaled, right, rtol=1e-5), "The taps have the right ratios and the wrong sum: normalise.")
-        hint_if(
-            near(found, ive(np.arange(4), sigma), rtol=1e-4),
-            "The recurrence is in the variance s, and the argument is the scale.",
-        )
-        hint_if(
-            near(found, upward_bessel_kernel(np.array([sigma]))[0], rtol=1e-3),
-            "These are the errors of the upward recurrence. In which direction do the terms grow?",
+        hints(
+            (
+                near(found / found.sum(), right / right.sum(), rtol=1e-5) and near(found.sum(), 1, rtol=1e-4),
+                "The sum runs over both sides of the kernel: every tap but the central one counts twice.",
+            ),
+            (near(scaled, right, rtol=1e-5), "The taps have the right ratios and the wrong sum: normalise."),
+            (
+                near(found, ive(np.arange(4), sigma), rtol=1e-4),
+                "The recurrence is in the variance s, and the argument is the scale.",
+            ),
+            (
+                near(found, upward_bessel_kernel(np.array([sigma]))[0], rtol=1e-3),
+                "These are the errors of the upward recurrence. In which direction do the terms grow?",
+            ),
         )
         raise Hint(f"Off by more than rounding, at sigma = {sigma}. Does the recurrence start high enough?")
 
@@ -85,17 +89,19 @@ def check_13_3(answer):
         found, right = number(call(answer, a, b)), _largest_miss(a, b)
         if near(found, right, rtol=0, atol=1e-5):
             continue
-        hint_if(
-            near(found, 1.5 - 2 * a / (a + b)),
-            "Set the derivative of the vertex to zero once more: which power of 1 + t0 stands in it?",
+        hints(
+            (
+                near(found, 1.5 - 2 * a / (a + b)),
+                "Set the derivative of the vertex to zero once more: which power of 1 + t0 stands in it?",
+            ),
+            (
+                near(found, 1.5 - 2 * np.sqrt(b / (a + b))) or near(found, abs(1.5 - 2 * np.sqrt(b / (a + b)))),
+                "That is the other side of the kink. On which side is the vertex drawn away farther?",
+            ),
+            (
+                near(found, _largest_miss(1.0, 1.0), rtol=0, atol=1e-5),
+                "Equal slopes are right. How does the distance grow when the kink is skew?",
+            ),
+            (a == b, "Already for equal slopes: write the vertex as a function of t0 and look for its extremes."),
         )
-        hint_if(
-            near(found, 1.5 - 2 * np.sqrt(b / (a + b))) or near(found, abs(1.5 - 2 * np.sqrt(b / (a + b)))),
-            "That is the other side of the kink. On which side is the vertex drawn away farther?",
-        )
-        hint_if(
-            near(found, _largest_miss(1.0, 1.0), rtol=0, atol=1e-5),
-            "Equal slopes are right. How does the distance grow when the kink is skew?",
-        )
-        hint_if(a == b, "Already for equal slopes: write the vertex as a function of t0 and look for its extremes.")
         raise Hint("Right for equal slopes only. The middle sample must stay the lowest, and may lie on either side.")

@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.published import scorecard, verdict
 from keyfilters.published.verdicts import matching_digits, significant_digits
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_15_1", "check_15_2", "check_15_3"]
 
@@ -29,13 +29,15 @@ def check_15_1(answer):
         difference = abs(q - p)
         hint_if(difference == 0, "Equal numbers match in all digits that were printed.")
         relative = -np.log10(difference / abs(p))
-        hint_if(
-            near(found, min(-np.log10(difference), printed), atol=1e-9),
-            "A difference of 0.01 is much for 0.02 and little for 250: it must be relative.",
+        hints(
+            (
+                near(found, min(-np.log10(difference), printed), atol=1e-9),
+                "A difference of 0.01 is much for 0.02 and little for 250: it must be relative.",
+            ),
+            (near(found, min(-np.log(difference / abs(p)), printed)), "Digits are counted in powers of ten."),
+            (near(found, -relative, atol=1e-9), "The sign: smaller differences should give more digits."),
+            (near(found, relative, atol=1e-9), "No more digits can match than were printed."),
         )
-        hint_if(near(found, min(-np.log(difference / abs(p)), printed)), "Digits are counted in powers of ten.")
-        hint_if(near(found, -relative, atol=1e-9), "The sign: smaller differences should give more digits.")
-        hint_if(near(found, relative, atol=1e-9), "No more digits can match than were printed.")
         raise Hint(f"Off for p = {p}: the decimal logarithm of the relative difference, at most the digits printed.")
 
 
@@ -82,15 +84,17 @@ def check_15_3(answer):
     # Each sign has probability 1/2: the mean over the draws follows row by row, and 100 draws come near it.
     up, down = equal(0.001).mean(), equal(-0.001).mean()
     right, tolerance = (up + down) / 2, 0.01
-    hint_if(
-        near(found, equal(0.0).mean(), rtol=0, atol=0.02),
-        "That is the share without any error. Are the changed numbers the ones that are judged?",
-    )
-    hint_if(1 < found <= 100, "A share, not a percentage or a count.")
-    hint_if(near(found, 1 - right, rtol=0, atol=tolerance), "That is the share of the rows that are no longer equal.")
-    hint_if(near(found, up, rtol=0, atol=1e-3) or near(found, down, rtol=0, atol=1e-3), "These errors have all the same sign.")
-    hint_if(found > right + 0.1, "Too many. Is the step of a grid, which allows more, left out, and the error a full 0.001?")
-    hint_if(
-        not near(found, right, rtol=0, atol=tolerance),
-        "Off by more than chance in 100 draws. Judge each changed number by verdict() and take the mean.",
+    hints(
+        (
+            near(found, equal(0.0).mean(), rtol=0, atol=0.02),
+            "That is the share without any error. Are the changed numbers the ones that are judged?",
+        ),
+        (1 < found <= 100, "A share, not a percentage or a count."),
+        (near(found, 1 - right, rtol=0, atol=tolerance), "That is the share of the rows that are no longer equal."),
+        (near(found, up, rtol=0, atol=1e-3) or near(found, down, rtol=0, atol=1e-3), "These errors have all the same sign."),
+        (found > right + 0.1, "Too many. Is the step of a grid, which allows more, left out, and the error a full 0.001?"),
+        (
+            not near(found, right, rtol=0, atol=tolerance),
+            "Off by more than chance in 100 draws. Judge each changed number by verdict() and take the mean.",
+        ),
     )

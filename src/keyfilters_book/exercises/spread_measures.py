@@ -10,7 +10,7 @@ from keyfilters.models import ideal_filter
 from keyfilters.moments import coordinates, spread
 from keyfilters_book.paper.structure import odd_share, rank_one_energy
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
 
 __all__ = ["check_3_1", "check_3_2", "check_3_3"]
 
@@ -30,26 +30,28 @@ def check_3_1(answer):
     right = {"unweighted": spread(h).covariance[0, 0], "weighted": spread(h, template).covariance[0, 0]}
     added = spread(impulse_on_background(0.02, added=True)).covariance[0, 0]
     second = (coordinates(7)[0] ** 2 * h).sum()
-    hint_if(
-        near(found["unweighted"], np.sqrt(right["unweighted"]), rtol=1e-3),
-        "That is a standard deviation; the variance is asked for.",
-    )
-    hint_if(near(found["unweighted"], second, rtol=1e-3), "The second moment has to be divided by the total mass.")
-    hint_if(
-        near(found["unweighted"], added, rtol=1e-4),
-        "The centre pixel has the weight 1 in all; the background covers the other 48 pixels.",
-    )
-    hint_if(
-        not near(found["unweighted"], right["unweighted"], rtol=1e-3),
-        "The unweighted value is not right: which of the 49 pixels contribute how much to the second moment in x?",
-    )
-    hint_if(
-        near(found["weighted"], found["unweighted"], rtol=1e-3),
-        "Both values are the same. The weight is the idealised filter of key 8 at scale 1.",
-    )
-    hint_if(
-        not rounded(found["weighted"], right["weighted"], decimals=3),
-        "The weighted value is not right. The weight changes the second moment and the total mass.",
+    hints(
+        (
+            near(found["unweighted"], np.sqrt(right["unweighted"]), rtol=1e-3),
+            "That is a standard deviation; the variance is asked for.",
+        ),
+        (near(found["unweighted"], second, rtol=1e-3), "The second moment has to be divided by the total mass."),
+        (
+            near(found["unweighted"], added, rtol=1e-4),
+            "The centre pixel has the weight 1 in all; the background covers the other 48 pixels.",
+        ),
+        (
+            not near(found["unweighted"], right["unweighted"], rtol=1e-3),
+            "The unweighted value is not right: which of the 49 pixels contribute how much to the second moment in x?",
+        ),
+        (
+            near(found["weighted"], found["unweighted"], rtol=1e-3),
+            "Both values are the same. The weight is the idealised filter of key 8 at scale 1.",
+        ),
+        (
+            not rounded(found["weighted"], right["weighted"], decimals=3),
+            "The weighted value is not right. The weight changes the second moment and the total mass.",
+        ),
     )
 
 
@@ -72,11 +74,13 @@ def check_3_2(answer):
     """What a constant can and cannot explain of the deviation from separability."""
     found, h = array(answer, [6]), learned_filters()[:6]
     constants, right = np.transpose([least_non_separable(f) for f in h])
-    hint_if(near(found, constants, rtol=0.02, atol=2e-4), "These are the constants; the energy that remains is asked for.")
-    hint_if(near(found, [non_separable(f) for f in h], rtol=1e-3), "That is what is left without a constant.")
-    hint_if(
-        near(found, [rank_one_energy(f - c) for f, c in zip(h, constants, strict=True)], rtol=1e-3),
-        "That is the part that is separable; the rest is asked for.",
+    hints(
+        (near(found, constants, rtol=0.02, atol=2e-4), "These are the constants; the energy that remains is asked for."),
+        (near(found, [non_separable(f) for f in h], rtol=1e-3), "That is what is left without a constant."),
+        (
+            near(found, [rank_one_energy(f - c) for f, c in zip(h, constants, strict=True)], rtol=1e-3),
+            "That is the part that is separable; the rest is asked for.",
+        ),
     )
     wrong = [key for key, (a, b) in enumerate(zip(found, right, strict=True)) if not rounded(a, b, decimals=4)]
     if wrong:
@@ -100,20 +104,22 @@ def check_3_3(answer):
     for a in (0.5, 1.5, 3.0):
         mean, odd, even = array(call(parts["shares"], a, what="shares"), [3], "what shares returns")
         right_odd, right_even = odd_share(pair(a), 0, 0.5), 1 - odd_share(pair(a), 0, 1.0)
-        hint_if(near(mean, a / (a - 1)), "The mean is that of the absolute value.")
-        hint_if(not near(mean, spread(pair(a)).mean[0]), "The mean is not right: the two weights are |-1| at 0 and a at 1.")
-        hint_if(near(odd, 1 - right_odd), "That is the share that is even about the point between the pixels.")
-        hint_if(
-            not near(odd, right_odd),
-            "The odd share is not right. Split the pair into an odd and an even part about the middle.",
-        )
-        hint_if(
-            near(even, 1 - odd_share(pair(a), 0, 0.0)),
-            "The even share is taken about the first pixel; the second one is meant.",
-        )
-        hint_if(
-            not near(even, right_even),
-            "The even share is not right: which part of the energy does the weight off the centre of reflection have?",
+        hints(
+            (near(mean, a / (a - 1)), "The mean is that of the absolute value."),
+            (not near(mean, spread(pair(a)).mean[0]), "The mean is not right: the two weights are |-1| at 0 and a at 1."),
+            (near(odd, 1 - right_odd), "That is the share that is even about the point between the pixels."),
+            (
+                not near(odd, right_odd),
+                "The odd share is not right. Split the pair into an odd and an even part about the middle.",
+            ),
+            (
+                near(even, 1 - odd_share(pair(a), 0, 0.0)),
+                "The even share is taken about the first pixel; the second one is meant.",
+            ),
+            (
+                not near(even, right_even),
+                "The even share is not right: which part of the energy does the weight off the centre of reflection have?",
+            ),
         )
     limit = brentq(lambda a: 1 - odd_share(pair(a), 0, 1.0) - odd_share(pair(a), 0, 0.5), 0.1, 10)
     hint_if(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number
+from .verdict import Hint, array, call, exercise, hints, near, number
 
 __all__ = ["check_33_1", "check_33_2", "check_33_3"]
 
@@ -16,10 +16,12 @@ def check_33_1(answer):
     axes = array([1, 2, 3, 5], [4])
     if near(found, 3 * axes + 1):
         return
-    hint_if(near(found, 3 * axes), "One key differentiates along no axis: it is missing.")
-    hint_if(near(found, 3 * axes + 2), "Key 7 is a sum of products, and no product: it does not count.")
-    hint_if(near(found, 4**axes), "A key differentiates along one axis at most.")
-    hint_if(near(found, 2 * axes + 1), "How many kinds of first difference are there along an axis?")
+    hints(
+        (near(found, 3 * axes), "One key differentiates along no axis: it is missing."),
+        (near(found, 3 * axes + 2), "Key 7 is a sum of products, and no product: it does not count."),
+        (near(found, 4**axes), "A key differentiates along one axis at most."),
+        (near(found, 2 * axes + 1), "How many kinds of first difference are there along an axis?"),
+    )
     raise Hint("Count the rows of kf.axis_keys for one letter, for two and for three.")
 
 
@@ -31,8 +33,10 @@ def check_33_2(answer):
     right = array([a / b for a, b in pairs], [3])
     if near(found, right):
         return
-    hint_if(near(found, -right), "What is the derivative of p(x - v t) by t? Mind its sign.")
-    hint_if(near(found, 1 / right), "Turned over: a belongs to x, and b, which v multiplies, to t.")
+    hints(
+        (near(found, -right), "What is the derivative of p(x - v t) by t? Mind its sign."),
+        (near(found, 1 / right), "Turned over: a belongs to x, and b, which v multiplies, to t."),
+    )
     raise Hint("Differentiate p(x - v t) by x and by t, and set a times one plus b times the other to 0.")
 
 
@@ -45,12 +49,12 @@ def check_33_3(answer):
     right = stages * (np.sqrt(1 + 4 * tau / stages) - 1) / 2
     if near(found, right):
         return
-    hint_if(near(found, right / stages), "That is one stage; the delays of all stages add up.")
-    hint_if(
-        near(found, (np.sqrt(1 + 4 * tau) - 1) / 2), "That is a single stage: each of several has its share of the variance."
-    )
-    hint_if(
-        near(found, stages * np.sqrt(tau / stages)),
-        "In continuous time, yes. A discrete stage has the variance of its constant squared, and something more.",
+    hints(
+        (near(found, right / stages), "That is one stage; the delays of all stages add up."),
+        (near(found, (np.sqrt(1 + 4 * tau) - 1) / 2), "That is a single stage: each of several has its share of the variance."),
+        (
+            near(found, stages * np.sqrt(tau / stages)),
+            "In continuous time, yes. A discrete stage has the variance of its constant squared, and something more.",
+        ),
     )
     raise Hint("Solve the variance of one stage for its constant, with its share of the whole.")

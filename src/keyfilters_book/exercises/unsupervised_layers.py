@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number
+from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_24_1", "check_24_2", "check_24_3"]
 
@@ -32,13 +32,15 @@ def check_24_1(answer):
         ):
             if near(found, mistake) and not near(found, right):
                 raise Hint(hint)
-        hint_if(
-            near(found, np.trace(change @ change.T)),
-            "That is the norm of W - I. The data are not white before: weight it by their covariance.",
-        )
-        hint_if(
-            not near(found, right),
-            "Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.",
+        hints(
+            (
+                near(found, np.trace(change @ change.T)),
+                "That is the norm of W - I. The data are not white before: weight it by their covariance.",
+            ),
+            (
+                not near(found, right),
+                "Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.",
+            ),
         )
 
 
@@ -51,13 +53,16 @@ def check_24_2(answer):
 
     for c in (2, 3):
         found = number(call(answer, c), "the change of the bias")
-        hint_if(
-            near(found, 2 * np.log(c)), "Is a block of units with equal inputs on more often than a single unit, or less often?"
-        )
-        hint_if(near(found, -np.log(c)), "How many units has a block?")
-        hint_if(
-            near(found, -(c**2)) or near(found, 1 / c**2),
-            "A factor in front of the exponential is a term in the exponent: which one?",
+        hints(
+            (
+                near(found, 2 * np.log(c)),
+                "Is a block of units with equal inputs on more often than a single unit, or less often?",
+            ),
+            (near(found, -np.log(c)), "How many units has a block?"),
+            (
+                near(found, -(c**2)) or near(found, 1 / c**2),
+                "A factor in front of the exponential is a term in the exponent: which one?",
+            ),
         )
         for bias in (-1.0, 0.5):
             block = ConvolutionalRBM(1, 3, block=c, bias=bias + found)
@@ -82,18 +87,22 @@ def check_24_3(answer):
     better, worse = common + rng.normal(0.04, 0.03, 200), common + rng.normal(0.0, 0.03, 200)
     found = array(call(answer, better, worse), [3])
     right = bootstrap_interval(better - worse, draws=4000)
-    hint_if(near(found[0], -right.estimate), "The gap is the first less the second.")
-    hint_if(near(found[0], np.median(better - worse)), "The mean of the gaps is asked for, not their median.")
-    hint_if(not near(found[0], right.estimate), "The first number should be the mean of the differences, filter by filter.")
+    hints(
+        (near(found[0], -right.estimate), "The gap is the first less the second."),
+        (near(found[0], np.median(better - worse)), "The mean of the gaps is asked for, not their median."),
+        (not near(found[0], right.estimate), "The first number should be the mean of the differences, filter by filter."),
+    )
     low, high = found[1:]
     hint_if(
         not low < right.estimate < high, "The ends of the interval should lie on both sides of the mean, the lower one first."
     )
     ratio = (high - low) / (right.high - right.low)
     spread = np.ptp(np.quantile(better - worse, [0.025, 0.975])) / (right.high - right.low)
-    hint_if(abs(ratio / spread - 1) < 0.1, "That is how much single filters differ. How well is their mean known?")
-    hint_if(ratio > 1.5, "Far too wide: the same filter stands in both arrays, so draw pairs.")
-    hint_if(
-        not near([low, high], [right.low, right.high], rtol=0, atol=0.06 * (right.high - right.low)),
-        "The mean is right, the interval is not one of 95 % for it. Draw filters with replacement, often.",
+    hints(
+        (abs(ratio / spread - 1) < 0.1, "That is how much single filters differ. How well is their mean known?"),
+        (ratio > 1.5, "Far too wide: the same filter stands in both arrays, so draw pairs."),
+        (
+            not near([low, high], [right.low, right.high], rtol=0, atol=0.06 * (right.high - right.low)),
+            "The mean is right, the interval is not one of 95 % for it. Draw filters with replacement, often.",
+        ),
     )

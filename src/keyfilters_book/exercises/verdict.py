@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "EXERCISES", "Hint", "Verdict", "array", "call", "choice", "exercise", "hint_if", "mapping", "near", "number", "rounded",
+    "EXERCISES", "Hint", "Verdict", "array", "call", "choice", "exercise", "hint_if", "hints", "mapping", "near", "number", "rounded",
 ]  # fmt: skip
 
 _NAME = re.compile(r"check_(?P<chapter>\d+)_(?P<number>\d+)")
@@ -34,6 +34,12 @@ def hint_if(wrong: bool, text: str) -> None:
     """Raise a :class:`Hint` with this text where the answer is wrong in the way that the text speaks of."""
     if wrong:
         raise Hint(text)
+
+
+def hints(*rows: tuple[bool, str]) -> None:
+    """A table of wrong answers: raise the :class:`Hint` of the first row, (wrong, text), that the answer belongs to."""
+    for wrong, text in rows:
+        hint_if(wrong, text)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hints, mapping, near, number, rounded
 
 __all__ = ["check_27_1", "check_27_2", "check_27_3"]
 
@@ -17,17 +17,19 @@ def check_27_1(answer):
     found = mapping(answer, ["n", "side"])
     n, side = number(found["n"], "n"), number(found["side"], "side")
     logarithm = brentq(lambda t: -2 + 3 / t + 1.9, 1, 100)
-    hint_if(near(n, logarithm), "n: that is its natural logarithm.")
-    hint_if(
-        near(n, 10**logarithm, rtol=0.01) or near(n, 2**logarithm, rtol=0.01),
-        "n: the logarithm of the slope is the natural one.",
+    hints(
+        (near(n, logarithm), "n: that is its natural logarithm."),
+        (
+            near(n, 10**logarithm, rtol=0.01) or near(n, 2**logarithm, rtol=0.01),
+            "n: the logarithm of the slope is the natural one.",
+        ),
+        (not rounded(n, np.exp(logarithm), digits=2), "n: which value must 3 / ln n have? Solve for ln n first."),
+        (
+            near(side, n, rtol=0.01) or near(side, n / 2, rtol=0.01),
+            "side: the image is a square, and n is the number of all of its pixels.",
+        ),
+        (not near(side, np.sqrt(n), rtol=0.02), "side: how long is the side of a square with n pixels?"),
     )
-    hint_if(not rounded(n, np.exp(logarithm), digits=2), "n: which value must 3 / ln n have? Solve for ln n first.")
-    hint_if(
-        near(side, n, rtol=0.01) or near(side, n / 2, rtol=0.01),
-        "side: the image is a square, and n is the number of all of its pixels.",
-    )
-    hint_if(not near(side, np.sqrt(n), rtol=0.02), "side: how long is the side of a square with n pixels?")
 
 
 @exercise(
@@ -52,21 +54,21 @@ def check_27_2(answer):
         right = before / after
         if near(found, right, rtol=1e-3):
             continue
-        hint_if(
-            near(found, 1, rtol=1e-3),
-            "Nothing has changed. The atoms of a frame overlap: solve for their coefficients together.",
-        )
-        hint_if(
-            near(found, after / before, rtol=1e-3),
-            "That is the share of the error that is left; asked for is what it is divided by.",
-        )
-        hint_if(near(found, np.sqrt(right), rtol=1e-3), "That is the quotient of the norms; take the squares.")
-        hint_if(
-            near(found, after, rtol=1e-3) or near(found, before, rtol=1e-3),
-            "That is an error itself; compare the one before with the one after.",
-        )
-        hint_if(
-            found > 1.1 * right, "No coefficients of these n atoms bring the error down so far. Are there others among them?"
+        hints(
+            (
+                near(found, 1, rtol=1e-3),
+                "Nothing has changed. The atoms of a frame overlap: solve for their coefficients together.",
+            ),
+            (
+                near(found, after / before, rtol=1e-3),
+                "That is the share of the error that is left; asked for is what it is divided by.",
+            ),
+            (near(found, np.sqrt(right), rtol=1e-3), "That is the quotient of the norms; take the squares."),
+            (
+                near(found, after, rtol=1e-3) or near(found, before, rtol=1e-3),
+                "That is an error itself; compare the one before with the one after.",
+            ),
+            (found > 1.1 * right, "No coefficients of these n atoms bring the error down so far. Are there others among them?"),
         )
         raise Hint("The error is not the least one for these atoms. Is the residual orthogonal to all of them?")
 
@@ -86,21 +88,24 @@ def check_27_3(answer):
         right = _slopes(laws[name])
         if near(row, right, atol=0.01):
             continue
-        hint_if(
-            near(row, parabola, atol=0.01), f"{name}: those are the slopes of the parabolic law, with as many wedges as it has."
-        )
-        hint_if(
-            near(row, np.abs(right), atol=0.01),
-            f"{name}: from octave to octave the coefficients become smaller: their slope is negative.",
-        )
-        hint_if(near(row, right[::-1], atol=0.01), f"{name}: the two are exchanged, the slope of the count comes first.")
-        hint_if(
-            name == "doubled" and (near(row[1], -0.5, atol=0.01) or near(row[0], 0, atol=0.01)),
-            "doubled: the edge is curved. Over which length does it stay within an atom's width of its tangent?",
-        )
-        hint_if(
-            near(row[0], right[0], atol=0.01),
-            f"{name}: the count is right. The size is the sup norm of the atom times the area in which it meets the edge.",
+        hints(
+            (
+                near(row, parabola, atol=0.01),
+                f"{name}: those are the slopes of the parabolic law, with as many wedges as it has.",
+            ),
+            (
+                near(row, np.abs(right), atol=0.01),
+                f"{name}: from octave to octave the coefficients become smaller: their slope is negative.",
+            ),
+            (near(row, right[::-1], atol=0.01), f"{name}: the two are exchanged, the slope of the count comes first."),
+            (
+                name == "doubled" and (near(row[1], -0.5, atol=0.01) or near(row[0], 0, atol=0.01)),
+                "doubled: the edge is curved. Over which length does it stay within an atom's width of its tangent?",
+            ),
+            (
+                near(row[0], right[0], atol=0.01),
+                f"{name}: the count is right. The size is the sup norm of the atom times the area in which it meets the edge.",
+            ),
         )
         raise Hint(f"{name}: how long and how wide are the atoms of octave j, and how many meet the edge?")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, mapping, near
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near
 
 __all__ = ["check_25_1", "check_25_2", "check_25_3"]
 
@@ -18,24 +18,26 @@ def check_25_1(answer):
     mask, bound = np.random.default_rng(0).normal(size=(3, 4, 5)), 1.7
     found = mapping(call(answer, mask, bound), ["norm", "pixel"], "what the function returns")
     whole, pixel = (array(found[name], mask.shape, name) for name in ("norm", "pixel"))
-    hint_if(near(whole, mask), "norm: the direction is right, the length is not the one that is allowed.")
-    hint_if(
-        near(whole, np.sign(mask)) or near(whole, np.sign(mask) / np.sqrt(mask.size)),
-        "norm: signs alone are best under a bound of each number, not of the Euclidean norm.",
+    hints(
+        (near(whole, mask), "norm: the direction is right, the length is not the one that is allowed."),
+        (
+            near(whole, np.sign(mask)) or near(whole, np.sign(mask) / np.sqrt(mask.size)),
+            "norm: signs alone are best under a bound of each number, not of the Euclidean norm.",
+        ),
     )
-    hint_if(near(whole, -mask / np.linalg.norm(mask)), "norm: that image drives the unit least.")
-    hint_if(not near(whole, mask / np.linalg.norm(mask)), "norm: when is the inequality of Cauchy and Schwarz an equality?")
-    hint_if(
-        near(pixel, bound * whole), "pixel: one pixel's colours do not take anything from the others. Use the bound in each."
-    )
-    hint_if(
-        near(pixel, bound * np.sign(mask)) or near(pixel, bound * np.sign(mask) / np.sqrt(3)),
-        "pixel: the bound is one of the length of a colour, three numbers together.",
-    )
-    hint_if(near(pixel, mask / np.linalg.norm(mask, axis=0)), "pixel: the directions are right; how long may a colour be?")
-    hint_if(
-        not near(pixel, bound * mask / np.linalg.norm(mask, axis=0)),
-        "pixel: solve the first problem at each place, over the colours.",
+    hints(
+        (near(whole, -mask / np.linalg.norm(mask)), "norm: that image drives the unit least."),
+        (not near(whole, mask / np.linalg.norm(mask)), "norm: when is the inequality of Cauchy and Schwarz an equality?"),
+        (near(pixel, bound * whole), "pixel: one pixel's colours do not take anything from the others. Use the bound in each."),
+        (
+            near(pixel, bound * np.sign(mask)) or near(pixel, bound * np.sign(mask) / np.sqrt(3)),
+            "pixel: the bound is one of the length of a colour, three numbers together.",
+        ),
+        (near(pixel, mask / np.linalg.norm(mask, axis=0)), "pixel: the directions are right; how long may a colour be?"),
+        (
+            not near(pixel, bound * mask / np.linalg.norm(mask, axis=0)),
+            "pixel: solve the first problem at each place, over the colours.",
+        ),
     )
 
 
@@ -60,15 +62,17 @@ def check_25_2(answer):
         return
     a, b = (x.reshape(4, -1) for x in (one, other))
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    hint_if(
-        near(found, (a * b).sum(1) / norms),
-        "That is a cosine: two images with the same tint would look alike. Subtract means first.",
+    hints(
+        (
+            near(found, (a * b).sum(1) / norms),
+            "That is a cosine: two images with the same tint would look alike. Subtract means first.",
+        ),
+        (
+            near(found, [np.corrcoef(x, y)[0, 1] for x, y in zip(a, b, strict=True)]),
+            "That subtracts one mean for all colours; each colour has its own.",
+        ),
+        (near(found, np.abs(right)), "The size is right. Should a picture and its negative count as the same?"),
     )
-    hint_if(
-        near(found, [np.corrcoef(x, y)[0, 1] for x, y in zip(a, b, strict=True)]),
-        "That subtracts one mean for all colours; each colour has its own.",
-    )
-    hint_if(near(found, np.abs(right)), "The size is right. Should a picture and its negative count as the same?")
     raise Hint("Subtract each colour's mean over the places, multiply pixel by pixel, and divide by both norms.")
 
 
@@ -91,22 +95,27 @@ def check_25_3(answer):
     if near(found, right):
         return
     scale = (found * right).sum() / (right**2).sum()
-    hint_if(near(found, -right), "The sign is wrong: the response should be large, so it enters with a minus.")
-    hint_if(
-        near(found, 2 * right) or near(found, right / 2),
-        "Right but for a factor of two: what does the derivative of a square bring along?",
-    )
-    hint_if(
-        scale and near(found, scale * right), "The form is right, its strength is not: look at w, H W and V in the two terms."
+    hints(
+        (near(found, -right), "The sign is wrong: the response should be large, so it enters with a minus."),
+        (
+            near(found, 2 * right) or near(found, right / 2),
+            "Right but for a factor of two: what does the derivative of a square bring along?",
+        ),
+        (
+            scale and near(found, scale * right),
+            "The form is right, its strength is not: look at w, H W and V in the two terms.",
+        ),
     )
     waves = np.add.outer(*(4 * np.sin(np.pi * np.arange(n) / n) ** 2 for n in (rows, columns)))
     waves[0, 0] = 1.0
-    hint_if(
-        near(found, factor * np.fft.ifft2(np.fft.fft2(g) / waves).real),
-        "A Fourier transform joins opposite borders, whose differences do not count here.",
-    )
-    hint_if(
-        near(found / np.linalg.norm(found), g / np.linalg.norm(g)),
-        "That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve.",
+    hints(
+        (
+            near(found, factor * np.fft.ifft2(np.fft.fft2(g) / waves).real),
+            "A Fourier transform joins opposite borders, whose differences do not count here.",
+        ),
+        (
+            near(found / np.linalg.norm(found), g / np.linalg.norm(g)),
+            "That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve.",
+        ),
     )
     raise Hint("The gradient is not zero there. Which linear operator is the gradient of the total variation?")

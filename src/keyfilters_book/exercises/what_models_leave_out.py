@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.fitting import fit_components
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, call, exercise, hint_if, near, number, rounded
+from .verdict import Hint, array, call, exercise, hints, near, number, rounded
 
 __all__ = ["check_30_1", "check_30_2", "check_30_3"]
 
@@ -22,15 +22,15 @@ def check_30_1(answer):
     right = np.where(forward, 1 - ratio, 1 + ratio)
     if near(found, right, rtol=1e-4) or rounded(found, right, decimals=2) or rounded(found, right, decimals=3):
         return
-    hint_if(
-        near(found, 1 - ratio, rtol=1e-2), "Two of the four are backward differences: write out where their two blobs stand."
+    hints(
+        (near(found, 1 - ratio, rtol=1e-2), "Two of the four are backward differences: write out where their two blobs stand."),
+        (
+            near(found, 1 + ratio, rtol=1e-2),
+            "Two of the four are forward differences: in them the blob at the origin has a minus.",
+        ),
+        (near(np.abs(found), np.abs(ratio), rtol=1e-2), "That is c over a. What weight does the blob at the origin have?"),
+        (near(found, 1 / right, rtol=1e-2), "Turned over: the origin's weight over the neighbour's is asked for."),
     )
-    hint_if(
-        near(found, 1 + ratio, rtol=1e-2),
-        "Two of the four are forward differences: in them the blob at the origin has a minus.",
-    )
-    hint_if(near(np.abs(found), np.abs(ratio), rtol=1e-2), "That is c over a. What weight does the blob at the origin have?")
-    hint_if(near(found, 1 / right, rtol=1e-2), "Turned over: the origin's weight over the neighbour's is asked for.")
     raise Hint("Collect the weights of the blob at the origin, and divide by that of the blob at the neighbour.")
 
 
@@ -41,11 +41,13 @@ def check_30_2(answer):
         u, v = array(call(answer, p, q), [2], "what the function returns")
         if near([u, v], [p + q, (q - p) / 2]):
             continue
-        hint_if(near([u, v], [p + q, q - p]), "The second difference has twice its weight at the middle: look at f(x) alone.")
-        hint_if(near([u, v], [(p + q) / 2, (q - p) / 2]), "The centred difference has a half in it already.")
-        hint_if(
-            near([u, v], [p + q, (p - q) / 2]),
-            "Which of the two one-sided differences reaches to the right? Look at the sign of the second.",
+        hints(
+            (near([u, v], [p + q, q - p]), "The second difference has twice its weight at the middle: look at f(x) alone."),
+            (near([u, v], [(p + q) / 2, (q - p) / 2]), "The centred difference has a half in it already."),
+            (
+                near([u, v], [p + q, (p - q) / 2]),
+                "Which of the two one-sided differences reaches to the right? Look at the sign of the second.",
+            ),
         )
         raise Hint("Compare the weights of f(x - 1), f(x) and f(x + 1) on both sides.")
 
@@ -59,14 +61,17 @@ def check_30_3(answer):
     right = np.sqrt(saved / np.log(49))
     if near(found, right, rtol=1e-3) or rounded(found, right, digits=2):
         return
-    hint_if(near(found, right**2, rtol=1e-2), "That is its square; the noise is a standard deviation.")
-    hint_if(
-        near(found, right / np.sqrt(energy), rtol=1e-2),
-        "Shares of the energy were used: multiply them by the energy of the filter.",
-    )
-    hint_if(near(found, np.sqrt(saved), rtol=1e-2), "What does one more number cost?")
-    hint_if(
-        near(found, np.sqrt(saved / (2 * np.log(49))), rtol=1e-2) or near(found, np.sqrt(saved / (4 * np.log(49))), rtol=1e-2),
-        "How many numbers more does the model with a blob have?",
+    hints(
+        (near(found, right**2, rtol=1e-2), "That is its square; the noise is a standard deviation."),
+        (
+            near(found, right / np.sqrt(energy), rtol=1e-2),
+            "Shares of the energy were used: multiply them by the energy of the filter.",
+        ),
+        (near(found, np.sqrt(saved), rtol=1e-2), "What does one more number cost?"),
+        (
+            near(found, np.sqrt(saved / (2 * np.log(49))), rtol=1e-2)
+            or near(found, np.sqrt(saved / (4 * np.log(49))), rtol=1e-2),
+            "How many numbers more does the model with a blob have?",
+        ),
     )
     raise Hint("Set the two criteria equal, and solve for the noise.")

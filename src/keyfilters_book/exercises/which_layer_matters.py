@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import call, exercise, hint_if, mapping, near, number
+from .verdict import call, exercise, hint_if, hints, mapping, near, number
 
 __all__ = ["check_26_1", "check_26_2", "check_26_3"]
 
@@ -16,18 +16,20 @@ def check_26_1(answer):
 
     variance = number(answer, "the variance")
     growth = relu_growth(1.0, 5)
-    hint_if(near(variance, 2), "That is the limit of wide layers. How much of a curve's length is left at width 5?")
-    hint_if(
-        near(variance, 1 / growth, rtol=1e-3),
-        "That is the standard deviation of the weights (times the root of the width); the variance is asked for.",
-    )
-    hint_if(
-        near(variance, growth**2, rtol=1e-3) or near(variance, growth, rtol=1e-3),
-        "That is what variance 1 does to a curve. What must the factor be multiplied by to become 1?",
-    )
-    hint_if(
-        not near(variance * growth**2, 1, rtol=5e-3),
-        "The exact factor for width 5 should be 1. How does it depend on the variance?",
+    hints(
+        (near(variance, 2), "That is the limit of wide layers. How much of a curve's length is left at width 5?"),
+        (
+            near(variance, 1 / growth, rtol=1e-3),
+            "That is the standard deviation of the weights (times the root of the width); the variance is asked for.",
+        ),
+        (
+            near(variance, growth**2, rtol=1e-3) or near(variance, growth, rtol=1e-3),
+            "That is what variance 1 does to a curve. What must the factor be multiplied by to become 1?",
+        ),
+        (
+            not near(variance * growth**2, 1, rtol=5e-3),
+            "The exact factor for width 5 should be 1. How does it depend on the variance?",
+        ),
     )
 
 
@@ -50,27 +52,29 @@ def check_26_2(answer):
     share = {name: number(rows[name][1], f"{name}: the accuracy") for name in names}
     matrices = random_weights([0], 2.0)
     right = [matrices[i][0].numel() for i in (0, 1, 7, 8)]
-    hint_if(near(counts, [2 * n for n in right]), "Those are the weights of two networks. Count one.")
-    hint_if(
-        not near(counts, right),
-        "The numbers of weights are not those of 784 inputs, width 100 and ten classes, without biases.",
-    )
-    hint_if(max(share.values()) > 1, "The accuracies should be shares between 0 and 1, not per cent.")
-    hint_if(
-        min(share.values()) < 0.2,
-        "Guessing gives 0.1, and each of the four learns more than that. Was the layer trained that you evaluate?",
-    )
-    hint_if(
-        near(list(share.values()), share["first"]),
-        "Four equal accuracies: has each network been evaluated with its own trained layer?",
-    )
-    hint_if(
-        share["readout"] != min(share.values()),
-        "The readout should not be ahead of the others: matrices are counted from 0, and it is the last of nine.",
-    )
-    hint_if(
-        share["layer 2"] <= share["layer 8"] or share["first"] <= share["layer 8"],
-        "Compare with the figure of single layers above: in which order are hidden layers 2 and 8 there?",
+    hints(
+        (near(counts, [2 * n for n in right]), "Those are the weights of two networks. Count one."),
+        (
+            not near(counts, right),
+            "The numbers of weights are not those of 784 inputs, width 100 and ten classes, without biases.",
+        ),
+        (max(share.values()) > 1, "The accuracies should be shares between 0 and 1, not per cent."),
+        (
+            min(share.values()) < 0.2,
+            "Guessing gives 0.1, and each of the four learns more than that. Was the layer trained that you evaluate?",
+        ),
+        (
+            near(list(share.values()), share["first"]),
+            "Four equal accuracies: has each network been evaluated with its own trained layer?",
+        ),
+        (
+            share["readout"] != min(share.values()),
+            "The readout should not be ahead of the others: matrices are counted from 0, and it is the last of nine.",
+        ),
+        (
+            share["layer 2"] <= share["layer 8"] or share["first"] <= share["layer 8"],
+            "Compare with the figure of single layers above: in which order are hidden layers 2 and 8 there?",
+        ),
     )
 
 
@@ -101,18 +105,18 @@ def check_26_3(answer):
     )
     for name, row in expected.items():
         largest, least = max(stretched[name]), min(stretched[name])
-        hint_if(
-            near(largest, 8, rtol=0.1),
-            f"{name}: by that factor the variance grows if it multiplies the variance; here it multiplies weights.",
-        )
-        hint_if(
-            not near(largest, right, rtol=0.1) or not near(least, 1, rtol=0.1),
-            f"{name}: some matrices should have variance 16, the others variance 2 as given.",
-        )
-        hint_if(
-            near(stretched[name][8], 1, rtol=0.1) and row[8] > 1, f"{name}: the readout lies behind the trained layer, too."
-        )
-        hint_if(
-            not near(stretched[name], row, rtol=0.1),
-            f"{name}: the border is in the wrong place. Hidden layer 1 is matrix 0; which is hidden layer 4?",
+        hints(
+            (
+                near(largest, 8, rtol=0.1),
+                f"{name}: by that factor the variance grows if it multiplies the variance; here it multiplies weights.",
+            ),
+            (
+                not near(largest, right, rtol=0.1) or not near(least, 1, rtol=0.1),
+                f"{name}: some matrices should have variance 16, the others variance 2 as given.",
+            ),
+            (near(stretched[name][8], 1, rtol=0.1) and row[8] > 1, f"{name}: the readout lies behind the trained layer, too."),
+            (
+                not near(stretched[name], row, rtol=0.1),
+                f"{name}: the border is in the wrong place. Hidden layer 1 is matrix 0; which is hidden layer 4?",
+            ),
         )
