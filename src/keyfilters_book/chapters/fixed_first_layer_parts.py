@@ -13,10 +13,10 @@ from keyfilters_book.representations.classifier import accuracy_row, compare_pai
 from keyfilters_book.representations.scattering import morlet_bank, paths, scattering
 
 __all__ = [
-    "accuracy_figure", "accuracy_table", "by_winner", "draws_of", "energy_numbers", "in_percent", "kinds_table",
-    "linear_numbers", "lost_numbers", "map_figure", "move_figure", "moves_table", "order_numbers", "pair_tests",
-    "pairs_shown", "pairs_table", "parity_numbers", "place_numbers", "says", "scattering_checks", "scattering_table",
-    "twins_numbers", "verdict", "written",
+    "accuracy_figure", "accuracy_table", "by_winner", "check_scattering", "draws_of", "energy_numbers", "in_percent",
+    "kinds_table", "linear_numbers", "lost_numbers", "map_figure", "move_figure", "moves_table", "open_numbers",
+    "order_numbers", "pair_tests", "pairs_shown", "pairs_table", "parity_numbers", "place_numbers", "says", "scattering_checks",
+    "scattering_table", "size_numbers", "twins_numbers", "verdict", "winner_numbers", "written",
 ]  # fmt: skip
 
 STAGES = {"basis": "wavelet basis", "wavelets": "wavelets", "keys": "ideal keys"}
@@ -348,3 +348,40 @@ def order_numbers(label, table, others, spreads) -> dict:
         "fixed_nonlinear_least": (100 * others.accuracy.min(), ".1f"),
         "fixed_spread_8": (100 * spreads["random 8"], ".1f"),
     }
+
+
+def check_scattering(checks: pd.DataFrame, bound: float) -> None:
+    """That nothing of the scattering transforms exceeds what it may, and that what must vanish does."""
+    for name in ("littlewood", "expansion", "energy_2"):
+        most = checks[name].max()
+        assert most < 1 + 1e-12, f"expected {name} of at most 1, it is {most}"
+    for name, limit in (("energy_1", "energy_2"), ("moved", "bound")):
+        assert (checks[name] <= checks[limit]).all(), f"{name} above {limit}: {checks}"
+    most = checks[["mean", "flat", "covariance"]].to_numpy().max()
+    assert most < bound, f"expected zeros to {bound:.0e}, the largest is {most:.1e}"
+    most = checks["sampling"].max()
+    assert most < 0.05, f"expected less than 0.05 from subsampling, it is {most:.3f}"
+
+
+def open_numbers(parity: pd.DataFrame, kinds: pd.DataFrame, test: int) -> dict:
+    """Numbers of the text: pairs of functions that the images do not tell apart, and the best function of each stage."""
+    unclear = [f"{odd} ({c})" for c, odd in parity["first"][parity.p_holm >= 0.05]]
+    best = [f"{written(kind)} ({c})" for c, kind in kinds.idxmax().items()]
+    return {
+        "fixed_even_open": ", ".join(unclear) or "none",
+        "fixed_even_error": (100 / np.sqrt(4 * test), ".1f", "up"),
+        "fixed_best_kinds": ", ".join(best),
+    }
+
+
+def winner_numbers(moves: pd.DataFrame, label: pd.Series) -> dict:
+    """Numbers of the text: what is best on images that are moved, and what moves least."""
+    done = {"shift": "shifted", "rotation": "rotated", "scale": "shrunk"}
+    tops = {done[k]: label[moves[f"{k}_accuracy"].idxmax()] for k in done}
+    least = {done[k]: label[moves[f"{k}_normalised"].idxmin()] for k in ("rotation", "scale")}
+    return {"fixed_d_others": by_winner(least), "fixed_tops": by_winner(tops)}
+
+
+def size_numbers(**sizes: int) -> dict:
+    """Numbers of the text: how many images each part has."""
+    return {f"fixed_{name}": (count, ",") for name, count in sizes.items()}

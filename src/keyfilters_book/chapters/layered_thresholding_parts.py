@@ -10,12 +10,12 @@ from keyfilters_book import page
 from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations import guarantees, recovery
 from keyfilters_book.representations.key_dictionary import allowed
-from keyfilters_book.representations.thresholding import objective, threshold
+from keyfilters_book.representations.thresholding import ODD, objective, threshold
 
 __all__ = [
-    "apart_numbers", "check_covered", "cover_numbers", "curve_data", "dictionary_numbers", "forward_numbers",
-    "function_panels", "keys_numbers", "layer_numbers", "limits_table", "noise_numbers", "property_table",
-    "recovery_figure", "texture_numbers", "texture_table", "words", "written",
+    "apart_numbers", "check_covered", "check_properties", "cover_numbers", "curve_data", "dictionary_numbers",
+    "forward_numbers", "function_panels", "keys_numbers", "layer_numbers", "limits_table", "noise_numbers", "property_table",
+    "recovery_figure", "spread_codes", "texture_numbers", "texture_table", "words", "written",
 ]  # fmt: skip
 
 FLAGS = ["odd", "even", "never decreases"]
@@ -186,3 +186,23 @@ def function_panels(x) -> dict:
         f"{kind}, t = 1": {"standard": threshold(x, 1, kind), "even": threshold(x, 1, f"even-{kind}")}
         for kind in ("hard", "soft")
     }
+
+
+def check_properties(properties: pd.DataFrame) -> None:
+    """That symmetries and objectives of the functions are what the text says of them."""
+    at = properties.set_index("kind")
+    above, evens = at["objective above the least"], list(ODD.values())
+    assert at.odd[["hard", "soft"]].all() and at.even[evens].all(), at
+    assert list(at.index[at["never decreases"]]) == ["hard", "soft", "relu"], at
+    assert not at.loc["slide's soft", FLAGS].any(), at
+    assert (above[["hard", "soft", "relu"]] < 1e-9).all() and (above[evens] > 1).all(), at
+
+
+def spread_codes(deep, apart: int, draws: int, seed: int) -> np.ndarray:
+    """Codes of a convolutional dictionary of four filters, one a column: `apart` ones at equal distances."""
+    rng = np.random.default_rng(seed)
+    codes = np.zeros((deep.atoms.shape[1], draws))
+    for column in range(draws):
+        where = np.arange(apart) * (512 // apart) + rng.integers(512)
+        codes[where % 512 * 4 + rng.integers(4, size=apart), column] = 1
+    return codes

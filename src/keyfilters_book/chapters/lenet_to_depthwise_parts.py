@@ -9,14 +9,16 @@ from keyfilters.uncertainty import wilson
 from keyfilters_book.background import factorisation
 from keyfilters_book.background.costs import layer_cost, network_layers
 from keyfilters_book.background.lenet_training import RUBBISH
+from keyfilters_book.background.linearisation import unit_gradients
 from keyfilters_book.figures import lenet_pictures as pictures
 from keyfilters_book.figures.clusters import null_dots
 
 __all__ = [
-    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "code_numbers", "conv_table", "dimension_numbers",
-    "explained_figure", "explained_numbers", "explained_row", "gradient_figure", "growth_numbers", "kernels",
-    "layer_weights", "mobile_numbers", "moved", "moved_table", "network_numbers", "network_table", "rank_figure",
-    "rank_numbers", "steady_numbers", "test_numbers", "then_and_now", "training_numbers",
+    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "check_published", "code_numbers", "conv_table",
+    "dimension_numbers", "explained_figure", "explained_numbers", "explained_row", "gradient_figure", "gradients_of",
+    "growth_numbers", "kernels", "layer_weights", "mobile_numbers", "moved", "moved_table", "moves_of", "network_numbers",
+    "network_table", "rank_figure", "rank_numbers", "stacks_of", "steady_numbers", "test_numbers", "then_and_now",
+    "training_numbers",
 ]  # fmt: skip
 
 
@@ -334,3 +336,39 @@ def moved(before, after):
     a, b = (w.reshape(len(w), -1) for w in (before, after))
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return change, ((a * b).sum(axis=1) / norms).mean()
+
+
+def check_published(table: pd.DataFrame) -> None:
+    """That layer by layer parameters and connections are those that were printed in 1998."""
+    for own, printed in (("parameters", "published"), ("connections", "connections_published")):
+        off = table[table[own] != table[printed]].layer.tolist()
+        assert not off, f"expected the {own} printed in 1998, others in {off}"
+
+
+def moves_of(runs) -> dict[str, np.ndarray]:
+    """For each layer how far training moved it, a row per run: relative change, and cosine of the kernels."""
+    nets = [(run.before, run.network) for run in runs.values()]
+    return {
+        layer: np.array([moved(*(layer_weights(net, layer) for net in pair)) for pair in nets])
+        for layer in ("C1", "C3", "C5", "F6")
+    }
+
+
+def stacks_of(runs) -> dict:
+    """The kernels of C1 and C3 before and after training, for each seed."""
+    return {
+        (layer, when): {seed: kernels(getattr(run, of), layer) for seed, run in runs.items()}
+        for layer in ("C1", "C3")
+        for when, of in (("before", "before"), ("after", "network"))
+    }
+
+
+def gradients_of(runs, images) -> dict:
+    """The gradients of the units of C3 and C5 at some images, by seed and layer; of C1, where nothing bends, for one seed."""
+    first = next(iter(runs))
+    return {
+        (seed, name): unit_gradients(run.network, images, key)
+        for seed, run in runs.items()
+        for name, key in {"C1": "a1", "C3": "a3", "C5": "a5"}.items()
+        if name != "C1" or seed == first
+    }
