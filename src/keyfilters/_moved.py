@@ -28,7 +28,7 @@ CHAPTER_FIGURES = (
 )
 FIGURES_RENAMED = {
     "approximation": "atoms", "architecture": "diagrams", "images": "greyscale", "lenet": "lenet_pictures", "patches": "mosaics",
-    "single_layer": "lines", "thresholding": "pursuits", "transfer": "stages", "visualisation": "image_grids",
+    "single_layer": "lines", "thresholding": "pursuits", "visualisation": "image_grids",
 }  # fmt: skip
 MOVED = {
     "keyfilters.benchmarks": "keyfilters_book.benchmarks",

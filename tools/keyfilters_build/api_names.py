@@ -52,15 +52,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "published": ("keyfilters.published", "keyfilters_book.paper", "keyfilters_book.published_experiments"),
     "figures": ("keyfilters.figures", "keyfilters_book.figures", "keyfilters_book.paper.tables"),
     "figures_lecture": _in(
-        "keyfilters_book.figures",
-        "lenet_pictures",
-        "pursuits",
-        "mosaics",
-        "image_grids",
-        "lines",
-        "atoms",
-        "representations",
-        "stages",
+        "keyfilters_book.figures", "lenet_pictures", "pursuits", "mosaics", "image_grids", "lines", "atoms", "representations"
     ),  # fmt: skip
     "layers": ("keyfilters.networks.layers",),
     "surgery": ("keyfilters.networks.surgery", *_in("keyfilters_book.experiments", "shifts", "shift_maps")),

@@ -14,7 +14,7 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 - ``networks``: a network judged after surgery, variant by variant and layer by layer
 - ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
 - ``digits``: counts of matching digits, sizes over many powers of ten
-- ``atoms``, ``image_grids``, ``lenet_pictures``, ``lines``, ``mosaics``, ``pursuits``, ``representations``, ``stages``: figures of
+- ``atoms``, ``image_grids``, ``lenet_pictures``, ``lines``, ``mosaics``, ``pursuits``, ``representations``: figures of
   the lecture's part, chapter by chapter
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -11,15 +11,10 @@ from numpy.typing import ArrayLike
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
-from .panels import panel_grid
+from .panels import panel_grid, per_panel
 
 # Dash patterns differ as well as colours, so that the curves stay apart in greyscale.
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (9, 3)), (0, (4, 1, 1, 1, 1, 1)))
-
-
-def _per_panel(value, titles):
-    """A value for each panel: itself where it is one value for all."""
-    return {title: value.get(title) for title in titles} if isinstance(value, Mapping) else dict.fromkeys(titles, value)
 
 
 @styled
@@ -62,7 +57,7 @@ def curves(
     for what, count in (("curves", len(labels)), ("marks", len(marked))):
         if count > len(COLOURS):
             raise ValueError(f"{count} labels of {what}: expected at most {len(COLOURS)}, the colours of the palette")
-    xs, ylabels, limits = _per_panel(x, titles), _per_panel(ylabel, titles), _per_panel(ylim, titles)
+    xs, ylabels, limits = per_panel(x, titles), per_panel(ylabel, titles), per_panel(ylim, titles)
     fig, axes = panel_grid(len(titles), columns, (width, height), 0.5)
     handles = {}
     for ax, title in zip(axes.flat, titles, strict=False):

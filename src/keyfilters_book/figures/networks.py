@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
-from .panels import panel_grid
+from .panels import panel_grid, per_panel
 
 
 def _triples(values, shape: int, what: str) -> np.ndarray:
@@ -21,10 +19,6 @@ def _triples(values, shape: int, what: str) -> np.ndarray:
     if not ((array[:, 1] <= array[:, 0] + 1e-12) & (array[:, 0] <= array[:, 2] + 1e-12)).all():
         raise ValueError(f"{what} holds an estimate outside of its interval")
     return array
-
-
-def _per_panel(value, titles):
-    return {t: value.get(t) for t in titles} if isinstance(value, Mapping) else dict.fromkeys(titles, value)
 
 
 @styled
@@ -63,7 +57,7 @@ def interval_dots(
     size = (width * columns + label_width, lines * (row_height * len(rows) + 0.7) + 0.4)
     fig, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False)
     base, handles = np.arange(len(rows), dtype=float), {}
-    limits, references = _per_panel(limits or {}, titles), references or {}
+    limits, references = per_panel(limits or {}, titles), references or {}
     for ax, title in zip(axes.flat, titles, strict=False):
         for label, values in panels[title].items():
             i = labels.index(label)
@@ -123,7 +117,7 @@ def layer_curves(
     x, titles = np.asarray(x, dtype=float), list(panels)
     labels = list(dict.fromkeys(label for series in panels.values() for label in series))
     fig, axes = panel_grid(len(titles), columns, (width, height + (0.5 if ticks is not None else 0)), 0.4, sharey=share_y)
-    ylabels, scales, handles = _per_panel(ylabel, titles), _per_panel(yscale, titles), {}
+    ylabels, scales, handles = per_panel(ylabel, titles), per_panel(yscale, titles), {}
     step = np.diff(x).min() if len(x) > 1 else 1.0
     for ax, title in zip(axes.flat, titles, strict=False):
         for label, values in panels[title].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,11 @@ from keyfilters.figures.style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def per_panel(value: Any, titles: Sequence[str]) -> dict[str, Any]:
+    """A value for each panel: itself where it is one value for all; None for a panel that a mapping lacks."""
+    return {title: value.get(title) for title in titles} if isinstance(value, Mapping) else dict.fromkeys(titles, value)
 
 
 def series_labels(panels: dict[str, dict[str, Any]], what: str = "line") -> list[str]:
