@@ -7,14 +7,18 @@ import pandas as pd
 
 from keyfilters_book import figures, page
 from keyfilters_book.figures import atoms as draw
-from keyfilters_book.representations.approximation import THEORY, octave_slopes
+from keyfilters_book.representations.approximation import THEORY, keep_largest, octave_slopes
+from keyfilters_book.representations.contourlets import wedge_shares
+from keyfilters_book.representations.denoising import psnr
 from keyfilters_book.representations.edges import coverage
+from keyfilters_book.representations.frames import frame
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "bounded", "bounded_table", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure", "error_figure",
-    "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table", "photograph_numbers",
-    "slope_numbers", "slope_table", "strongest", "tight_numbers", "window_figure", "worst", "written",
+    "bounded", "bounded_table", "check_falling", "coded", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure",
+    "error_figure", "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table",
+    "packaged_curvelets", "photograph_numbers", "slope_numbers", "slope_table", "strongest", "tight_numbers", "wedge_table",
+    "window_figure", "worst", "written",
 ]  # fmt: skip
 
 TITLE = "frames, and two of the bases"
@@ -292,3 +296,46 @@ def worst(f, inputs):
         gap = np.abs(f.synthesise(c) - x).max() / np.abs(x).max()
         reconstruction = max(reconstruction, gap)
     return f.name, f.redundancy, energy, reconstruction
+
+
+def packaged_curvelets(x: np.ndarray) -> dict[str, tuple[float, float]]:
+    """How far the energy of curvelets is from that of x, and the image that they give back: the package's settings."""
+    from curvelets.numpy import UDCT
+
+    wedges = np.array([[3, 3], [3, 3], [6, 6]])
+    settings = {"default": {}, "wavelet": {"high_frequency_mode": "wavelet"}, "overlap": {"window_overlap": 0.15}}
+    off = {}
+    for label, options in settings.items():
+        transform = UDCT(x.shape, angular_wedges_config=wedges, **options)
+        c = transform.forward(x)
+        error = np.abs(transform.backward(c) - x).max() / np.abs(x).max()
+        energy = np.sum(np.abs(transform.vect(c)) ** 2) / np.sum(x**2) - 1
+        off[label] = abs(energy), error
+    return off
+
+
+def wedge_table() -> pd.DataFrame:
+    """How much of the energy of contourlets lies in their own wedge, and in one that is widened by half."""
+    rows = []
+    for levels in (2, 3, 4):
+        own, near = (wedge_shares(128, levels, slack=s) for s in (0.0, 0.5))
+        rows.append((2**levels, 1 / 2**levels, own.mean(), own.min(), near.min()))
+    return pd.DataFrame(rows, columns=["directions", "area", "mean", "least", "near"])
+
+
+def coded(grey, coders, budgets) -> pd.DataFrame:
+    """The PSNR of each photograph when each frame keeps its largest coefficients, for each number of them."""
+    rows = []
+    for name in coders:
+        f = frame(name, 256)
+        for photograph, x in ((p, x) for p, stack in grey.items() for x in stack):
+            c = f.analyse(x)
+            rows += [(name, photograph, int(m), psnr(x, f.synthesise(keep_largest(c, m)))) for m in budgets]
+    return pd.DataFrame(rows, columns=["name", "photograph", "n", "psnr"])
+
+
+def check_falling(errors) -> None:
+    """That the error falls with each further term."""
+    for name, values in errors.items():
+        rises = int((np.diff(values) >= 0).sum())
+        assert rises == 0, f"expected errors of {name} that fall, {rises} steps do not"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import sem
 
 from keyfilters.uncertainty import bootstrap_interval
 from keyfilters_book import page
@@ -14,10 +15,11 @@ from keyfilters_book.figures.image_grids import image_grid, range_rows
 from keyfilters_book.figures.networks import interval_dots
 
 __all__ = [
-    "agreement_numbers", "agreement_table", "channel_figure", "class_figure", "cross_figure", "cross_scores", "cross_table",
-    "fine_numbers", "gap_numbers", "interval_numbers", "inversion_figure", "inversion_numbers", "inversion_table",
-    "kept_numbers", "of_networks", "photograph_scores", "ratio_numbers", "reached_numbers", "recipe_figure",
-    "recipe_numbers", "recipe_table", "score_figure", "score_table", "spread", "state_table", "typical_numbers", "word",
+    "agreement_numbers", "agreement_table", "baselines_of", "channel_figure", "class_figure", "cross_figure", "cross_scores",
+    "cross_table", "fades", "fine_numbers", "gap_numbers", "in_hand", "interval_numbers", "inversion_figure",
+    "inversion_numbers", "inversion_table", "kept_numbers", "of_networks", "others_error", "photograph_scores", "ratio_numbers",
+    "reached_numbers", "recipe_figure", "recipe_numbers", "recipe_table", "score_figure", "score_table", "spread",
+    "state_table", "typical_numbers", "word",
 ]  # fmt: skip
 
 STATE = {"formats": {"correlation": "{:.2f}"}}
@@ -210,8 +212,14 @@ def recipe_figure(made, recipes, probed, label):
     return fig, {f"{word(r)}_{b}": made[r, b].numpy() for b in probed for r in recipes}
 
 
-def recipe_table(made, read, label) -> pd.DataFrame:
-    """What regularisers do: fine energy, share beyond the range, and the scores `read(network, images, block)`."""
+def recipe_table(made, networks, base, chosen, label) -> pd.DataFrame:
+    """What regularisers do: fine energy, share beyond the range, and the scores of the units in both networks."""
+
+    def read(reader, images, block):
+        known, channels = base[reader, block], chosen[block][: len(images)]
+        with torch.no_grad():
+            return seeing.unit_score(networks[reader], images, block, channels, known).double().numpy()
+
     rows = []
     for (recipe, block), x in made.items():
         fine = seeing.fine_share(x.numpy())
@@ -316,4 +324,37 @@ def typical_numbers() -> dict:
         "unit_typical": (regularisers.TYPICAL, ".3f"),
         "unit_limit": (regularisers.LIMIT, ".3f"),
         "unit_slope": (regularisers.PENALTY_SLOPE, ".4f"),
+    }
+
+
+def others_error(networks, searched, samples, inverted_of, blocks) -> dict:
+    """The mean error of reconstruction when another photograph is the answer, by network and block."""
+    pairs = [(i, j) for i in inverted_of for j in range(len(samples)) if i != j]
+    i, j = (torch.tensor(k) for k in zip(*pairs, strict=True))
+    found = {}
+    for name in searched:
+        with torch.no_grad():
+            at = probing.run_through(networks[name], samples, blocks)
+        for block, phi in at.items():
+            found[name, block] = inversion.reconstruction_error(phi[j], phi[i]).mean().item()
+    return found
+
+
+def in_hand(found) -> float:
+    """Standard errors between 0 and the mean; half of a 95 % interval has 1.96 of them."""
+    return found.estimate / max((found.high - found.low) / (2 * 1.96), 1e-12)
+
+
+def fades(of_unit, layers, first: str, last: str) -> float:
+    """How many standard errors the mean of the units of one layer lies above that of another."""
+    ends = [of_unit[layers == where] for where in (first, last)]
+    return (ends[0].mean() - ends[1].mean()) / np.hypot(*map(sem, ends))
+
+
+def baselines_of(networks, photos, layers) -> dict:
+    """What the units of each layer of each network do on photographs, by network and layer."""
+    return {
+        (name, layer): known
+        for name, model in networks.items()
+        for layer, known in seeing.baselines(model, photos, layers).items()
     }

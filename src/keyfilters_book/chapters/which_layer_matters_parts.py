@@ -13,9 +13,9 @@ from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "accuracy_figure", "block_numbers", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_numbers",
-    "growth_table", "length_figure", "length_numbers", "mean_log_lengths", "order_p", "ratio_numbers", "relu_numbers",
-    "run_numbers", "thawed_numbers", "trend_table", "usual_numbers",
+    "accuracy_figure", "block_numbers", "change_table", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_laws",
+    "growth_numbers", "growth_table", "length_figure", "length_numbers", "mean_log_lengths", "order_numbers", "order_p",
+    "ratio_numbers", "relu_numbers", "run_numbers", "thawed_numbers", "trend_table", "usual_numbers",
 ]  # fmt: skip
 
 
@@ -264,3 +264,36 @@ def mean_log_lengths(weights, curves):
     weights = [w.double() for w in weights]
     lengths = [trajectories.layer_lengths(weights, c, "hard-tanh") for c in curves]
     return np.log([each[:, 1:] for each in lengths]).mean(0)
+
+
+def growth_laws(width: int, depth: int) -> tuple[dict, dict]:
+    """By setting the mean length after each layer that a law says, and the base of the theorem where it has one."""
+    laws, betas = {}, {}
+    for name, setting in START_SETTINGS.items():
+        act, variance = setting.activation, setting.variance
+        if act == "relu":
+            laws[name] = trajectories.relu_growth(variance, width) ** np.arange(depth + 1)
+        else:
+            laws[name] = np.r_[1.0, trajectories.wide_growth(act, variance, depth).cumprod()]
+        if act != "tanh":
+            betas[name] = trajectories.theorem_expression(act, variance, width)
+    return laws, betas
+
+
+def change_table(logs) -> pd.DataFrame:
+    """Lengths after training over those before: in the first layer, and in the last with its interval."""
+    rows = []
+    for (variance, label), values in logs.items():
+        end = paired_test(values[:, -1], np.zeros(len(values)))
+        rows.append((variance, label, *np.exp([values[:, 0].mean(), end.mean, end.low, end.high])))
+    return pd.DataFrame(rows, columns=["variance", "arc", "first", "ratio", "low", "high"])
+
+
+def order_numbers(gains: np.ndarray, only: np.ndarray) -> dict:
+    """Numbers of the text: whether the order of the layers counts, and the accuracies of single ones."""
+    return {
+        "onelayer_thawed_order_p": (order_p(gains), ".2f"),
+        "onelayer_alone_order_p": (order_p(only), ".2f"),
+        "onelayer_alone_low": (only.mean(0).min(), ".0f"),
+        "onelayer_alone_high": (only.mean(0).max(), ".0f"),
+    }
