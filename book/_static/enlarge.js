@@ -2,9 +2,9 @@
 // wide as its texts need.
 (() => {
   "use strict";
-  // The padding of an image, on both sides together.
+  // The padding of the enlarged image, on both sides together.
   const PADDING = 16;
-  const legible = image => parseFloat(image.style.getPropertyValue("--legible")) + PADDING;
+  const needs = (image, name) => parseFloat(image.style.getPropertyValue(name));
 
   function dialog() {
     const found = document.querySelector("dialog.enlarged");
@@ -22,7 +22,7 @@
     const shown = dialog(), box = shown.firstElementChild, large = new Image();
     large.src = image.src;
     large.alt = image.alt;
-    large.style.width = `max(${legible(image)}px, 100%)`;
+    large.style.width = `max(${needs(image, "--legible") + PADDING}px, 100%)`;
     box.replaceChildren(large);
     const name = image.closest("figure").querySelector(".caption-number");
     box.setAttribute("aria-label", name ? name.textContent.trim() : "Figure");
@@ -32,7 +32,9 @@
 
   function update(image) {
     const box = image.closest(".figure-box"), there = box.querySelector("button.enlarge");
-    const small = image.clientWidth + 1 < legible(image);
+    const style = getComputedStyle(image), width = image.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    // A phone has a drawing of its own, where there is one.
+    const small = width + 1 < needs(image, image.currentSrc === image.src ? "--legible" : "--phone");
     image.classList.toggle("small", small);
     if (small && !there) {
       const button = document.createElement("button");

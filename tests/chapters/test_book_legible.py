@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from keyfilters_build.accessible import MENDS, mend_page
+from keyfilters_build.narrow import narrow
 from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
 
 
@@ -21,6 +22,15 @@ def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):
     stored = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": fonttype}):
         fig.savefig(stored, format="svg", metadata={"Date": None})
+    return stored.getvalue()
+
+
+def panels(columns):
+    fig = Figure(figsize=(9, 2))
+    for ax in fig.subplots(1, columns):
+        ax.set(title="panel", xticks=[], yticks=[])
+    stored = io.BytesIO()
+    fig.savefig(stored, format="svg", metadata={"Date": None})
     return stored.getvalue()
 
 
@@ -58,6 +68,16 @@ def test_a_figure_gets_a_box_with_its_width(tmp_path):
     mended = mend_page(FIGURE, tmp_path / "notebooks" / "one.html", tmp_path / "data")
     box = f'<div class="figure-box"><img alt="A line." src="../_images/a.png" style="--legible: {legible_width(drawn())}px"></div>'
     assert box in mended and mended.replace(box, "") == FIGURE.replace('<img alt="A line." src="../_images/a.png"/>', "")
+
+
+def test_a_figure_too_wide_for_a_phone_gets_a_second_drawing(tmp_path):
+    (tmp_path / "data" / "one").mkdir(parents=True)
+    (tmp_path / "html" / "_images").mkdir(parents=True)
+    (tmp_path / "data" / "one" / "fig-a.svg").write_bytes(panels(8))
+    mended = mend_page(FIGURE, tmp_path / "html" / "notebooks" / "one.html", tmp_path / "data")
+    [address] = re.findall(r'<picture><source media="[(]max-width: 575px[)]" srcset="([^"]+)"><img ', mended)
+    drawing = (tmp_path / "html" / "notebooks" / address).read_bytes()
+    assert drawing == narrow(panels(8)) and f"--phone: {legible_width(drawing)}px" in mended
 
 
 def test_a_figure_that_no_notebook_stored_stays_as_it_is(tmp_path):

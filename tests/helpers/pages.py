@@ -171,7 +171,7 @@ def faults(page, every_text=False):
 PICTURES = """() => [...document.querySelectorAll("figure[id]")].filter(figure => figure.querySelector("img").checkVisibility()).map(figure => {
     const image = figure.querySelector("img"), box = figure.querySelector(".figure-box"), style = getComputedStyle(image);
     const button = figure.querySelector("button.enlarge");
-    return {id: figure.id, src: image.src, boxed: Boolean(box), wide: box && box.scrollWidth > box.clientWidth + 1,
+    return {id: figure.id, src: image.currentSrc, boxed: Boolean(box), wide: box && box.scrollWidth > box.clientWidth + 1,
             enlarges: Boolean(button && button.checkVisibility()),
             width: image.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)};
 })"""
@@ -184,9 +184,8 @@ def small_texts(page, name, html):
         if not shown["boxed"]:
             problems.append(f"{shown['id']} has no box of its own")
             continue
-        svg = DATA / Path(name).stem / f"{shown['id']}.svg"
-        if not svg.is_file():
-            svg = html / "_images" / Path(shown["src"]).name
+        image = html / "_images" / Path(shown["src"]).name
+        svg = image if image.suffix == ".svg" else DATA / Path(name).stem / f"{shown['id']}.svg"
         drawn = svg.read_bytes()
         # A point is 96/72 CSS pixels.
         scale = shown["width"] * 72 / 96 / size(drawn)[0]

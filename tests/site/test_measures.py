@@ -8,7 +8,7 @@ from keyfilters_build.manifest import contents
 from keyfilters_build.measures import ALLOWED, MEASURES, WIDTHS, WITHOUT_FIGURE, judged, measured
 from keyfilters_build.project import BookError, Project
 
-NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "bold": [], "powers": [], "not_run": 0}
+NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "texts": [], "bold": [], "powers": [], "not_run": 0}
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "bold": [], "p
         ({"first": None}, "late"),
         ({"code": ["x = 1\npage.number(1)"]}, "plumbing"),
         ({"figures": ["fig-a"]}, "wide"),
+        ({"texts": [["fig-a", 9.2], ["fig-b", 8.9]]}, "small"),
         ({"bold": ["12"]}, "bold"),
         ({"powers": ["1e-5"]}, "powers"),
         ({"not_run": 2}, "not_run"),

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from keyfilters_build.front import front_picture, photograph
+from keyfilters_build.narrow import PHONE, narrow
 from keyfilters_build.text_size import legible_width, texts, too_small
-
-COLUMN_OF_A_PHONE = 343
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return {columns: front_picture(columns) for columns in (8, 4)}
+    wide = front_picture()
+    return {8: wide, 4: narrow(wide)}
 
 
 @pytest.mark.parametrize("columns", [8, 4])
@@ -22,11 +22,11 @@ def test_each_key_has_its_name_and_its_formula(drawn, columns):
 
 
 def test_its_words_can_be_read(drawn):
-    assert not too_small(drawn[8]) and legible_width(drawn[4]) <= COLUMN_OF_A_PHONE
+    assert not too_small(drawn[8]) and legible_width(drawn[4]) <= PHONE
 
 
 def test_it_is_the_same_each_time(drawn):
-    assert front_picture(8) == drawn[8]
+    assert front_picture() == drawn[8]
 
 
 def test_the_photograph_comes_with_a_package():

@@ -1,4 +1,4 @@
-"""Mend in the built pages what the theme leaves inaccessible, and put each figure into a box that scrolls.
+"""Mend in the built pages what the theme leaves inaccessible, and put each figure into a box, with its drawing for a phone.
 
 The theme's templates change from version to version; what is mended here is small and each row says why. A row that
 no longer matches anything is found by a test.
@@ -6,11 +6,13 @@ no longer matches anything is found by a test.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from .narrow import narrow
 from .project import write_atomic
 from .text_size import legible_width
 
@@ -80,19 +82,28 @@ MENDS: tuple[Mend, ...] = (
     Mend("headers of rows say what they head", re.compile(r'<th class="(stub[^"]*)">'), r'<th class="\1" scope="row">'),
 )
 
+PHONES = "(max-width: 575px)"
+"""Windows that get the drawings for a phone; custom.css has the same."""
 _FIGURE = re.compile(
     r'<figure class="[^"]*" id="(?P<id>[^"]+)">\s*(?:<a [^>]*>)?(?P<img><img [^>]*?src="(?P<src>[^"]+)"[^>]*>)'
 )
 
 
 def _boxed(match: re.Match[str], page: Path, data: Path) -> str:
-    """The picture in a box of its own, with the width below which it does not shrink."""
+    """The picture in a box of its own, with the width that its text needs; on a phone the one that is drawn for it."""
     source = page.parent / unquote(match["src"])
     svg = source if source.suffix == ".svg" else data / page.stem / f"{match['id']}.svg"
     if not svg.is_file():
         return match[0]
-    style = f'style="--legible: {legible_width(svg.read_bytes())}px"'
-    image = re.sub(r"\s*/?>$", f" {style}>", match["img"])
+    wide = svg.read_bytes()
+    phone = narrow(wide)
+    style = f"--legible: {legible_width(wide)}px" + (f"; --phone: {legible_width(phone)}px" if phone else "")
+    image = re.sub(r"\s*/?>$", f' style="{style}">', match["img"])
+    if phone:
+        name = f"{page.stem}-{match['id']}-phone.svg"
+        write_atomic(source.parent / name, phone)
+        address = posixpath.join(posixpath.dirname(match["src"]), name)
+        image = f'<picture><source media="{PHONES}" srcset="{address}">{image}</picture>'
     return match[0].replace(match["img"], f'<div class="figure-box">{image}</div>')
 
 

@@ -30,7 +30,7 @@ NOT_PRINTED: dict[str, str] = {
 # What makes no sense on paper: links to this place, buttons, links to files beside the pages.
 _REMOVED = (
     "//a[contains(@class, 'headerlink')]", "//script", "//style", "//button", "//*[contains(@class, 'data-links')]",
-    "//*[contains(@class, 'toctree-wrapper')]", "//*[contains(@class, 'only-screen')]", "//span[@class='section-number']",
+    "//*[contains(@class, 'toctree-wrapper')]", "//span[@class='section-number']",
 )  # fmt: skip
 
 

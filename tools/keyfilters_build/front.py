@@ -26,22 +26,20 @@ def photograph() -> np.ndarray:
     return image.reshape(_PIXELS, step, _PIXELS, step).mean(axis=(1, 3))
 
 
-def front_picture(columns: int) -> bytes:
-    """SVG with the eight keys in rows of `columns`: normalised learned filter, formula, filtered photograph."""
+def front_picture() -> bytes:
+    """SVG with a column for each key: normalised learned filter, formula, filtered photograph."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
     from scipy.signal import convolve2d
 
     image, filters = photograph(), kf.normalized_filters()
-    blocks = -(-len(kf.KEYS) // columns)
-    # A column of 672 pixels for eight keys, one of 343 for four: the text has 9 points or more in both.
-    width = 7.0 if columns == len(kf.KEYS) else 3.5
-    side = width / columns
-    fig = Figure(figsize=(width, blocks * (2 * side + 0.58)))
-    rows = fig.subplots(4 * blocks, columns, height_ratios=[0.2, side, 0.28, side] * blocks)
+    # The column of 672 pixels.
+    width = 7.0
+    side = width / len(kf.KEYS)
+    fig = Figure(figsize=(width, 2 * side + 0.58))
+    rows = fig.subplots(4, len(kf.KEYS), height_ratios=[0.2, side, 0.28, side])
     for key in kf.KEYS:
-        block, column = divmod(key.number - 1, columns)
-        name, learned, words, filtered = (rows[4 * block + row, column] for row in range(4))
+        name, learned, words, filtered = rows[:, key.number - 1]
         kernel = np.asarray(filters[key.number - 1])
         _picture(learned, kernel, "RdBu_r", abs(kernel).max())
         name.text(0.5, 0.4, f"key {key.number}", fontsize=9.5, ha="center", va="center")
@@ -56,7 +54,7 @@ def front_picture(columns: int) -> bytes:
             _bare(filtered)
     fig.subplots_adjust(left=0.005, right=0.995, bottom=0.005, top=0.995, wspace=0.06, hspace=0.05)
     svg = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": f"front-{columns}"}):
+    with mpl.rc_context({"svg.hashsalt": "front-8"}):
         fig.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return svg.getvalue()
 
@@ -88,9 +86,8 @@ def _weights() -> str:
 
 
 def write_front_picture(project: Project) -> None:
-    """Write the picture for a wide page and for a phone to `book/_generated/data/front`, with the filters behind it."""
+    """Write the picture to `book/_generated/data/front`, with the filters behind it."""
     folder = project.generated / "data" / "front"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, columns in (("front.svg", 8), ("front-phone.svg", 4)):
-        write_atomic(folder / name, front_picture(columns))
+    write_atomic(folder / "front.svg", front_picture())
     write_atomic(folder / "front.csv", _weights())

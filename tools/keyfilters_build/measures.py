@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from .chromium import chromium, served, settle
 from .code_lines import plumbing
 from .manifest import contents
+from .narrow import PHONE, SMALLEST
 from .project import BookError, Project
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-WIDTHS = (1280, 375)
+WIDTHS = (1280, PHONE)
 LATEST = 1000
 """Pixels from the top of a page within which its first figure begins."""
 
@@ -25,6 +26,7 @@ MEASURES = {
     "late": f"first figure below {LATEST} px",
     "plumbing": "visible lines that import or call page.*",
     "wide": "tables (at 1280) and figures wider than the column",
+    "small": f"figures with text below {SMALLEST:g} px",
     "bold": "numbers of runs in bold among words that are not",
     "powers": "numbers such as 1e-5 in running text, captions and tables",
     "not_run": 'cells of a table that say "not run"',
@@ -66,12 +68,21 @@ _LOOK = r"""() => {
     const [first] = all("figure img, figure svg, canvas, .first-picture");
     const weight = element => Number(getComputedStyle(element).fontWeight);
     const wide = box => box.scrollWidth > box.clientWidth + 1;
+    // On a phone a figure reaches from edge to edge.
+    const phone = innerWidth <= 575, edge = phone ? document.documentElement.clientWidth : article.getBoundingClientRect().right;
+    // The build says how wide an image must be for its text to have 9 points, which are 12 pixels.
+    const text = image => {
+        const style = getComputedStyle(image), width = image.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+        const needed = parseFloat(image.style.getPropertyValue(image.currentSrc === image.src ? "--legible" : "--phone"));
+        return needed ? 12 * width / needed : Infinity;
+    };
     return {
         first: first ? Math.round(first.getBoundingClientRect().top + scrollY) : null,
         code: all(".cell .cell_input pre").map(pre => pre.textContent),
         tables: all(".pst-scrollable-table-container").filter(wide).map(box => box.querySelector("table").id || "a table"),
-        figures: all("figure").filter(figure => all("img").some(i => figure.contains(i) && i.getBoundingClientRect().right > article.getBoundingClientRect().right + 1)
+        figures: all("figure").filter(figure => all("img").some(i => figure.contains(i) && i.getBoundingClientRect().right > edge + 1)
             || [...figure.querySelectorAll(".figure-box")].some(wide)).map(figure => figure.id),
+        texts: all(".figure-box img").map(image => [image.closest("figure").id, text(image)]).filter(each => Number.isFinite(each[1])),
         bold: all(".pasted-text").filter(e => weight(e) > 400 && !e.closest("strong, b, th, h1, h2, h3, h4, dt, summary")).map(e => e.textContent),
         powers: words,
         not_run: all("td").filter(cell => cell.textContent.trim() === "not run").length,
@@ -82,7 +93,7 @@ _LOOK = r"""() => {
 def judged(name: str, width: int, seen: dict[str, Any]) -> dict[str, list[str]]:
     """Measure -> what was found on a page, from what the browser saw; empty lists where nothing is wrong.
 
-    >>> seen = {"first": 1200, "code": ["import re"], "tables": [], "figures": [], "bold": [], "powers": [], "not_run": 0}
+    >>> seen = {"first": 1200, "code": ["import re"], "tables": [], "figures": [], "texts": [], "bold": [], "powers": [], "not_run": 0}
     >>> {name: found for name, found in judged("notebooks/a", 375, seen).items() if found}
     {'late': ['1200 px'], 'plumbing': ['1 line']}
     """
@@ -96,6 +107,8 @@ def judged(name: str, width: int, seen: dict[str, Any]) -> dict[str, list[str]]:
         "late": late,
         "plumbing": [f"{lines} line{'s' if lines > 1 else ''}"] if lines else [],
         "wide": [*(seen["tables"] if width == WIDTHS[0] else []), *seen["figures"]],
+        # As printed, 8.95 are 9.0.
+        "small": [f"{figure} has {pixels:.1f} px" for figure, pixels in seen["texts"] if pixels < SMALLEST - 0.05],
         "bold": seen["bold"],
         "powers": seen["powers"],
         "not_run": ["not run"] * seen["not_run"],

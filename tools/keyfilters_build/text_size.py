@@ -28,8 +28,8 @@ _FONT_SIZE = re.compile(r"font(?:-size)?:[^;]*?(\d*\.?\d+)px")
 _LENGTH = re.compile(r"(\d*\.?\d+)(pt|px)?")
 
 
-def _root(svg: bytes) -> ElementTree.Element:
-    # Matplotlib writes what an outlined text says as a comment.
+def parsed(svg: bytes) -> ElementTree.Element:
+    """The SVG with its comments: matplotlib writes what an outlined text says as one."""
     return ElementTree.fromstring(svg, ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True)))
 
 
@@ -39,7 +39,7 @@ def size(svg: bytes) -> tuple[float, float]:
     >>> size(b'<svg xmlns="http://www.w3.org/2000/svg" width="144pt" height="96px"/>')
     (144.0, 72.0)
     """
-    root = _root(svg)
+    root = parsed(svg)
     found = []
     for side in ("width", "height"):
         match = _LENGTH.fullmatch((root.get(side) or "").strip())
@@ -56,7 +56,7 @@ def texts(svg: bytes) -> Iterator[tuple[float, str]]:
     ...            b'<g transform="translate(3 4) scale(0.11 -0.11)"/></g></svg>'))
     [(11.0, 'key 1')]
     """
-    for group in _root(svg).iter(f"{_SVG}g"):
+    for group in parsed(svg).iter(f"{_SVG}g"):
         if not (group.get("id") or "").startswith("text_"):
             continue
         drawn = [child for child in group if isinstance(child.tag, str)]

@@ -1,0 +1,119 @@
+"""The second drawing of a figure, for a phone: nothing is lost, nothing lies on anything else, and its text can be read."""
+
+import io
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from keyfilters_build.narrow import PHONE, SMALLEST, narrow, text_pixels
+from keyfilters_build.text_size import size, texts
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def stored(fig):
+    file = io.BytesIO()
+    fig.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return file.getvalue()
+
+
+def grid(rows, columns, width=7.6, titles="first", label=12):
+    """A figure like those of the book: panels without ticks, names of rows at the left, titles of columns."""
+    fig = Figure(figsize=(width, rows * width / columns), layout="constrained")
+    for row, line in enumerate(fig.subplots(rows, columns, squeeze=False)):
+        for column, ax in enumerate(line):
+            ax.imshow(np.eye(3))
+            ax.set(xticks=[], yticks=[])
+            if row == 0 or titles == "all":
+                ax.set_title(f"key {column + 1 + (row * columns if titles == 'all' else 0)}", fontsize=label)
+            if column == 0:
+                ax.set_ylabel(f"row {row}", fontsize=label)
+    return stored(fig)
+
+
+def places(svg):
+    """The left and the lower edge of each panel, in points, as they are shown."""
+    found = {}
+    for axes in ElementTree.fromstring(svg).iter(f"{SVG}g"):
+        if not (axes.get("id") or "").startswith("axes_"):
+            continue
+        dx, dy = (float(v) for v in re.findall(r"-?[\d.]+(?:e-?\d+)?", axes.get("transform") or "0 0")[:2])
+        x, y = re.match(r"M ([\d.]+) ([\d.]+)", next(axes.iter(f"{SVG}path")).get("d")).groups()
+        found[int(axes.get("id").removeprefix("axes_"))] = (round(float(x) + dx, 1), round(float(y) + dy, 1))
+    return found
+
+
+def rows_of(svg):
+    """The panels as they are read: line by line, from the left."""
+    lines = {}
+    for number, (x, y) in places(svg).items():
+        lines.setdefault(y, []).append((x, number))
+    return [[number for _, number in sorted(line)] for _, line in sorted(lines.items())]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 8), (3, 5), (2, 9)])
+def test_text_is_large_enough_and_no_panel_and_no_word_is_lost(rows, columns):
+    wide = grid(rows, columns, width=8.5)
+    phone = narrow(wide)
+    assert text_pixels(wide) < SMALLEST <= text_pixels(phone) + 0.05
+    assert len(set(places(phone).values())) == rows * columns
+    assert {label for _, label in texts(phone)} == {label for _, label in texts(wide)}
+
+
+def test_a_row_of_eight_becomes_two_rows_of_four():
+    assert rows_of(narrow(grid(1, 8))) == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_rows_below_one_title_stay_together_and_are_named_again():
+    phone = narrow(grid(2, 8))
+    assert rows_of(phone) == [[1, 2, 3, 4], [9, 10, 11, 12], [5, 6, 7, 8], [13, 14, 15, 16]]
+    labels = [label for _, label in texts(phone)]
+    assert labels.count("row 0") == labels.count("row 1") == 2 and labels.count("key 5") == 1
+
+
+def test_panels_with_titles_of_their_own_are_read_in_their_order():
+    phone = narrow(grid(2, 4, width=8.5, titles="all"))
+    assert [number for row in rows_of(phone) for number in row] == list(range(1, 9))
+
+
+def test_the_scale_of_colours_stays_beside_its_panel():
+    fig = Figure(figsize=(8.5, 3), layout="constrained")
+    for ax in fig.subplots(1, 2):
+        fig.colorbar(ax.imshow(np.eye(3)), ax=ax)
+    wide, phone = (places(each) for each in (stored(fig), narrow(stored(fig))))
+    assert phone[1][0] == pytest.approx(phone[2][0], abs=1) and phone[1][1] < phone[2][1]
+    for panel, scale in ((1, 3), (2, 4)):
+        assert np.subtract(phone[scale], phone[panel]) == pytest.approx(np.subtract(wide[scale], wide[panel]), abs=0.2)
+
+
+def test_a_figure_of_one_panel_gets_a_shorter_axis_and_keeps_its_text():
+    fig = Figure(figsize=(7, 3), layout="constrained")
+    ax = fig.subplots()
+    ax.plot([0, 1, 2], [0, 1, 0], "o-", label="a curve")
+    ax.set(xlabel="position", ylabel="value")
+    ax.legend()
+    wide = stored(fig)
+    phone = narrow(wide)
+    assert sorted(texts(phone)) == sorted(texts(wide))
+    assert size(phone)[0] < size(wide)[0] and size(phone)[1] == pytest.approx(size(wide)[1], abs=0.1)
+    assert text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
+
+
+def test_text_that_can_be_read_needs_no_second_drawing():
+    assert narrow(grid(2, 4, width=4.5)) is None
+    fig = Figure(figsize=(9, 3))
+    fig.subplots().set(xticks=[], yticks=[])
+    assert narrow(stored(fig)) is None and text_pixels(stored(fig)) == float("inf")
+
+
+def test_the_same_bytes_each_time():
+    wide = grid(2, 8)
+    assert narrow(wide) == narrow(wide)
+
+
+def test_a_figure_is_not_shown_larger_than_it_was_drawn():
+    small = grid(1, 2, width=2.5)
+    assert size(small)[0] * 96 / 72 < PHONE and text_pixels(small) == pytest.approx(16, abs=0.1)
