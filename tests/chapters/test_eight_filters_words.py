@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from keyfilters_book.chapters import eight_filters_parts as parts
+from keyfilters_book.chapters import what_models_leave_out_parts as left_out
 from keyfilters_book.experiments import store, summary
 from keyfilters_book.experiments.design import EIGHT, FASHION, SETTINGS
+from keyfilters_book.experiments.pairs import points
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "eight_filters.ipynb"
@@ -60,7 +62,7 @@ def test_the_words_follow_the_table(less, reading, due):
     found = found_of(made_up("short", less))
     assert parts.counted(found, "learned") == f"{reading} in 1 of 1 setting with all seeds"
     said = parts.said(found, "learned")
-    assert said.startswith(f"55,000 images, 2 epochs: {reading} (") and summary.points(less["learned"]) in said
+    assert said.startswith(f"55,000 images, 2 epochs: {reading} (") and points(less["learned"]) in said
     assert parts.gain_sentence(found).endswith(f"So most of the gain is due to {due}")
     assert not summary.turned(made_up("short", less), searches(), EIGHT, found, "learned")
 
@@ -124,6 +126,40 @@ def test_linear_classifiers_are_said_to_be_below_only_where_they_are():
     # A classifier that is not there yet leaves a gap in the table, and no word.
     assert np.isnan(parts.floor_row(shown[0], found, lines, values["small"])[2])
     assert parts.baseline_sentence(shown[:2], values, found, lines[:0]).startswith("No stored run stands")
+
+
+def test_few_images_are_judged_on_both_data_sets():
+    one = found_of(made_up("small", EQUAL))
+    assert parts.few_sentence(one).endswith("The other small set has not all its seeds yet.")
+    assert parts.few_sentence(found_of(made_up("short", WINS))) == "Neither of the two small sets has all its seeds yet."
+    for small, animals, words in ((WINS, WINS, "both sets"), (LOSES, WINS, "one set"), (EQUAL, LOSES, "neither set")):
+        found = found_of(made_up("small", small), made_up("animals", animals))
+        assert words in parts.few_sentence(found) and "with 3,000 silhouettes, 20 epochs they are" in parts.few_sentence(found)
+
+
+def test_variants_that_were_not_compared_beforehand_enter_one_by_one():
+    keys = made_up("small", EQUAL)
+    own = keys[keys.variant == "ideal-B"]
+    assert len(parts.exploratory_table(keys)[0]) == 1
+    some = own[own.seed < 5].assign(variant="two-components", accuracy=lambda rows: rows.accuracy + 0.02)
+    few = own[own.seed < 3].assign(variant="wide")
+    shown, formats = parts.exploratory_table(pd.concat([keys, some, few], ignore_index=True))
+    assert shown.variant.tolist() == ["a f + c T + b, fixed"] and shown.n.tolist() == [5]
+    assert formats["mean"](shown["mean"][0]) == "+2.00"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [(0.02, "above zero in 1 of 1"), (-0.02, "below zero in 1 of 1"), (0.0, "holds zero in 1")]
+)
+def test_the_blob_in_a_network_is_told_as_it_is(more, words):
+    rng = np.random.default_rng(0)
+    keys = made_up("small", EQUAL)
+    some = keys[(keys.variant == "ideal-B") & (keys.seed < 5)].assign(variant="two-components")
+    some["accuracy"] += more + 0.002 * rng.standard_normal(5)
+    runs = pd.concat([keys, some], ignore_index=True)
+    assert words in left_out.network_sentence(runs)
+    assert left_out.network_table(runs)[0].n.tolist() == [5]
+    assert left_out.network_sentence(keys) == "No setting has five seeds of both yet."
 
 
 def test_what_is_said_of_training_follows_the_shares():

@@ -21,7 +21,7 @@ from keyfilters.networks.zoo.small import SmallConvNeXt
 from keyfilters_book.experiments import baselines, runs, scale_sweep, store, summary
 from keyfilters_book.experiments import silhouettes as silhouettes_
 from keyfilters_book.experiments.basis import COUNT, extracted_banks
-from keyfilters_book.experiments.design import ANIMALS, DESIGNS, EIGHT, FASHION, SETTINGS, SPLIT_SIZES, Setting
+from keyfilters_book.experiments.design import DESIGNS, EIGHT
 from keyfilters_book.experiments.filter_banks import (
     covariance_of,
     derivative_basis,
@@ -30,6 +30,7 @@ from keyfilters_book.experiments.filter_banks import (
     two_components,
     unit_norm,
 )
+from keyfilters_book.experiments.settings import ANIMALS, FASHION, SETTINGS, SPLIT_SIZES, Setting
 from keyfilters_book.experiments.variants import (
     ALL_VARIANTS,
     BANK,

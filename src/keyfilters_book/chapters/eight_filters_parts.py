@@ -13,14 +13,15 @@ from keyfilters.networks import extract
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import EIGHT, SETTINGS, Setting
 from keyfilters_book.experiments.filter_banks import filter_widths
+from keyfilters_book.experiments.pairs import beside, points
 from keyfilters_book.experiments.variants import VARIANTS, variant_bank
 from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.significance import standard_errors
 
 __all__ = [
     "accuracies", "accuracy_figure", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
-    "coverage_numbers", "coverage_sentence", "differences_figure", "explained_numbers", "floor_row", "gain_sentence",
-    "in_order", "long_paths", "long_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
+    "coverage_numbers", "coverage_sentence", "differences_figure", "explained_numbers", "exploratory_table", "few_sentence",
+    "floor_row", "gain_sentence", "in_order", "long_paths", "long_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
     "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers",
     "rows_or_none", "said", "says_numbers", "stored_filters", "variants_row", "width_numbers", "widths_table",
 ]  # fmt: skip
@@ -117,14 +118,13 @@ def accuracy_figure(
 
 def _in_words(row) -> str:
     """A comparison in words, with its interval."""
-    ends = f"{summary.points(row.low)} to {summary.points(row.high)}"
-    return f"{row.reading} ({summary.points(row['mean'])} points, {ends})"
+    return f"{row.reading} ({points(row.mean)} points, {points(row.low)} to {points(row.high)})"
 
 
 def said(found: pd.DataFrame, rival: str) -> str:
     """What the keys are beside a rival, in each setting shown."""
     rows = found[found.rival == rival]
-    words = [f"{SETTINGS[r.setting].label}: {_in_words(r)}" for _, r in rows.iterrows()]
+    words = [f"{SETTINGS[r.setting].label}: {_in_words(r)}" for r in rows.itertuples()]
     return "; ".join(words) or "no setting has enough runs yet"
 
 
@@ -136,6 +136,15 @@ def counted(found: pd.DataFrame, rival: str) -> str:
     words = [f"{r.replace(',', '')} in {readings.count(r)}" for r in summary.SIDES if r in readings]
     listed = " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
     return f"{listed} of {len(readings)} {'setting' if len(readings) == 1 else 'settings'} with all seeds"
+
+
+def _due(shares: Sequence[tuple[float, float]]) -> str:
+    """What most of the gain over no spatial filter is due to; nothing where that is open."""
+    if shares and min(low for low, _ in shares) > 0.5:
+        return "most of the gain is due to any reasonable filters"
+    if shares and max(high for _, high in shares) < 0.5:
+        return "most of the gain is due to these eight"
+    return ""
 
 
 def gain_sentence(found: pd.DataFrame) -> str:
@@ -158,12 +167,33 @@ def gain_sentence(found: pd.DataFrame) -> str:
         words.append(f"with {label} {' and '.join(parts)}")
     if not words:
         return "No setting has enough runs to say how much of this any filters would do."
-    told = f"Of what the keys gain over the unit impulse, {'; '.join(words)}."
-    if shares and min(low for low, _ in shares) > 0.5:
-        return told + " So most of the gain is due to any reasonable filters."
-    if shares and max(high for _, high in shares) < 0.5:
-        return told + " So most of the gain is due to these eight."
-    return told
+    due = _due(shares)
+    return f"Of what the keys gain over the unit impulse, {'; '.join(words)}." + (f" So {due}." if due else "")
+
+
+FEW = ("small", "animals")
+"""The settings with few images, on which published work finds frozen keys ahead of learned filters."""
+
+
+def few_sentence(found: pd.DataFrame) -> str:
+    """Whether the keys are ahead of learned filters with few images, on each of the two data sets."""
+    rows = found[(found.rival == "learned") & found.setting.isin(FEW)]
+    decided = [r for r in rows.itertuples() if r.reading in summary.SIDES]
+    if not decided:
+        return "Neither of the two small sets has all its seeds yet."
+    told = "; ".join(f"with {SETTINGS[r.setting].label} they are {_in_words(r)}" for r in decided)
+    ahead = sum(summary.SIDES[r.reading] == 1 for r in decided)
+    if len(decided) < len(FEW):
+        return f"Here, {told}. The other small set has not all its seeds yet."
+    verdict = {0: "neither set shows it", len(FEW): "both sets show it"}.get(ahead, "one set shows it, the other does not")
+    return f"Here, {told}: {verdict}."
+
+
+def exploratory_table(runs: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """Accuracy of the variants that were not compared beforehand, and that of the keys taken from it."""
+    found = beside(runs, summary.KEY_VARIANT, [name for name in VARIANTS if name not in EIGHT.main])
+    signed = dict.fromkeys(["mean", "low", "high"], lambda share: f"{100 * share:+.2f}")
+    return rows_or_none(found.assign(variant=found.variant.map(summary.label)), signed | {"accuracy": "{:.4f}"})
 
 
 def baseline_sentence(
@@ -177,7 +207,7 @@ def baseline_sentence(
             continue
         learned = found[(found.setting == setting.name) & (found.rival == "learned")].iloc[0].variant
         leads = [by_setting[setting.name][name].to_numpy() - lines.accuracy.max() for name in ("ideal-B", learned)]
-        least = summary.points(min(lead.mean() for lead in leads))
+        least = points(min(lead.mean() for lead in leads))
         sure = min(standard_errors(lead) for lead in leads) > DEVIATIONS
         (above if sure else not_above).append(f"{setting.label} (by {least} points at the least)")
     words = []
@@ -474,6 +504,7 @@ def says_numbers(found, accuracies, shown, baselines) -> dict:
     """Numbers of the text: what the main comparisons say."""
     return {
         "gain_says": gain_sentence(found),
+        "few_says": few_sentence(found),
         "long_says": long_sentence(accuracies, found),
         "above_says": baseline_sentence(shown, accuracies, found, baselines),
     }

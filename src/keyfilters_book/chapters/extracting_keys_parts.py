@@ -22,6 +22,7 @@ from keyfilters.networks.training.batches import ArrayImages
 from keyfilters_book import figures, page
 from keyfilters_book.experiments import store, summary
 from keyfilters_book.experiments.design import EIGHT, SCALE_SETTINGS, SETTINGS, Setting
+from keyfilters_book.experiments.pairs import points
 from keyfilters_book.experiments.runs import split_images
 from keyfilters_book.experiments.shifts import shifted_keys
 from keyfilters_book.experiments.survey import packaged_layers
@@ -180,8 +181,8 @@ def frozen_sentence(frozen: pd.DataFrame) -> str:
     """Our own rows of :func:`frozen_table` in words."""
     own = frozen.dropna()
     words = [
-        f"{row.data.removesuffix(', here')}: {summary.points(row.loss / 100)} points"
-        f" ({summary.points(row.low / 100)} to {summary.points(row.high / 100)})"
+        f"{row.data.removesuffix(', here')}: {points(row.loss / 100)} points"
+        f" ({points(row.low / 100)} to {points(row.high / 100)})"
         for row in own.itertuples()
     ]
     return "; ".join(words) or "no setting has enough runs yet"

@@ -14,6 +14,7 @@ from keyfilters.networks import ScaleSpaceConv2d
 from keyfilters_book import page
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
+from keyfilters_book.experiments.pairs import points
 from keyfilters_book.experiments.variants import SCALE_VARIANTS
 from keyfilters_book.figures import curves
 from keyfilters_book.figures.training import scale_ends, trajectories
@@ -154,13 +155,13 @@ def kernels_figure(sigma: np.ndarray, panels: Mapping[str, Mapping]) -> tuple[Fi
 def differences_sentence(pairs: pd.DataFrame, live: Mapping, seeds: Sequence[int], short: Setting) -> str:
     """What the sampled kernel costs in accuracy, in stored runs and live."""
     said = [
-        f"{summary.points(row.mean)} points ({summary.points(row.low)} to {summary.points(row.high)})"
+        f"{points(row.mean)} points ({points(row.low)} to {points(row.high)})"
         f" in {row.n} pairs of stored runs with {SCALE_SETTINGS[row.setting].label}"
         for row in pairs.itertuples()
     ]
     if ("scales-sampled", seeds[0]) in live:
         accuracy = {pair: done.row["accuracy"] for pair, done in live.items()}
-        differ = [summary.points(accuracy["scales", s] - accuracy["scales-sampled", s]) for s in seeds]
+        differ = [points(accuracy["scales", s] - accuracy["scales-sampled", s]) for s in seeds]
         said.append(f"{' and '.join(differ)} points live with {short.label}, seed {' and '.join(map(str, seeds))}")
     return "; ".join(said) or "no pair was run"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 import keyfilters as kf
 from keyfilters_book import figures
+from keyfilters_book.experiments.pairs import beside, told
 
 __all__ = [
-    "balance", "candidates", "choice_table", "left_figure", "left_numbers", "noise_table", "profiles", "rule_numbers",
-    "wide_numbers",
+    "balance", "candidates", "choice_table", "left_figure", "left_numbers", "network_sentence", "network_table", "noise_table",
+    "profiles", "rule_numbers", "wide_numbers",
 ]  # fmt: skip
 
 CANDIDATES = {"headers": {"numbers": "free numbers"}, "wrap": True}
@@ -128,3 +132,32 @@ def wide_numbers(exact, left, wide) -> dict:
         "narrow_least": (min(min(f.sigmas) for f in wide.values()), ".2f"),
         "narrow_most": (max(min(f.sigmas) for f in wide.values()), ".2f"),
     }
+
+
+FIXED = "two-components"
+NETWORKS = {FIXED: "a f + c T + b, fixed", "two-components-learned": "a f + c T + b, c and b learned"}
+
+
+def network_table(runs: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    """Networks whose frozen keys have a blob and a constant too, beside those with the plain keys; and how it is written."""
+    found = beside(runs, "ideal-B", list(NETWORKS))
+    if found.empty:
+        return pd.DataFrame({"setting": ["none yet"]}), {}
+    signed = dict.fromkeys(["mean", "low", "high"], lambda share: f"{100 * share:+.2f}")
+    return found.assign(variant=found.variant.map(NETWORKS)), signed | {"accuracy": "{:.4f}"}
+
+
+def network_sentence(runs: pd.DataFrame) -> str:
+    """What the fixed blob does to a network with frozen keys, setting by setting, and how often its interval is clear of zero."""
+    found = beside(runs, "ideal-B", [FIXED])
+    if found.empty:
+        return "No setting has five seeds of both yet."
+    differences = "; ".join(f"with {row['setting']} {told(row)}" for _, row in found.iterrows())
+    above, below, of = int((found.low > 0).sum()), int((found.high < 0).sum()), len(found)
+    settings = f"{of} {'setting' if of == 1 else 'settings'}"
+    if not above + below:
+        verdict = f"The interval holds zero in {'each of ' if of > 1 else ''}{settings}: no consequence is seen"
+    else:
+        sides = [f"{side} in {count}" for side, count in (("above zero", above), ("below zero", below)) if count]
+        verdict = f"The interval is {' and '.join(sides)} of {settings}"
+    return f"The blob and the constant change the accuracy by this much: {differences}. {verdict}."

@@ -10,6 +10,7 @@ import pandas as pd
 from keyfilters_book.significance import holm, paired_test
 
 from .design import Design
+from .pairs import FEWEST
 from .store import PROVENANCE
 from .variants import variant
 
@@ -81,8 +82,6 @@ def differences(runs: pd.DataFrame, reference: str = "learned") -> pd.DataFrame:
 RIVALS = ("learned", "random", "covariance", "master", "ideal-B-offset", "impulse")
 """What the idealised keys of method B are compared with, as the plan has it; the first is the primary comparison."""
 KEY_VARIANT = "ideal-B"
-FEWEST = 5
-"""Seeds with which a setting may be shown before all of its seeds are there; the page says so."""
 
 
 def learned_variant(search: pd.DataFrame, design: Design, data: str) -> str:
@@ -214,18 +213,6 @@ def turned(runs: pd.DataFrame, search: pd.DataFrame, design: Design, found: pd.D
             if row.setting in sides and side is not None and side != sides[row.setting]:
                 other.add(row.setting)
     return [setting for setting in sides if setting in other]
-
-
-def points(difference: float) -> str:
-    """A difference of accuracies in points for a sentence, with its sign; zero to the printed digit has none.
-
-    Examples
-    --------
-    >>> points(0.0123), points(-0.0004), points(-0.02)
-    ('+1.2', '0.0', '−2.0')
-    """
-    text = f"{100 * difference:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
 def design_coverage(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
