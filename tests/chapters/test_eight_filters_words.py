@@ -63,15 +63,15 @@ def test_the_words_follow_the_table(less, reading, due):
     assert parts.counted(found, "learned") == f"{reading} in 1 of 1 setting with all seeds"
     said = parts.said(found, "learned")
     assert said.startswith(f"55,000 images, 2 epochs: {reading} (") and points(less["learned"]) in said
-    assert parts.gain_sentence(found).endswith(f"So most of the gain is due to {due}")
+    assert parts.due_sentence(found) == f"Most of what they gain over no spatial filtering is due to {due}"
     assert not summary.turned(made_up("short", less), searches(), EIGHT, found, "learned")
 
 
 def test_where_only_the_keys_gain_the_gain_is_said_to_be_theirs():
     found = found_of(made_up("short", {"random": 0.08, "covariance": 0.09} | FLOOR))
-    assert parts.gain_sentence(found).endswith("due to these eight.")
+    assert parts.due_sentence(found).endswith("is due to these eight.")
     nothing = found_of(made_up("short", {"impulse": -0.02}))
-    assert "gain nothing for sure" in parts.gain_sentence(nothing) and "most of the gain" not in parts.gain_sentence(nothing)
+    assert "gain nothing for sure" in parts.gain_sentence(nothing) and parts.due_sentence(nothing).endswith("is open.")
 
 
 def test_settings_that_disagree_are_counted_and_those_that_lack_seeds_are_not_decided():

@@ -20,7 +20,7 @@ from keyfilters_book.significance import standard_errors
 
 __all__ = [
     "accuracies", "accuracy_figure", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
-    "coverage_numbers", "coverage_sentence", "differences_figure", "explained_numbers", "exploratory_table", "few_sentence",
+    "coverage_numbers", "coverage_sentence", "differences_figure", "due_sentence", "explained_numbers", "exploratory_table", "few_sentence",
     "floor_row", "gain_sentence", "in_order", "long_paths", "long_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
     "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers",
     "rows_or_none", "said", "says_numbers", "stored_filters", "variants_row", "width_numbers", "widths_table",
@@ -138,17 +138,8 @@ def counted(found: pd.DataFrame, rival: str) -> str:
     return f"{listed} of {len(readings)} {'setting' if len(readings) == 1 else 'settings'} with all seeds"
 
 
-def _due(shares: Sequence[tuple[float, float]]) -> str:
-    """What most of the gain over no spatial filter is due to; nothing where that is open."""
-    if shares and min(low for low, _ in shares) > 0.5:
-        return "most of the gain is due to any reasonable filters"
-    if shares and max(high for _, high in shares) < 0.5:
-        return "most of the gain is due to these eight"
-    return ""
-
-
-def gain_sentence(found: pd.DataFrame) -> str:
-    """How much of what the keys gain over no spatial filter other frozen filters gain as well, with the ends of the interval.
+def _gains(found: pd.DataFrame) -> tuple[list[str], list[tuple[float, float]]]:
+    """In words and as intervals: the share of what the keys gain over no spatial filter that other frozen filters gain.
 
     The share of a rival is one less its distance from the keys over the gain of the keys; the gain is taken as it is.
     """
@@ -165,10 +156,26 @@ def gain_sentence(found: pd.DataFrame) -> str:
             parts.append(f"{what} gain {100 * share:.0f} % ({100 * low:.0f} to {100 * high:.0f})")
             shares.append((low, high))
         words.append(f"with {label} {' and '.join(parts)}")
+    return words, shares
+
+
+def gain_sentence(found: pd.DataFrame) -> str:
+    """How much of what the keys gain over no spatial filter other frozen filters gain as well, with the ends of the interval."""
+    words, _ = _gains(found)
     if not words:
         return "No setting has enough runs to say how much of this any filters would do."
-    due = _due(shares)
-    return f"Of what the keys gain over the unit impulse, {'; '.join(words)}." + (f" So {due}." if due else "")
+    return f"Of what the keys gain over the unit impulse, {'; '.join(words)}."
+
+
+def due_sentence(found: pd.DataFrame) -> str:
+    """What most of this gain is due to."""
+    _, shares = _gains(found)
+    gain = "what they gain over no spatial filtering"
+    if shares and min(low for low, _ in shares) > 0.5:
+        return f"Most of {gain} is due to any reasonable filters."
+    if shares and max(high for _, high in shares) < 0.5:
+        return f"Most of {gain} is due to these eight."
+    return f"How much of {gain} is due to these eight is open."
 
 
 FEW = ("small", "animals")
@@ -504,6 +511,7 @@ def says_numbers(found, accuracies, shown, baselines) -> dict:
     """Numbers of the text: what the main comparisons say."""
     return {
         "gain_says": gain_sentence(found),
+        "gain_due": due_sentence(found),
         "few_says": few_sentence(found),
         "long_says": long_sentence(accuracies, found),
         "above_says": baseline_sentence(shown, accuracies, found, baselines),
