@@ -303,6 +303,7 @@ def table(
     formats: Mapping[str, str | Callable[[Any], str]] | None = None,
     headers: Mapping[str, str] | None = None,
     link: Mapping[str, str | Callable[[Any], str | None]] | None = None,
+    pairs: Mapping[str, str] | None = None,
     wrap: bool = False,
 ) -> None:
     """Store a table and show it, numbered and captioned.
@@ -318,6 +319,8 @@ def table(
     link : column -> target of the link that a cell's text becomes, as a format string of the value
         (``"#deviation-{}"``) or a function from the value to the target, or to None where there is none; cells without
         value stay plain
+    pairs : column with numbers of this run -> column with the published ones. They are shown as one, in the place of the
+        second: the published number with a tick where both are the same in its format, else both
     wrap : let long cells break into lines; for tables of words
 
     Writes ``<name>.csv`` in full precision. Raises `ValueError` for a name that is no label, for an empty table,
@@ -326,18 +329,23 @@ def table(
     import pandas as pd
 
     name = _checked(name)
-    formats, headers, link = dict(formats or {}), dict(headers or {}), dict(link or {})
+    formats, headers, link, pairs = dict(formats or {}), dict(headers or {}), dict(link or {}), dict(pairs or {})
     stored = _csv(frame)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     if frame.empty:
         raise ValueError(f"{name}: the table is empty; expected at least one row and one column")
-    for column in [*formats, *headers, *link]:
+    for column in [*formats, *headers, *link, *pairs, *pairs.values()]:
         if column not in frame.columns:
             raise ValueError(f"{name}: no column {column!r}; the columns are {', '.join(map(str, frame.columns))}")
     texts = {column: [_text(value, formats.get(column)) for value in frame[column]] for column in frame.columns}
-    titles = [headers.get(column, str(column).replace("_", " ")) for column in frame.columns]
-    numeric = [bool(pd.api.types.is_numeric_dtype(frame[column])) for column in frame.columns]
+    for own, printed in pairs.items():
+        here = [_text(value, formats.get(printed)) for value in frame[own]]
+        texts[printed] = [_pair(*each) for each in zip(texts[printed], here, strict=True)]
+        headers.setdefault(printed, "published / here")
+    columns = [column for column in frame.columns if column not in pairs]
+    titles = [headers.get(column, str(column).replace("_", " ")) for column in columns]
+    numeric = [bool(pd.api.types.is_numeric_dtype(frame[column])) for column in columns]
 
     def linked(column: Any, row: int) -> str:
         text = texts[column][row].replace("|", r"\|").replace("\n", " ")
@@ -348,7 +356,7 @@ def table(
         address = target(value) if callable(target) else target.format(value)
         return f"[{text}]({address})" if address else text
 
-    rows = [[linked(column, row) for column in frame.columns] for row in range(len(frame))]
+    rows = [[linked(column, row) for column in columns] for row in range(len(frame))]
     lines = [f":::{{table}} {' '.join(caption.split())}".rstrip(), f":name: {name}", *([":class: wrap"] if wrap else []), ""]
     lines += [f"| {' | '.join(titles)} |", f"| {' | '.join('---:' if right else ':---' for right in numeric)} |"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
@@ -357,10 +365,16 @@ def table(
     _show(
         {
             "text/markdown": "\n".join(lines),
-            "text/html": _html(titles, [texts[column] for column in frame.columns], caption),
+            "text/html": _html(titles, [texts[column] for column in columns], caption),
             "text/plain": f"table {name}",
         }
     )
+
+
+def _pair(published: str, here: str) -> str:
+    if _MISSING in (published, here):
+        return here if published == _MISSING else published
+    return f"{published} ✓" if published == here else f"{published} / {here}"
 
 
 def _html(titles: list[str], columns: list[list[str]], caption: str) -> str:

@@ -98,6 +98,18 @@ def test_a_link_may_depend_on_the_value(results, shown):
     assert shown[0]["text/markdown"].splitlines()[5:7] == ["| equal |", "| [odd](#odd) |"]
 
 
+def test_a_pair_is_one_number_with_a_tick_or_two(results, shown):
+    frame = pd.DataFrame({"key": [1, 2, 3, 4], "printed": [0.25, 0.5, 0.75, np.nan], "here": [0.2500001, 0.51, np.nan, 1.0]})
+    page.table(frame, "tbl-a", caption="C.", formats={"printed": "{:.2f}"}, pairs={"here": "printed"})
+    lines = shown[0]["text/markdown"].splitlines()[3:]
+    assert lines[:2] == ["| key | published / here |", "| ---: | ---: |"]
+    assert lines[2:6] == ["| 1 | 0.25 ✓ |", "| 2 | 0.50 / 0.51 |", "| 3 | 0.75 |", "| 4 | 1.00 |"]
+    # What is stored does not depend on what is shown.
+    assert (results / "tbl-a.csv").read_text() == page._csv(frame)
+    with pytest.raises(ValueError, match="no column 'mine'"):
+        page.table(frame, "tbl-a", caption="C.", pairs={"mine": "printed"})
+
+
 def test_a_table_of_words_may_break_its_lines(results, shown):
     page.table(pd.DataFrame({"why": ["a long story"]}), "tbl-a", caption="C.", wrap=True)
     assert shown[0]["text/markdown"].splitlines()[:4] == [":::{table} C.", ":name: tbl-a", ":class: wrap", ""]

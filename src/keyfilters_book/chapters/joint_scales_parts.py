@@ -22,6 +22,7 @@ SCALES = {
     | dict.fromkeys(("difference", "rerun_difference"), "{:+.1e}")
     | {"step": "{:.1e}"},
     "headers": {"rerun": "grid run again", "rerun_difference": "grid - published", "step": "grid step"},
+    "pairs": {"reproduced": "published"},
 }
 SENSITIVITY = {
     "formats": dict.fromkeys(("sigma", "from", "to", "least", "greatest"), "{:.3f}"),

@@ -30,15 +30,17 @@ FITS = {
     "formats": dict.fromkeys(("published", "reproduced", "rerun", "step"), "{:.6f}")
     | dict.fromkeys(("difference", "rerun_difference"), "{:+.6f}"),
     "headers": {
-        "reproduced": "optimum",
+        "published": "published / optimum",
         "rerun": "grid run again",
         "rerun_difference": "grid - published",
         "step": "grid step",
     },
+    "pairs": {"reproduced": "published"},
 }
 EARLIER = {
-    "formats": {"published": "{:.8f}", "reproduced": "{:.8f}", "difference": "{:+.1e}"},
+    "formats": {"published": "{:.8f}", "difference": "{:+.1e}"},
     "headers": {"component": "axis"},
+    "pairs": {"reproduced": "published"},
 }
 BORDERS = {
     "formats": {"sigma": "{:.6f}", "gamma": "{:.6f}", "relative_l1": "{:.5f}", "relative_l2": "{:.5f}", "sum": "{:.5f}"},

@@ -12,8 +12,9 @@ __all__ = ["centred_numbers", "correlations", "sum_numbers", "symmetry_numbers",
 
 _L1 = r"$\lVert h \rVert_1$"
 SUMS = {
-    "formats": {"sum": "{:+.0e}", "l2": "{:.6f}", "l1": "{:.6f}", "l1_published": "{:.6f}", "difference": "{:.1g}"},
-    "headers": {"l2": r"$\lVert h \rVert_2$", "l1": _L1, "l1_published": f"{_L1} published"},
+    "formats": {"sum": "{:+.0e}", "l2": "{:.6f}", "l1_published": "{:.6f}", "difference": "{:.1g}"},
+    "headers": {"l2": r"$\lVert h \rVert_2$", "l1_published": f"{_L1}, published / here"},
+    "pairs": {"l1": "l1_published"},
 }
 SYMMETRY = {
     "formats": dict.fromkeys(("rho_x", "rho_y", "rho_x_rest", "rho_y_rest"), "{:+.3f}")

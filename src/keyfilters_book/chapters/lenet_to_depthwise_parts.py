@@ -27,8 +27,9 @@ def _millions(count: float) -> str:
 
 
 LAYERS = {
-    "formats": dict.fromkeys(("parameters", "published", "connections", "connections_published"), "{:,}"),
-    "headers": {"connections_published": "published"},
+    "formats": dict.fromkeys(("published", "connections_published"), "{:,}"),
+    "headers": {"published": "parameters, published / here", "connections_published": "connections, published / here"},
+    "pairs": {"parameters": "published", "connections": "connections_published"},
 }
 ACCURACY = {
     "formats": dict.fromkeys(("first_epoch", "last_epoch", "accuracy", "low", "high"), "{:.3f}"),

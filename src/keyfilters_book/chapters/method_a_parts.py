@@ -15,7 +15,7 @@ VARIANCES = {
     "formats": dict.fromkeys(("plain_x", "plain_y", "weighted_x", "weighted_y"), "{:.4f}"),
     "headers": {"plain_x": "plain, x", "plain_y": "plain, y", "weighted_x": "weighted, x", "weighted_y": "weighted, y"},
 }
-SCALES = {"formats": {"published": "{:.10f}", "reproduced": "{:.10f}", "difference": "{:+.1e}"}}
+SCALES = {"formats": {"published": "{:.10f}", "difference": "{:+.1e}"}, "pairs": {"reproduced": "published"}}
 BIAS = {"formats": {"A": "{:.4f}", "B": "{:.4f}", "bias": "{:+.1f}"}, "headers": {"bias": "bias, %"}}
 
 

@@ -20,7 +20,8 @@ SCALES = {
         "difference": "{:+.1e}",
         "step": "{:.0e}",
     },
-    "headers": {"rerun_difference": "search again", "reproduced": "root"},
+    "headers": {"rerun_difference": "search again", "published": "published / root"},
+    "pairs": {"reproduced": "published"},
 }
 
 

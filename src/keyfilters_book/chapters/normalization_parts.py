@@ -26,6 +26,7 @@ DC = {
     "formats": dict.fromkeys(("published", "here", "exact"), "{:.9f}")
     | {"caption": "{:.4f}", "E_here": "{:.6f}", "E_exact": "{:.6f}"},
     "headers": {"caption": "in caption", "E_here": "$E$ here", "E_exact": "$E$ exact"},
+    "pairs": {"here": "published"},
 }
 FITS = {"formats": dict.fromkeys(_FIT, "{:.5f}"), "headers": _FIT}
 SENSITIVITY = {
@@ -35,12 +36,11 @@ SENSITIVITY = {
 NORMS = {
     "formats": dict.fromkeys(("before", "before_published", "after", "l1", "l1_published"), "{:.6f}"),
     "headers": {
-        "before": _SUM,
-        "before_published": f"{_SUM}, published",
+        "before_published": f"{_SUM}, published / here",
         "after": "sum after",
-        "l1": "l1 norm after",
-        "l1_published": "l1 norm after, published",
+        "l1_published": "l1 norm after, published / here",
     },
+    "pairs": {"before": "before_published", "l1": "l1_published"},
 }
 SPREAD = {"formats": dict.fromkeys(_SPREAD, "{:.5f}"), "headers": _SPREAD | {"source": "filter"}}
 SHIFT = {

@@ -27,8 +27,9 @@ DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}
 RERUN = {"formats": {"other": "{:.1e}"}, "headers": {"other": "other differences up to"}}
 RERUN_OTHERS = {
     "formats": {"published": "{:.9f}", "rerun": "{:.9f}", "gap": "{:.1e}", "section": "({})"},
-    "headers": {"component": "part", "gap": "difference", "section": "see"},
+    "headers": {"component": "part", "published": "published / search again", "gap": "difference", "section": "see"},
     "link": {"section": "#susp-{}"},
+    "pairs": {"rerun": "published"},
 }
 VALLEY = {
     "formats": {"steps_first": "{:.2f}", "steps_second": "{:.2f}", "lowest": "{:.1e}", "nearest": "{:.1e}"},

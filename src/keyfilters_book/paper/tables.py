@@ -30,7 +30,8 @@ SCALES_STYLE = {
     "formats": {
         "published": "{:.7f}", "rerun_difference": "{:+.0e}", "reproduced": "{:.7f}", "difference": "{:+.0e}", "step": "{:.0e}",
     },
-    "headers": {"rerun_difference": "search again", "reproduced": "optimum"},
+    "headers": {"rerun_difference": "search again", "published": "published / optimum"},
+    "pairs": {"reproduced": "published"},
 }  # fmt: skip
 """Formats and headings of these columns, in the form that ``keyfilters_book.page.table`` takes."""
 
