@@ -180,12 +180,13 @@ def test_a_derivative_fit_explains_derivatives(model):
 
 @given(seed=st.integers(0, 1000), gain=st.floats(0.01, 100), model=st.sampled_from(["gabor", "derivatives 0-2"]))
 @settings(max_examples=10, deadline=None)
-def test_a_gain_scales_the_amplitudes_and_a_turn_of_the_image_turns_the_angle(seed, gain, model):
+def test_a_gain_scales_the_filter_and_a_turn_of_the_image_turns_the_angle(seed, gain, model):
     shape = drawn_shapes(1, model == "gabor", seed)[0]
     h = (gabor.columns(model, shape, 11) @ np.ones(gabor.GABOR_MODELS[model].amplitudes)).reshape(11, 11)
     one, scaled = gabor.fit_gabor(np.stack([h, -gain * h]), model)
     assert scaled.explained == pytest.approx(one.explained, abs=1e-9)
-    assert np.allclose(scaled.amplitudes, -gain * one.amplitudes, rtol=1e-5, atol=1e-5 * gain)
+    # In a flat minimum shape and amplitudes wander together, further than rounding; the filter that they make does not.
+    assert np.allclose(scaled.filter, -gain * one.filter, atol=1e-4 * gain * np.abs(h).max())
     turned = gabor.columns(model, [-one.shape[1], one.shape[0], one.shape[2] + np.pi / 2, *one.shape[3:]], 11) @ one.amplitudes
     assert np.allclose(turned.reshape(11, 11), np.rot90(one.filter))
 
