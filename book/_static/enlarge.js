@@ -11,7 +11,7 @@
     if (found) return found;
     const made = document.createElement("dialog");
     made.className = "enlarged";
-    made.innerHTML = '<div tabindex="0" role="group"></div><form method="dialog"><button>Close</button></form>';
+    made.innerHTML = '<form method="dialog"><span></span><button>Close</button></form><div tabindex="0" role="group" autofocus></div>';
     // Closes at once, whatever else on the page listens for this key.
     made.addEventListener("keydown", event => event.key === "Escape" && made.close());
     document.body.append(made);
@@ -19,13 +19,14 @@
   }
 
   function enlarge(image) {
-    const shown = dialog(), box = shown.firstElementChild, large = new Image();
+    const shown = dialog(), box = shown.lastElementChild, large = new Image();
     large.src = image.src;
     large.alt = image.alt;
     large.style.width = `max(${needs(image, "--legible") + PADDING}px, 100%)`;
     box.replaceChildren(large);
     const name = image.closest("figure").querySelector(".caption-number");
     box.setAttribute("aria-label", name ? name.textContent.trim() : "Figure");
+    shown.querySelector("span").textContent = box.getAttribute("aria-label");
     shown.setAttribute("aria-label", `${box.getAttribute("aria-label")}, enlarged`);
     shown.showModal();
   }
@@ -40,7 +41,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.className = "enlarge";
-      button.textContent = "Tap the figure to enlarge it";
+      button.textContent = matchMedia("(hover: none)").matches ? "Tap the figure to enlarge it" : "Enlarge the figure";
       button.addEventListener("click", () => enlarge(image));
       box.append(button);
     }

@@ -44,7 +44,17 @@
     }
     if (wide) box.dataset.wide = "yes";
     else delete box.dataset.wide;
+    if (box.matches(".pst-scrollable-table-container")) hold(box);
     fade(box);
+  }
+
+  // What stays where it is while a table scrolls, for the style sheet: its caption, and its first column if that leaves
+  // room for others.
+  function hold(box) {
+    const caption = box.querySelector("caption"), first = box.querySelector("tr > :first-child");
+    box.style.setProperty("--caption", `${caption ? caption.offsetHeight : 0}px`);
+    if (box.dataset.wide && first && first.offsetWidth < 0.4 * box.clientWidth) box.dataset.held = "";
+    else delete box.dataset.held;
   }
 
   // Where a box can be scrolled further, for the style sheet: "left", "right" or both.

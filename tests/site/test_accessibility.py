@@ -87,6 +87,50 @@ def test_a_tap_shows_a_figure_as_wide_as_its_texts_need_and_closing_returns(phon
         phone.locator("dialog.enlarged[open]").wait_for(state="detached")
 
 
+def test_an_enlarged_figure_is_paper_on_a_dark_screen(running, address):
+    """Not dimmed, and no button lies over it."""
+    tab = running.new_page(viewport={"width": PHONE, "height": 700}, color_scheme="dark", has_touch=True, is_mobile=True)
+    try:
+        visit(tab, address, "notebooks/learned_filters.html")
+        tab.locator(".figure-box img.small").first.click()
+        shown = tab.locator("dialog.enlarged[open]")
+        look = "([element, of]) => getComputedStyle(element)[of]"
+        dark = [int(part) for part in re.findall(r"\d+", tab.evaluate(look, [shown.element_handle(), "backgroundColor"]))[:3]]
+        image = shown.locator("img").element_handle()
+        assert max(dark) < 80 and tab.evaluate(look, [image, "filter"]) == "none"
+        bar, below = (shown.locator(each).bounding_box() for each in ("form", "div"))
+        assert bar["y"] + bar["height"] <= below["y"] + 0.5 and shown.locator("form span").inner_text() == "Figure 1.1"
+    finally:
+        tab.close()
+
+
+def test_a_table_keeps_its_caption_and_its_first_column_while_it_scrolls(phone, address):
+    visit(phone, address, "notebooks/learned_filters.html")
+    box = phone.locator(".pst-scrollable-table-container:has(#tbl-learned-symmetry)")
+    places = """box => ["caption", "tbody td", "tbody td:last-child"].map(each => box.querySelector(each).getBoundingClientRect().left)"""
+    before = box.evaluate(places)
+    box.evaluate("box => { box.scrollLeft = 40; }")
+    caption, first, last = (now - then for now, then in zip(box.evaluate(places), before, strict=True))
+    assert abs(caption) < 2 and abs(first) < 2 and last < -30
+    assert "Swipe" in box.evaluate("box => getComputedStyle(box.querySelector('caption'), '::after').content")
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_a_formula_is_broken_where_it_does_not_fit_and_only_there(width, running, address):
+    tab = running.new_page(viewport={"width": width, "height": 900})
+    try:
+        visit(tab, address, "notebooks/learned_filters.html")
+        formula = tab.locator("#equation-eq-learned-mirror mjx-container")
+        lines = "box => box.querySelectorAll('mjx-mtr').length"
+        assert formula.evaluate(lines) == (2 if width == PHONE else 0)
+        # And anew where the column changes.
+        tab.set_viewport_size({"width": PHONE + DESKTOP - width, "height": 900})
+        now = f"({lines})(document.querySelector('#equation-eq-learned-mirror mjx-container'))"
+        tab.wait_for_function(f"{now} === {0 if width == PHONE else 2}")
+    finally:
+        tab.close()
+
+
 def test_the_contents_of_the_book_show_the_page_that_is_read(tab, address):
     """On a phone they are a drawer, which is closed at first."""
     if tab.viewport_size["width"] == PHONE:
@@ -103,7 +147,7 @@ def test_the_contents_of_the_book_show_the_page_that_is_read(tab, address):
 MASK = "box => getComputedStyle(box).maskImage"
 
 
-@pytest.mark.parametrize("what", ["mjx-container", ".pst-scrollable-table-container"])
+@pytest.mark.parametrize("what", ["pre", ".pst-scrollable-table-container"])
 def test_what_can_be_scrolled_further_fades(what, phone, address):
     visit(phone, address, "notebooks/what_a_unit_wants.html")
     box = phone.query_selector(f"{what}[data-wide]")

@@ -78,6 +78,8 @@ def test_doors_figure_licences_and_parts_are_on_the_page(book_html):
         name, _, anchor = address.partition("#")
         target = BeautifulSoup((book_html / name).read_text(encoding="utf-8"), "lxml")
         assert not anchor or target.find(id=anchor)
+    start, (chapter, *_) = page.select_one("article a.start-here"), load_manifest(Project(ROOT))
+    assert start.text.strip() == f"Start: 1. {chapter.title}" and start["href"] == f"notebooks/{chapter.slug}.html"
     first = page.select_one("article img")
     assert first.find_parent("figure")["id"] == "fig-front" and page.select_one("img.scorecard-badge")
     findings = [p.strong.text for p in page.select_one("#five-findings").select("p") if p.strong]

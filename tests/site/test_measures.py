@@ -8,7 +8,9 @@ from keyfilters_build.manifest import contents
 from keyfilters_build.measures import ALLOWED, MEASURES, WIDTHS, WITHOUT_FIGURE, judged, measured
 from keyfilters_build.project import BookError, Project
 
-NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "texts": [], "bold": [], "powers": [], "not_run": 0}
+NOTHING = {"first": 500, "not_run": 0} | dict.fromkeys(
+    ("code", "tables", "figures", "texts", "bold", "powers", "cut", "low"), []
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,7 @@ NOTHING = {"first": 500, "code": [], "tables": [], "figures": [], "texts": [], "
         ({"texts": [["fig-a", 9.2], ["fig-b", 8.9]]}, "small"),
         ({"bold": ["12"]}, "bold"),
         ({"powers": ["1e-5"]}, "powers"),
+        ({"cut": ["equation-a"]}, "cut"),
         ({"not_run": 2}, "not_run"),
     ],
 )
@@ -32,6 +35,11 @@ def test_each_measure_counts(seen, measure):
 def test_a_table_may_scroll_on_a_phone_alone():
     desktop, phone = (judged("notebooks/a", width, NOTHING | {"tables": ["tbl-a"]})["wide"] for width in WIDTHS)
     assert desktop == ["tbl-a"] and not phone
+
+
+def test_a_link_may_be_low_where_there_is_a_pointer():
+    desktop, phone = (judged("notebooks/a", width, NOTHING | {"low": ["CSV"]})["low"] for width in WIDTHS)
+    assert phone == ["CSV"] and not desktop
 
 
 def test_exceptions_name_pages_and_measures_that_there_are():

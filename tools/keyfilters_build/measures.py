@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WIDTHS = (1280, PHONE)
 LATEST = 1000
 """Pixels from the top of a page within which its first figure begins."""
+TOUCH = 24
+"""Pixels that a finger needs."""
 
 MEASURES = {
     "late": f"first figure below {LATEST} px",
@@ -29,6 +31,8 @@ MEASURES = {
     "small": f"figures with text below {SMALLEST:g} px",
     "bold": "numbers of runs in bold among words that are not",
     "powers": "numbers such as 1e-5 in running text, captions and tables",
+    "cut": "displayed formulas of which a part is out of sight",
+    "low": f"links and buttons lower than {TOUCH} px on a touch screen",
     "not_run": 'cells of a table that say "not run"',
 }
 """Name of a measure -> what it counts."""
@@ -58,7 +62,7 @@ ALLOWED: dict[tuple[str, str], str] = {
 }
 """Page and measure that may be above zero -> the reason."""
 
-_LOOK = r"""() => {
+_LOOK = r"""TOUCH => {
     const article = document.querySelector(".bd-article");
     const all = selector => [...article.querySelectorAll(selector)].filter(e => e.checkVisibility());
     const words = [], found = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
@@ -85,6 +89,10 @@ _LOOK = r"""() => {
         texts: all(".figure-box img").map(image => [image.closest("figure").id, text(image)]).filter(each => Number.isFinite(each[1])),
         bold: all(".pasted-text").filter(e => weight(e) > 400 && !e.closest("strong, b, th, h1, h2, h3, h4, dt, summary")).map(e => e.textContent),
         powers: words,
+        cut: all('mjx-container[display="true"]').filter(wide).map(formula => formula.closest("[id]").id),
+        // A link that covers a card is as high as the card; the workbench has tests of its own.
+        low: all("a[href], button, summary, input, select").filter(e => !e.matches(".headerlink, .sd-stretched-link, .kx *")
+            && Math.min(...[...e.getClientRects()].map(line => line.height)) < TOUCH).map(e => e.textContent.trim().slice(0, 30) || e.tagName),
         not_run: all("td").filter(cell => cell.textContent.trim() === "not run").length,
     };
 }"""
@@ -93,7 +101,8 @@ _LOOK = r"""() => {
 def judged(name: str, width: int, seen: dict[str, Any]) -> dict[str, list[str]]:
     """Measure -> what was found on a page, from what the browser saw; empty lists where nothing is wrong.
 
-    >>> seen = {"first": 1200, "code": ["import re"], "tables": [], "figures": [], "texts": [], "bold": [], "powers": [], "not_run": 0}
+    >>> seen = {"first": 1200, "code": ["import re"], "not_run": 0}
+    >>> seen |= dict.fromkeys(("tables", "figures", "texts", "bold", "powers", "cut", "low"), [])
     >>> {name: found for name, found in judged("notebooks/a", 375, seen).items() if found}
     {'late': ['1200 px'], 'plumbing': ['1 line']}
     """
@@ -111,6 +120,8 @@ def judged(name: str, width: int, seen: dict[str, Any]) -> dict[str, list[str]]:
         "small": [f"{figure} has {pixels:.1f} px" for figure, pixels in seen["texts"] if pixels < SMALLEST - 0.05],
         "bold": seen["bold"],
         "powers": seen["powers"],
+        "cut": seen["cut"],
+        "low": seen["low"] if width != WIDTHS[0] else [],
         "not_run": ["not run"] * seen["not_run"],
     }
     return {measure: [] if (name, measure) in ALLOWED else each for measure, each in found.items()}
@@ -126,14 +137,15 @@ def measured(project: Project, browser: Browser) -> Iterator[tuple[str, int, int
     names = [name for _, name in contents(project)]
     with served(project.html) as address:
         for width in WIDTHS:
-            tab: Page = browser.new_page(viewport={"width": width, "height": 900})
+            phone = width != WIDTHS[0]
+            tab: Page = browser.new_page(viewport={"width": width, "height": 900}, has_touch=phone, is_mobile=phone)
             for name in names:
                 response = tab.goto(f"{address}/{name}.html", wait_until="load")
                 # An empty answer would have nothing to find fault with.
                 if response is None or not response.ok:
                     raise BookError(f"{project.short(project.html)} lacks {name}.html: build it again (make book)")
                 settle(tab)
-                seen = tab.evaluate(_LOOK)
+                seen = tab.evaluate(_LOOK, TOUCH)
                 yield name, width, seen["first"], judged(name, width, seen)
             tab.close()
 
