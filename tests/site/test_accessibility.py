@@ -99,7 +99,7 @@ def test_an_enlarged_figure_is_paper_on_a_dark_screen(running, address):
         image = shown.locator("img").element_handle()
         assert max(dark) < 80 and tab.evaluate(look, [image, "filter"]) == "none"
         bar, below = (shown.locator(each).bounding_box() for each in ("form", "div"))
-        assert bar["y"] + bar["height"] <= below["y"] + 0.5 and shown.locator("form span").inner_text() == "Figure 1.1"
+        assert bar["y"] + bar["height"] <= below["y"] + 0.5 and shown.locator("form span").inner_text().startswith("Figure")
     finally:
         tab.close()
 
