@@ -12,9 +12,6 @@ from ...checks import finite
 from .base import ConvGeometry, DepthwiseKernelConv2d
 from .weights import ComputedWeight, Device, PerChannel
 
-if TYPE_CHECKING:
-    pass
-
 
 class FilterBankWeight(ComputedWeight):
     """Weights with frozen filters from a bank of any origin, as a parametrisation of a convolution's own weight.
