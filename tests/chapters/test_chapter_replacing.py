@@ -12,9 +12,11 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
-from keyfilters.networks import find_depthwise, load_model  # noqa: E402
+from keyfilters import ideal_filter  # noqa: E402
+from keyfilters.networks import find_depthwise, load_model, match  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
-from keyfilters_book.experiments import mending, reachable, replacement, replacement_images  # noqa: E402
+from keyfilters.networks.zoo.loading import LoadedModel  # noqa: E402
+from keyfilters_book.experiments import layer_traits, mending, reachable, replacement, replacement_images  # noqa: E402
 from keyfilters_book.experiments.convnext_modules import module_layers, stage_table  # noqa: E402
 from keyfilters_book.paper import architecture  # noqa: E402
 
@@ -115,6 +117,43 @@ def test_layers_one_at_a_time_and_all_at_once():
     one = layers[layers.variant == "B"].set_index("number").kl
     whole = replacement.sweep(judge, ["B"])[0].kl.item()
     assert first[1] == one[1] and last[1] == one[3] and first[3] == last[3] == whole
+
+
+def test_what_a_layer_is_like_beside_what_replacing_it_costs(monkeypatch):
+    judge = small_judge()
+    monkeypatch.setattr(
+        layer_traits, "packaged_network", lambda name: LoadedModel(judge.reference, name, "", (), (), (3, 12, 12))
+    )
+    monkeypatch.setattr(layer_traits, "images_for", lambda *_: judge.images)
+    found = layer_traits.traits_and_harms(["one", "two"])
+    assert found.network.tolist() == ["one"] * 3 + ["two"] * 3
+    assert found.kernel.tolist() == [5, 3, 5] * 2 and found.depth.tolist() == pytest.approx([1 / 3, 2 / 3, 1] * 2)
+    matched = match(judge.reference).frame()
+    assert np.allclose(found.unexplained[:3], 1 - matched.explained)
+    kinds = found[["one_sided", "centred", "sharpening", "smoothing"]]
+    assert np.allclose(kinds.sum(axis=1), 1) and np.allclose(found.smoothing[:3], matched.key_8 / 8)
+    outcome = judge(replacement.replaced(judge.reference, "B", matched.layer[1]))
+    assert found.divergence[1] == pytest.approx(np.r_[outcome.kl, outcome.crop_kl].mean(), abs=1e-7)
+    assert found.disagreement[1] == pytest.approx(1 - np.r_[outcome.agrees, outcome.crop_agrees].mean())
+    assert found.errors[1] == judge.own.correct.sum() - outcome.correct.sum()
+
+
+def test_scale_and_offset_of_a_layer_are_those_of_its_filters():
+    network = nn.Sequential(nn.Conv2d(6, 6, 7, groups=6, bias=False))
+    with torch.no_grad():
+        network[0].weight[:, 0] = torch.from_numpy(np.tile(ideal_filter(8, 1.3), (6, 1, 1)))
+    (row,) = layer_traits.layer_traits(network).itertuples()
+    assert row.scale == pytest.approx(1.3, abs=1e-3) and row.offset < 1e-6 and row.smoothing == 1 and row.unexplained < 0.1
+    moved = torch.roll(network[0].weight.detach(), 1, dims=3)
+    with torch.no_grad():
+        network[0].weight.copy_(moved)
+    assert 0.5 < layer_traits.layer_traits(network).offset.item() < 1.5
+
+
+def test_a_residual_connection_is_seen():
+    network = timm.create_model("efficientnet_lite0")
+    skips = [layer_traits.has_skip(network, layer.name) for layer in find_depthwise(network)]
+    assert skips == [block.has_skip for stage in network.blocks for block in stage] and 0 < sum(skips) < len(skips)
 
 
 def test_a_network_of_timm_is_cut_into_its_blocks():

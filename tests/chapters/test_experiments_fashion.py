@@ -18,6 +18,7 @@ from scipy.stats import ttest_rel
 from keyfilters import ideal_filter
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.zoo.small import SmallConvNeXt
+from keyfilters_book.chapters import learning_scales_parts as parts
 from keyfilters_book.experiments import baselines, runs, scale_sweep, store, summary
 from keyfilters_book.experiments import silhouettes as silhouettes_
 from keyfilters_book.experiments.basis import COUNT, extracted_banks
@@ -370,6 +371,27 @@ def test_the_sweep_freezes_the_filters_of_one_scale(tiny):
     np.testing.assert_allclose(filters[4], ideal_filter(5, 0.9))
     centre = scale_sweep.common_filters(0.0)
     assert np.count_nonzero(centre[7]) == 1 and all(np.count_nonzero(centre[k]) == 2 for k in range(6))
+
+
+def test_filters_are_made_wide_along_one_axis_and_sharpened():
+    filters = scale_sweep.common_filters(0.5, sigma_y=2.0, gamma=3.0)
+    np.testing.assert_allclose(filters[3], ideal_filter(4, 0.5, 2.0))
+    np.testing.assert_allclose(filters[6], ideal_filter(7, 0.5, 2.0, gamma=3.0))
+
+
+def test_the_sweep_of_filters_is_that_of_scales(tiny):
+    options = {"seeds": [0], "rate": 0.01, "setting": replace(TINY, epochs=1)}
+    by_scale = scale_sweep.sweep_scales(SMALL, [1.0], **options)
+    by_bank = scale_sweep.sweep_filters(SMALL, {"one": scale_sweep.common_filters(1.0)}, **options)
+    assert by_bank.bank.tolist() == ["one"] and by_bank.loss.tolist() == by_scale.loss.tolist()
+
+
+def test_what_a_wider_axis_changes_is_paired_by_seeds():
+    effect = {(1, 1): 0.0, (4, 1): 5.0, (1, 4): 1.0, (4, 4): 7.0, 2.0: -3.0}
+    rows = [(label, seed, 0.5 + (gain + seed) / 100) for label, gain in effect.items() for seed in (0, 1, 2)]
+    table = parts.factor_table(pd.DataFrame(rows, columns=["bank", "seed", "accuracy"]), 1, 4, [2.0])
+    assert table.points.tolist() == pytest.approx([5.5, 1.5, 4, -3]) and table.seeds.tolist() == [3] * 4
+    assert np.allclose(table.low, table.points) and set(parts.factor_banks(1, 4, [2.0])) == set(effect)
 
 
 # --- the campaign --------------------------------------------------------------------------------------------

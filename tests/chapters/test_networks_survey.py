@@ -20,6 +20,7 @@ from keyfilters_book.experiments.survey import (
     SURVEY_VERDICTS,
     over_layers,
     packaged_layers,
+    packaged_network,
     smooth_noise,
     survey,
     survey_verdict,
@@ -52,6 +53,10 @@ def test_large_and_one_dimensional_kernels_are_among_them():
 
 def test_a_network_that_is_not_there_is_one_line():
     refused(lambda: packaged_layers("Lite9"), "^unknown network 'Lite9': expected one of")
+
+
+def test_a_network_that_is_read_from_its_filters_alone_cannot_be_run():
+    refused(lambda: packaged_network("PP-OCRv6 detection"), "^PP-OCRv6 detection cannot be run")
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):

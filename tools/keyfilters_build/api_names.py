@@ -47,6 +47,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "measures": (
         "keyfilters.uncertainty",
         "keyfilters_book.significance",
+        "keyfilters_book.rank_correlations",
         *_in("keyfilters_book.paper", "structure", "spectrum", "sharpening"),
     ),
     "published": ("keyfilters.published", "keyfilters_book.paper", "keyfilters_book.published_experiments"),

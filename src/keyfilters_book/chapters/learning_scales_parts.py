@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from keyfilters.figures.style import MARKERS, RC
 from keyfilters.networks import ScaleSpaceConv2d
 from keyfilters_book import page
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import SCALE_SETTINGS, Setting
 from keyfilters_book.experiments.pairs import points
+from keyfilters_book.experiments.scale_sweep import common_filters
 from keyfilters_book.experiments.variants import SCALE_VARIANTS
 from keyfilters_book.figures import curves
+from keyfilters_book.figures.curves import DASHES
+from keyfilters_book.figures.networks import interval_dots
 from keyfilters_book.figures.training import scale_ends, trajectories
+from keyfilters_book.significance import paired_test
 
 __all__ = [
-    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "bank", "kernel_numbers",
-    "kernels_figure", "mean_paths", "run_numbers", "sampled_numbers", "scales_of", "stage_ratios", "start_numbers",
-    "stored_table", "sweep_numbers", "sweep_sentence", "trajectories_figure",
+    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "bank", "factor_banks",
+    "factor_numbers", "factor_table", "factors_figure", "kernel_numbers", "kernels_figure", "mean_paths", "run_numbers",
+    "sampled_numbers", "scales_of", "stage_ratios", "start_numbers", "stored_table", "sweep_figure", "sweep_numbers",
+    "sweep_sentence", "trajectories_figure",
 ]  # fmt: skip
 
 START = {
@@ -268,3 +275,63 @@ def bank(scale, kind):
         dtype=torch.float64,
     )  # fmt: skip
     return layer.kernels()[:, 0].numpy()
+
+
+def sweep_figure(wide: pd.DataFrame) -> Figure:
+    """Accuracy in per cent against the common scale, one line per seed and their mean."""
+    lines = {f"seed {seed}": wide[seed] for seed in wide.columns}
+    if len(lines) > 1:
+        lines = {"mean": wide.mean(axis=1)} | lines
+    with plt.rc_context(RC):
+        fig, ax = plt.subplots(figsize=(5.2, 3.9))
+        for (label, line), dash, marker in zip(lines.items(), DASHES, MARKERS, strict=False):
+            ax.plot(wide.index, line, linestyle=dash, marker=marker, label=label)
+        ax.set_title("frozen filters of one scale")
+        ax.set(xlabel=r"$\sigma$ (grid units)", ylabel="validation accuracy, %")
+        fig.legend(loc="outside lower center", ncols=3, frameon=False)
+    return fig
+
+
+def factor_banks(narrow: float, wide: float, gammas: Sequence[float]) -> dict[Any, np.ndarray]:
+    """Filters that are wide along both, one or no axis, by (sigma_x, sigma_y), and narrow ones by their sharpening."""
+    banks: dict[Any, np.ndarray] = {(x, y): common_filters(x, sigma_y=y) for x in (narrow, wide) for y in (narrow, wide)}
+    return banks | {gamma: common_filters(narrow, gamma=gamma) for gamma in gammas}
+
+
+def factor_table(swept: pd.DataFrame, narrow: float, wide: float, gammas: Sequence[float]) -> pd.DataFrame:
+    """What each change does to the accuracy, in points: paired by seeds, with Student's interval."""
+    by = {label: 100 * part.set_index("seed").accuracy for label, part in swept.groupby("bank", sort=False)}
+    none, along_x, along_y, both = (by[pair] for pair in ((narrow, narrow), (wide, narrow), (narrow, wide), (wide, wide)))
+    pairs = {
+        "wider along x": (along_x + both, none + along_y),
+        "wider along y": (along_y + both, none + along_x),
+        "wider along x, not y": (2 * along_x, 2 * along_y),
+    } | {rf"$\gamma = {gamma:g}$, not fitted": (2 * by[gamma], 2 * none) for gamma in gammas}
+    rows = []
+    for change, (after, before) in pairs.items():
+        test = paired_test(after / 2, before / 2)
+        rows.append({"change": change, "points": test.mean, "low": test.low, "high": test.high, "seeds": test.n})
+    return pd.DataFrame(rows)
+
+
+def factors_figure(factors: pd.DataFrame) -> Figure:
+    """The changes of the accuracy with their intervals."""
+    title = "change of the accuracy (percentage points)"
+    values = factors[["points", "low", "high"]].to_numpy()
+    return interval_dots({title: {"": values}}, factors.change, references={title: 0.0}, width=4.2, label_width=1.9)
+
+
+def factor_numbers(factors: pd.DataFrame, narrow: float, wide: float, gammas: Sequence[float]) -> dict:
+    """Numbers of the text: which scale, and the sharpening."""
+    x, y, apart, *sharpened = factors.itertuples()
+    most = max(sharpened, key=lambda row: abs(row.points))
+    named = {"factor_x": x, "factor_y": y, "factor_apart": apart, "factor_gamma": most}
+    found = {name: (row.points, "+.1f") for name, row in named.items()}
+    found |= {f"{name}_low": (row.low, "+.1f", "down") for name, row in named.items()}
+    found |= {f"{name}_high": (row.high, "+.1f", "up") for name, row in named.items()}
+    return found | {
+        "factor_seeds": x.seeds,
+        "factor_narrow": (narrow, "g"),
+        "factor_wide": (wide, "g"),
+        "factor_gammas": " and ".join(f"{gamma:g}" for gamma in gammas),
+    }

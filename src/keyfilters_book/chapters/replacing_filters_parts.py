@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from keyfilters.figures.style import COLOURS, MARKERS, RC
 from keyfilters.networks import find_depthwise
 from keyfilters_book.experiments import replacement
+from keyfilters_book.experiments.layer_traits import HARMS, PLACE, TRAITS
 from keyfilters_book.figures.networks import interval_dots, layer_curves
 
 __all__ = [
-    "checked_tuning", "convnext_numbers", "end_numbers", "factor_numbers", "has_skip", "ideas_table", "layer_numbers",
-    "layers_figure", "lite_numbers", "match_table", "matching_numbers", "method_numbers", "plain_numbers", "raw_numbers",
-    "tuned_numbers", "tuning_table", "variants_figure", "variants_table", "wins_sentence", "with_all_layers",
+    "checked_tuning", "convnext_numbers", "cumulative_figure", "end_numbers", "factor_numbers", "harm_figure",
+    "harm_numbers", "ideas_table", "layer_numbers", "layers_figure", "lite_numbers", "match_table", "matching_numbers",
+    "method_numbers", "plain_numbers", "raw_numbers", "tuned_numbers", "tuning_table", "variants_figure",
+    "variants_table", "wins_sentence", "with_all_layers",
 ]  # fmt: skip
 
 REPLACING_STAGES = {"formats": {"filters": "{:,}"}}
@@ -141,15 +145,72 @@ def wins_sentence(wins: Mapping[str, int], layers: int) -> str:
     return f"in {wins['8 random']} (matched random filters) and {wins['impulse']} (impulse) of {layers} layers"
 
 
-def has_skip(model, layer) -> bool:
-    """Whether a residual connection hands the signal on past a depthwise layer."""
-    return model.get_submodule(layer.name.rpartition(".")[0]).has_skip
-
-
 def with_all_layers(growing: pd.DataFrame, frame: pd.DataFrame, layers: int) -> pd.DataFrame:
     """The sweep over the number of layers, with all of them replaced as its last point."""
     whole = frame[frame.variant == "B"].assign(count=layers)
     return pd.concat([growing, *(whole.assign(order=order) for order in ("first", "last"))], ignore_index=True)
+
+
+def cumulative_figure(growing: pd.DataFrame, amounts: Sequence[int]) -> Figure:
+    """The divergence when more and more layers are replaced, from the first on and from the last."""
+    with plt.rc_context(RC):
+        fig, axes = plt.subplots(1, 2, figsize=(7.4, 3.8), sharey=True)
+        for ax, order in zip(axes, ("first", "last"), strict=True):
+            for i, state in enumerate(STATES):
+                part = growing[(growing.order == order) & (growing.state == state)]
+                place = part["count"] + 0.1 * amounts[0] * (i - 1)
+                ax.vlines(place, part.kl_low, part.kl_high, lw=2.5, alpha=0.45, color=COLOURS[1 + i])
+                ax.plot(place, part.kl, lw=1.2, marker=MARKERS[i], label=state, color=COLOURS[1 + i])
+            ax.set(title=f"the {order} layers", xticks=amounts)
+            ax.set_xlabel("layers replaced by method B")
+            ax.grid(axis="y", color="0.9")
+        axes[0].set_ylabel("KL, labelled images (nats)")
+        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return fig
+
+
+def harm_figure(found: pd.DataFrame) -> Figure:
+    """Rank correlations of what a layer is like with what replacing it costs, alone and with the rest held fixed."""
+    panels, rows = {}, TRAITS | PLACE
+    for title, kind in {"rank correlation, alone": "alone", "place held fixed": "partial"}.items():
+        columns = [kind, f"{kind}_low", f"{kind}_high"]
+        by = {harm: found[found.outcome == harm].set_index("column").loc[list(rows), columns].to_numpy() for harm in HARMS}
+        # A percentile interval of few ranks need not hold the estimate; it is drawn so that it does.
+        panels[title] = {HARMS[harm]: np.stack([v[:, 0], v.min(axis=1), v.max(axis=1)], axis=1) for harm, v in by.items()}
+    fig = interval_dots(
+        panels, list(rows.values()), references=dict.fromkeys(panels, 0.0), limits=dict.fromkeys(panels, (-1, 1)),
+        groups=(len(TRAITS),), width=2.9, row_height=0.42, label_width=2.1,
+    )  # fmt: skip
+    for ax in fig.axes:
+        ax.set_xticks([-0.5, 0.0, 0.5])
+    return fig
+
+
+def harm_numbers(each: pd.DataFrame, found: pd.DataFrame) -> dict:
+    """Numbers of the text: does the match foretell the harm?"""
+    at = found.set_index(["column", "outcome"])
+    picked = {
+        "residual": ("residual", "divergence", "alone"), "offset": ("offset", "divergence", "alone"),
+        "offset-held": ("offset", "divergence", "partial"), "rest": ("unexplained", "divergence", "alone"),
+        "rest-held": ("unexplained", "divergence", "partial"), "scale-held": ("scale", "divergence", "partial"),
+    }  # fmt: skip
+    numbers: dict[str, Any] = {}
+    for name, (column, harm, kind) in picked.items():
+        row = at.loc[column, harm]
+        numbers |= {f"harm-{name}": (row[kind], "+.2f"), f"harm-{name}-low": (row[f"{kind}_low"], "+.2f", "down")}
+        numbers[f"harm-{name}-high"] = (row[f"{kind}_high"], "+.2f", "up")
+    tested = found[found.p_holm.notna()]
+    sure = [f"{TRAITS[row.column]}: {HARMS[row.outcome]}" for row in tested[tested.p_holm < 0.05].itertuples()]
+    counted = (
+        f"{len(sure)} remain ({'; '.join(sure)})" if len(sure) > 1 else f"one remains ({sure[0]})" if sure else "none remains"
+    )
+    return numbers | {
+        "harm-layers": len(each),
+        "harm-networks": each.network.nunique(),
+        "harm-tests": len(tested),
+        "harm-sure": counted,
+        "harm-none": int((each.errors <= 0).sum()),
+    }
 
 
 def tuning_table(tuned: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

