@@ -143,7 +143,7 @@ def test_scale_and_offset_of_a_layer_are_those_of_its_filters():
     with torch.no_grad():
         network[0].weight[:, 0] = torch.from_numpy(np.tile(ideal_filter(8, 1.3), (6, 1, 1)))
     (row,) = layer_traits.layer_traits(network).itertuples()
-    assert row.scale == pytest.approx(1.3, abs=1e-3) and row.offset < 1e-6 and row.smoothing == 1 and row.unexplained < 0.1
+    assert row.scale == pytest.approx(1.3, abs=1e-3) and row.offset < 1e-6 and row.smoothing == 1
     moved = torch.roll(network[0].weight.detach(), 1, dims=3)
     with torch.no_grad():
         network[0].weight.copy_(moved)
