@@ -143,11 +143,11 @@ def test_scale_and_offset_of_a_layer_are_those_of_its_filters():
     with torch.no_grad():
         network[0].weight[:, 0] = torch.from_numpy(np.tile(ideal_filter(8, 1.3), (6, 1, 1)))
     (row,) = layer_traits.layer_traits(network).itertuples()
-    assert row.scale == pytest.approx(1.3, abs=1e-3) and row.offset < 1e-6 and row.smoothing == 1
+    assert row.scale == pytest.approx(1.3, abs=1e-3) and row.offset < 0.02 and row.smoothing == 1
     moved = torch.roll(network[0].weight.detach(), 1, dims=3)
     with torch.no_grad():
         network[0].weight.copy_(moved)
-    assert 0.5 < layer_traits.layer_traits(network).offset.item() < 1.5
+    assert layer_traits.layer_traits(network).offset.item() == pytest.approx(1, abs=0.05)
 
 
 def test_a_residual_connection_is_seen():

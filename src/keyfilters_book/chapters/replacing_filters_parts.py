@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from keyfilters.figures.style import COLOURS, MARKERS, RC
 from keyfilters.networks import find_depthwise
 from keyfilters_book.experiments import replacement
-from keyfilters_book.experiments.layer_traits import HARMS, PLACE, TRAITS
+from keyfilters_book.experiments.layer_traits import HARMS, LAYER_PLACE, TRAITS
 from keyfilters_book.figures.networks import interval_dots, layer_curves
 
 __all__ = [
@@ -171,7 +171,7 @@ def cumulative_figure(growing: pd.DataFrame, amounts: Sequence[int]) -> Figure:
 
 def harm_figure(found: pd.DataFrame) -> Figure:
     """Rank correlations of what a layer is like with what replacing it costs, alone and with the rest held fixed."""
-    panels, rows = {}, TRAITS | PLACE
+    panels, rows = {}, TRAITS | LAYER_PLACE
     for title, kind in {"rank correlation, alone": "alone", "place held fixed": "partial"}.items():
         columns = [kind, f"{kind}_low", f"{kind}_high"]
         by = {harm: found[found.outcome == harm].set_index("column").loc[list(rows), columns].to_numpy() for harm in HARMS}

@@ -9,9 +9,11 @@ import pandas as pd
 from torch import nn
 
 from keyfilters.networks.inspection.inspecting import inspect_model
+from keyfilters.networks.surgery.matching import as_layers
 
 from . import replacement
 from .replacement_images import images_for
+from .shift_maps import best_shift, shift_map
 from .survey import PACKAGED_NETWORKS, packaged_network
 
 LABELLED = tuple(name for name, network in PACKAGED_NETWORKS.items() if network.architecture)
@@ -19,14 +21,14 @@ LABELLED = tuple(name for name, network in PACKAGED_NETWORKS.items() if network.
 TRAITS = {
     "unexplained": "unexplained by the keys",
     "scale": "fitted scale",
-    "offset": "offset from the keys",
+    "offset": "offset",
     "one_sided": "share of keys 1 to 4",
     "centred": "share of keys 5, 6",
     "sharpening": "share of key 7",
     "smoothing": "share of key 8",
 }
 """What the keys say of a layer: column of :func:`layer_traits`, and its words."""
-PLACE = {
+LAYER_PLACE = {
     "depth": "depth",
     "width": "width",
     "kernel": "size of the kernel",
@@ -34,6 +36,8 @@ PLACE = {
     "residual": "residual connection",
 }
 """Where a layer stands in its network, which says nothing of keys."""
+SHIFTS = np.linspace(-1, 1, 17)
+"""Shifts of the keys that are tried along each axis, grid units."""
 HARMS = {"divergence": "divergence", "disagreement": "another class first", "errors": "labelled images lost"}
 """What replacing a layer costs; more is worse."""
 
@@ -44,14 +48,14 @@ def has_skip(model: nn.Module, layer: str) -> bool:
 
 
 def layer_traits(model: nn.Module, method: str = "B") -> pd.DataFrame:
-    """One row per depthwise layer: its name, what the keys say of it (``TRAITS``) and its place (``PLACE``).
+    """One row per depthwise layer: its name, what the keys say of it (``TRAITS``) and its place (``LAYER_PLACE``).
 
     ============= =======================================================================================
     column        meaning
     ============= =======================================================================================
     unexplained   1 less the explained variance by the best key of each filter, pooled by energy
     scale         mean of the median scales along x and y, fitted to each filter, grid units
-    offset        length of the mean vector from the centre of each filter's key to its own, grid units
+    offset        length of the shift at which the keys explain the layer best, grid units (``shift_maps``)
     one_sided ... shares of the filters that are nearest to a key of that kind
     depth         number of the layer over the number of layers
     width         channels
@@ -66,10 +70,12 @@ def layer_traits(model: nn.Module, method: str = "B") -> pd.DataFrame:
     found = inspect_model(model, method, nulls="none").frame()
     size, stride = (found[name].str.partition("x")[0].astype(int) for name in ("size", "stride"))
     share = {k: found[f"key_{k}"] / (found.channels - found.dead) for k in range(1, 9)}
+    moved = [best_shift([shift_map(layer, shifts=SHIFTS)]) for layer in as_layers(model)]
+    offset = [float(np.hypot(shift.x, shift.y)) for shift in moved]
     return pd.DataFrame(
         {
             "layer": found.layer, "unexplained": 1 - found.explained, "scale": found[["sigma_x", "sigma_y"]].mean(axis=1),
-            "offset": np.hypot(found.shift_x, found.shift_y), "one_sided": share[1] + share[2] + share[3] + share[4],
+            "offset": offset, "one_sided": share[1] + share[2] + share[3] + share[4],
             "centred": share[5] + share[6], "sharpening": share[7], "smoothing": share[8],
             "depth": (np.arange(len(found)) + 1) / len(found), "width": found.channels, "kernel": size, "stride": stride,
             "residual": [float(has_skip(model, name)) for name in found.layer],
