@@ -6,6 +6,7 @@ import io
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +179,20 @@ def test_paths_that_the_readme_names_exist():
     for path in named:
         made = path.startswith(("_build/", "results/")) or path in (".venv/bin", "html/")
         assert made or (ROOT / path).exists(), path
+
+
+def test_every_page_installs_the_library_from_the_same_place():
+    """The README, the book and the teaching kit, with extras that there are."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    found = {}
+    for path in (ROOT / "README.md", *sorted((ROOT / "book").glob("*.md")), *sorted((ROOT / "book" / "api").glob("*.md"))):
+        for _, spec in re.findall(r"pip install (['\"])(keyfilters.*?)\1", path.read_text(encoding="utf-8")):
+            found.setdefault(spec, []).append(path.name)
+    assert sum(map(len, found.values())) >= 3
+    for spec, pages in found.items():
+        name, _, place = spec.partition(" @ ")
+        extra = re.fullmatch(r"keyfilters\[(\w+)\]", name)
+        assert extra and extra[1] in extras, f"{pages}: {spec}"
+        # An extra of a library that is installed needs no place.
+        assert place in ("", f"git+{Project(ROOT).repository}"), f"{pages}: {spec}"
+    assert len([spec for spec in found if " @ " in spec]) == 1, f"{found}"

@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 import keyfilters
 import keyfilters_book
 from keyfilters_build import api_names as reference
-from keyfilters_build.api_pages import MISTAKES, filled
+from keyfilters_build.api_pages import MISTAKES, PICTURES, filled
 from keyfilters_build.project import BookError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +43,21 @@ def declared(path):
 def test_every_public_module_is_on_a_page():
     lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
     assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in tools/keyfilters_build/api_names.py"
+
+
+def test_the_picture_of_a_name_is_a_figure_of_a_chapter():
+    page = filled("<!-- library: core -->")
+    assert page.count(":::{figure}") == sum(name.place in PICTURES for name in everything()["core"]) > 5
+    entry = page.index(".. autofunction:: keyfilters.ideal_filter")
+    figure = page.index(":::{figure} ../_generated/data/discrete_scale_space/fig-scale-models.svg")
+    assert entry < figure and ".. auto" not in page[entry + 5 : figure]
+    assert set(PICTURES) <= {name.place for name in all_names()}
+
+
+def test_a_picture_that_no_chapter_has_is_named(monkeypatch):
+    monkeypatch.setitem(PICTURES, "keyfilters.spread", "spread_measures/fig-nowhere")
+    with pytest.raises(BookError, match="keyfilters.spread has the picture spread_measures/fig-nowhere"):
+        filled("<!-- library: core -->")
 
 
 def test_a_new_module_must_be_listed(monkeypatch):

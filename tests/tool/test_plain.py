@@ -50,7 +50,7 @@ def converter():
         ("{glue:text}`notebooks/b.ipynb::least:s`", "-2"),
         ("{cite:t}`one` and {cite:p}`one,two`", "One et al. (2001) and (One et al., 2001; Two, 2002)"),
         ("{ref}`an exercise <ex-a-1>`, {ref}`ex-a-1`", "an exercise, exercise 5.1 (easy)"),
-        ("{ref}`a box <errata-x>`, {term}`scale`, {term}`scales <scale>`", "a box, scale, scales"),
+        ("{ref}`a box <slides-x>`, {term}`scale`, {term}`scales <scale>`", "a box, scale, scales"),
         ("{download}`CSV <../x.csv>`, {kbd}`S`", "CSV, S"),
         ("`{doc}` is code, as is ``{doc}`b` ``", "`{doc}` is code, as is ``{doc}`b` ``"),
         ("$$ y = x $$ (eq-a)", "$$ y = x \\tag{7}$$"),

@@ -12,6 +12,7 @@ modules, with each name at the place where users import it from, and of the plac
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import tempfile
@@ -32,6 +33,30 @@ if TYPE_CHECKING:
 
 _MARK = re.compile(r"^<!-- library: (?P<what>[\w. ]+?) -->$", re.MULTILINE)
 _OBJECTS = {"function": "autofunction", "class": "autoclass"}
+_NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+PICTURES = {
+    "keyfilters.learned_filters": "learned_filters/fig-learned-eight",
+    "keyfilters.normalized_filters": "normalization/fig-norm-filters",
+    "keyfilters.discrete_gaussian": "discrete_scale_space/fig-scale-kernels",
+    "keyfilters.molecule": "discrete_scale_space/fig-scale-molecules",
+    "keyfilters.ideal_filter": "discrete_scale_space/fig-scale-models",
+    "keyfilters.affine_molecule": "mixed_and_affine/fig-affine-molecules",
+    "keyfilters.time_causal_kernel": "three_dimensions/fig-time-causal",
+    "keyfilters.spread": "spread_measures/fig-spread-ellipses",
+    "keyfilters.dc_compensation": "normalization/fig-norm-dc",
+    "keyfilters.fit": "methods_c/fig-c-models",
+    "keyfilters.fit_table": "all_methods/fig-scales",
+    "keyfilters.fit_joint": "joint_scales/fig-joint-models",
+    "keyfilters.fit_components": "what_models_leave_out/fig-left-out",
+    "keyfilters.objective_map": "methods_c/fig-c-maps",
+    "keyfilters.scorecard": "scorecard/fig-digits",
+    "keyfilters.networks.ScaleSpaceConv2d": "learning_scales/fig-trajectories",
+    "keyfilters.networks.match": "other_networks/fig-survey-lines",
+    "keyfilters.networks.replace": "replacing_filters/fig-replacing-variants",
+    "keyfilters.networks.inspect_model": "another_architecture/fig-lite0-nulls",
+    "keyfilters.networks.two_rounds": "extracting_keys/fig-route-gallery",
+}
+"""Place of a name -> the figure of a chapter that shows what it gives."""
 FIELDS = ("Parameters", "Attributes", "Returns", "Raises", "Yields")
 _ROLES = {"function": "func", "class": "class", "data": "data"}
 
@@ -84,12 +109,36 @@ def _section(module: str, names: list[Name]) -> str:
     """The heading of a module, what its docstring says, and the entries."""
     loaded = import_module(module)
     lines = [f".. py:currentmodule:: {module}", "", *(loaded.__doc__ or "").strip().splitlines(), ""]
+    parts = []
     for name in names:
         lines += [*_entry(name), ""]
+        if name.place in PICTURES:
+            parts += [_rst(lines), _picture(name.place)]
+            lines = [f".. py:currentmodule:: {module}", ""]
+    parts.append(_rst(lines))
     title, before = module.rpartition(".")[2], (former(module) or module).rpartition(".")[2]
     # A section keeps the anchor of the name that its module had before.
     anchor = "" if before == title else f'<span id="{before.replace("_", "-")}"></span>\n\n'
-    return f"## {title}\n\n{anchor}`{module}`\n\n{_rst(lines)}"
+    return f"## {title}\n\n{anchor}`{module}`\n\n" + "\n".join(parts)
+
+
+def _picture(place: str) -> str:
+    """The figure of a chapter that belongs to a name, as a run drew it, with its caption there."""
+    slug, _, figure = PICTURES[place].partition("/")
+    cells = json.loads((_NOTEBOOKS / f"{slug}.ipynb").read_text(encoding="utf-8"))["cells"]
+    shown = [cell["metadata"]["mystnb"] for cell in cells if "figure" in cell["metadata"].get("mystnb", {})]
+    own = [each for each in shown if each["figure"]["name"] == figure]
+    if len(own) != 1:
+        raise BookError(f"{place} has the picture {slug}/{figure}: notebooks/{slug}.ipynb has no such figure; see PICTURES")
+    return "\n".join([
+        f":::{{figure}} ../_generated/data/{slug}/{figure}.svg",
+        f":name: fig-api-{place.rpartition('.')[2].lower().replace('_', '-')}",
+        f":alt: {own[0]['image']['alt']}",
+        "",
+        f"{own[0]['figure']['caption']} From {{doc}}`../notebooks/{slug}`.",
+        ":::",
+        "",
+    ])  # fmt: skip
 
 
 def _entry(name: Name) -> list[str]:
@@ -242,7 +291,7 @@ def _read(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def _outdated(app: Sphinx, environment: BuildEnvironment, *_: object) -> list[str]:
     """The pages that are made from docstrings, when any file of the library changed since they were read."""
-    digest = digest_code()
+    digest = digest_code() + "".join(map(_picture, PICTURES))
     if getattr(environment, "keyfilters_library", None) == digest:
         return []
     environment.keyfilters_library = digest

@@ -49,6 +49,7 @@ WITHOUT_FIGURE = {
     "glossary": "words to look up",
     "status": "a table to look up",
     "reproduction": "a table to look up",
+    "about": "what was read",
     "accessibility": "a statement",
     "references": "sources",
     "imagenet_training": "a recipe that was not run",

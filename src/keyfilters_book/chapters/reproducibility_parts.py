@@ -28,7 +28,7 @@ RERUN = {"formats": {"other": "{:.1e}"}, "headers": {"other": "other differences
 RERUN_OTHERS = {
     "formats": {"published": "{:.9f}", "rerun": "{:.9f}", "gap": "{:.1e}", "section": "({})"},
     "headers": {"component": "part", "published": "published / search again", "gap": "difference", "section": "see"},
-    "link": {"section": "#susp-{}"},
+    "link": {"section": "#point-{}"},
     "pairs": {"rerun": "published"},
 }
 VALLEY = {
@@ -121,7 +121,7 @@ MONOMIALS = {
 SUMMARY = {
     "formats": {"section": "({})"},
     "headers": {"section": "", "suspicion": "point"},
-    "link": {"section": "#susp-{}"},
+    "link": {"section": "#point-{}"},
     "wrap": True,
 }
 
