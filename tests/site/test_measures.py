@@ -20,7 +20,7 @@ NOTHING = {"first": 500, "not_run": 0} | dict.fromkeys(
         ({"first": None}, "late"),
         ({"code": ["x = 1\npage.number(1)"]}, "plumbing"),
         ({"figures": ["fig-a"]}, "wide"),
-        ({"texts": [["fig-a", 9.2], ["fig-b", 8.9]]}, "small"),
+        ({"texts": [["fig-a", 9.2], ["fig-b", 8.8]]}, "small"),
         ({"bold": ["12"]}, "bold"),
         ({"powers": ["1e-5"]}, "powers"),
         ({"cut": ["equation-a"]}, "cut"),
