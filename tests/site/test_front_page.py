@@ -131,3 +131,25 @@ def test_chapters_and_their_figures_carry_the_number_of_the_manifest(book_html):
         captions = [span.text.strip() for span in page.select("article figure .caption-number")]
         assert captions == [f"Figure {number}.{n}" for n in range(1, len(captions) + 1)]
         assert all(re.match(rf"\({number}\.\d+\)", span.text) for span in page.select("article .eqno"))
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_what_was_found_beyond_the_paper_is_one_screen_with_four_answers_and_pictures(running, book_html):
+    with chromium.served(book_html) as address:
+        context = running.new_context(viewport={"width": 1280, "height": 800})
+        tab = context.new_page()
+        try:
+            tab.goto(f"{address}/beyond_the_paper.html", wait_until="load")
+            bottom = tab.evaluate(
+                "() => document.querySelector('.bd-article > section').getBoundingClientRect().bottom + scrollY"
+            )
+        finally:
+            context.close()
+    page = BeautifulSoup((book_html / "beyond_the_paper.html").read_text(encoding="utf-8"), "lxml")
+    cards = page.select(".answers .sd-card")
+    assert bottom <= 800 and len(cards) == 4 and all(card.select_one("img")["alt"] for card in cards)
+    targets = {card.select_one("a.sd-stretched-link")["href"] for card in cards}
+    assert {entry.slug for entry in load_manifest(Project(ROOT))} >= {Path(target).stem for target in targets} and len(
+        targets
+    ) == 4
