@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.transforms import Affine2D
 
 from keyfilters_build.narrow import PHONE, SMALLEST, narrow, text_pixels
 from keyfilters_build.text_size import size, texts
@@ -100,6 +101,19 @@ def test_a_figure_of_one_panel_gets_a_shorter_axis_and_keeps_its_text():
     assert sorted(texts(phone)) == sorted(texts(wide))
     assert size(phone)[0] < size(wide)[0] and size(phone)[1] == pytest.approx(size(wide)[1], abs=0.1)
     assert text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
+
+
+def test_a_picture_that_is_turned_stays_within_the_figure():
+    fig = Figure(figsize=(7, 3), layout="constrained")
+    ax = fig.subplots()
+    ax.imshow(
+        np.eye(4), aspect="auto", interpolation="none", transform=Affine2D().rotate_deg(30).translate(2, 0) + ax.transData
+    )
+    ax.set(xlim=(-3, 6), ylim=(-1, 5), xlabel="position")
+    wide = stored(fig)
+    assert b"matrix(" in wide
+    phone = narrow(wide)
+    assert text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2) and sorted(texts(phone)) == sorted(texts(wide))
 
 
 def test_text_that_can_be_read_needs_no_second_drawing():

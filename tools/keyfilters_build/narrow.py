@@ -85,8 +85,10 @@ def _transform(text: str) -> np.ndarray:
             step[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
             centre = np.array([*values[1:], 0.0, 0.0][:2])
             step[:2, 2] = centre - step[:2, :2] @ centre
+        elif name == "matrix":
+            step[:2] = np.reshape(values, (3, 2)).T
         else:
-            raise ValueError(f"transform is {text!r}; expected translate, scale and rotate")
+            raise ValueError(f"transform is {text!r}; expected translate, scale, rotate and matrix")
         matrix = matrix @ step
     return matrix
 
@@ -310,6 +312,10 @@ class _Drawing:
                 return
             if kind == "g" and not name.startswith("text_"):
                 matrix = _transform(element.get("transform") or "")
+                if not np.allclose(matrix[:2, :2], np.eye(2)):
+                    if turned := self._box(element):
+                        drawn.append((element, turned, shift))
+                    return
                 if (matrix[:2, 2] != 0).any():
                     moved.append((element, matrix))
                     shift += matrix[0, 2]
