@@ -760,7 +760,7 @@ def test_linear_classifiers_tell_bars_apart(monkeypatch):
 def test_dots_say_what_was_not_run():
     fig = seed_dots(
         {"one": {"a": ([1.0, 2.0], (1.5, 1.0, 2.0)), "far": ([9.0], None)}, "two": {}},
-        ["a", "b", "far"], xlabel="x", zero=True, span=(-1, 1), outliers=("far",),
+        ["a", "b", "far"], xlabel="x", zero=True, span={"one": (-1, 1)}, outliers=("far",),
     )  # fmt: skip
     texts = [[t.get_text() for t in ax.texts] for ax in fig.axes]
     assert texts == [["not run", "off the axis: 9.0"], ["not run"]]

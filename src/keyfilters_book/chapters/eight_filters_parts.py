@@ -313,25 +313,26 @@ def differences_figure(
     found: pd.DataFrame, by_setting: Mapping, shown: Sequence[Setting], live: pd.DataFrame, live_setting: Setting
 ) -> Figure:
     """Accuracy of the keys minus that of each rival, seed by seed, with its interval and the margin."""
+    # "Learned" is one of two variants, by the search of the setting's data set.
+    labels = {rival: rival if rival == "learned" else summary.label(rival) for rival in summary.RIVALS}
     panels = {}
     for setting in shown:
         rows, values = {}, by_setting[setting.name]
         for row in found[found.setting == setting.name].itertuples():
             if row.rival != "impulse":
                 both = values["ideal-B"] - values[row.variant]
-                rows[row.rival] = 100 * both.to_numpy(), (100 * row.mean, 100 * row.low, 100 * row.high)
+                rows[labels[row.rival]] = 100 * both.to_numpy(), (100 * row.mean, 100 * row.low, 100 * row.high)
         panels[setting.label] = rows
     if not shown:  # the networks that were trained with this page, then
         by_seed = live.pivot(index="seed", columns="variant", values="accuracy")
         both = by_seed["ideal-B"] - by_seed["learned"]
         panels[live_setting.label] = {"learned": (100 * both.to_numpy(), None)}
-    margins = sorted({100 * s.margin for s in shown or [live_setting]})
     return seed_dots(
         panels,
-        [r for r in summary.RIVALS if any(r in rows for rows in panels.values())],
+        [label for label in labels.values() if any(label in rows for rows in panels.values())],
         xlabel="keys B minus rival, points of accuracy",
         zero=True,
-        span=(-margins[0], margins[0]) if len(margins) == 1 else None,
+        span={s.label: (-100 * s.margin, 100 * s.margin) for s in shown or [live_setting]},
     )
 
 

@@ -21,7 +21,7 @@ from keyfilters.networks.surgery.matching import centred, unit
 from keyfilters.networks.training.batches import ArrayImages
 from keyfilters_book import figures, page
 from keyfilters_book.experiments import store, summary
-from keyfilters_book.experiments.design import EIGHT, SCALE_SETTINGS, SETTINGS, Setting
+from keyfilters_book.experiments.design import EIGHT, FASHION, SCALE_SETTINGS, SETTINGS, Setting
 from keyfilters_book.experiments.pairs import points
 from keyfilters_book.experiments.runs import split_images
 from keyfilters_book.experiments.shifts import shifted_keys
@@ -104,6 +104,7 @@ def stored_sources(folder: str | None) -> dict[str, dict[str, np.ndarray]]:
 def fashion_pool(network, folder: str | None) -> dict[str, np.ndarray]:
     """The filters of all networks trained on Fashion-MNIST that are at hand: the one of this page, and the stored ones."""
     stored = store.stored_table("filters", store.EIGHT_FILTERS)
+    stored = stored[[SETTINGS[name].data == FASHION for name in stored.setting]]
     others = {
         f"eight filters, {setting}, seed {seed}": summary.filters_of(rows)
         for (setting, seed), rows in stored.groupby(["setting", "seed"], sort=True)

@@ -29,8 +29,8 @@ def seed_dots(
     xlabel : str
     zero : bool
         Draw a line at 0.
-    span : (float, float), optional
-        Shaded range.
+    span : dict of str to (float, float), optional
+        Title to a shaded range.
     highlight : sequence of str
         Rows drawn in another colour and with another marker.
     outliers : sequence of str
@@ -87,8 +87,8 @@ def seed_dots(
                 ax.plot(mean, y, linestyle="none", marker="|", markersize=11, markeredgewidth=2.5, color=colour)
         if zero:
             ax.axvline(0, color="0.3", linewidth=1)
-        if span is not None:
-            ax.axvspan(*span, color="0.9", zorder=0)
+        if span and title in span:
+            ax.axvspan(*span[title], color="0.9", zorder=0)
         ax.grid(axis="x", color="0.9")
         ax.set_axisbelow(True)
         ax.locator_params(axis="x", nbins=4)
