@@ -192,7 +192,7 @@ def harm_numbers(each: pd.DataFrame, found: pd.DataFrame) -> dict:
     picked = {
         "residual": ("residual", "divergence", "alone"), "offset": ("offset", "divergence", "alone"),
         "offset-held": ("offset", "divergence", "partial"), "rest": ("unexplained", "divergence", "alone"),
-        "rest-held": ("unexplained", "divergence", "partial"), "scale-held": ("scale", "divergence", "partial"),
+        "rest-held": ("unexplained", "divergence", "partial"),
     }  # fmt: skip
     numbers: dict[str, Any] = {}
     for name, (column, harm, kind) in picked.items():
@@ -206,7 +206,6 @@ def harm_numbers(each: pd.DataFrame, found: pd.DataFrame) -> dict:
     )
     return numbers | {
         "harm-layers": len(each),
-        "harm-networks": each.network.nunique(),
         "harm-tests": len(tested),
         "harm-sure": counted,
         "harm-none": int((each.errors <= 0).sum()),
