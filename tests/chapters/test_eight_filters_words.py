@@ -149,7 +149,7 @@ def test_variants_that_were_not_compared_beforehand_enter_one_by_one():
 
 
 @pytest.mark.parametrize(
-    ("more", "words"), [(0.02, "above zero in 1 of 1"), (-0.02, "below zero in 1 of 1"), (0.0, "holds zero in 1")]
+    ("more", "words"), [(0.02, "above zero in 1 of 1"), (-0.02, "below zero in 1 of 1"), (0.0, "The interval holds zero")]
 )
 def test_the_blob_in_a_network_is_told_as_it_is(more, words):
     rng = np.random.default_rng(0)
@@ -159,6 +159,8 @@ def test_the_blob_in_a_network_is_told_as_it_is(more, words):
     runs = pd.concat([keys, some], ignore_index=True)
     assert words in left_out.network_sentence(runs)
     assert left_out.network_table(runs)[0].n.tolist() == [5]
+    short = {0.02: "raises the accuracy in 1 of 1", -0.02: "lowers the accuracy in 1 of 1", 0.0: "no consequence"}
+    assert short[more] in left_out.network_phrase(runs) and "not tried" in left_out.network_phrase(keys)
     assert left_out.network_sentence(keys) == "No setting has five seeds of both yet."
 
 

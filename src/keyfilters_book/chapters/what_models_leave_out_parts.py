@@ -13,7 +13,7 @@ from keyfilters_book import figures
 from keyfilters_book.experiments.pairs import beside, told
 
 __all__ = [
-    "balance", "candidates", "choice_table", "left_figure", "left_numbers", "network_sentence", "network_table", "noise_table",
+    "balance", "candidates", "choice_table", "left_figure", "left_numbers", "network_phrase", "network_sentence", "network_table", "noise_table",
     "profiles", "rule_numbers", "wide_numbers",
 ]  # fmt: skip
 
@@ -153,11 +153,24 @@ def network_sentence(runs: pd.DataFrame) -> str:
     if found.empty:
         return "No setting has five seeds of both yet."
     differences = "; ".join(f"with {row['setting']} {told(row)}" for _, row in found.iterrows())
-    above, below, of = int((found.low > 0).sum()), int((found.high < 0).sum()), len(found)
-    settings = f"{of} {'setting' if of == 1 else 'settings'}"
+    above, below, of = _clear(found)
     if not above + below:
-        verdict = f"The interval holds zero in {'each of ' if of > 1 else ''}{settings}: no consequence is seen"
+        verdict = f"{'Each' if of > 1 else 'The'} interval holds zero: no consequence is seen"
     else:
-        sides = [f"{side} in {count}" for side, count in (("above zero", above), ("below zero", below)) if count]
-        verdict = f"The interval is {' and '.join(sides)} of {settings}"
+        sides = [f"{side} zero in {count}" for side, count in (("above", above), ("below", below)) if count]
+        verdict = f"The interval is {' and '.join(sides)} of {of} {'setting' if of == 1 else 'settings'}"
     return f"The blob and the constant change the accuracy by this much: {differences}. {verdict}."
+
+
+def network_phrase(runs: pd.DataFrame) -> str:
+    """The same in a few words."""
+    above, below, of = _clear(beside(runs, "ideal-B", [FIXED]))
+    if not of:
+        return "it was not tried yet"
+    sides = [f"{does} the accuracy in {count}" for does, count in (("raises", above), ("lowers", below)) if count]
+    return f"it {' and '.join(sides)} of {of} settings" if sides else "no consequence of it is seen"
+
+
+def _clear(found: pd.DataFrame) -> tuple[int, int, int]:
+    """In how many settings the interval lies above zero and below it, and of how many."""
+    return int((found.low > 0).sum()), int((found.high < 0).sum()), len(found)
