@@ -14,9 +14,12 @@
 
   const tables = new Map();
 
-  // Period N of the lattice on which aliasing stays below rounding, and cos(w_k n) for it.
+  // Of the lattice on which aliasing stays below rounding.
+  const periodOf = (radius, sigma) => Math.max(64, 2 ** Math.ceil(Math.log2(radius + 10 * sigma + 16)));
+
+  // cos(w_k n) for the period N, weighted for the sum over k.
   function cosines(radius, sigma) {
-    const period = Math.max(64, 2 ** Math.ceil(Math.log2(radius + 10 * sigma + 16)));
+    const period = periodOf(radius, sigma);
     const name = `${radius} ${period}`;
     if (!tables.has(name)) {
       const exponent = [], rows = [];
@@ -106,6 +109,69 @@
     return row.kind === "sharpening" ? impulse(size).map((value, i) => value - gamma * part[i]) : part;
   }
 
+  // Covariance [C_xx, C_xy, C_yy] of a Gaussian of scale sigma1 along the angle phi (radians, from x towards y), sigma2 across.
+  function affineCovariance(sigma1, sigma2, phi) {
+    const mean = (sigma1 ** 2 + sigma2 ** 2) / 2, half = (sigma1 ** 2 - sigma2 ** 2) / 2;
+    return [mean + half * Math.cos(2 * phi), half * Math.sin(2 * phi), mean - half * Math.cos(2 * phi)];
+  }
+
+  // Discrete affine Gaussian, T(x, y; C) = 1/N^2 sum_{u, v} exp(psi(u, v)) cos(u x + v y), with
+  // psi = C_xx (cos u - 1) + C_yy (cos v - 1) - C_xy sin u sin v + C_q (cos u - 1)(cos v - 1) and C_q = |C_xy|, the least
+  // coupling of diagonal neighbours with taps >= 0. For |C_xy| > min(C_xx, C_yy) there is none, and some taps are below 0.
+  function affineGaussian([xx, xy, yy], radius) {
+    if (!xx && !yy) return impulse(2 * radius + 1);
+    const period = periodOf(radius, Math.sqrt(Math.max(xx, yy))), width = 2 * radius + 1, q = Math.abs(xy);
+    const angles = Array.from({length: period}, (_, k) => (2 * Math.PI * k) / period);
+    const cos = angles.map(Math.cos), sin = angles.map(Math.sin);
+    // The angle k n is reduced in integers; n from -radius to radius.
+    const waves = Array.from({length: width}, (_, i) => [cos, sin].map(table => table.map((__, k) => table[(k * (i - radius + period)) % period])));
+    // Over u first: for each v and x the sums with cos(u x) and with sin(u x).
+    const sums = angles.map((_, v) => {
+      const power = angles.map((__, u) => Math.exp(xx * (cos[u] - 1) + yy * (cos[v] - 1) - xy * sin[u] * sin[v] + q * (cos[u] - 1) * (cos[v] - 1)));
+      return Array.from({length: width}, (__, x) => waves[x].map(wave => dot(power, wave)));
+    });
+    return Array.from({length: width * width}, (_, i) => {
+      const x = i % width, y = width - 1 - Math.floor(i / width);
+      let total = 0;
+      for (let v = 0; v < period; v++) total += waves[y][0][v] * sums[v][x][0] - waves[y][1][v] * sums[v][x][1];
+      return total / period ** 2;
+    });
+  }
+
+  // The operators along x and y of the derivatives up to the second.
+  const JET = {
+    T: ["identity", "identity"], x: ["central", "identity"], y: ["identity", "central"],
+    xx: ["second", "identity"], xy: ["central", "central"], yy: ["identity", "second"],
+  };
+
+  // A derivative of a discrete affine Gaussian: differences first, then cropping.
+  function jetFilter(name, covariance, size = 7) {
+    const radius = (size - 1) / 2 + 1, wide = size + 2, smooth = affineGaussian(covariance, radius), [alongX, alongY] = JET[name];
+    return Array.from({length: size * size}, (_, i) => {
+      const row = 1 + Math.floor(i / size), column = 1 + (i % size);
+      let total = 0;
+      for (const [up, b] of OPERATORS[alongY]) for (const [right, a] of OPERATORS[alongX]) total += a * b * smooth[(row - up) * wide + column + right];
+      return total;
+    });
+  }
+
+  // First or second derivative of a discrete affine Gaussian in the direction phi.
+  function orientedFilter(order, phi, covariance, size = 7) {
+    const c = Math.cos(phi), s = Math.sin(phi);
+    const weights = order === 1 ? {x: c, y: s} : {xx: c * c, xy: 2 * c * s, yy: s * s};
+    return mixed(Object.keys(weights).map(name => jetFilter(name, covariance, size)), Object.values(weights));
+  }
+
+  // a f + c T + b with the a, c and b that leave least of a filter, at given scales; the key that smooths is T itself.
+  function components(row, target, sigmaX, sigmaY, gamma, edge = "crop", sampled = false) {
+    const size = Math.sqrt(target.length), blob = {kind: "smoothing", x: "identity", y: "identity"};
+    const filters = [idealFilter(row, sigmaX, sigmaY, gamma, edge, size, sampled)];
+    if (row.kind !== "smoothing") filters.push(idealFilter(blob, sigmaX, sigmaY, null, edge, size, sampled));
+    filters.push(new Array(target.length).fill(1));
+    const gains = mixGains(filters, target);
+    return {filter: mixed(filters, gains), a: gains[0], c: filters.length > 2 ? gains[1] : null, b: gains[gains.length - 1]};
+  }
+
   // Mean, covariance and l1 norm of |h|, or of |h w|; null where nothing is left.
   function spread(h, weight = null) {
     const size = Math.sqrt(h.length), centre = (size - 1) / 2;
@@ -185,24 +251,30 @@
 
   // Gains g of the smallest |target - sum_k g_k filter_k|_2, by the normal equations with pivots.
   function mixGains(filters, target) {
+    // A filter that the others make up already, as T and an impulse at scale 0, gets no gain.
     const n = filters.length, rows = filters.map(f => [...filters.map(other => dot(f, other)), dot(f, target)]);
+    const least = 1e-13 * Math.max(...rows.map((row, i) => row[i]));
     for (let i = 0; i < n; i++) {
       let pivot = i;
       for (let j = i + 1; j < n; j++) if (Math.abs(rows[j][i]) > Math.abs(rows[pivot][i])) pivot = j;
       [rows[i], rows[pivot]] = [rows[pivot], rows[i]];
+      if (!(Math.abs(rows[i][i]) > least)) continue;
       for (let j = i + 1; j < n; j++) {
         const share = rows[j][i] / rows[i][i];
         for (let k = i; k <= n; k++) rows[j][k] -= share * rows[i][k];
       }
     }
     const gains = new Array(n).fill(0);
-    for (let i = n - 1; i >= 0; i--) gains[i] = (rows[i][n] - sum(gains.map((g, k) => (k > i ? g * rows[i][k] : 0)))) / rows[i][i];
+    for (let i = n - 1; i >= 0; i--) if (Math.abs(rows[i][i]) > least) gains[i] = (rows[i][n] - sum(gains.map((g, k) => (k > i ? g * rows[i][k] : 0)))) / rows[i][i];
     return gains;
   }
 
   const mixed = (filters, gains) => filters[0].map((_, i) => sum(filters.map((filter, k) => gains[k] * filter[i])));
 
-  const api = {OPERATORS, axis, convolve, discreteGaussian, distances, dot, factor, idealFilter, impulse, mixGains, mixed, moving, outer, sampledGaussian, spectrum, spread, sum};
+  const api = {
+    OPERATORS, affineCovariance, affineGaussian, axis, components, convolve, discreteGaussian, distances, dot, factor, idealFilter, impulse, jetFilter,
+    mixGains, mixed, moving, orientedFilter, outer, sampledGaussian, spectrum, spread, sum,
+  };
   if (typeof module !== "undefined" && module.exports) module.exports = api;
   else (root.KeyFilters = root.KeyFilters || {}).maths = api;
 })(typeof globalThis !== "undefined" ? globalThis : this);

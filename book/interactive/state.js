@@ -2,9 +2,10 @@
 (function (root) {
   "use strict";
 
-  const LIMITS = {sigma: [0, 3.5], gamma: [-10, 10]};
+  const LIMITS = {sigma: [0, 3.5], gamma: [-10, 10], angle: [-180, 180]};
   const BORDERS = ["crop", "exact"];
   const KERNELS = ["discrete", "sampled"];
+  const MODELS = ["key", "components", "mixed", "first", "second", "affine"];
   const IMAGES = ["cat", "camera", "astronaut", "made"];
   const FITS = ["free-crop", "free-exact", "unit-crop", "unit-exact"];
   const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -36,6 +37,8 @@
       sx: value => within(value, LIMITS.sigma),
       sy: value => within(value, LIMITS.sigma),
       gamma: value => within(value, LIMITS.gamma),
+      model: value => (MODELS.includes(value) ? value : null),
+      angle: value => within(value, LIMITS.angle),
       border: value => (BORDERS.includes(value) ? value : null),
       kernel: value => (KERNELS.includes(value) ? value : null),
       image: value => (IMAGES.includes(value) ? value : null),
@@ -45,7 +48,8 @@
     };
     const expected = {
       key: "a key from 1 to 8", sx: `a number from ${LIMITS.sigma.join(" to ")}`, sy: `a number from ${LIMITS.sigma.join(" to ")}`,
-      gamma: `a number from ${LIMITS.gamma.join(" to ")}`, border: BORDERS.join(" or "),
+      gamma: `a number from ${LIMITS.gamma.join(" to ")}`, model: `one of ${MODELS.join(", ")}`,
+      angle: `a number of degrees from ${LIMITS.angle.join(" to ")}`, border: BORDERS.join(" or "),
       kernel: KERNELS.join(" or "), image: `one of ${IMAGES.join(", ")}`, filter: "49 numbers with commas between them",
       gains: "8 numbers with commas between them", fit: `one of ${FITS.join(", ")}`,
     };
@@ -69,9 +73,10 @@
   const round = value => String(Number(value.toFixed(6)));
 
   // What is as it is without an address is left out of it.
-  function writeHash({key, sx, sy, gamma, border, sharpens, kernel = "discrete", image = IMAGES[0], filter = null, gains = null, fit = FITS[0]}) {
+  function writeHash({key, sx, sy, gamma, border, sharpens, model = MODELS[0], angle = null, kernel = "discrete", image = IMAGES[0], filter = null, gains = null, fit = FITS[0]}) {
     const numbers = values => values.map(value => String(Number(value.toPrecision(7)))).join(",");
     const more = [
+      model !== MODELS[0] && `model=${model}`, angle !== null && `angle=${round(angle)}`,
       kernel !== KERNELS[0] && `kernel=${kernel}`, image !== IMAGES[0] && IMAGES.includes(image) && `image=${image}`,
       filter && `filter=${numbers(filter)}`, gains && `gains=${numbers(gains)}`, fit !== FITS[0] && `fit=${fit}`,
     ].filter(Boolean).map(part => `&${part}`).join("");
@@ -127,7 +132,7 @@
   const writeFilter = (filter, size = 7) =>
     Array.from({length: size}, (_, i) => filter.slice(i * size, (i + 1) * size).join(", ")).join("\n");
 
-  const api = {BORDERS, FITS, IMAGES, KERNELS, LARGEST, LIMITS, readFilter, readHash, readNumber, writeFilter, writeHash};
+  const api = {BORDERS, FITS, IMAGES, KERNELS, LARGEST, LIMITS, MODELS, readFilter, readHash, readNumber, writeFilter, writeHash};
   if (typeof module !== "undefined" && module.exports) module.exports = api;
   else root.KeyFilters.state = api;
 })(typeof globalThis !== "undefined" ? globalThis : this);

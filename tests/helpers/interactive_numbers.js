@@ -42,6 +42,8 @@ const answers = {
   texts: ({cases}) => cases.map(text => require(join(folder, "state.js")).readFilter(text)),
   addresses: ({cases}) => cases.map(text => require(join(folder, "state.js")).readHash(text)),
   inspections: ({data, files}) => Promise.all(files.map(file => inspection(file, data))),
+  forms: ({cases}) => cases.map(c => require(join(folder, "forms.js")).make(c.form, c.row, c.setting, c.target)),
+  affine: ({cases}) => cases.map(c => maths.affineGaussian(c.covariance, c.radius)),
   limits: () => ({top: fit.TOP, gamma: fit.GAMMA_MAX}),
 };
 

@@ -20,7 +20,16 @@ from keyfilters.gaussian import discrete_gaussian, scale_derivative
 from keyfilters.images import photographs
 from keyfilters.models import factor
 from keyfilters.networks.surgery import scale_fits
-from keyfilters_build.interactive import PAGES, PHOTOGRAPH, PHOTOGRAPHS, grey_photographs, interactive_data, write_interactive
+from keyfilters_build.interactive import (
+    LEVEL,
+    PAGES,
+    PHOTOGRAPH,
+    PHOTOGRAPHS,
+    grey_photographs,
+    interactive_data,
+    workbench_data,
+    write_interactive,
+)
 from keyfilters_build.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -228,6 +237,105 @@ def test_spectra_and_gains_agree(node, data):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
+COVARIANCES = [
+    (s, t, angle) for s, t in ((0, 0), (0.7, 0.7), (1.5, 0.6), (3.5, 0.0), (0.4, 2.0)) for angle in (0, 30, 45, 90, 137)
+]
+
+
+def affine(case):
+    """Covariance of (sigma along, sigma across, degrees), and the least coupling with taps >= 0, or else without waves that grow."""
+    c = kf.affine_covariance(case[0], case[1], np.deg2rad(case[2]))
+    return c, abs(c[0, 1])
+
+
+def test_affine_gaussians_agree(node):
+    cases = [{"covariance": affine(c)[0].ravel()[[0, 1, 3]].tolist(), "radius": 4} for c in COVARIANCES]
+    for case, found in zip(COVARIANCES, node("affine", cases=cases), strict=True):
+        np.testing.assert_allclose(found, kf.affine_gaussian(*affine(case), radius=4).ravel(), rtol=0, atol=1e-13)
+
+
+def forms(node, data, name, settings, key=5):
+    """What the page makes of a model for settings (sx, sy, angle, border)."""
+    row, target = rows(data)[key - 1], data["normalized"][key - 1]
+    names = ("sx", "sy", "angle", "border")
+    cases = [
+        {"form": name, "row": row, "target": target, "setting": dict(zip(names, s, strict=True)) | {"gamma": 0.5}}
+        for s in settings
+    ]
+    return node("forms", cases=cases)
+
+
+def test_derivatives_along_any_direction_agree(node, data):
+    settings = [(*case, "crop") for case in COVARIANCES]
+    for order, name in ((1, "first"), (2, "second")):
+        for case, found in zip(COVARIANCES, forms(node, data, name, settings), strict=True):
+            expected = kf.oriented_filter(order, np.deg2rad(case[2]), *affine(case))
+            np.testing.assert_allclose(found["filter"], expected.ravel(), rtol=0, atol=1e-13)
+    for case, found in zip(COVARIANCES, forms(node, data, "affine", settings), strict=True):
+        expected = kf.jet_filters(*affine(case))["T"]
+        np.testing.assert_allclose(found["filter"], expected.ravel(), rtol=0, atol=1e-13)
+
+
+def test_the_mixed_derivative_agrees(node, data):
+    settings = [(x, y, 0, "exact") for x in (0.0, 0.6, 2.0) for y in (0.3, 1.1)]
+    for (x, y, *_), found in zip(settings, forms(node, data, "mixed", settings, key=7), strict=True):
+        expected = kf.jet_filters(np.diag([x**2, y**2]), 0.0)["xy"]
+        np.testing.assert_allclose(found["filter"], expected.ravel(), rtol=0, atol=1e-13)
+
+
+def blobs(node, data, key, edge, scales):
+    """What the page makes of a key with a blob and a constant at (sigma_x, sigma_y, gamma)."""
+    names = ("sx", "sy", "gamma")
+    given = {"form": "components", "row": rows(data)[key - 1], "target": data["normalized"][key - 1]}
+    return node("forms", cases=[given | {"setting": dict(zip(names, s, strict=True)) | {"border": edge}} for s in scales])
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("key", [1, 2, 3, 4, 5, 6, 8])
+def test_a_key_with_a_blob_agrees(node, data, key, edge):
+    """At the scales that the build wrote: those, the coefficients and the sum of the library's fit, and the least that is left."""
+    best = kf.fit_components(key, "blob and constant", edge=edge)
+    x, y, gamma = workbench_data()["components"][edge][key - 1]
+    assert (x, y, gamma) == (*best.sigmas, None)
+    near = [(x, y, None), (x + 0.02, y, None), (x, y + 0.02, None), (x - 0.02, y, None), (x, y - 0.02, None)]
+    found, *others = blobs(node, data, key, edge, near)
+    np.testing.assert_allclose(found["filter"], best.model.ravel(), rtol=0, atol=1e-9)
+    own, *_ = best.coefficients.values()
+    assert [found["a"], found["b"]] == pytest.approx([own, best.coefficients["constant"]], abs=1e-9)
+    assert found["c"] is None if key == 8 else found["c"] == pytest.approx(best.coefficients["T"], abs=1e-9)
+    target = np.array(data["normalized"][key - 1])
+    left = [((f["filter"] - target) ** 2).sum() / (target**2).sum() for f in (found, *others)]
+    assert left[0] == pytest.approx(best.left, abs=1e-12) and min(left[1:]) > left[0]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_key_7_with_a_blob_is_the_best_at_its_scales(node, data, edge):
+    """At those of method D1; and where two parts are the same, an impulse at scale 0, they share one gain."""
+    start = workbench_data()["components"][edge][6]
+    fit = kf.fit(7, "D1", edge=edge)
+    assert start == [fit.sigma_x, fit.sigma_y, fit.gamma]
+    target = np.array(data["normalized"][6])
+    for scales, found in zip((start, (0, 0, 0)), blobs(node, data, 7, edge, [start, (0, 0, 0)]), strict=True):
+        x, y, gamma = scales
+        parts = kf.ideal_filter(7, x, y, gamma=gamma, edge=edge), kf.ideal_filter(8, x, y, edge=edge), np.ones((7, 7))
+        design = np.reshape(parts, (3, 49)).T
+        expected = design @ np.linalg.lstsq(design, target, rcond=1e-10)[0]
+        np.testing.assert_allclose(found["filter"], expected, rtol=0, atol=1e-10)
+
+
+def test_the_intervals_are_those_of_the_library():
+    data, short = workbench_data(), {"sx": "sigma_x", "sy": "sigma_y", "gamma": "gamma"}
+    assert data["level"] == LEVEL == 0.95
+    for edge, methods in data["intervals"].items():
+        assert list(methods) == ["A", "B", "D1", "D2", "A-joint", "B-joint", "D-joint"]
+        for method, keys in methods.items():
+            fits = kf.fit_joint(method, edge=edge) if "joint" in method else {k: kf.fit(k, method, edge=edge) for k in (2, 7)}
+            for key in (2, 7):
+                expected = fits[key].interval(LEVEL)
+                assert {short[name]: tuple(ends) for name, ends in keys[key - 1].items()} == expected, (edge, method, key)
+                assert (keys[key - 1].get("gamma") is None) == (key == 2)
+
+
 def test_the_photographs_are_those_of_the_library():
     shown = grey_photographs()
     assert list(shown) == ["cat", "camera", "astronaut"]
@@ -269,6 +377,8 @@ def test_bad_texts_get_one_line_that_names_the_place_and_the_mend(node, text, ex
         ("#sx=&sy=1e99&gamma=0x10&border=none&key=5.0", {}, 5),
         ("#key=5&sx=4&sigma=1&constructor=1", {"key": 5}, 3),
         ("#key=5&sx=%E0%A4", {"key": 5}, 1),
+        ("#key=5&model=second&angle=-22.5", {"key": 5, "model": "second", "angle": -22.5}, 0),
+        ("#key=5&model=blob&angle=200", {"key": 5}, 2),
         (
             "#key=5&kernel=sampled&image=made&fit=unit-exact",
             {"key": 5, "kernel": "sampled", "image": "made", "fit": "unit-exact"},
@@ -309,8 +419,7 @@ def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path)
         kinds = [Path(name).suffix for name in PAGES[page]]
         assert [text.count(f"</{tag}>") for tag in ("style", "script")] == [kinds.count(".css"), 1 + kinds.count(".js")]
         written = json.loads(re.search(r"KeyFilters = \{data: (.*)\};$", text, re.M)[1])
-        pictures = {"photographs": grey_photographs()} if page == "interactive" else {}
-        assert written == interactive_data() | pictures
+        assert written == interactive_data() | (workbench_data() if page == "interactive" else {})
     before = [target.stat().st_mtime_ns for target in targets.values()]
     write_interactive(project)
     assert [target.stat().st_mtime_ns for target in targets.values()] == before

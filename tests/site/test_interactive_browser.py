@@ -13,7 +13,7 @@ from PIL import Image
 from small_pages import PROTOCOLS, WIDTHS, fixtures
 
 import keyfilters as kf
-from keyfilters_build.interactive import interactive_data
+from keyfilters_build.interactive import interactive_data, workbench_data
 
 # What was seen to work from a file in two ways needs no second protocol in each run of the tests.
 FROM_BOTH = ("http", pytest.param("file", marks=pytest.mark.slow))
@@ -85,7 +85,7 @@ def test_the_address_restores_a_setting(opened, protocol):
         ("#key=3&sx=-1&sy=0.5", "“sx=-1” in the address is ignored: expected a number from 0 to 3.5"),
         (
             "#key=3&gamma=1&zoom=2",
-            "“zoom=2” in the address is ignored: expected one of key, sx, sy, gamma, border, kernel, image, filter, gains, fit (and 1 more)",
+            "“zoom=2” in the address is ignored: expected one of key, sx, sy, gamma, model, angle, border, kernel, image, filter, gains, fit (and 1 more)",
         ),
         ("#fit-a-filter", ""),
     ],
@@ -163,7 +163,7 @@ def test_the_keyboard_reaches_everything_in_order(opened):
     while "kf-show" not in seen and len(seen) < 80:
         tab.keyboard.press("Tab")
         seen.append(tab.evaluate("(e => e.id || e.getAttribute('aria-label') || e.value || '')(document.activeElement)"))
-    wanted = ["kx-sx", "kx-sx-number", "kx-sy", "kx-gamma-number", "kx-play", "kx-same", "kx-picture", "kx-file"]
+    wanted = ["kx-form", "kx-sx", "kx-sx-number", "kx-sy", "kx-gamma-number", "kx-play", "kx-same", "kx-picture", "kx-file"]
     wanted += ["kx-kernel-discrete", "kx-border-crop", "A", "D-joint", "kx-png"]
     wanted += ["kf-source", "kf-load", "kf-brush", "kf-brush-value", "kf-text", "kf-read", "kf-write"]
     wanted += ["kf-free", "kf-border-crop", "x = −3, y = 3", "kf-gain-1", "kf-best-gains", "kf-show"]
@@ -428,6 +428,91 @@ def test_back_undoes_one_change_after_the_other(opened, width, height):
     tab.wait_for_function("document.getElementById('kx-sx-number').value === '0.8'")
     tab.evaluate("history.forward()")
     tab.wait_for_function("document.getElementById('kx-sx-number').value === '0.85'")
+
+
+@pytest.mark.parametrize("width, height", SCREENS)
+def test_a_blob_is_mixed_in_and_back_takes_it_out(opened, width, height):
+    tab = opened("#key=1&sx=0.5&sy=0.5&border=exact", width=width, height=height)
+    tab.wait_for_timeout(300)
+    before = numbers(tab, "kx-rest"), tab.evaluate(CANVAS, "kx-answer-rest")
+    box = tab.locator("#kx-form").bounding_box()
+    assert box["y"] >= 40 and box["y"] + box["height"] <= height
+    tab.select_option("#kx-form", "components")
+    best = kf.fit_components(1, "blob and constant", edge="exact")
+    assert numbers(tab, "kx-model") == pytest.approx(rounded(best.model), abs=0.0051)
+    rest = np.abs(numbers(tab, "kx-rest"))
+    assert (rest**2).sum() < np.square(before[0]).sum() / 2 and tab.evaluate(CANVAS, "kx-answer-rest") != before[1]
+    tab.wait_for_function("document.getElementById('kx-result').textContent.includes(' T ')")
+    alone = kf.ideal_filter(1, *best.sigmas, edge="exact").ravel()
+    target = kf.normalized_filters()[0].ravel()
+    left = 1 - (alone @ target) ** 2 / (alone @ alone) / (target @ target)
+    assert f"leaves {100 * best.left:.1f} % of the energy, a f alone {100 * left:.1f} %" in tab.inner_text("#kx-result")
+    assert tab.inner_text("#kx-interval") == "Intervals belong to the key’s own model."
+    tab.wait_for_function("location.hash.includes('model=components')")
+    tab.reload()
+    assert tab.input_value("#kx-form") == "components"
+    assert float(tab.input_value("#kx-sx-number")) == pytest.approx(best.sigmas[0], abs=5.1e-5)
+    tab.evaluate("history.back()")
+    tab.wait_for_function("document.getElementById('kx-form').value === 'key'")
+    assert tab.input_value("#kx-sx-number") == "0.5" and numbers(tab, "kx-rest") == before[0]
+
+
+@pytest.mark.parametrize("width, height", SCREENS)
+def test_a_model_may_be_turned(opened, width, height):
+    tab = opened("#key=5&sx=1.5&sy=0.7&border=crop", width=width, height=height)
+    tab.wait_for_timeout(300)
+    for name, order in (("first", 1), ("second", 2), ("affine", 0)):
+        tab.select_option("#kx-form", name)
+        assert tab.is_visible("#kx-angle") and not tab.is_visible("#kx-gamma") and tab.is_disabled("#kx-kernel-sampled")
+        box = tab.locator("#kx-angle").bounding_box()
+        assert box["y"] >= 40 and box["y"] + box["height"] <= height
+        tab.fill("#kx-angle-number", "30")
+        before = tab.evaluate(CANVAS, "kx-answer-model")
+        tab.focus("#kx-angle")
+        tab.keyboard.press("ArrowRight")
+        assert tab.evaluate(CANVAS, "kx-answer-model") != before
+        c, turn = kf.affine_covariance(1.5, 0.7, np.deg2rad(31)), np.deg2rad(31)
+        expected = kf.oriented_filter(order, turn, c, abs(c[0, 1])) if order else kf.jet_filters(c, abs(c[0, 1]))["T"]
+        assert numbers(tab, "kx-model") == pytest.approx(rounded(expected), abs=0.0051)
+        assert ("some taps" in tab.inner_text("#kx-kernel-note")) == (abs(c[0, 1]) > min(c[0, 0], c[1, 1]))
+        tab.wait_for_function(f"location.hash.includes('model={name}&angle=31')")
+    tab.select_option("#kx-form", "mixed")
+    assert not tab.is_visible("#kx-angle") and tab.is_enabled("#kx-kernel-sampled")
+    tab.check("#kx-border-exact")
+    assert numbers(tab, "kx-model") == pytest.approx(rounded(kf.jet_filters(np.diag([2.25, 0.49]), 0.0)["xy"]), abs=0.0051)
+    tab.wait_for_function("location.hash.includes('model=mixed') && !location.hash.includes('angle')")
+
+
+def test_intervals_stand_beside_the_parameters(opened):
+    tab = opened("#key=7&sx=0.6&sy=0.6&gamma=0.5&border=crop")
+
+    def told(method):
+        ends = workbench_data()["intervals"]["crop"][method][6]
+        # The published model of key 7 has one scale.
+        parts = [f"{w} {ends[n][0]:.2f} to {ends[n][1]:.2f}" for n, w in (("sx", "σ"), ("gamma", "γ"))]
+        return f"95 % by {method}: {', '.join(parts)}"
+
+    assert tab.inner_text("#kx-interval") == told("D1")
+    tab.click("#kx-presets button[value=A]")
+    assert tab.inner_text("#kx-interval") == told("A")
+    tab.click("#kx-presets button[value=D1]")
+    # The band lies around the thumb of the fitted scale.
+    low, high = (
+        tab.evaluate(f"document.querySelector('#kx-sx-band i').getBoundingClientRect().{end}") for end in ("left", "right")
+    )
+    slider = tab.locator("#kx-sx").bounding_box()
+    thumb = slider["x"] + 8 + (slider["width"] - 16) * kf.fit(7, "D1").sigma_x / 3.5
+    assert low - 1 <= thumb <= high + 1 and slider["x"] < low < high < slider["x"] + slider["width"]
+    tab.locator("#kx-key-5").check(force=True)
+    assert not tab.is_visible("#kx-gamma-band i")
+    x, y = (workbench_data()["intervals"]["crop"]["D1"][4][name] for name in ("sx", "sy"))
+    wanted = f"95 % by D1: σx {x[0]:.2f} to {x[1]:.2f}, σy {y[0]:.2f} to {y[1]:.2f}"
+    assert tab.inner_text("#kx-interval") == wanted
+
+
+def test_a_setting_that_a_model_does_not_take_is_named(opened):
+    tab = opened("#key=5&sx=1&sy=1&border=crop&angle=30")
+    assert tab.inner_text("#kx-message") == "“angle=30” in the address is ignored: only a model along φ takes it"
 
 
 SOBEL = "1 0 -1\n2 0 -2\n1 0 -1"

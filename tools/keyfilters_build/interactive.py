@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from keyfilters.filters import DERIVATIVE, KEYS, SHARPENING, learned_filters
-from keyfilters.fitting.joint import fit_table
+from keyfilters.fitting.components import fit_components
+from keyfilters.fitting.joint import all_fits, fit_table
 from keyfilters.images import photographs
 from keyfilters.models import MODEL_EDGES, ideal_filter
 from keyfilters.normalization import normalized_filters
 
 from .project import Project, write_atomic
+from .sweeps import diverging_colours
 
 PAGES = {
     "interactive": (
         "interactive.css",
         "stage.css",
         "maths.js",
+        "forms.js",
         "fit.js",
         "paint.js",
         "state.js",
         "photograph.js",
         "stage.js",
+        "readings.js",
         "explorer.js",
         "workbench.js",
         "quiz.js",
@@ -52,8 +57,11 @@ PAGES = {
 PHOTOGRAPHS = {"cat": "chelsea", "camera": "camera", "astronaut": "astronaut"}
 """Photograph on the page -> its name in `keyfilters.images`."""
 
+LEVEL = 0.95
+"""Of the intervals beside the sliders."""
+
 PHOTOGRAPH = 128
-_COLOURS = 11
+_SHORT = {"sigma_x": "sx", "sigma_y": "sy", "gamma": "gamma"}
 _TAGS = {".css": "style", ".js": "script"}
 
 
@@ -83,14 +91,8 @@ def _presets(edge: str) -> dict[str, list[list[float | None]]]:
 
 def interactive_data() -> dict:
     """What the pages know: the catalogue, the filters, their templates, the fits of all methods, the colours, and what names wear."""
-    import matplotlib
-
-    from keyfilters.figures.style import DIVERGING
     from keyfilters.networks.zoo.trees import BESIDE, INSERTED
 
-    # The map is piecewise linear between these colours, so eleven of them are the whole of it.
-    colours = matplotlib.colormaps[DIVERGING](np.linspace(0, 1, _COLOURS))[:, :3]
-    colours[_COLOURS // 2] = matplotlib.colormaps[DIVERGING]([127, 128])[:, :3].mean(axis=0)
     keys = [
         {"number": row.number, "kind": row.kind, "x": row.x, "y": row.y, "name": row.name, "symbol": _symbol(row)}
         for row in KEYS
@@ -101,8 +103,41 @@ def interactive_data() -> dict:
         "normalized": normalized_filters().reshape(8, -1).tolist(),
         "templates": [_template(row).ravel().tolist() for row in KEYS],
         "presets": {edge: _presets(edge) for edge in MODEL_EDGES},
-        "colours": np.rint(255 * colours).astype(int).tolist(),
+        "colours": diverging_colours(),
         "wrappers": {"inserted": list(INSERTED), "beside": list(BESIDE)},
+    }
+
+
+def _intervals(edge: str) -> dict[str, list[dict[str, list[float]]]]:
+    """Method -> of each key the ends by the page's name of the parameter. The l1 norm (C) would take most of a build's seconds."""
+    found: dict[str, list[dict[str, list[float]]]] = {}
+    for fitted in all_fits(edge=edge):
+        if not fitted.method.startswith("C"):
+            ends = fitted.interval(LEVEL)
+            found.setdefault(fitted.method, []).append({_SHORT[name]: list(pair) for name, pair in ends.items()})
+    return found
+
+
+def _components(edge: str) -> list[list[float | None]]:
+    """(sigma_x, sigma_y, gamma) of the best a f + c T + b of the eight keys.
+
+    Those of D1 for the key that sharpens: its best sum of an impulse, a Laplacian and a blob cancels terms fifty times as large.
+    """
+    own = _presets(edge)["D1"]
+    return [
+        own[row.number - 1] if row.kind == SHARPENING else [*fit_components(row, "blob and constant", edge=edge).sigmas, None]
+        for row in KEYS
+    ]
+
+
+@lru_cache(maxsize=1)
+def workbench_data() -> dict:
+    """What only the workbench knows: its photographs, intervals of the fits, and the best scales of the keys with a blob."""
+    return {
+        "photographs": grey_photographs(),
+        "level": LEVEL,
+        "intervals": {edge: _intervals(edge) for edge in MODEL_EDGES},
+        "components": {edge: _components(edge) for edge in MODEL_EDGES},
     }
 
 
@@ -134,9 +169,9 @@ def write_interactive(project: Project) -> None:
     A file that would not change is left alone, so that its time does not make the book look out of date.
     """
     folder = project.book / "interactive"
-    known = interactive_data()
+    known, workbench = interactive_data(), workbench_data()
     for page, names in PAGES.items():
-        content = known | {"photographs": grey_photographs()} if "photograph.js" in names else known
+        content = known | workbench if "forms.js" in names else known
         # A closing tag within a script would end it.
         data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("</", r"<\/")
         parts = [f"<script>\nwindow.KeyFilters = {{data: {data}}};\n</script>", *(_piece(folder, name) for name in names)]

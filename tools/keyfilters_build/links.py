@@ -16,7 +16,7 @@ from lxml import html as lxml_html
 
 # The interactive page keeps its settings in its address: interactive.html#key=5&sx=0.8 (book/interactive/state.js).
 INTERACTIVE = "interactive.html"
-SETTINGS = ("key", "sx", "sy", "gamma", "border", "kernel", "image", "filter", "gains", "fit")
+SETTINGS = ("key", "sx", "sy", "gamma", "model", "angle", "border", "kernel", "image", "filter", "gains", "fit")
 
 # What is followed only when clicked may lead outside; a browser fetches all else by itself.
 _FOLLOWED = ("a", "area", "form")
