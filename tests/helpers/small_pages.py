@@ -26,13 +26,18 @@ parts:
 """
 
 
-def small_book(folder: Path, page: str) -> Path:
-    """Build the page between two others; links to pages that this book lacks only warn. Returns the built folder."""
+def small_book(folder: Path, page: str, text: str | None = None) -> Path:
+    """Build the page, that of the book or `text`, between two others; links to pages that this book lacks only warn.
+
+    Returns the built folder.
+    """
     project = Project(folder)
     for name in ("interactive", "_static"):
         shutil.copytree(ROOT / "book" / name, project.book / name)
-    for name in (f"{page}.md", "notation.md", "references.bib"):
+    for name in ("notation.md", "references.bib"):
         shutil.copyfile(ROOT / "book" / name, project.book / name)
+    source = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8") if text is None else text
+    (project.book / f"{page}.md").write_text(source, encoding="utf-8")
     shutil.copyfile(ROOT / "_config.yml", project.config)
     (project.book / "index.md").write_text("# Home\n\nA page.\n", encoding="utf-8")
     (project.book / "_toc.yml").write_text(TOC.format(page=page), encoding="utf-8")
@@ -75,15 +80,15 @@ class Page:
         assert not self.trouble, "\n".join(self.trouble)
 
 
-def fixtures(page: str, ready: str):
-    """What the tests of a page take: its small book, the addresses of this book, and the function that opens the page.
+def fixtures(page: str, ready: str, text: str | None = None):
+    """What the tests of a page (of `text`, if it is none of the book) take: its small book, the addresses of this book, and the function that opens the page.
 
     Whatever goes wrong in an opened page fails the test at its end; `ready` is the condition in which it can be used.
     """
 
     @pytest.fixture(scope="module")
     def html(tmp_path_factory):
-        return small_book(tmp_path_factory.mktemp(page), page)
+        return small_book(tmp_path_factory.mktemp(page), page, text)
 
     @pytest.fixture(scope="module")
     def addresses(html):

@@ -252,7 +252,7 @@ PASSED = (
     "|.//*[contains(@class, 'cell ')]"
     "|.//p[contains(@class, 'title') or contains(@class, 'rubric')]|.//div[contains(@class, 'sd-card')]"
     "|.//span[contains(@class, 'math')]|.//div[contains(@class, 'math') or contains(@class, 'page-card') or contains(@class, 'page-goals')]"
-    "|.//div[contains(@class, 'page-play')]"
+    "|.//div[contains(@class, 'page-play') or contains(@class, 'page-sweep')]"
     "|.//div[contains(@class, 'citation') or contains(@class, 'data-links') or @role='doc-biblioentry']"
     "|.//*[contains(@class, 'cell') and contains(@class, 'docutils')]|.//div[@id='searchbox']|.//nav|.//footer"
     "|.//dl[contains(@class, 'py')]"

@@ -54,7 +54,7 @@ _SKIPPED = (
     addnodes.index,
     addnodes.glossary,
 )
-_SKIPPED_CLASSES = {"page-card", "page-play", "data-links", "cell", "sd-card", "sd-btn", "no-terms"}
+_SKIPPED_CLASSES = {"page-card", "page-play", "page-sweep", "data-links", "cell", "sd-card", "sd-btn", "no-terms"}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ _FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
 _START = re.compile(r"^:::\{solution-start\}[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 _END = re.compile(r"^:::\{solution-end\}[^\n]*\n:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 # What the page adds below a title and below figures: it is about the page, not about the notebook.
-_PAGE_ONLY = ("page-card", "page-play", "data-links")
+_PAGE_ONLY = ("page-card", "page-play", "page-sweep only-screen", "data-links")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 

@@ -15,6 +15,7 @@ from .page_form import fold, lifted, opening, shown_code
 from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
 from .run_store import Run, page_source
+from .sweeps import sweep_html
 
 _KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 
@@ -52,6 +53,7 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
     source, refusals = marked(notebook.cells, claims)
     lead, answered = lifted([markdown_cell(f"claim-{n}", c) if isinstance(c, str) else c for n, c in enumerate(source)])
     for position, cell in enumerate(answered):
+        slider = sweep_html(cell, run)
         cell = _stripped(cell)
         if position == 0 and cell.cell_type == "markdown":
             title, _, rest = cell.source.partition("\n")
@@ -64,6 +66,8 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
                 line = data_line(lead, run)
                 cells += [markdown_cell("page-question", question), _stripped(lead)]
                 cells += [markdown_cell("data-lead", line)] if line else []
+                slider = sweep_html(lead, run)
+                cells += [markdown_cell("sweep-lead", slider)] if slider else []
                 cell.source = rest
             else:
                 cell.source = "\n\n".join(part for part in (question, rest) if part)
@@ -78,6 +82,8 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
         cells += with_written(cell)
         if line:
             cells.append(markdown_cell(f"data-{position}", line))
+        if slider:
+            cells.append(markdown_cell(f"sweep-{position}", slider))
     notebook.cells = cells
     notebook.metadata = nbformat.from_dict(
         {
