@@ -16,6 +16,7 @@ import yaml
 from keyfilters_book.exercises import EXERCISES
 from keyfilters_book.grading.grade_command import grade
 from keyfilters_book.grading.judge import Limits, exercises_of, judge
+from keyfilters_book.grading.submissions import find_submissions
 from keyfilters_book.grading.values import decode, encode
 from keyfilters_build.labels import in_solutions
 
@@ -63,6 +64,8 @@ BROKEN = {
     "Ada Right": ([START, CHECKS, FIRST + "check_5_1(scale_of)", SECOND, THIRD], 6, "right"),
     "Syntax Error": ([START, FIRST, SECOND + "check_5_2(rounds", THIRD], 4, "SyntaxError"),
     "Endless Loop": ([START, FIRST, "while True:\n    try:\n        1\n    except Exception:\n        pass\n" + SECOND, THIRD], 4, "stopped after 5 s"),
+    "Bare Except": ([START, FIRST, "import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except:\n        pass", SECOND, THIRD], 6, "stopped after 5 s"),
+    "Ends Process": ([START, FIRST, "import os\nos._exit(1)", SECOND, THIRD], 6, "Cell 3 ended the notebook"),
     "Endless Function": ([START, "def scale_of(v, derivative):\n    while True:\n        pass", SECOND, THIRD], 5, "OutOfTime"),
     "Memory Hog": ([START, FIRST, "hog = []\nwhile True:\n    hog.append(np.empty(10**7))", SECOND, THIRD], 6, "MemoryError"),
     "Deleted Checks": ([START, FIRST, SECOND, THIRD], 6, "right"),
@@ -99,6 +102,19 @@ def graded(tmp_path_factory):
         place.mkdir()
         place.joinpath("method_a.ipynb").write_text(text)
     (folder / "handed in" / "=No Notebook_300_assignsubmission_file").mkdir()
+    cells = [START, FIRST, SECOND, THIRD]
+    for name, files in {
+        "Two Files": {"method_a.ipynb": notebook_of(cells), "method_a_old.ipynb": notebook_of([START, FIRST])},
+        "A Script": {"method_a.py": "# coding: utf-8\n\n" + "\n\n".join(f"# In[ ]:\n\n\n{cell}" for cell in cells)},
+        "Renamed File": {"Sheet 3 (final) \u2013 copy.ipynb": notebook_of(cells)},
+        "Only A Zip": {"all.zip": "PK"},
+        "Empty File": {"method_a.ipynb": ""},
+        "Only Checkpoints": {".ipynb_checkpoints/method_a.ipynb": notebook_of(cells)},
+    }.items():
+        for file, text in files.items():
+            path = folder / "handed in" / f"{name}_{400 + len(name)}_assignsubmission_file_" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     (folder / "out").mkdir()
     done = subprocess.run(
@@ -129,9 +145,30 @@ def test_what_is_no_notebook_gets_no_points_and_the_reason(graded):
     rows = {row["student"]: row for row in table(graded[0] / "out/grades.csv")}
     for name, words in (
         ("Not Json", "it is not JSON"), ("Half A File", "it is not JSON"), ("Cells Are Text", "no notebook of format 4"),
-        ("'=No Notebook", "No notebook was handed in"),
+        ("'=No Notebook", "No notebook was handed in."), ("Only A Zip", "No notebook was handed in, only all.zip."),
+        ("Only Checkpoints", "No notebook was handed in."), ("Empty File", "method_a.ipynb is empty."),
     ):  # fmt: skip
         assert rows[name]["points"] == "0" and words in rows[name]["remarks"], rows[name]
+
+
+def test_a_renamed_file_a_program_and_the_better_of_two_notebooks_get_their_points(graded):
+    rows = {row["student"]: row for row in table(graded[0] / "out/grades.csv")}
+    assert {name: rows[name]["points"] for name in ("Two Files", "A Script", "Renamed File")} == dict.fromkeys(
+        ("Two Files", "A Script", "Renamed File"), "6"
+    )
+    assert "Of 2 notebooks the one with the most points counts, method_a.ipynb." in rows["Two Files"]["remarks"]
+
+
+def test_files_without_folders_belong_to_the_student_whose_number_they_have(tmp_path):
+    for file in (
+        "Ada L_4711_assignsubmission_file_one.ipynb",
+        "Ada L_4711_assignsubmission_file_two.py",
+        "bob.ipynb",
+        "notes.txt",
+    ):
+        tmp_path.joinpath(file).write_text("")
+    found = [(s.name, s.number, [path.name[-9:] for path in s.notebooks]) for s in find_submissions(tmp_path)]
+    assert found == [("Ada L", "4711", ["one.ipynb", "le_two.py"]), ("bob", "", ["bob.ipynb"])]
 
 
 def test_nothing_is_written_outside_of_the_output(graded):
@@ -146,7 +183,9 @@ def test_nothing_is_written_outside_of_the_output(graded):
 
 def test_moodle_and_canvas_find_their_columns(graded):
     moodle, canvas = (table(graded[0] / f"out/grades-{system}.csv") for system in ("moodle", "canvas"))
-    assert list(moodle[0]) == ["Identifier", "Full name", "Grade", "Maximum grade", "Feedback comments"]
+    # Moodle refuses a table that lacks the first, the third or the fifth (importgradeslib.php of its module assign).
+    columns = ["Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)", "Feedback comments"]
+    assert list(moodle[0]) == columns
     grades = {row["Identifier"]: (row["Full name"], row["Grade"], row["Maximum grade"]) for row in moodle}
     assert grades["Participant 100"] == ("Ada Right", "6", "6")
     assert list(canvas[0]) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Exercises of method a"]

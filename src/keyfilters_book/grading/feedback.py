@@ -53,14 +53,15 @@ def write_report(graded: Graded, chapter: str, output: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     of, title = graded[0][1].of, f"Exercises of {chapter.replace('_', ' ')}"
     _table(output, [
-        ["student", "number", "notebook", *labels, "points", "of", "remarks"],
-        *([s.name, s.number, s.notebook.name if s.notebook else "", *(row.points for row in marks.rows), marks.points, of,
+        ["student", "number", "handed in", *labels, "points", "of", "remarks"],
+        *([s.name, s.number, ", ".join([*(path.name for path in s.notebooks), *s.others]), *(row.points for row in marks.rows), marks.points, of,
            " ".join(marks.remarks)] for s, marks in graded),
     ])  # fmt: skip
     _table(moodle, [
-        ["Identifier", "Full name", "Grade", "Maximum grade", "Feedback comments"],
-        *([f"Participant {s.number}" if s.number else "", s.name, marks.points, of, " ".join(row.text for row in marks.rows)]
-          for s, marks in graded),
+        # Moodle takes no table without the time of an earlier grade; where there is none, it writes a dash itself.
+        ["Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)", "Feedback comments"],
+        *([f"Participant {s.number}" if s.number else "", s.name, marks.points, of, "\u2013",
+           " ".join([*(row.text for row in marks.rows), *marks.remarks])] for s, marks in graded),
     ])  # fmt: skip
     _table(canvas, [
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title], ["    Points Possible", "", "", "", "", of],

@@ -36,14 +36,17 @@ def grade(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{options.submissions} is neither a folder nor a .zip")
     with _folder(options.submissions) as folder:
         submissions = find_submissions(folder)
-        notebooks = [submission.notebook for submission in submissions if submission.notebook]
+        notebooks = [notebook for submission in submissions for notebook in submission.notebooks]
         chapter = options.chapter or chapter_of_class(notebooks)
         if not chapter:
             parser.error(f"{options.submissions} has no notebook of a chapter with exercises; name it with --chapter")
         graded: Graded = []
         for submission in submissions:
             graded.append((submission, _marks(submission, chapter, Limits(options.seconds, options.memory))))
-            print(f"{submission.name}: {graded[-1][1].points} of {graded[-1][1].of}", flush=True)
+            marks = graded[-1][1]
+            print(
+                f"{submission.name}: {marks.points} of {marks.of}{''.join(f'; {each}' for each in marks.remarks)}", flush=True
+            )
         for path in write_report(graded, chapter, options.output):
             print(f"wrote {path}")
     return 0
@@ -60,11 +63,18 @@ def _folder(path: Path) -> Iterator[Path]:
 
 
 def _marks(submission: Submission, chapter: str, limits: Limits) -> Marks:
-    if submission.notebook is None:
+    """The marks of one student: of several notebooks of the chapter, the one with the most points counts."""
+    if not submission.notebooks:
         rows = [Mark(label, 0, of, "Not judged.") for label, of in exercises_of(chapter).items()]
-        return Marks(rows, ["No notebook was handed in."])
-    marks = judge(submission.notebook, chapter, limits)
-    other = chapter_of(submission.notebook)
+        only = f", only {', '.join(submission.others)}" if submission.others else ""
+        return Marks(rows, [f"No notebook was handed in{only}."])
+    of_chapter = {notebook: chapter_of(notebook) for notebook in submission.notebooks}
+    asked = [notebook for notebook, found in of_chapter.items() if found == chapter] or list(of_chapter)
+    judged = [(notebook, judge(notebook, chapter, limits)) for notebook in asked]
+    notebook, marks = max(judged, key=lambda pair: pair[1].points)
+    if len(asked) > 1:
+        marks.remarks.insert(0, f"Of {len(asked)} notebooks the one with the most points counts, {notebook.name}.")
+    other = of_chapter[notebook]
     if other and other != chapter:
         marks.remarks.insert(0, f"This is the notebook {other}; asked for is {chapter}.")
     return marks

@@ -20,11 +20,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..exercises import EXERCISES
+from .handed_in import code_cells
 from .student_process import MESSAGE
 from .values import decode
 
 CELLS = 10
 """A notebook may take as long as so many cells that take too long."""
+
+_ANEW = 3
+"""So many cells that end the process are left out, and the notebook is run anew: its functions live in the process."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,12 @@ class _Student:
     def __init__(self, process: subprocess.Popen, connection: Connection, limits: Limits) -> None:
         self.process, self.connection, self.limits = process, connection, limits
         self.end = time.monotonic() + CELLS * limits.seconds + 60  # the imports of a chapter
+        self.stopped = False
 
     def receive(self) -> dict[str, Any]:
         """The next message; `EOFError` where none will come."""
         if not self.connection.poll(max(0.0, self.end - time.monotonic())):
+            self.stopped = True
             os.killpg(self.process.pid, signal.SIGKILL)
             raise EOFError("the notebook was stopped: it takes too long")
         try:
@@ -110,9 +116,9 @@ class _Student:
 
 
 @contextmanager
-def _student(notebook: Path, names: list[str], limits: Limits) -> Iterator[_Student]:
+def _student(notebook: Path, names: list[str], limits: Limits, without: list[int]) -> Iterator[_Student]:
     here, there = Pipe()
-    options = {"names": names, "seconds": limits.seconds, "memory": int(limits.memory * 1e9)}
+    options = {"names": names, "seconds": limits.seconds, "memory": int(limits.memory * 1e9), "without": without}
     with TemporaryDirectory(prefix="keyfilters-grade-") as folder, here:
         scratch = dict.fromkeys(("IPYTHONDIR", "TMPDIR", "JUPYTER_CONFIG_DIR"), folder)
         environment = os.environ | scratch | {"MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -140,22 +146,33 @@ def _student(notebook: Path, names: list[str], limits: Limits) -> Iterator[_Stud
 def judge(notebook: Path, chapter: str, limits: Limits) -> Marks:
     """The marks of a notebook for the exercises of `chapter`; a notebook that cannot be read gets none, with the reason."""
     points = exercises_of(chapter)
-    if unreadable := unreadable_because(notebook):
-        return Marks([Mark(label, 0, of, "Not judged.") for label, of in points.items()], [unreadable])
+    try:
+        code_cells(notebook)
+    except ValueError as error:
+        return Marks([Mark(label, 0, of, "Not judged.") for label, of in points.items()], [str(error)])
     names = [name for label in points for name in EXERCISES[label].answers]
-    answers: dict[str, Mapping[str, Any]] = {}
-    remarks = []
-    with _student(notebook, names, limits) as student:
-        try:
-            while (message := student.receive())["cell"]:
-                answers |= message["answers"]
-                if message["error"]:
-                    remarks.append(f"Cell {message['cell']} stopped with {message['error']}")
-            answers |= message["answers"]
-        except EOFError as error:
-            remarks.append(f"{str(error)[0].upper()}{str(error)[1:]}. What was answered before counts.")
-        rows = [_row(label, of, answers, student) for label, of in points.items()]
-    return Marks(rows, remarks)
+    without: list[int] = []
+    while True:
+        answers: dict[str, Mapping[str, Any]] = {}
+        remarks = [f"Cell {number} ended the notebook's process and was left out." for number in without]
+        with _student(notebook, names, limits, without) as student:
+            running = 0
+            try:
+                while message := student.receive():
+                    if "begins" in message:
+                        running = message["begins"]
+                        continue
+                    answers |= message["answers"]
+                    if not message["cell"]:
+                        break
+                    if message["error"]:
+                        remarks.append(f"Cell {message['cell']} stopped with {message['error']}")
+            except EOFError as error:
+                if running and not student.stopped and len(without) < _ANEW:
+                    without.append(running)
+                    continue
+                remarks.append(f"{str(error)[0].upper()}{str(error)[1:]}. What was answered before counts.")
+            return Marks([_row(label, of, answers, student) for label, of in points.items()], remarks)
 
 
 def _row(label: str, of: int, answers: Mapping[str, Mapping[str, Any]], student: _Student) -> Mark:
@@ -167,15 +184,3 @@ def _row(label: str, of: int, answers: Mapping[str, Mapping[str, Any]], student:
     except Exception as error:  # what came is not what `encode` writes
         return Mark(label, 0, of, f"Exercise {label}: not judged. The answer cannot be read: {error}")
     return Mark(label, of if verdict else 0, of, verdict.text)
-
-
-def unreadable_because(notebook: Path) -> str:
-    """Why this is no notebook that can be run; empty if it is one."""
-    try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(cell["source"]) for cell in cells]
-    except (ValueError, RecursionError):
-        return f"{notebook.name} is no notebook: it is not JSON. Was it saved by Jupyter, and sent whole?"
-    except (KeyError, TypeError, AttributeError):
-        return f"{notebook.name} is no notebook of format 4: open it in Jupyter and save it anew."
-    return "" if any(sources) else f"{notebook.name} has no text in any cell."

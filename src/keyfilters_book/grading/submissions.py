@@ -12,46 +12,57 @@ from pkgutil import iter_modules
 
 from .. import exercises
 from ..exercises import EXERCISES
-from .judge import exercises_of, unreadable_because
+from .handed_in import SUFFIXES, code_cells
+from .judge import exercises_of
 
-_MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file_?")
+# With a folder for each student, or without.
+_MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file(?:_.*)?")
 _CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<id>\d+)_\d+_.+")
 _MODULE = re.compile(r"keyfilters_book\.exercises\.(\w+)")
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in: name and number as the course's system writes them, and the notebook (None: there is none)."""
+    """What one student handed in: name and number as the course's system writes them, what can be run, and other files."""
 
     name: str
     number: str
-    notebook: Path | None
     key: str
+    notebooks: tuple[Path, ...] = ()
+    others: tuple[str, ...] = ()
 
     @classmethod
-    def named(cls, text: str, notebook: Path | None) -> Submission:
+    def of(cls, text: str, paths: Iterable[Path] = ()) -> Submission:
         """
-        >>> Submission.named("Ada Lovelace_4711_assignsubmission_file", None).number
+        >>> Submission.of("Ada Lovelace_4711_assignsubmission_file").number
         '4711'
-        >>> Submission.named("lovelaceada_815_23_method_a", None)
-        Submission(name='lovelaceada', number='815', notebook=None, key='lovelaceada_815_23_method_a')
+        >>> Submission.of("lovelaceada_815_23_method_a", [Path("sheet.pdf")])
+        Submission(name='lovelaceada', number='815', key='lovelaceada_815_23_method_a', notebooks=(), others=('sheet.pdf',))
         """
         match = _MOODLE.fullmatch(text) or _CANVAS.fullmatch(text)
-        return cls(match["name"] if match else text, match["id"] if match else "", notebook, text)
+        paths = list(paths)
+        return cls(
+            match["name"] if match else text, match["id"] if match else "", text,
+            tuple(path for path in paths if path.suffix in SUFFIXES),
+            tuple(path.name for path in paths if path.suffix not in SUFFIXES),
+        )  # fmt: skip
 
 
 def find_submissions(folder: Path) -> list[Submission]:
-    """A notebook in `folder` is one student's, and so is a folder in it, whose last notebook by name counts."""
-    found = []
+    """A folder in `folder` is one student's, and so are the files in it that have one number, or one name without number."""
+    found: dict[str, tuple[str, list[Path]]] = {}
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.name.startswith((".", "__")):
-            notebooks = [
-                p for p in sorted(path.rglob("*.ipynb")) if not any(part[0] == "." for part in p.relative_to(path).parts)
-            ]
-            found.append(Submission.named(path.name, notebooks[-1] if notebooks else None))
-        elif path.suffix == ".ipynb":
-            found.append(Submission.named(path.stem, path))
-    return found
+        if path.name.startswith((".", "__")):
+            continue
+        files = [path]
+        if path.is_dir():
+            inside = [(p, p.relative_to(path).parts) for p in sorted(path.rglob("*")) if p.is_file()]
+            files = [p for p, parts in inside if not any(part.startswith((".", "__")) for part in parts)]
+        elif path.suffix not in SUFFIXES:
+            continue
+        text = path.name if path.is_dir() else path.stem
+        found.setdefault(Submission.of(text).number or text, (text, []))[1].extend(files)
+    return [Submission.of(text, files) for text, files in found.values()]
 
 
 def chapters() -> list[str]:
@@ -61,9 +72,10 @@ def chapters() -> list[str]:
 
 def chapter_of(notebook: Path) -> str | None:
     """The chapter whose checks a notebook imports, else the one most of whose answers it sets."""
-    if unreadable_because(notebook):
+    try:
+        text = "\n".join(source for _, source in code_cells(notebook))
+    except ValueError:
         return None
-    text = notebook.read_text(encoding="utf-8")
     known = chapters()
     if named := Counter(name for name in _MODULE.findall(text) if name in known):
         return named.most_common(1)[0][0]
