@@ -172,6 +172,17 @@ def test_several_checks_in_one_cell_show_all_their_results():
     assert [[re.findall(r"Exercise (5\.\d)", text) for text in texts] for texts in shown] == [[["5.1", "5.3"]], [["5.1"]]]
 
 
+def test_the_checks_of_all_chapters_in_one_cell_show_all_their_results():
+    """In one kernel, one cell, as a reader has them who collects the answers of several pages at its end."""
+    lines = [f"from keyfilters_book.exercises import {slug}" for slug in SLUGS]
+    labels = [label for slug in SLUGS for label in answers(slug)]
+    lines += [f"{SLUGS[int(label.split('.')[0]) - 1]}.check_{label.replace('.', '_')}(...)" for label in labels]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
+    nbclient.NotebookClient(notebook, kernel_name="python3", timeout=None).execute()
+    text = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
+    assert re.findall(r"^Exercise ([\d.]+): no answer yet\. Expected: ", text, re.MULTILINE) == labels
+
+
 @each_chapter
 def test_the_sentences_of_checks_start_with_a_capital(slug):
     for label, (_, wrong) in answers(slug).items():

@@ -64,7 +64,7 @@ BROKEN = {
     "Ada Right": ([START, CHECKS, FIRST + "check_5_1(scale_of)", SECOND, THIRD], 6, "right"),
     "Syntax Error": ([START, FIRST, SECOND + "check_5_2(rounds", THIRD], 4, "SyntaxError"),
     "Endless Loop": ([START, FIRST, "while True:\n    try:\n        1\n    except Exception:\n        pass\n" + SECOND, THIRD], 4, "stopped after 5 s"),
-    "Bare Except": ([START, FIRST, "import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except:\n        pass", SECOND, THIRD], 6, "stopped after 5 s"),
+    "Bare Except": ([START, FIRST, "import time\nwhile True:\n    try:\n        time.sleep(0.1)\n    except:\n        pass", SECOND, THIRD], 6, "Cell 3 ended the notebook, or did not end"),
     "Ends Process": ([START, FIRST, "import os\nos._exit(1)", SECOND, THIRD], 6, "Cell 3 ended the notebook"),
     "Endless Function": ([START, "def scale_of(v, derivative):\n    while True:\n        pass", SECOND, THIRD], 5, "OutOfTime"),
     "Memory Hog": ([START, FIRST, "hog = []\nwhile True:\n    hog.append(np.empty(10**7))", SECOND, THIRD], 6, "MemoryError"),

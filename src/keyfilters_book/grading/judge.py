@@ -84,12 +84,14 @@ class _Student:
     def __init__(self, process: subprocess.Popen, connection: Connection, limits: Limits) -> None:
         self.process, self.connection, self.limits = process, connection, limits
         self.end = time.monotonic() + CELLS * limits.seconds + 60  # the imports of a chapter
+        self.patience = 2 * limits.seconds + 5
         self.stopped = False
 
-    def receive(self) -> dict[str, Any]:
-        """The next message; `EOFError` where none will come."""
-        if not self.connection.poll(max(0.0, self.end - time.monotonic())):
-            self.stopped = True
+    def receive(self, *, running: bool = False) -> dict[str, Any]:
+        """The next message; `EOFError` where none will come, or not in the time that a cell or function has, with patience."""
+        left = self.end - time.monotonic()
+        self.stopped = not running or left < self.patience
+        if not self.connection.poll(max(0.0, min(left, self.patience) if running else left)):
             os.killpg(self.process.pid, signal.SIGKILL)
             raise EOFError("the notebook was stopped: it takes too long")
         try:
@@ -105,7 +107,7 @@ class _Student:
                 self.connection.send_bytes(pickle.dumps((number, arguments)))
             except OSError:
                 raise EOFError("the notebook's process has ended") from None
-            reply = self.receive()
+            reply = self.receive(running=True)
             if "value" in reply:
                 return decode(reply["value"], self.function, arguments[0] if arguments else None)
             if reply["error"] == "SystemExit":
@@ -154,14 +156,15 @@ def judge(notebook: Path, chapter: str, limits: Limits) -> Marks:
     without: list[int] = []
     while True:
         answers: dict[str, Mapping[str, Any]] = {}
-        remarks = [f"Cell {number} ended the notebook's process and was left out." for number in without]
+        remarks = [f"Cell {number} ended the notebook, or did not end, and was left out." for number in without]
         with _student(notebook, names, limits, without) as student:
             running = 0
             try:
-                while message := student.receive():
+                while message := student.receive(running=bool(running)):
                     if "begins" in message:
                         running = message["begins"]
                         continue
+                    running = 0
                     answers |= message["answers"]
                     if not message["cell"]:
                         break

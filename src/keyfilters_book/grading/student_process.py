@@ -35,13 +35,13 @@ class OutOfTime(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `OutOfTime` in the block after so many seconds, and again each second: a bare `except` keeps one, not all."""
+    """Raise `OutOfTime` in the block after so many seconds; what keeps it with a bare `except` is ended from outside."""
 
     def stop(*_: Any) -> None:
         raise OutOfTime(f"stopped after {seconds:g} s")
 
     signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
