@@ -65,6 +65,10 @@ _MISSING = "–"
 # In a sentence a number has a minus, not a hyphen; a hyphen within a word, a range or an exponent stays.
 _MINUS = re.compile(r"(?<![\w.)-])-(?=[\d.])")
 _PNG_DPI = 144
+# A slide shows a figure about 1.7 CSS pixels to the point: 11 points are then 18 pixels of its 720. Inches of a figure beside
+# its text, and of a wide one above it.
+_SLIDE_TEXT = 11.0
+_BESIDE, _ABOVE, _WIDE = (5.7, 3.95), (9.2, 2.6), 1.7
 
 
 class ParameterError(ValueError):
@@ -248,7 +252,8 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     data : what is drawn: a DataFrame (stored as ``<name>.csv``), or an array or a mapping from names to arrays
         (stored as ``<name>.npz``)
 
-    Writes ``<name>.svg`` and the data file. Raises `ValueError` for a name that is no label and for data that are neither.
+    Writes ``<name>.svg``, the same for slides as ``<name>.slide.svg``, and the data file. Raises `ValueError` for a name that
+    is no label and for data that are neither.
     """
     import matplotlib
     from matplotlib import pyplot
@@ -261,6 +266,8 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     with matplotlib.rc_context({"svg.hashsalt": name}):
         fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
         fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
+        if results_folder() is not None:
+            _write(f"{name}.slide.svg", _for_slides(fig))
     pyplot.close(fig)
     if _is_frame(data):
         _write(f"{name}.csv", _csv(data))
@@ -271,6 +278,19 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     from base64 import b64encode
 
     _show({"image/png": b64encode(png.getvalue()).decode("ascii"), "text/plain": f"figure {name}"})
+
+
+def _for_slides(fig: Figure) -> bytes:
+    """The figure laid out anew on the smaller sheet of a slide, where it is enlarged: so its text is large, and nothing else changes."""
+    from matplotlib.text import Text
+
+    width, height = fig.get_size_inches()
+    fig.set_size_inches(_ABOVE if width > _WIDE * height else _BESIDE)
+    for text in fig.findobj(Text):
+        text.set_fontsize(max(text.get_fontsize(), _SLIDE_TEXT))
+    svg = io.BytesIO()
+    fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    return svg.getvalue()
 
 
 def _plain(value: Any) -> Any:

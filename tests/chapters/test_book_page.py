@@ -13,6 +13,7 @@ from matplotlib import pyplot
 from refusals import refused
 
 from keyfilters_book import page
+from keyfilters_build.text_size import size, texts
 
 
 @pytest.fixture
@@ -37,11 +38,26 @@ def drawing():
 def test_a_figure_is_stored_shown_and_closed(results, shown):
     fig = drawing()
     page.figure(fig, "fig-a", data={"x": np.arange(3.0)})
-    assert sorted(path.name for path in results.iterdir()) == ["fig-a.npz", "fig-a.svg"]
+    assert sorted(path.name for path in results.iterdir()) == ["fig-a.npz", "fig-a.slide.svg", "fig-a.svg"]
     with np.load(results / "fig-a.npz") as stored:
         assert stored["x"].tolist() == [0, 1, 2]
     assert not pyplot.fignum_exists(fig.number)
     assert set(shown[0]) == {"image/png", "text/plain"}
+
+
+@pytest.mark.parametrize(("inches", "slide"), [((6.8, 6.0), (5.7, 3.95)), ((8.0, 3.0), (9.2, 2.6))])
+def test_a_slide_has_the_figure_on_a_smaller_sheet_with_no_text_below_eleven_points(results, shown, inches, slide):
+    fig = drawing()
+    fig.set_size_inches(inches)
+    fig.axes[0].set_title("small", fontsize=7)
+    page.figure(fig, "fig-a", data={"x": np.arange(3.0)})
+    here, there = ((results / f"fig-a{kind}.svg").read_bytes() for kind in ("", ".slide"))
+    assert min(points for points, _ in texts(here)) == 7 and min(points for points, _ in texts(there)) == 11
+    # The page is cut to what is drawn.
+    assert (
+        np.all(np.divide(size(there), 72) < np.add(slide, 0.3)) and size(there)[0] / size(here)[0] < slide[0] / inches[0] + 0.1
+    )
+    assert {label for _, label in texts(there)} == {label for _, label in texts(here)} | {"small"}
 
 
 def test_the_same_figure_gives_the_same_bytes(results, shown):

@@ -65,7 +65,7 @@ def test_a_map_has_y_up_and_its_marks_in_place():
     values = np.arange(15.0).reshape(3, 5)
     mark = {"best": (-0.5, 0.5), "expected": (-0.4, 0.3), "low": (-0.6, 0.4), "high": (-0.3, 0.5)}
     fig = shift_panels({"layer": (x, y, values)}, marks={"layer": mark})
-    ax = next(a for a in fig.axes if a.get_title() == "layer")
+    ax = next(a for a in fig.axes if a.get_title(loc="left") == "layer")
     (image,) = ax.images
     assert image.origin == "lower" and np.array_equal(image.get_array(), values)
     # Pixels are centred on their shifts.

@@ -77,7 +77,7 @@ def test_molecules_have_y_up(x, y):
     drawn = {text.get_position(): text.get_text() for text in ax.texts}
     assert len(drawn) == weights.size == sum(isinstance(patch, Circle) for patch in ax.patches)
     for (u, v), text in drawn.items():
-        assert float(text.replace("\u2212", "-")) == weights[1 - int(v), 1 + int(u)]
+        assert float(text.replace("\u2212", "-").replace("\u00bd", "0.5")) == weights[1 - int(v), 1 + int(u)]
     assert ax.get_xlim() == ax.get_ylim() == (-ax.get_xlim()[1], ax.get_xlim()[1])
     assert not ax.yaxis_inverted()
 

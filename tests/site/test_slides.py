@@ -11,6 +11,7 @@ from tiny_book import ROOT
 from keyfilters_build.course import load_course, parse_deck
 from keyfilters_build.project import BookError, Project
 from keyfilters_build.slides import page_link
+from keyfilters_build.text_size import size, texts
 
 PLANS = load_course(Project(ROOT))
 DECKS = [plan.slug for plan in PLANS]
@@ -103,6 +104,56 @@ LOOK = r"""() => {
 }"""
 
 
+# Where figures are on the slide that is shown, and where anything is, heading, source and number of the slide apart.
+PLACES = r"""() => {
+    const slide = document.querySelector("section.present"), boxes = [];
+    const walker = document.createTreeWalker(slide.querySelector(".content"), NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode());) {
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        if (node.data.trim()) boxes.push(...range.getClientRects());
+    }
+    const images = [...slide.querySelectorAll("img")].map(image => [image.getAttribute("src"), image.getBoundingClientRect()]);
+    boxes.push(...images.map(([_, box]) => box));
+    return {
+        images: images.map(([name, box]) => [name, box.width, box.height]),
+        right: Math.max(...boxes.map(box => box.right)), bottom: Math.max(...boxes.map(box => box.bottom)),
+    };
+}"""
+LEAST = 18
+"""The smallest text of a figure, in pixels of a slide 720 high."""
+
+
+def shown_text(svg, width, height):
+    """The smallest text of a figure, in CSS pixels, where it is fitted into so many."""
+    wide, high = size(svg)
+    return min((points for points, _ in texts(svg)), default=LEAST) * min(width / wide, height / high)
+
+
+def too_small_on(slide, places, folder):
+    """What is too small to be read on a slide, and whether a half of it is empty."""
+    found = []
+    for name, width, height in places["images"]:
+        text = shown_text((folder / name).read_bytes(), width, height)
+        if text < LEAST:
+            found.append(f"{slide}: {name}: text of {text:.1f} px")
+    for side, middle in (("right", 640), ("bottom", 360)):
+        if places[side] < middle:
+            found.append(f"{slide}: nothing beyond {places[side]:.0f} px: its {side} half is empty")
+    return found
+
+
+def test_small_text_and_an_empty_half_are_seen(tmp_path):
+    """A page's figure, as decks showed it before they had their own: 541 points high, shown 530 pixels high."""
+    text = '<g id="text_1"><!-- a --><g transform="scale(0.12 -0.12)"/></g>'
+    (tmp_path / "a.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="498pt" height="541pt">{text}</svg>')
+    places = {"images": [["a.svg", 600, 530]], "right": 1200, "bottom": 700}
+    assert too_small_on("s", places, tmp_path) == ["s: a.svg: text of 11.8 px"]
+    assert too_small_on("s", {"images": [["a.svg", 1200, 900]], "right": 600, "bottom": 700}, tmp_path) == [
+        "s: nothing beyond 600 px: its right half is empty"
+    ]
+
+
 @pytest.mark.parametrize(
     "deck, protocol, mode",
     [
@@ -125,10 +176,11 @@ LOOK = r"""() => {
 def test_every_slide_by_the_keyboard(deck, mode, protocol, tab, addresses):
     page = presented(tab(f"{addresses[protocol]}/slides/{deck}.html", mode=mode))
     slides = [slide for plan in PLANS if plan.slug == deck for part in plan.parts for slide in part.slides]
-    problems, seen = [], []
+    problems, seen, folder = [], [], ROOT / "_build" / "html" / "slides"
     for _ in slides:
         seen.append(page.evaluate("document.querySelector('section.present').id"))
         problems += page.evaluate(LOOK)
+        problems += too_small_on(seen[-1], page.evaluate(PLACES), folder)
         page.keyboard.press("ArrowRight")
     assert seen == slides
     assert not problems + page.trouble, "\n".join(problems + page.trouble)

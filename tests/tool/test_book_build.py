@@ -228,7 +228,7 @@ def test_two_runs_write_the_same_bytes(built_book, tmp_path):
         runs, failures = execute(project, only=only)
         assert not failures and runs["one"].fresh == (only is not None)
         results = files(project.results("quick", "one"))
-        assert set(results) == {"fig-one.svg", "fig-one.npz", "tbl-one.csv", "numbers.json"}
+        assert set(results) == {"fig-one.svg", "fig-one.slide.svg", "fig-one.npz", "tbl-one.csv", "numbers.json"}
         cells = nbformat.read(runs["one"].notebook, as_version=4).cells
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
         images = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]

@@ -25,7 +25,7 @@ MINUTES = 90
 
 _GOALS = re.compile(r"^\*\*Goals\*\*\s*$(?P<list>.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
 _DOC = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`<>/]+)>?`")
-FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)(?:#(?P<part>[\d.,]+))?\)$", re.MULTILINE)
+FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)\)$", re.MULTILINE)
 _HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
 _NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _TEXT, _MINUTES = {"type": "string", "minLength": 1}, {"type": "integer", "exclusiveMinimum": 0}

@@ -3,11 +3,12 @@
 A deck is Markdown. A line `---` separates slides; each begins with its name, `(name)=`, and a heading. Beside Markdown
 and `$mathematics$` it knows
 
-- a figure of a notebook, on a line of its own: `![](method_a/fig-method-a-bias)`, or the upper half of it:
-  `![](method_a/fig-method-a-bias#0,0,1,0.5)` (left, top, right and bottom as shares);
+- a figure of a notebook, on a line of its own: `![](method_a/fig-method-a-bias)`, as the run drew it for slides;
 - a computed number, as on the pages: `` {glue:text}`notebooks/method_a.ipynb::a-largest-difference:s` ``;
+- the counts of the scorecard, as on the first page: `{scorecard}`;
 - a page: `` {doc}`notebooks/method_a` ``, and a setting: `[words](interactive.html#key=5&sx=0.8)`;
-- an exercise with its text: `` {exercise}`ex-method-a-1` `` on a line of its own, and the plan: `{plan}`;
+- an exercise with its text: `` {exercise}`ex-method-a-1` `` on a line of its own, whose solution the notes get, and the plan:
+  `{plan}`;
 - notes for the speaker: all that follows a line `Note:`.
 
 The builder of sphinx-revealjs makes slides of a project of its own: it knows neither the numbers of figures nor the results of
@@ -19,27 +20,29 @@ from __future__ import annotations
 import html
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from .course import FIGURE, Plan, Slide, load_course, parse_deck
 from .labels import Names, read_names
 from .manifest import load_manifest
-from .plain import Converter
+from .plain import Converter, only_solutions
 from .project import BookError, Project, write_atomic
 from .text_size import legible_width
 
 _EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
 _SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
-_ROOT = re.compile(r"<svg [^>]*>", re.DOTALL)
 # A figure at least this wide for its height stands above its text, a narrower one beside it.
 _WIDE = 1.6
 # The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
 _REVEAL = ("dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js", "plugin/zoom/zoom.js", "LICENSE")
+# Label of an exercise -> kind and text of the pieces of its solution.
+Solutions = Mapping[str, Sequence[tuple[str, str]]]
 _CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
 
 
@@ -53,28 +56,11 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=False, renderer=maths)
 
 
-def cropped(svg: str, part: list[float]) -> str:
-    """A part of an SVG: left, top, right and bottom as shares of its width and height.
-
-    >>> cropped('<svg width="10pt" height="8pt" viewBox="0 0 10 8">', [0, 0, 1, 0.5])
-    '<svg width="10.0pt" height="4.0pt" viewBox="0.0 0.0 10.0 4.0">'
-    """
-    root = _ROOT.search(svg)
-    size = _SIZE.search(root[0])
-    width, height = float(size["width"]), float(size["height"])
-    left, top = part[0] * width, part[1] * height
-    width, height = part[2] * width - left, part[3] * height - top
-    new = re.sub(r'\bwidth="[^"]*"', f'width="{width:.1f}pt"', root[0])
-    new = re.sub(r'\bheight="[^"]*"', f'height="{height:.1f}pt"', new)
-    new = _SIZE.sub(f'viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}"', new)
-    return svg.replace(root[0], new, 1)
-
-
 class _Deck:
     """Renders the slides of one plan; `link` makes the address of a page, or of a setting, as the deck has it."""
 
-    def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None]) -> None:
-        self.plan, self.names, self.data, self.link = plan, names, data, link
+    def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None], solutions: Solutions) -> None:
+        self.plan, self.names, self.data, self.link, self.solutions = plan, names, data, link, solutions
         self.parser = _markdown()
         self.parts = {slide: part for part in plan.parts for slide in part.slides}
         # address -> content, of all figures that the deck shows
@@ -100,20 +86,19 @@ class _Deck:
     def _figure(self, match: re.Match) -> tuple[str, float]:
         """A figure, and how wide it is for its height."""
         slug, name = match["slug"], match["name"]
-        path = self.data / slug / f"{name}.svg"
-        if name not in self.names.figures or not path.is_file():
-            raise BookError(f"slides of {self.plan.slug}: there is no figure {slug}/{name}")
-        address, svg = f"figures/{slug}/{name}.svg", path.read_text(encoding="utf-8")
-        self.figures[address] = svg
-        shown = address
-        if match["part"]:
-            shown = f"figures/{slug}/{name}-part.svg"
-            svg = self.figures[shown] = cropped(svg, [float(part) for part in match["part"].split(",")])
+        # On the slide the drawing for slides; by a click the figure of the page, alone.
+        shown, alone = (f"figures/{slug}/{name}{kind}.svg" for kind in (".slide", ""))
+        for address in (shown, alone):
+            path = self.data / address.removeprefix("figures/")
+            if name not in self.names.figures or not path.is_file():
+                raise BookError(f"slides of {self.plan.slug}: there is no figure {address.removeprefix('figures/')}")
+            self.figures[address] = path.read_text(encoding="utf-8")
+        svg = self.figures[shown]
         size = _SIZE.search(svg[:4000])
         ratio = float(size["width"]) / float(size["height"])
         alt = match["alt"] or self.names.figures[name][2]
         return (
-            f'<a class="paper" href="{address}" target="_blank" rel="noopener" title="This figure alone">'
+            f'<a class="paper" href="{alone}" target="_blank" rel="noopener" title="This figure alone">'
             f'<img src="{shown}" alt="{html.escape(alt)}" style="--legible: {legible_width(svg.encode())}px"></a>'
         ), ratio
 
@@ -134,6 +119,13 @@ class _Deck:
         title = self.html(f"**Exercise {exercise.title}** of {{doc}}`/{page}`")
         return f'<div class="exercise">{title}{self.html(exercise.text, page)}</div>'
 
+    def _answer(self, label: str) -> str:
+        """What the solution of an exercise says in words, and what it prints."""
+        page = f"notebooks/{self.names.exercises[label].slug}"
+        shown = {"markdown": lambda text: self.html(text, page), "output": lambda text: f"<pre>{html.escape(text)}</pre>"}
+        pieces = [shown[kind](text) for kind, text in self.solutions[label] if kind in shown]
+        return f"<p><strong>Answer.</strong></p>{''.join(pieces)}"
+
     def slide(self, slide: Slide) -> str:
         """One `<section>`."""
         matches = list(FIGURE.finditer(slide.body))
@@ -141,9 +133,12 @@ class _Deck:
         text = ""
         for n, piece in enumerate(_EXERCISE.split(FIGURE.sub("", slide.body))):
             text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
+        answers = "".join(self._answer(match["label"]) for match in _EXERCISE.finditer(slide.body))
         text = text.replace("<p>{plan}</p>", self._plan_table()).replace("<p>{provenance}</p>", self._provenance())
-        # A quotation is a sentence that the run wrote: it may be long, and needs the height of the slide.
-        wide = sum(ratio for _, ratio in figures) > _WIDE and "<blockquote>" not in text
+        if "<p>{scorecard}</p>" in text:
+            counts = (self.data.parent / "scorecard_counts.md").read_text(encoding="utf-8")
+            text = text.replace("<p>{scorecard}</p>", self.html(counts))
+        wide = sum(ratio for _, ratio in figures) > _WIDE
         layout = "plain" if not figures else "above" if wide else "beside"
         shown = f"<figure>{''.join(code for code, _ in figures)}</figure>" if figures else ""
         heading = self.html(slide.heading).strip().removeprefix("<p>").removesuffix("</p>")
@@ -153,7 +148,7 @@ class _Deck:
             f'data-timing="{self.parts[slide.name].seconds(slide.name)}">\n<div class="sheet">\n'
             f'<h{slide.level} id="{slide.name}-heading">{heading}</h{slide.level}>\n'
             f'<div class="content">{shown}{words}</div>\n{self._source([match["name"] for match in matches])}</div>\n'
-            f'<aside class="notes">{self._when(slide.name)}{self.html(slide.notes)}</aside>\n</section>'
+            f'<aside class="notes">{self._when(slide.name)}{self.html(slide.notes)}{answers}</aside>\n</section>'
         )
 
     def _provenance(self) -> str:
@@ -203,14 +198,14 @@ _PAGE = """<!DOCTYPE html>
 
 
 def render_deck(
-    plan: Plan, slides: list[Slide], names: Names, data: Path, link: Callable[[str], str | None]
+    plan: Plan, slides: list[Slide], names: Names, data: Path, link: Callable[[str], str | None], solutions: Solutions
 ) -> tuple[str, dict[str, str]]:
     """The deck as one HTML page, and its figures: address -> SVG.
 
     `link` makes the address of a page such as ``notebooks/method_a``, or of a setting, ``interactive.html#key=5``;
     None leaves the words without a link.
     """
-    deck = _Deck(plan, names, data, link)
+    deck = _Deck(plan, names, data, link, solutions)
     sections = "\n".join(deck.slide(slide) for slide in slides)
     return _PAGE.format(title=html.escape(plan.title), slides=sections), deck.figures
 
@@ -226,10 +221,13 @@ def write_slides(project: Project, names: Names, target: Path, link: Callable[[s
     source = project.book / "slides"
     plans = load_course(project)
     data = project.generated / "data"
+    solutions: dict[str, list[tuple[str, str]]] = {}
+    for slug in sorted({names.exercises[label].slug for plan in plans for part in plan.parts for label in part.exercises}):
+        solutions |= only_solutions(nbformat.read(project.staged / f"{slug}.ipynb", as_version=4))
     written = []
     for plan in plans:
         slides = parse_deck((source / f"{plan.slug}.md").read_text(encoding="utf-8"))
-        page, figures = render_deck(plan, slides, names, data, link)
+        page, figures = render_deck(plan, slides, names, data, link, solutions)
         written.append(target / f"{plan.slug}.html")
         write_atomic(written[-1], page)
         for address, svg in figures.items():

@@ -96,7 +96,7 @@ def maps_figure(
             "low": (row.x_low, row.y_low),
             "high": (row.x_high, row.y_high),
         }
-    return shift_panels(panels, marks=marks, columns=2), stored
+    return shift_panels(panels, marks=marks), stored
 
 
 def shifts_table(shifts: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import COLOURS, MARKERS, SEQUENTIAL, styled
@@ -54,9 +55,9 @@ def key_gallery(rows, *, titles=None, notes=None, panel: float = 0.88) -> mpl.fi
 
 @styled
 def null_dots(
-    groups, *, nulls, xlabel: str, observed_label: str, xlim=None, width: float = 6.2, row_height: float = 0.34
+    groups, *, nulls, xlabel: str, observed_label: str, xlim=None, width: float = 6.8, row_height: float = 0.34
 ) -> mpl.figure.Figure:  # fmt: skip
-    """Return a figure with one row per item: an observed value, its interval, and values of nulls on the same line.
+    """Return panels side by side with one row per item: an observed value, its interval, and values of nulls on the same line.
 
     Parameters
     ----------
@@ -79,11 +80,10 @@ def null_dots(
         raise ValueError(f"{len(nulls)} nulls: expected at most {len(_NULLS)}, one marker each")
     counts = [len(rows) for rows in groups.values()]
     fig, axes = plt.subplots(
-        len(counts), 1, figsize=(width, row_height * sum(counts) + 0.45 * len(counts) + 1.5), squeeze=False, sharex=True,
-        height_ratios=counts,
+        1, len(counts), figsize=(width, row_height * max(counts) + 1.6), squeeze=False, sharex=True,
     )  # fmt: skip
     handles = {}
-    for ax, (title, rows) in zip(axes[:, 0], groups.items(), strict=True):
+    for ax, (title, rows) in zip(axes[0], groups.items(), strict=True):
         y = np.arange(len(rows))[::-1]
         for at, row in zip(y, rows, strict=True):
             if "low" in row:
@@ -108,14 +108,14 @@ def null_dots(
         ax.set_axisbelow(True)
         if xlim is not None:
             ax.set_xlim(xlim)
-    axes[-1, 0].set_xlabel(xlabel)
+    fig.supxlabel(xlabel, fontsize=12)
     order = [observed_label, *(label for label in handles if label != observed_label)]
-    fig.legend([handles[label] for label in order], order, loc="outside lower center", ncols=2, frameon=False)
+    fig.legend([handles[label] for label in order], order, loc="outside upper center", ncols=3, frameon=False)
     return fig
 
 
 @styled
-def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.figure.Figure:
+def shift_panels(maps, *, marks, columns: int = 3, panel: float = 2.25) -> mpl.figure.Figure:
     """Return maps of explained variance over the shift of the keys, x to the right and y up.
 
     Parameters
@@ -130,14 +130,14 @@ def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.fi
     panel : float
         Width of a panel in inches.
     """
-    fig, axes = panel_grid(len(maps), columns, (panel + 0.5, panel + 0.1), 0.5)
+    fig, axes = panel_grid(len(maps), columns, (panel, panel - 0.1), 0.7)
     handles = {}
     for ax, (title, (x, y, values)) in zip(axes.flat, maps.items(), strict=False):
         x, y = np.asarray(x), np.asarray(y)
         step = x[1] - x[0], y[1] - y[0]
         extent = (x[0] - step[0] / 2, x[-1] + step[0] / 2, y[0] - step[1] / 2, y[-1] + step[1] / 2)
         image = ax.imshow(values, cmap=SEQUENTIAL, origin="lower", extent=extent)
-        fig.colorbar(image, ax=ax, shrink=0.75)
+        fig.colorbar(image, ax=ax, shrink=0.75).locator = MaxNLocator(2)
         mark = marks[title]
         for line, at in ((ax.axvline, 0), (ax.axhline, 0)):
             line(at, color="white", linewidth=0.8, alpha=0.7)
@@ -158,9 +158,13 @@ def shift_panels(maps, *, marks, columns: int = 2, panel: float = 2.9) -> mpl.fi
             markeredgecolor="white",
             markeredgewidth=1.5,
         )
-        ax.set(title=title, xlabel="shift x", ylabel="shift y", xlim=extent[:2], ylim=extent[2:])
-        ax.locator_params(nbins=5)
-    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
+        ax.set_title(title, loc="left")  # above the colours there is no room
+        ax.set(xlim=extent[:2], ylim=extent[2:])
+        ax.locator_params(nbins=3)
+        ax.label_outer()
+    fig.supxlabel("shift x", fontsize=12)
+    fig.supylabel("shift y", fontsize=12)
+    fig.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2, frameon=False)
     return fig
 
 

@@ -26,7 +26,7 @@ def _box(ax, x, y, width, height, text, fill, **options):
             linewidth=1.2,
         )
     )
-    ax.text(x, y, text, ha="center", va="center", fontsize=12, linespacing=1.25, **options)
+    ax.text(x, y, text, ha="center", va="center", fontsize=11, **options)
 
 
 def _arrow(ax, start, end, **options):
@@ -50,7 +50,8 @@ def network_diagram(layers, dims, depths) -> mpl.figure.Figure:
         Channels and blocks of the stages.
     """
     table = list(layers)
-    fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 7.4), width_ratios=(1, 1.05))
+    # A line of text in each box, and sizes beside the boxes: the diagram stays readable where a slide or a phone has little height.
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 5.4), width_ratios=(1.35, 1))
     stem = next(layer for layer in table if layer.kind == "stem")
     head = next(layer for layer in table if layer.kind == "head")
     rows = [("image", f"{stem.size * stem.jump} x {stem.size * stem.jump} x 3", "white")]
@@ -64,31 +65,31 @@ def network_diagram(layers, dims, depths) -> mpl.figure.Figure:
     rows.append(("mean, layer norm., linear", f"{head.parameters // (dims[-1] + 1)} classes", STAGE_TINTS[5]))
     y = np.linspace(len(rows) - 1, 0, len(rows))
     for k, (name, shape, fill) in enumerate(rows):
-        _box(left, 0, y[k], 3.0, 0.72 if shape else 0.5, f"{name}\n{shape}" if shape else name, fill)
+        _box(left, 0, y[k], 2.2, 0.66, name, fill)
+        if shape:
+            left.text(1.16, y[k], shape, va="center", fontsize=11)
         if k:
-            above = 0.36 if rows[k - 1][1] else 0.25
-            _arrow(left, (0, y[k - 1] - above), (0, y[k] + (0.36 if shape else 0.25)))
+            _arrow(left, (0, y[k - 1] - 0.33), (0, y[k] + 0.33))
     left.set_title("network")
-    left.set(xlim=(-1.6, 1.6), ylim=(-0.6, len(rows) - 0.4))
+    left.set(xlim=(-1.15, 2.4), ylim=(-0.6, len(rows) - 0.4))
 
     kernel = next(layer.name for layer in table if layer.kind == "depthwise")
     steps = [
-        ("d channels in", "white"), (kernel.replace(" convolution", "\nconvolution"), DEPTHWISE_TINT), ("layer normalisation", "white"),
-        ("1x1 convolution\nd to 4d channels", POINTWISE_TINT), ("GELU", "white"), ("global response\nnormalisation", "white"),
-        ("1x1 convolution\n4d to d channels", POINTWISE_TINT), ("+", "white"),
+        ("d channels in", "white"), (kernel.replace(" convolution", ""), DEPTHWISE_TINT), ("layer norm.", "white"),
+        ("1x1, d to 4d", POINTWISE_TINT), ("GELU", "white"), ("response norm.", "white"),
+        ("1x1, 4d to d", POINTWISE_TINT), ("+", "white"),
     ]  # fmt: skip
-    height = [0.72 if "\n" in text else 0.5 for text, _ in steps]
     y = np.linspace(len(rows) - 1, 0, len(steps))
     for k, (text, fill) in enumerate(steps):
         if text == "+":
-            right.plot(0, y[k], "o", markersize=26, markerfacecolor="white", markeredgecolor="0.25", markeredgewidth=1.2)
+            right.plot(0, y[k], "o", markersize=20, markerfacecolor="white", markeredgecolor="0.25", markeredgewidth=1.2)
             right.text(0, y[k], "+", ha="center", va="center", fontsize=14)
             half = 0.22
         else:
-            _box(right, 0, y[k], 2.3, height[k], text, fill)
-            half = height[k] / 2
+            _box(right, 0, y[k], 2.3, 0.66, text, fill)
+            half = 0.33
         if k:
-            _arrow(right, (0, y[k - 1] - height[k - 1] / 2), (0, y[k] + half))
+            _arrow(right, (0, y[k - 1] - 0.33), (0, y[k] + half))
     # The residual connection runs beside the block, from its input to the sum.
     side = 1.5
     right.plot([1.15, side, side], [y[0], y[0], y[-1]], color="0.25", linewidth=1.4)

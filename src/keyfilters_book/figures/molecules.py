@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def _weight_text(weight: float) -> str:
-    """Text of a weight: a true minus sign, halves and quarters as decimals, zero as 0."""
-    return f"{weight:+g}".replace("-", "\u2212") if weight else "0"
+    """Text of a weight: a true minus sign, a half as such, since a circle has little room, other fractions as decimals, zero as 0."""
+    return f"{weight:+g}".replace("-", "\u2212").replace("0.5", "\u00bd") if weight else "0"
 
 
 def draw_molecule(ax: Axes, weights: ArrayLike, spacing: float = 1.0) -> None:
@@ -43,9 +43,9 @@ def draw_molecule(ax: Axes, weights: ArrayLike, spacing: float = 1.0) -> None:
         for j in range(weights.shape[1]):
             w, centre = weights[i, j], ((j - half) * spacing, (half - i) * spacing)
             face = "white" if w == 0 else ("#F6C9AE" if w > 0 else "#B5D4E9")
-            ax.add_patch(Circle(centre, 0.36 * spacing, facecolor=face, edgecolor="black" if w else "0.75", linewidth=1.2))
+            ax.add_patch(Circle(centre, 0.42 * spacing, facecolor=face, edgecolor="black" if w else "0.75", linewidth=1.2))
             ax.text(*centre, _weight_text(w), ha="center", va="center", fontsize=11, color="black" if w else "0.4")
-    margin = reach + 0.45 * spacing
+    margin = reach + 0.5 * spacing
     ax.set(xlim=(-margin, margin), ylim=(-margin, margin), aspect="equal")
     ax.axis("off")
 

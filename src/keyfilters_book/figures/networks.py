@@ -138,6 +138,10 @@ def layer_curves(
             title=title if len(titles) > 1 else "", xlabel=xlabel, ylabel=ylabels[title] or "", yscale=scales[title] or "linear"
         )
         ax.set_xticks(x, labels=ticks if ticks is not None else [f"{v:g}" for v in x], rotation=90 if ticks is not None else 0)
+        if ticks is not None and not ax.get_subplotspec().is_last_row():
+            # The names of the layers stand once: they are long.
+            ax.set_xlabel("")
+            ax.tick_params(labelbottom=False)
         ax.grid(axis="y", color="0.9")
         ax.set_axisbelow(True)
     if len(handles) > 1:
