@@ -2,6 +2,7 @@
 #
 #   PROFILE=quick|full   parameter set of every notebook (default quick)
 #   ONLY=<notebook>      execute this notebook anew; the others come from the cache
+#   PDF=1                `make students` prints its pages, too
 #   STRICT=1             exit 1 where a claim about a trained network does not hold on this machine
 #   JOBS=<n>             notebooks executed at once (default: one per core)
 #   PYTHON=<python>      the Python to make .venv from (3.11 or newer)
@@ -46,8 +47,8 @@ book: $(READY) ## execute the notebooks, check them, build the book at _build/ht
 teach: book ## what a course is taught from, in _build/html/teach: notebooks, slides, sheets, question bank, as archives and PDF
 	@$(BIN)/python -m keyfilters_build teach
 
-students: book ## the pages without the solutions of the exercises, in _build/html-students
-	@$(BIN)/python -m keyfilters_build students
+students: book ## the pages without the solutions of the exercises, in _build/html-students (PDF=1: printed, too)
+	@$(BIN)/python -m keyfilters_build students $(if $(PDF),--pdf)
 
 # Each process computes with one thread, as the notebooks do; several processes share the tests.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1

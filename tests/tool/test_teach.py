@@ -2,6 +2,8 @@
 
 import ast
 import builtins
+import html
+import io
 import json
 import re
 import shutil
@@ -13,8 +15,9 @@ import numpy as np
 import patient
 import pytest
 from lxml import etree
+from lxml import html as lxml_html
 from nbclient import NotebookClient
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
 from tiny_book import ROOT, copied, tiny_book
 
 import keyfilters as kf
@@ -22,9 +25,9 @@ from keyfilters_build.command import main
 from keyfilters_build.course import load_course
 from keyfilters_build.labels import exercises_of
 from keyfilters_build.manifest import load_manifest
-from keyfilters_build.plain import without_solutions
+from keyfilters_build.plain import only_solutions, without_solutions
 from keyfilters_build.project import Project
-from keyfilters_build.teach import ARCHIVES, kit_page, write_archives
+from keyfilters_build.teach import ARCHIVES, kit_page, kit_problems, write_archives
 
 STUDENTS, LECTURERS = ARCHIVES
 PROJECT = Project(ROOT)
@@ -216,6 +219,53 @@ def test_sheets_are_printed(small):
         assert "A sampled Gaussian" in text and "How many seeds" in text
 
 
+def test_a_file_of_the_kit_that_is_missing_blank_or_broken_is_named(small):
+    teach(small)
+    folder = small.html / "teach"
+    assert kit_problems(small) == []
+    (folder / "exam.html").unlink()
+    (folder / "keyfilters-notebooks.zip").write_bytes(b"no archive")
+    blank = PdfWriter()
+    blank.add_blank_page(100, 100)
+    links = re.findall(r'href="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
+    expected = ["exam.html: not there, or empty", "keyfilters-notebooks.zip: no archive"]
+    if "exam-solutions.pdf" in links:  # there is a browser
+        blank.write(folder / "exam-solutions.pdf")
+        expected.append("exam-solutions.pdf: 1 pages, 1 of them blank; expected 1")
+    assert sorted(kit_problems(small)) == sorted(expected)
+
+
+@pytest.fixture(scope="module")
+def kit(book_html, once):
+    """The folder of the kit of the book, made as `make teach` makes it."""
+    once("kit", lambda: teach(PROJECT))
+    return book_html / "teach"
+
+
+@pytest.mark.slow
+@pytest.mark.book
+@pytest.mark.browser
+def test_every_archive_and_print_that_the_course_leads_to_is_there(kit):
+    course = (kit.parent / "course.html").read_text(encoding="utf-8")
+    assert 'href="teach/index.html"' in course
+    links = re.findall(r'<li><a href="([^"]+)"', (kit / "index.html").read_text(encoding="utf-8"))
+    wanted = {f"{name}.zip" for name in ARCHIVES} | {"exercises-moodle.xml"}
+    wanted |= {f"{name}.{kind}" for name in ("exam", "exam-solutions") for kind in ("html", "pdf")}
+    for plan in load_course(PROJECT):
+        wanted |= {f"worksheet-{plan.slug}.{kind}" for kind in ("html", "pdf")}
+        wanted |= {f"{kind}-{plan.slug}.pdf" for kind in ("slides", "handout")}
+    assert set(links) == wanted and kit_problems(PROJECT) == []
+
+
+@pytest.mark.book
+def test_the_notes_have_the_answers_to_the_exercises_in_class(archives):
+    """For each exercise the words of its solution, and no note of it in the students' deck."""
+    for plan in load_course(PROJECT):
+        decks = [archives[name][f"slides/{plan.slug}.html"].decode() for name in (STUDENTS, LECTURERS)]
+        count = sum(len(part.exercises) for part in plan.parts)
+        assert [deck.count("<strong>Answer.</strong>") for deck in decks] == [0, count] and count
+
+
 def test_a_book_without_its_kit_says_how_to_make_it():
     assert "make teach" in kit_page([])
 
@@ -236,8 +286,61 @@ def test_the_question_bank_has_every_exercise_with_points_and_solution_for_lectu
         assert "check_" not in question.findtext("questiontext/text")
 
 
+# What Moodle's importer reads of categories and essays (question/format/xml/format.php, import_category and import_essay).
+MOODLE = """<!ELEMENT quiz (question+)>
+<!ELEMENT question (category | (name, questiontext, graderinfo, defaultgrade, penalty, hidden, responseformat, responserequired,
+    responsefieldlines, attachments))>
+<!ATTLIST question type (category | essay) #REQUIRED>
+<!ELEMENT category (text)> <!ELEMENT name (text)> <!ELEMENT text (#PCDATA)>
+<!ELEMENT questiontext (text)> <!ATTLIST questiontext format (html | moodle_auto_format | plain_text | markdown) #REQUIRED>
+<!ELEMENT graderinfo (text)> <!ATTLIST graderinfo format (html | moodle_auto_format | plain_text | markdown) #REQUIRED>
+<!ELEMENT defaultgrade (#PCDATA)> <!ELEMENT penalty (#PCDATA)> <!ELEMENT hidden (#PCDATA)> <!ELEMENT responseformat (#PCDATA)>
+<!ELEMENT responserequired (#PCDATA)> <!ELEMENT responsefieldlines (#PCDATA)> <!ELEMENT attachments (#PCDATA)>"""
+FORMATS = {"editor", "editorfilepicker", "plain", "monospaced", "noinline"}
+
+
+def moodle_problems(text):
+    """What Moodle would not import as it is meant."""
+    bank, rules = etree.fromstring(text), etree.DTD(io.StringIO(MOODLE))
+    problems = [] if rules.validate(bank) else [str(rules.error_log.last_error)]
+    if not text.startswith(b"<?xml "):
+        problems.append("the declaration is not in the first line")
+    if bank[0].get("type") != "category" or not bank[0].findtext("category/text").startswith("$course$/"):
+        problems.append("it does not begin with a category of the course")
+    for question in bank.findall("question[@type='essay']"):
+        name = question.findtext("name/text")
+        numbers = [question.findtext(field) for field in ("defaultgrade", "penalty", "hidden", "attachments")]
+        if not name or len(name) > 255 or not all(number and number.isdigit() for number in numbers):
+            problems.append(f"{name}: name or numbers")
+        if question.findtext("responseformat") not in FORMATS:
+            problems.append(f"{name}: format of the response")
+        for part in ("questiontext", "graderinfo"):
+            # The parser of a browser mends what does not fit; then the text is another.
+            fragment = lxml_html.fragment_fromstring(question.findtext(f"{part}/text"), create_parent="div")
+            if fragment.xpath(".//*[starts-with(@href, '#') or contains(@href, '.html')]"):
+                problems.append(f"{name}: a link that leads nowhere in Moodle")
+    return problems
+
+
+def test_the_question_bank_is_as_moodle_reads_it(small):
+    (_, lecturers) = (content(path) for path in write_archives(small))
+    bank = lecturers["exercises-moodle.xml"]
+    assert moodle_problems(bank) == []
+    for right, wrong in (
+        (b"<defaultgrade>1<", b"<defaultgrade>one<"), (b"editorfilepicker", b"file"), (b"$course$/", b"/"), (b"<?xml ", b" <?xml "),
+        (b'type="essay"', b'type="essays"'), (b'questiontext format="html"', b'questiontext format="myst"'),
+    ):  # fmt: skip
+        broken = bank.replace(right, wrong, 1)
+        assert broken != bank
+        try:
+            assert moodle_problems(broken), right
+        except etree.XMLSyntaxError:
+            assert right == b"<?xml "
+
+
 @pytest.mark.book
 def test_the_questions_of_the_book_are_free_of_marks_that_moodle_does_not_know(archives):
+    assert moodle_problems(archives[LECTURERS]["exercises-moodle.xml"]) == []
     bank = etree.fromstring(archives[LECTURERS]["exercises-moodle.xml"])
     questions = bank.findall("question[@type='essay']")
     names = [question.findtext("name/text") for question in questions]
@@ -258,18 +361,70 @@ def find_exercises(entry):
     return exercises_of(entry.slug, nbformat.read(PROJECT.notebooks / f"{entry.slug}.ipynb", as_version=4))
 
 
-def test_the_student_edition_has_no_solution_anywhere(small, capsys):
-    assert main(["students"], root=small.root) == 0
-    assert capsys.readouterr().out.strip().endswith("_build/html-students/index.html")
+def texts_of(folder):
+    """File of a site -> its text, without tags, and with what a program of the page would unescape."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".html", ".js", ".ipynb", ".txt", ".md", ".csv", ".json", ".py", ".xml"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            yield path, text if path.suffix != ".html" else html.unescape(re.sub(r"<[^>]+>", "", text))
+        elif path.suffix == ".pdf":
+            yield path, "".join(page.extract_text() for page in PdfReader(path).pages)
+        elif path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                yield path, "".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
+
+
+def told(folder, secrets):
+    """Which of the secrets stand in which file, however it breaks its lines."""
+    bare = {secret: re.sub(r"\W+", "", secret) for secret in secrets}
+    found = []
+    for path, text in texts_of(folder):
+        text = re.sub(r"\W+", "", text.replace("\\n", ""))
+        found += [f"{path.name}: {secret[:60]}" for secret, words in bare.items() if words in text]
+    return found
+
+
+def secrets_of(project):
+    """Lines of all solutions that stand nowhere else in the notebooks."""
+    lines, elsewhere = [], []
+    for path in sorted(project.notebooks.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        solved = [text for pieces in only_solutions(notebook).values() for _, text in pieces]
+        lines += [line.strip() for text in solved for line in text.split("\n")]
+        elsewhere += [cell.source for cell in without_solutions(notebook).cells]
+    others = "\n".join(elsewhere)
+    return sorted({line for line in lines if len(line) > 20 and line not in others and not re.search(r"[{}`$\\]", line)})
+
+
+@pytest.mark.browser
+def test_the_student_edition_has_no_solution_in_pages_downloads_search_and_print(small):
+    shutil.copytree(ROOT / "book" / "print", small.book / "print", dirs_exist_ok=True)
+    done = patient.run(
+        [sys.executable, "-m", "keyfilters_build", "students", "--pdf"],
+        cwd=small.root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["_build/html-students/index.html", "_build/pdf/keyfilters-book-students.pdf"]
     edition = small.build / "html-students"
     for name in ("one", "two"):
-        pages = [(html / "notebooks" / f"{name}.html").read_text(encoding="utf-8") for html in (small.html, edition)]
+        pages = [(folder / "notebooks" / f"{name}.html").read_text(encoding="utf-8") for folder in (small.html, edition)]
         whole, page = (re.sub(r"<[^>]+>", "", text) for text in pages)
         assert "How large is the sum?" in page and "Solution" in whole and "Solution" not in page
-        assert "assert check_1_1(x.sum())" in whole and "assert check_1_1" not in page
-    for path in edition.rglob("*"):
-        if path.is_file() and path.suffix in (".html", ".js", ".ipynb", ".txt", ".csv", ".json", ".py"):
-            assert "check_1_1(x" not in path.read_text(encoding="utf-8", errors="replace"), path
+    secrets = secrets_of(small)
+    assert secrets and told(small.html, secrets) and not told(edition, secrets)
+    assert "How large is the sum?" in "".join(text for _, text in texts_of(small.build / "pdf"))
+    assert not told(small.build / "pdf", secrets)
+
+
+@pytest.mark.slow
+@pytest.mark.book
+def test_the_student_edition_of_the_book_has_no_solution(book_html, once):
+    once("students", lambda: patient.run([sys.executable, "-m", "keyfilters_build", "students"], cwd=ROOT, check=True))
+    secrets = secrets_of(PROJECT)
+    assert len(secrets) > 300 and len(told(book_html, secrets)) > 300
+    assert told(PROJECT.build / "html-students", secrets) == []
 
 
 EXAM, SOLUTIONS = ((ROOT / "book" / "teach" / f"{name}.md").read_text(encoding="utf-8") for name in ("exam", "exam-solutions"))

@@ -40,8 +40,8 @@ def _students(project: Project, options: argparse.Namespace) -> None:
     from .edition import write_student_edition
 
     with alone(project):
-        index = write_student_edition(project)
-    print(project.short(index))
+        for path in write_student_edition(project, pdf=options.pdf):
+            print(project.short(path))
 
 
 def _pdf(project: Project, options: argparse.Namespace) -> None:
@@ -114,7 +114,11 @@ ACTIONS: dict[str, Action] = {
         f"example: {PROGRAM} build --profile quick --only learned_filters",
     ),
     "teach": Action("write what a course is taught from: archives, sheets and prints of the book as it was built", _teach),
-    "students": Action("build the pages once more, without the solutions of the exercises", _students),
+    "students": Action(
+        "build the pages once more, without the solutions of the exercises",
+        _students,
+        {"--pdf": {"action": "store_true", "help": "print these pages, too: _build/pdf/keyfilters-book-students.pdf"}},
+    ),
     "pdf": Action("print the built book to one PDF", _pdf),
     "measure": Action("measure in a browser what a reader of the built pages stumbles over", _measure),
     "launch": Action("write the cell that installs the library into every notebook", _launch),

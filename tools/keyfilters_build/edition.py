@@ -1,7 +1,7 @@
 """`make students`: the book without the solutions of its exercises, in `_build/html-students`.
 
 It is built anew from pages that never had them, so that search index, downloads and prints have none either. The slides
-lose the speaker's notes, which have the answers to the exercises in class.
+lose the speaker's notes, which have the answers to the exercises in class. With ``--pdf`` these pages are printed, too.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from pathlib import Path
 import nbformat
 
 from .build import build_html
+from .pdf import print_book
 from .plain import without_solutions
 from .project import BookError, Project, remove_tree, write_atomic
 from .sample import SAMPLE
 from .teach import without_notes
 
 
-def write_student_edition(project: Project) -> Path:
-    """Build the edition from the staged notebooks and return the path of its first page.
+def write_student_edition(project: Project, *, pdf: bool = False) -> list[Path]:
+    """Build the edition from the staged notebooks; the paths of its first page and, if wanted, of its print.
 
-    Raises `BookError` for a book that was not built.
+    Raises `BookError` for a book that was not built, and as `print_book`.
     """
     if not (project.html / "index.html").is_file():
         raise BookError("the book is not built: run make book first")
@@ -49,4 +50,9 @@ def write_student_edition(project: Project) -> Path:
     shutil.copytree(edition.html, target)
     for deck in sorted((target / "slides").glob("*.html")):
         write_atomic(deck, without_notes(f"slides/{deck.name}", deck.read_bytes()))
-    return target / "index.html"
+    if not pdf:
+        return [target / "index.html"]
+    printed = project.build / "pdf" / "keyfilters-book-students.pdf"
+    printed.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(print_book(edition), printed)
+    return [target / "index.html", printed]

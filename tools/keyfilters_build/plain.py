@@ -230,7 +230,7 @@ def without_solutions(notebook: NotebookNode) -> NotebookNode:
 
 
 def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
-    """Label of an exercise -> its solution: kind and source of each piece, without the marks around it.
+    """Label of an exercise -> its solution: kind and text of each piece, without the marks around it; what checks say is left out.
 
     >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
     >>> start, end = ":::{solution-start} ex-1\\n:::\\n\\nIt is 2.", ":::{solution-end}\\n:::\\n\\nMore."
@@ -242,6 +242,9 @@ def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
     for cell in notebook.cells:
         if cell.cell_type == "code" and label:
             found[label].append(("code", cell.source))
+            said = "".join(output.text for output in cell.outputs if output.output_type == "stream").strip()
+            said = "\n".join(line for line in said.splitlines() if not line.startswith("Exercise "))
+            found[label] += [("output", said)] if said else []
         rest = cell.source if cell.cell_type == "markdown" else ""
         while rest:
             mark = (_END if label else _START).search(rest)

@@ -26,7 +26,7 @@ from .launch import SUBDIRECTORY
 from .manifest import Entry, load_manifest
 from .plain import Converter, plain_notebook
 from .prerequisites import MODULES
-from .project import BookError, Project, remove_tree, write_atomic
+from .project import BookError, GateError, Project, remove_tree, write_atomic
 from .question_bank import question_bank, sheet
 from .slides import write_slides
 
@@ -72,11 +72,9 @@ def _in_git(page: str) -> str:
 def _sheets(project: Project, names: Names, solutions: bool) -> dict[str, bytes]:
     """The worksheets of the exercises in class; for lecturers the exam and its solutions, too."""
     found = {}
-    if (project.book / "course.yml").is_file():
-        for plan in load_course(project):
-            found[f"worksheet-{plan.slug}.html"] = sheet(
-                worksheet(plan, names, lambda page: _source(names, _in_git(page)))
-            ).encode()
+    for plan in _plans(project):
+        text = worksheet(plan, names, lambda page: _source(names, _in_git(page)))
+        found[f"worksheet-{plan.slug}.html"] = sheet(text).encode()
     for name in ("exam", "exam-solutions") if solutions else ():
         path = project.book / "teach" / f"{name}.md"
         if path.is_file():
@@ -98,7 +96,7 @@ def worksheet(plan: Plan, names: Names, link: Callable[[str], str]) -> str:
 def write_kit(project: Project) -> list[Path]:
     """Write archives, sheets and prints into `_build/html/teach` and a page that lists them; what was written.
 
-    Without a Chromium the prints are left out, and the page says so.
+    Without a Chromium the prints are left out. Raises `GateError` where a file is not what the page says.
     """
     archives = write_archives(project)
     folder = project.html / "teach"
@@ -113,6 +111,8 @@ def write_kit(project: Project) -> list[Path]:
             write_atomic(written[-1], archive.read(name).replace(b'src="_static/', b'src="../_static/'))
     written += _prints(project, [path for path in written if path.suffix == ".html"])
     write_atomic(folder / "index.html", kit_page(written))
+    if problems := kit_problems(project):
+        raise GateError("\n".join([f"teaching kit: {len(problems)} files are not what they should be", *problems]))
     return written
 
 
@@ -130,8 +130,13 @@ def _prints(project: Project, sheets: list[Path]) -> list[Path]:
         with chromium() as browser:
             for name, (path, how) in sources.items():
                 page = browser.new_page(color_scheme="light")
+                page.set_default_timeout(600_000)
                 page.goto(path.as_uri() + how, wait_until="load")
                 settle(page)
+                if how == "?print-pdf":
+                    # The slides become pages after the formulas are set; before that the print would be blank.
+                    page.wait_for_function("window.Reveal && Reveal.isReady() && document.querySelector('.pdf-page')")
+                page.evaluate("() => Promise.all([...document.images].map(image => image.decode()))")
                 written.append(project.html / "teach" / name)
                 page.pdf(path=written[-1], prefer_css_page_size=True, print_background=True, format="A4")
                 page.close()
@@ -140,27 +145,78 @@ def _prints(project: Project, sheets: list[Path]) -> list[Path]:
     return written
 
 
+# Heading -> beginnings of the names of files, with what they are.
 _WORDS = {
-    "keyfilters-notebooks.zip": "notebooks for students, without solutions, with the slides",
-    "keyfilters-notebooks-with-solutions.zip": "notebooks for lecturers, executed, with solutions and notes",
-    "exercises-moodle.xml": "all exercises as a question bank for Moodle",
-    "exam-solutions": "solutions of the exam, with a rubric",
-    "exam": "an exam of an hour",
-    "worksheet-": "worksheet for the exercises in class",
-    "slides-": "slides, one a page",
-    "handout-": "handout with the speaker's notes",
+    "For the class": {
+        "keyfilters-notebooks.zip": "notebooks without solutions, slides and worksheets, to send out",
+        "worksheet-": "worksheet for the exercises in class, to print",
+    },
+    "For you": {
+        "slides-": "slides, one a page",
+        "handout-": "slides with the speaker's notes, and in them the answers to the worksheet",
+        "keyfilters-notebooks-with-solutions.zip": "the same notebooks, executed, with solutions; slides with notes",
+    },
+    "For an exam": {
+        "exam.": "an exam of an hour",
+        "exam-solutions.": "its solutions, with points and a rubric",
+        "exercises-moodle.xml": "all exercises as a question bank: Question bank, Import, Moodle XML format",
+    },
 }
 
 
 def kit_page(files: Sequence[Path]) -> str:
     """A page that lists the kit; without files it says how to make them."""
-    rows = []
-    for path in sorted(files, key=lambda path: path.name):
-        words = next(words for start, words in _WORDS.items() if path.name.startswith(start))
-        rows.append(f"- [{path.name}]({path.name}), {words} ({path.stat().st_size / 1e6:.1f} MB)")
-    listed = "\n".join(rows) or "This copy of the book came without it: `make teach` in a clone of the repository makes it."
+    parts = []
+    for heading, kinds in _WORDS.items():
+        rows = [
+            f"- [{path.name}]({path.name}), {words} ({_size(path.stat().st_size)})"
+            for start, words in kinds.items()
+            for path in sorted(files, key=lambda path: path.name)
+            if path.name.startswith(start)
+        ]
+        parts += [f"## {heading}", "\n".join(rows)] if rows else []
+    listed = "\n\n".join(parts) or "This copy of the book came without it: `make teach` in a clone of the repository makes it."
     back = "[Back to the book](../index.html)"
     return sheet(f"# Teaching kit\n\n{listed}\n\n{back}\n")
+
+
+def _size(octets: int) -> str:
+    """
+    >>> _size(184099), _size(18490446)
+    ('184 kB', '18.5 MB')
+    """
+    return f"{octets / 1e6:.1f} MB" if octets >= 1e6 else f"{max(octets / 1e3, 1):.0f} kB"
+
+
+def kit_problems(project: Project) -> list[str]:
+    """What is wrong with the files that the page of the kit links; empty for a kit that can be handed out."""
+    from lxml import html as lxml_html
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    folder = project.html / "teach"
+    decks = {plan.slug: sum(len(part.slides) for part in plan.parts) for plan in _plans(project)}
+    problems = []
+    for name in lxml_html.parse(str(folder / "index.html")).xpath("//li/a/@href"):
+        path = folder / name
+        if not path.is_file() or not path.stat().st_size:
+            problems.append(f"{name}: not there, or empty")
+        elif path.suffix == ".zip" and not zipfile.is_zipfile(path):
+            problems.append(f"{name}: no archive")
+        elif path.suffix == ".pdf":
+            try:
+                sheets = [page.extract_text().strip() for page in PdfReader(path).pages]
+            except PyPdfError as error:
+                problems.append(f"{name}: no PDF: {error}")
+                continue
+            wanted = decks.get(path.stem.removeprefix("slides-"), len(sheets))
+            if not sheets or not all(sheets) or len(sheets) != wanted:
+                problems.append(f"{name}: {len(sheets)} pages, {sheets.count('')} of them blank; expected {wanted or 'some'}")
+    return problems
+
+
+def _plans(project: Project) -> list[Plan]:
+    return load_course(project) if (project.book / "course.yml").is_file() else []
 
 
 def _source(names: Names, path: str, kind: str = "blob") -> str:
