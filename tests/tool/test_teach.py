@@ -385,15 +385,17 @@ def told(folder, secrets):
 
 
 def secrets_of(project):
-    """Lines of all solutions that stand nowhere else in the notebooks."""
-    lines, elsewhere = [], []
+    """Lines of all solutions that stand nowhere else: in no other cell, page or program of the repository."""
+    lines, elsewhere = [], [path.read_text(encoding="utf-8") for path in sorted(project.book.glob("*.md"))]
+    elsewhere += [path.read_text(encoding="utf-8") for path in sorted((project.root / "src").rglob("*.py"))]
     for path in sorted(project.notebooks.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         solved = [text for pieces in only_solutions(notebook).values() for _, text in pieces]
         lines += [line.strip() for text in solved for line in text.split("\n")]
         elsewhere += [cell.source for cell in without_solutions(notebook).cells]
-    others = "\n".join(elsewhere)
-    return sorted({line for line in lines if len(line) > 20 and line not in others and not re.search(r"[{}`$\\]", line)})
+    others = re.sub(r"\W+", "", "\n".join(elsewhere))
+    long = {line for line in lines if len(line) > 20 and not re.search(r"[{}`$\\]", line)}
+    return sorted(line for line in long if re.sub(r"\W+", "", line) not in others)
 
 
 @pytest.mark.browser

@@ -6,6 +6,7 @@ lose the speaker's notes, which have the answers to the exercises in class. With
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,10 +14,23 @@ import nbformat
 
 from .build import build_html
 from .pdf import print_book
-from .plain import without_solutions
+from .plain import only_solutions, without_solutions
 from .project import BookError, Project, remove_tree, write_atomic
 from .sample import SAMPLE
 from .teach import without_notes
+
+_CLAIM = re.compile(r'\bclaim\(\s*f?"([^"{]+)')
+
+
+def _without_claims(edition: Project) -> None:
+    """What solutions claim is what they found: it goes from the tables of what was reproduced."""
+    claims = set()
+    for path in sorted(edition.notebooks.glob("*.ipynb")):
+        for pieces in only_solutions(nbformat.read(path, as_version=4)).values():
+            claims |= {claim for kind, text in pieces if kind == "code" for claim in _CLAIM.findall(text)}
+    for path in sorted(edition.generated.rglob("reproduction*")):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        write_atomic(path, "".join(line for line in lines if not any(claim in line for claim in claims)))
 
 
 def write_student_edition(project: Project, *, pdf: bool = False) -> list[Path]:
@@ -41,6 +55,7 @@ def write_student_edition(project: Project, *, pdf: bool = False) -> list[Path]:
         if path.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    _without_claims(edition)
     # The pages, and the notebooks that they offer.
     for path in [*sorted(edition.staged.glob("*.ipynb")), *sorted(edition.notebooks.glob("*.ipynb"))]:
         write_atomic(path, nbformat.writes(without_solutions(nbformat.read(path, as_version=4))) + "\n")
