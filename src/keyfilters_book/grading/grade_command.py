@@ -24,7 +24,9 @@ def grade(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("submissions", type=Path, help="folder or .zip: a notebook or a folder for each student")
     parser.add_argument("-o", "--output", type=Path, required=True, help="table of the grades, such as grades.csv")
     parser.add_argument("--chapter", choices=chapters(), metavar="NAME", help="such as method_a; without it the most frequent")
-    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="for one cell (default %(default)g)")
+    parser.add_argument(
+        "--seconds", type=float, default=Limits.seconds, help="of the processor, for one cell (default %(default)g)"
+    )
     parser.add_argument("--memory", type=float, default=Limits.memory, help="GB for a notebook (default %(default)g)")
     options = parser.parse_args(arguments)
     for name in ("seconds", "memory"):

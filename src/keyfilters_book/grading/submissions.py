@@ -49,7 +49,7 @@ class Submission:
 
 
 def find_submissions(folder: Path) -> list[Submission]:
-    """A folder in `folder` is one student's, and so are the files in it that have one number, or one name without number."""
+    """A folder in `folder` is one student's, and so are the files in it that have one name and number."""
     found: dict[str, tuple[str, list[Path]]] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "__")):
@@ -61,7 +61,8 @@ def find_submissions(folder: Path) -> list[Submission]:
         elif path.suffix not in SUFFIXES:
             continue
         text = path.name if path.is_dir() else path.stem
-        found.setdefault(Submission.of(text).number or text, (text, []))[1].extend(files)
+        one = Submission.of(text)
+        found.setdefault(f"{one.name}_{one.number}" if one.number else text, (text, []))[1].extend(files)
     return [Submission.of(text, files) for text, files in found.values()]
 
 
