@@ -252,7 +252,7 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     data : what is drawn: a DataFrame (stored as ``<name>.csv``), or an array or a mapping from names to arrays
         (stored as ``<name>.npz``)
 
-    Writes ``<name>.svg``, the same for slides as ``<name>.slide.svg``, and the data file. Raises `ValueError` for a name that
+    Writes ``<name>.svg``, the same for slides as ``<name>.slide.svg`` if it fits there, and the data file. Raises `ValueError` for a name that
     is no label and for data that are neither.
     """
     import matplotlib
@@ -266,8 +266,8 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     with matplotlib.rc_context({"svg.hashsalt": name}):
         fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
         fig.savefig(png, format="png", bbox_inches="tight", dpi=_PNG_DPI, metadata={"Software": None})
-        if results_folder() is not None:
-            _write(f"{name}.slide.svg", _for_slides(fig))
+        if results_folder() is not None and (slide := _for_slides(fig)):
+            _write(f"{name}.slide.svg", slide)
     pyplot.close(fig)
     if _is_frame(data):
         _write(f"{name}.csv", _csv(data))
@@ -280,8 +280,13 @@ def figure(fig: Figure, name: str, *, data: Any) -> None:
     _show({"image/png": b64encode(png.getvalue()).decode("ascii"), "text/plain": f"figure {name}"})
 
 
-def _for_slides(fig: Figure) -> bytes:
-    """The figure laid out anew on the smaller sheet of a slide, where it is enlarged: so its text is large, and nothing else changes."""
+def _for_slides(fig: Figure) -> bytes | None:
+    """The figure laid out anew on the smaller sheet of a slide, where it is enlarged: so its text is large, and nothing else changes.
+
+    None for a figure that does not fit there, of which matplotlib warns; a deck that names it is refused.
+    """
+    import warnings
+
     from matplotlib.text import Text
 
     width, height = fig.get_size_inches()
@@ -289,7 +294,12 @@ def _for_slides(fig: Figure) -> bytes:
     for text in fig.findobj(Text):
         text.set_fontsize(max(text.get_fontsize(), _SLIDE_TEXT))
     svg = io.BytesIO()
-    fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        except UserWarning:
+            return None
     return svg.getvalue()
 
 

@@ -60,6 +60,14 @@ def test_a_slide_has_the_figure_on_a_smaller_sheet_with_no_text_below_eleven_poi
     assert {label for _, label in texts(there)} == {label for _, label in texts(here)} | {"small"}
 
 
+def test_a_figure_that_does_not_fit_a_slide_has_no_drawing_for_one(results, shown):
+    fig, axes = pyplot.subplots(14, 2, figsize=(6, 30), layout="constrained")
+    for ax in axes.flat:
+        ax.set(title="title", xlabel="label")
+    page.figure(fig, "fig-a", data={"x": np.arange(3.0)})
+    assert sorted(path.name for path in results.iterdir()) == ["fig-a.npz", "fig-a.svg"]
+
+
 def test_the_same_figure_gives_the_same_bytes(results, shown):
     for _ in range(2):
         page.figure(drawing(), "fig-a", data=pd.DataFrame({"x": [1.5]}))

@@ -91,7 +91,9 @@ class _Deck:
         for address in (shown, alone):
             path = self.data / address.removeprefix("figures/")
             if name not in self.names.figures or not path.is_file():
-                raise BookError(f"slides of {self.plan.slug}: there is no figure {address.removeprefix('figures/')}")
+                raise BookError(
+                    f"slides of {self.plan.slug}: there is no figure {address.removeprefix('figures/')}; one that does not fit a slide has none"
+                )
             self.figures[address] = path.read_text(encoding="utf-8")
         svg = self.figures[shown]
         size = _SIZE.search(svg[:4000])
