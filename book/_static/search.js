@@ -35,7 +35,9 @@
         text.textContent = entry === wanted ? typed(query).trim() : entry;
         result[1] = `${result[1]} &gt; ${text.innerHTML}`;
       }
-      return results;
+      // The last one is shown first: chapters before the reference of the library, each in its order.
+      const reference = (result) => result[0].startsWith("api/");
+      return [...results.filter(reference), ...results.filter((result) => !reference(result))];
     };
   };
 

@@ -131,6 +131,46 @@ def test_a_formula_is_broken_where_it_does_not_fit_and_only_there(width, running
         tab.close()
 
 
+@pytest.mark.parametrize("protocol", ["http", "file"])
+def test_a_term_is_explained_where_it_stands(protocol, phone, address, book_html):
+    """With the keyboard as by a tap; the link to the glossary stays."""
+    home = address if protocol == "http" else book_html.as_uri()
+    visit(phone, home, "notebooks/learned_filters.html")
+    link, place = phone.locator("a.term-link").first, phone.url
+    for act in (link.click, lambda: link.press("Enter")):
+        act()
+        card = phone.locator("dialog.term-card[open]")
+        card.wait_for()
+        assert len(card.locator("p").inner_text()) > 20 and "glossary.html#term-" in card.locator("a").get_attribute("href")
+        phone.keyboard.press("Escape")
+        card.wait_for(state="detached")
+        assert phone.url == place and link.evaluate("link => link === document.activeElement")
+
+
+def test_the_letters_of_the_glossary_lead_to_its_terms(phone, address):
+    visit(phone, address, "glossary.html")
+    letters = phone.locator("nav.letters a")
+    assert letters.evaluate_all(
+        "links => links.every(link => document.getElementById(link.hash.slice(1)).textContent.trim()[0].toUpperCase() === link.textContent)"
+    )
+    shown = letters.all_inner_texts()
+    assert len(shown) > 15 and shown == sorted(shown)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_code_is_folded_on_a_phone_alone(width, running, address):
+    tab = running.new_page(viewport={"width": width, "height": 900})
+    try:
+        visit(tab, address, "notebooks/learned_filters.html")
+        code = tab.locator(".phone-code .cell_input").first
+        assert code.is_visible() == (width == DESKTOP)
+        if width == PHONE:
+            tab.locator(".phone-code > summary").first.click()
+            assert code.is_visible()
+    finally:
+        tab.close()
+
+
 def test_the_contents_of_the_book_show_the_page_that_is_read(tab, address):
     """On a phone they are a drawer, which is closed at first."""
     if tab.viewport_size["width"] == PHONE:
@@ -210,6 +250,22 @@ def test_focus_goes_through_the_page_in_its_order(name, tab, address):
 
 def built(book_html):
     return {name: lxml_html.parse(str(book_html / name)).getroot() for name in pages_of_the_contents()}
+
+
+def test_a_chapter_leads_from_its_answer_to_its_summary_and_says_where_its_exercises_run(book_html):
+    chapters = {name: tree for name, tree in built(book_html).items() if name.startswith("notebooks/")}
+    assert chapters
+    for name, tree in chapters.items():
+        for section, line in (("summary", "short-way"), ("exercises", "where-to-run")):
+            assert len(tree.xpath(f"//*[@id='{section}']")) == len(tree.xpath(f"//div[contains(@class, '{line}')]")), (
+                name,
+                section,
+            )
+
+
+def test_no_numbered_table_is_folded(book_html):
+    folded = "//details[contains(@class, 'hide')]//table[starts-with(@id, 'tbl-')]/@id"
+    assert not {name: found for name, tree in built(book_html).items() if (found := tree.xpath(folded))}
 
 
 def test_tables_have_headers_and_captions(book_html):

@@ -86,6 +86,16 @@ def test_the_page_is_among_the_first_five(tab, places, query, protocol):
     assert any(link.split("#")[0] == page and (not anchor or link.endswith(f"#{anchor}")) for link in found), found
 
 
+def test_chapters_come_before_the_reference_of_the_library(tab, places):
+    tab.goto(f"{places['http']}/search.html?q=learned_filters", wait_until="domcontentloaded")
+    tab.wait_for_function("document.querySelector('#search-results .search-summary')?.textContent", timeout=20_000)
+    found = tab.evaluate(
+        "[...document.querySelectorAll('#search-results ul.search > li > a')].map(link => link.getAttribute('href'))"
+    )
+    reference = [link.startswith("api/") for link in found]
+    assert any(reference) and reference == sorted(reference)
+
+
 @pytest.mark.parametrize("protocol", ["http", "file"])
 def test_what_is_nowhere_is_not_found(tab, places, protocol):
     assert search(tab, places[protocol], "xyzzyplugh") == []

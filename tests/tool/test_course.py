@@ -127,6 +127,7 @@ def test_the_page_takes_every_setting_of_the_plans(nodejs):
     decks = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "book" / "slides").glob("*.md"))
     wanted += re.findall(r"\(interactive\.html#([^)]*)\)", decks)
     played = [entry.play for entry in load_manifest(Project(ROOT)) if entry.play]
+    assert not any("?." in play_line(each) for each in played)
     assert len(played) > 10 and 'href="../interactive.html#key=' in play_line(played[0])
     wanted += [play["address"] for play in played]
     assert len(wanted) > 3

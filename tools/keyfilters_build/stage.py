@@ -17,6 +17,15 @@ from .project import Project, remove_tree, replace_tree, write_atomic
 from .run_store import Run, page_source
 from .sweeps import sweep_html
 
+SUMMARY = "## Summary\n"
+SHORT_WAY = '\n\n:::{div} short-way\nThe short way: <a href="#summary">from here to the summary</a>.\n:::'
+EXERCISES = "## Exercises\n"
+WHERE_TO_RUN = (
+    ":::{div} where-to-run\nThe parts with code need a computer, or a browser with patience: the rocket at the top of the page "
+    "opens the notebook in Binder or Colab, where nothing has to be installed.\n:::"
+)
+"""What a page says above its exercises; a notebook of a class is open already."""
+
 _KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 
 
@@ -71,11 +80,14 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
                 cell.source = rest
             else:
                 cell.source = "\n\n".join(part for part in (question, rest) if part)
+            if any(other.cell_type == "markdown" and SUMMARY in other.source for other in answered):
+                cell.source += SHORT_WAY
             if run.entry.play:
                 cells.append(markdown_cell("page-play", play_line(run.entry.play)))
             if not cell.source:
                 continue
         if cell.cell_type != "code":
+            cell.source = cell.source.replace(EXERCISES, f"{EXERCISES}\n{WHERE_TO_RUN}\n")
             cells.append(cell)
             continue
         line = data_line(cell, run)
@@ -139,7 +151,9 @@ def data_line(cell: NotebookNode, run: Run) -> str:
 def play_line(play: dict[str, str]) -> str:
     """The link to the workbench at the setting that a page discusses."""
     address = f"../{INTERACTIVE}#{html.escape(play['address'])}"
-    return f':::{{div}} page-play\n<a href="{address}">Play</a>: {play["words"]}.\n:::'
+    return (
+        f':::{{div}} page-play\n<a href="{address}">Play</a>: {play["words"]}{"" if play["words"].endswith("?") else "."}\n:::'
+    )
 
 
 # need -> what a reader has to have, in words; what is downloaded is said with its size

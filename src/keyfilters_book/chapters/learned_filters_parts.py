@@ -17,7 +17,7 @@ SUMS = {
     "pairs": {"l1": "l1_published"},
 }
 SYMMETRY = {
-    "formats": dict.fromkeys(("rho_x", "rho_y", "rho_x_rest", "rho_y_rest"), "{:+.3f}")
+    "formats": dict.fromkeys(("rho_x", "rho_y", "rho_x_rest", "rho_y_rest"), "{:+.2f}")
     | dict.fromkeys(("chance_x", "chance_y"), "{:.2f}"),
     "headers": {
         "rho_x": r"$\rho_x$",
