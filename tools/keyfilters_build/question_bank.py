@@ -26,6 +26,9 @@ POINTS = {"easy": 1, "medium": 2, "harder": 3}
 _FENCED = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 _MATHS = re.compile(r'<(?P<tag>span|div) class="math (?:inline|block)">\s*(?P<body>.*?)\s*</(?P=tag)>', re.DOTALL)
 
+# A place of a page: in Moodle it leads nowhere, and its words stay.
+_PLACE = re.compile(r'<a href="(?!https?:)[^"]*">(?P<words>.*?)</a>', re.DOTALL)
+
 _SHEET = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }}
@@ -79,7 +82,8 @@ def _question(quiz: etree._Element, title: str, text: str, convert: Converter, s
     etree.SubElement(etree.SubElement(question, "name"), "text").text = f"Exercise {title}"
     parts = [as_html(convert.markdown(source)) if kind == "markdown" else _code(source) for kind, source in solution]
     for name, content in (("questiontext", as_html(text)), ("graderinfo", "\n".join(parts))):
-        etree.SubElement(etree.SubElement(question, name, format="html"), "text").text = etree.CDATA(content)
+        shown = etree.SubElement(etree.SubElement(question, name, format="html"), "text")
+        shown.text = etree.CDATA(_PLACE.sub(r"\g<words>", content))
     level = next((level for level in POINTS if f"({level})" in title), "easy")
     fields = {"defaultgrade": POINTS[level], "penalty": 0, "hidden": 0, "responseformat": "editorfilepicker"}
     for name, value in (fields | {"responserequired": 0, "responsefieldlines": 15, "attachments": 1}).items():

@@ -84,7 +84,7 @@ def _sheets(project: Project, names: Names, solutions: bool) -> dict[str, bytes]
 
 def worksheet(plan: Plan, names: Names, link: Callable[[str], str]) -> str:
     """The exercises in class of a plan, with room to write; the answers stand in the speaker's notes."""
-    parts = [f"# Worksheet: {plan.title}", "Paper is enough. Name: ____________________"]
+    parts = [f"# Worksheet: {plan.title}", "Paper is enough; what asks for a computer is for home. Name: ____________________"]
     for label in (label for part in plan.parts for label in part.exercises):
         exercise = names.exercises[label]
         convert = Converter(names, f"notebooks/{exercise.slug}", link)
