@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-SUFFIXES = (".ipynb", ".py")
+RUNNABLE = (".ipynb", ".py")
 """What can be run."""
 
 # Jupyter writes "# In[3]:" above a cell, other editors "# %%".

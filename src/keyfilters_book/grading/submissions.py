@@ -12,7 +12,7 @@ from pkgutil import iter_modules
 
 from .. import exercises
 from ..exercises import EXERCISES
-from .handed_in import SUFFIXES, code_cells
+from .handed_in import RUNNABLE, code_cells
 from .judge import exercises_of
 
 # With a folder for each student, or without.
@@ -43,8 +43,8 @@ class Submission:
         paths = list(paths)
         return cls(
             match["name"] if match else text, match["id"] if match else "", text,
-            tuple(path for path in paths if path.suffix in SUFFIXES),
-            tuple(path.name for path in paths if path.suffix not in SUFFIXES),
+            tuple(path for path in paths if path.suffix in RUNNABLE),
+            tuple(path.name for path in paths if path.suffix not in RUNNABLE),
         )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def find_submissions(folder: Path) -> list[Submission]:
         if path.is_dir():
             inside = [(p, p.relative_to(path).parts) for p in sorted(path.rglob("*")) if p.is_file()]
             files = [p for p, parts in inside if not any(part.startswith((".", "__")) for part in parts)]
-        elif path.suffix not in SUFFIXES:
+        elif path.suffix not in RUNNABLE:
             continue
         text = path.name if path.is_dir() else path.stem
         one = Submission.of(text)
