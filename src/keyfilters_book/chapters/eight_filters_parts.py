@@ -92,6 +92,11 @@ def rows_or_none(frame: pd.DataFrame, formats: Mapping[str, Any]) -> tuple[pd.Da
     return pd.DataFrame([["none yet", *["–"] * (frame.shape[1] - 1)]], columns=frame.columns), {}
 
 
+def _title(setting: Setting) -> str:
+    """A setting above a panel, in lines short enough to stand beside others."""
+    return setting.label.replace(", ", ",\n")
+
+
 def accuracy_figure(
     by_setting: Mapping[str, Mapping[str, pd.Series]], shown: Sequence[Setting], live: pd.DataFrame, live_setting: Setting
 ) -> Figure:
@@ -103,10 +108,10 @@ def accuracy_figure(
             values = 100 * by_setting[setting.name][name].to_numpy()
             if len(values) >= summary.FEWEST:
                 rows[row.label] = values, summary.mean_interval(values)
-        panels[setting.label] = rows
+        panels[_title(setting)] = rows
     if not shown:
         by_name = live.groupby("variant").accuracy
-        panels[live_setting.label] = {summary.label(n): (100 * a.to_numpy(), None) for n, a in by_name}
+        panels[_title(live_setting)] = {summary.label(n): (100 * a.to_numpy(), None) for n, a in by_name}
     return seed_dots(
         panels,
         [row.label for row in VARIANTS.values() if any(row.label in p for p in panels.values())],
@@ -322,17 +327,17 @@ def differences_figure(
             if row.rival != "impulse":
                 both = values["ideal-B"] - values[row.variant]
                 rows[labels[row.rival]] = 100 * both.to_numpy(), (100 * row.mean, 100 * row.low, 100 * row.high)
-        panels[setting.label] = rows
+        panels[_title(setting)] = rows
     if not shown:  # the networks that were trained with this page, then
         by_seed = live.pivot(index="seed", columns="variant", values="accuracy")
         both = by_seed["ideal-B"] - by_seed["learned"]
-        panels[live_setting.label] = {"learned": (100 * both.to_numpy(), None)}
+        panels[_title(live_setting)] = {"learned": (100 * both.to_numpy(), None)}
     return seed_dots(
         panels,
         [label for label in labels.values() if any(label in rows for rows in panels.values())],
         xlabel="keys B minus rival, points of accuracy",
         zero=True,
-        span={s.label: (-100 * s.margin, 100 * s.margin) for s in shown or [live_setting]},
+        span={_title(s): (-100 * s.margin, 100 * s.margin) for s in shown or [live_setting]},
     )
 
 
