@@ -75,6 +75,7 @@
       byId(`kx-kernel-${kernel}`).addEventListener("change", () => { now.kernel = kernel; changed(); });
     }
     byId("kx-picture").addEventListener("change", event => { now.image = event.target.value; changed(); });
+    say(byId("kx-rest-name"), `difference ×${MAGNIFIED}`);
     readings.build(now);
     stage.build({now, render, changed, message, written, filters: () => [data.normalized[now.key - 1], model()], says: () => announce});
     views = {
@@ -86,7 +87,9 @@
       button.addEventListener("click", () => {
         history.pushState(null, "", `#${button.dataset.setting}`);
         readAddress();
-        byId(`kx-key-${now.key}`).focus();
+        stage.ask(button);
+        byId(`kx-key-${now.key}`).focus({preventScroll: true});
+        stage.bring();
       });
     }
   }
@@ -245,8 +248,10 @@
     build();
     takeFirst();
     // A link to a setting is a link to the sliders, with the pictures below them, not to the text above.
-    if (readAddress()) byId("kx-stage").scrollIntoView();
-    else render();
+    if (readAddress()) {
+      byId("kx-stage").scrollIntoView();
+      stage.bring();
+    } else render();
     root.addEventListener("hashchange", readAddress);
   });
 })(globalThis);

@@ -1,4 +1,4 @@
-// What the first panel has beside its settings: the reader's own picture, the play button, and what can be saved.
+// What the first panel has beside its settings: the reader's own picture, the play button, a question to answer, and what can be saved.
 (function (root) {
   "use strict";
 
@@ -6,7 +6,7 @@
   const {element, say} = paint;
   const byId = id => document.getElementById(id);
   const PLAY = {from: 0, to: 3, step: 0.05, milliseconds: 80};
-  let panel, own = null, playing = null;
+  let panel, own = null, playing = null, asking;
 
   function buildPicture() {
     const take = async file => {
@@ -61,6 +61,34 @@
     say(byId("kx-play"), playing ? "Stop" : "Play σ from 0 to 3");
   }
 
+  // Whether the picture, and what the idealised filter makes of it, lie between the book's bar and, on a phone, the sliders.
+  function inView() {
+    const top = byId("kx-pictures").getBoundingClientRect().top, images = byId("kx-images").getBoundingClientRect();
+    const sliders = byId("kx-scales").getBoundingClientRect(), covers = sliders.right > images.left;
+    const bar = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || 0;
+    return top >= bar - 1 && images.bottom <= (covers ? Math.min(sliders.top, innerHeight) : innerHeight);
+  }
+
+  // A change that the reader asked for elsewhere has to be seen: all of the stage, or where the screen is low its pictures.
+  function bring() {
+    if (!inView()) byId("kx-stage").scrollIntoView();
+    if (!inView()) byId("kx-pictures").scrollIntoView();
+  }
+
+  // The question of a thing to try stands above the pictures until the reader goes back to the list.
+  function ask(button) {
+    asking = button;
+    const words = [...button.parentElement.childNodes].filter(part => part !== button).map(part => part.cloneNode(true));
+    byId("kx-task-text").replaceChildren(...words);
+    byId("kx-task").hidden = false;
+  }
+
+  function goBack() {
+    byId("kx-task").hidden = true;
+    asking.scrollIntoView({block: "center"});
+    asking.focus({preventScroll: true});
+  }
+
   function save(name, blob) {
     const link = element("a", {href: URL.createObjectURL(blob), download: name});
     link.click();
@@ -93,12 +121,19 @@
   }
 
   root.KeyFilters.stage = {
+    ask,
+    bring,
     own: () => own,
     stop,
     build(first) {
       panel = first;
       buildPicture();
-      byId("kx-play").addEventListener("click", () => (playing ? stop() : play()));
+      byId("kx-play").addEventListener("click", () => {
+        if (playing) return stop();
+        bring();
+        return play();
+      });
+      byId("kx-task-back").addEventListener("click", goBack);
       byId("kx-png").addEventListener("click", savePictures);
       byId("kx-csv").addEventListener("click", saveFilters);
     },

@@ -278,7 +278,8 @@
     byId("kf-show").addEventListener("click", () => {
       const {key, sigmaX, sigmaY, gamma, edge} = found.best;
       root.KeyFilters.explorer.show(key, sigmaX, sigmaY, gamma, edge);
-      byId(`kx-key-${key}`).focus();
+      byId(`kx-key-${key}`).focus({preventScroll: true});
+      root.KeyFilters.stage.bring();
     });
   }
 

@@ -314,30 +314,84 @@ ON_TOP = """([id, x, y]) => {
 CANVAS = "id => document.getElementById(id).toDataURL()"
 
 
+def seen(tab, height, *names):
+    """Each part lies below the book's own bar and on the screen, and nothing covers it."""
+    for name in names:
+        box = tab.locator(f"#{name}").bounding_box()
+        assert box["y"] >= 40 and box["y"] + box["height"] <= height, (name, box)
+        for y in (box["y"] + 3, box["y"] + box["height"] - 3):
+            assert tab.evaluate(ON_TOP, [name, box["x"] + box["width"] / 2, y]), f"{name} is covered"
+
+
+PLAYED = ("kx-image", "kx-answer-model", "kx-sx", "kx-play")
+
+
 @pytest.mark.parametrize("width, height", SCREENS)
 def test_sliders_and_what_comes_of_them_are_on_one_screen(opened, width, height):
     tab = opened("#key=5&sx=0.8&sy=0.8&border=crop", width=width, height=height)
     tab.wait_for_timeout(300)
-    for name in (
-        "kx-key-1",
-        "kx-sx",
-        "kx-sy",
-        "kx-play",
-        "kx-answer-learned",
-        "kx-answer-model",
-        "kx-answer-rest",
-        "kx-spectrum-model",
-    ):
-        box = tab.locator(f"#{name}").bounding_box()
-        # The book's own bar stands at the top.
-        assert box["y"] >= 40 and box["y"] + box["height"] <= height, (name, box)
-        for y in (box["y"] + 3, box["y"] + box["height"] - 3):
-            assert tab.evaluate(ON_TOP, [name, box["x"] + box["width"] / 2, y]), f"{name} is covered"
+    names = ("kx-answer-learned", "kx-answer-rest", "kx-spectrum-model")
+    seen(tab, height, "kx-key-1", "kx-sy", *PLAYED, *names)
     before = tab.evaluate(CANVAS, "kx-answer-model")
     tab.focus("#kx-sx")
     for _ in range(20):
         tab.keyboard.press("ArrowRight")
     assert tab.evaluate(CANVAS, "kx-answer-model") != before
+
+
+@pytest.mark.parametrize("width, height", [*SCREENS, (375, 560)])
+def test_what_play_and_the_things_to_try_change_is_seen(opened, width, height):
+    """By script, from anywhere on the page: Playwright would scroll."""
+    tab = opened(width=width, height=height)
+    for above in (0, 250, 400, 2000):
+        tab.evaluate("y => scrollTo(0, document.getElementById('kx-stage').offsetTop + y)", above)
+        tab.evaluate("document.getElementById('kx-play').click()")
+        seen(tab, height, *PLAYED)
+        tab.evaluate("document.getElementById('kx-play').click()")
+    buttons = tab.locator("[data-setting]")
+    for i in range(buttons.count()):
+        question = buttons.nth(i).evaluate("button => button.parentElement.lastChild.textContent").strip()
+        buttons.nth(i).evaluate("button => button.click()")
+        assert tab.inner_text("#kx-task-text").replace("\n", "").endswith(question)
+        seen(tab, height, "kx-task-text", *PLAYED)
+        tab.evaluate("document.getElementById('kx-task-back').click()")
+        assert not tab.is_visible("#kx-task") and buttons.nth(i).evaluate("button => button === document.activeElement")
+        box = buttons.nth(i).bounding_box()
+        assert 40 <= box["y"] <= height - box["height"]
+
+
+def test_the_sliders_of_a_phone_hide_what_they_slide_over(opened, tmp_path):
+    tab = opened("#key=5&sx=0.8&sy=0.8&border=crop", width=375, height=700)
+    for name in ("kx-images", "kx-key-name"):
+        tab.evaluate("n => scrollBy(0, document.getElementById(n).getBoundingClientRect().top - 500)", name)
+        box = tab.locator("#kx-scales").bounding_box()
+        assert box["y"] + box["height"] <= 700 and tab.locator(f"#{name}").bounding_box()["y"] > box["y"]
+        clip = {"x": box["x"] + 8, "y": box["y"] + 2, "width": 40, "height": 8}
+        tab.screenshot(path=tmp_path / "edge.png", clip=clip)
+        with Image.open(tmp_path / "edge.png") as picture:
+            assert len(picture.convert("RGB").getcolors()) == 1, name
+
+
+# A box to tick is as large as its words beside it; keys lie below their labels.
+SMALL = """() => [...document.querySelectorAll(".kx :is(a, button, input, select, textarea)")].filter(e => e.checkVisibility()).map(e => {
+    const box = (e.matches("[type=checkbox], [type=radio]") ? e.labels[0] : e).getBoundingClientRect();
+    return [e.id || e.getAttribute("aria-label") || e.value || e.textContent, box.width, box.height];
+}).filter(([, width, height]) => Math.min(width, height) < 40)"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_fingers_find_what_they_tap(opened, width):
+    tab = opened(width=width)
+    tab.context.new_cdp_session(tab).send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    tab.wait_for_function("matchMedia('(pointer: coarse)').matches")
+    tab.locator("[data-setting]").first.click()
+    assert tab.evaluate(SMALL) == []
+
+
+def test_a_magnified_difference_says_so(opened):
+    tab = opened()
+    shown = tab.inner_text("#kx-answer-rest + p").removeprefix("difference ×")
+    assert f" {shown} times magnified" in tab.inner_text("#kx-image-note") and float(shown) > 1
 
 
 def test_play_runs_the_scale_from_0_to_3(opened):
