@@ -193,8 +193,8 @@ def test_pooled_extractions_find_keys_that_are_there_and_none_in_noise():
     rows = pd.DataFrame([parts.pooled_row(SETTINGS[s], table, 9) for s in ("small", "short")])
     assert rows.seeds.tolist() == [2, 2] and rows.filters.tolist() == [160, 160]
     assert rows.lines[0] > 0.85 and rows.r[0] > 0.95
-    assert "more than lines of surrogates in 1 of 2 settings" in parts.pooled_sentence(rows)
-    assert "more like the keys in 1 of 2 settings" in parts.pooled_sentence(rows)
+    assert "more than lines of surrogates in one of the two" in parts.pooled_sentence(rows)
+    assert "more like the keys in one of the two" in parts.pooled_sentence(rows)
     assert parts.pooled_or_none(pd.DataFrame())[0].shape == (1, 1)
 
 

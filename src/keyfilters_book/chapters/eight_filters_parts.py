@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keyfilters.networks import extract
+from keyfilters_book import page
 from keyfilters_book.experiments import summary
 from keyfilters_book.experiments.design import EIGHT, SETTINGS, Setting
 from keyfilters_book.experiments.filter_banks import filter_widths
@@ -403,8 +404,8 @@ def become_sentence(explained: pd.DataFrame, highs: Sequence[str]) -> str:
     beyond = int((trained["keys"] > trained[list(highs)].max(axis=1)).sum())
     little = int((trained["keys"] < LITTLE).sum())
     told = (
-        f"In {little} of {len(trained)} trained networks the keys explain less than {LITTLE:g} of the variance;"
-        f" in {beyond} they explain more than every null."
+        f"In {page.of_all(little, len(trained))} trained networks the keys explain less than {LITTLE:g} of the variance;"
+        f" they explain more than every null in {page.of_all(beyond, len(trained))}."
     )
     if not beyond:
         return f"{told} So in these networks training does not arrive at the keys."
@@ -445,11 +446,11 @@ def pooled_sentence(pooled: pd.DataFrame) -> str:
         return "No network with learned filters is stored."
     count = len(pooled)
     more, alike = (int((pooled[column] > DEVIATIONS).sum()) for column in ("beyond", "alike"))
-    of = f"of {count} {'setting' if count == 1 else 'settings'}"
     shares = " to ".join(dict.fromkeys(f"{share:.2f}" for share in (pooled.lines.min(), pooled.lines.max())))
     return (
-        f"Eight lines explain {shares} of the filters, by three standard deviations"
-        f" more than lines of surrogates in {more} {of}. They are by as much more like the keys in {alike} {of}."
+        f"Setting by setting, eight lines explain {shares} of the filters, by three standard deviations"
+        f" more than lines of surrogates in {page.of_all(more, count)}."
+        f" They are by as much more like the keys in {page.of_all(alike, count)}."
     )
 
 
