@@ -10,9 +10,10 @@
     const {values, side} = explorer.image(), before = key;
     while (key === before) key = 1 + Math.floor(8 * Math.random());
     const answer = maths.convolve(values, side, side, data.normalized[key - 1]);
+    paint.answer(byId("kq-original"), values, side, "picture", 1);
     paint.answer(byId("kq-picture"), answer, side, data.keys[key - 1].kind, paint.largest([...answer]));
     open = true;
-    paint.say(byId("kq-result"), `Which key made this of the picture above? ${right} of ${asked} so far.`);
+    paint.say(byId("kq-result"), `Which key made the right picture of the left one? ${right} of ${asked} so far.`);
   }
 
   function guess(chosen) {
@@ -30,7 +31,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     if (!byId("kx-quiz")) return;
     for (const row of data.keys) {
-      const button = paint.element("button", {type: "button", value: String(row.number)}, `${row.number}: ${row.symbol}`);
+      const button = paint.element("button", {type: "button", value: String(row.number)},
+        paint.thumbnail(data.normalized[row.number - 1]), `${row.number}: ${row.symbol}`);
       button.addEventListener("click", () => guess(row.number));
       byId("kq-keys").append(button);
     }

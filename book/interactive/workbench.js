@@ -94,9 +94,10 @@
     }
   }
 
+  // With the keyboard for text: that for decimals has no minus on some phones.
   function buildCells() {
     cells = paint.grid(byId("kf-cells"), "Your filter", cell => {
-      const input = element("input", {type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false});
+      const input = element("input", {type: "text", autocomplete: "off", spellcheck: false});
       cell.append(input);
       return input;
     });

@@ -645,6 +645,43 @@ def test_the_quiz_asks_tells_and_counts(opened):
     assert tab.evaluate(CANVAS, "kq-picture") != first
 
 
+@pytest.mark.parametrize("width, height", SCREENS)
+def test_the_quiz_shows_the_picture_its_riddle_and_the_filters_together(opened, width, height):
+    tab = opened(width=width, height=height)
+    assert tab.evaluate(CANVAS, "kq-original") == tab.evaluate(CANVAS, "kx-image")
+    tab.evaluate("document.getElementById('guess-the-key').scrollIntoView()")
+    seen(tab, height, "kq-original", "kq-picture", "kq-keys")
+    assert (
+        len({button.evaluate("b => b.querySelector('canvas').toDataURL()") for button in tab.locator("#kq-keys button").all()})
+        == 8
+    )
+    # Red, a positive answer, is where it grows brighter along the axis of the derivative: here everywhere.
+    answers = tab.evaluate(
+        """() => KeyFilters.data.keys.filter(key => key.kind === "derivative").map(key => {
+            const along = i => (key.symbol.includes("x") ? i % 9 : -Math.floor(i / 9));
+            const ramp = Float64Array.from({length: 81}, (_, i) => along(i));
+            return KeyFilters.maths.convolve(ramp, 9, 9, KeyFilters.data.normalized[key.number - 1])[40];
+        })"""
+    )
+    assert answers == pytest.approx([1] * 6, abs=1e-4)
+
+
+def test_the_list_of_contents_leads_to_all_parts(opened):
+    tab = opened(width=375)
+    links = tab.locator(".kx-contents a")
+    assert links.all_inner_texts() == tab.eval_on_selector_all(
+        "section h2, section h3", "all => all.map(e => e.firstChild.textContent)"
+    )
+    for link in links.all():
+        assert tab.locator(link.get_attribute("href")).count() == 1
+
+
+def test_a_key_without_scales_in_the_address_has_those_that_fit(opened):
+    tab, fit = opened("#key=1&border=crop"), kf.fit(1, "D1")
+    shown = [float(tab.input_value(f"#kx-{name}-number")) for name in ("sx", "sy")]
+    assert shown == pytest.approx([fit.sigma_x, fit.sigma_y], abs=5.1e-5)
+
+
 FAULTS = """() => {
     const found = [], all = [...document.querySelectorAll(".kx *")].filter(e => e.checkVisibility());
     const note = (what, e) => found.push(`${what}: ${e.tagName} ${e.id} ${e.textContent.slice(0, 30)}`);
