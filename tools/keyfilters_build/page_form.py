@@ -64,6 +64,7 @@ def lifted(cells: list[NotebookNode]) -> tuple[NotebookNode | None, list[Noteboo
     cell.outputs = [output for output in cell.outputs if output not in _images(cell)]
     for key in ("figure", "image"):
         cell.metadata["mystnb"].pop(key, None)
+    cell.metadata.pop("sweep", None)  # its slider stands below the figure
     line = markdown_cell("lead-place", f":::{{div}} lead-place\n{{numref}}`{name}` stands at the top of the page.\n:::")
     return top, [*cells[: position + 1], line, *cells[position + 1 :]]
 

@@ -72,11 +72,10 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
             if refusals:
                 cells.append(markdown_cell("page-claims", banner(refusals, len(claims))))
             if lead is not None:
-                line = data_line(lead, run)
+                line, lead_slider = data_line(lead, run), sweep_html(lead, run)
                 cells += [markdown_cell("page-question", question), _stripped(lead)]
                 cells += [markdown_cell("data-lead", line)] if line else []
-                slider = sweep_html(lead, run)
-                cells += [markdown_cell("sweep-lead", slider)] if slider else []
+                cells += [markdown_cell("sweep-lead", lead_slider)] if lead_slider else []
                 cell.source = rest
             else:
                 cell.source = "\n\n".join(part for part in (question, rest) if part)
