@@ -410,7 +410,9 @@ def _framed(root: ElementTree.Element, box: Box) -> bytes:
     root.set("viewBox", f"{left:.6g} {top:.6g} {width:.6g} {height:.6g}")
     ground = root.find(f".//{_SVG}g[@id='patch_1']/{_SVG}path")
     if ground is not None:
-        ground.set("d", f"M {left:.6g} {top:.6g} h {width:.6g} v {height:.6g} h {-width:.6g} z")
+        # As matplotlib writes paths, so that a drawing can be taken apart a second time.
+        corners = ((left, top), (left + width, top), (left + width, top + height), (left, top + height))
+        ground.set("d", "M " + " L ".join(f"{x:.6g} {y:.6g}" for x, y in corners) + " z")
     ElementTree.register_namespace("", _SVG[1:-1])
     ElementTree.register_namespace("xlink", _LINK[1:].partition("}")[0])
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
