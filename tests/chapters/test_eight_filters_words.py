@@ -60,7 +60,7 @@ def found_of(*tables):
 )
 def test_the_words_follow_the_table(less, reading, due):
     found = found_of(made_up("short", less))
-    assert parts.counted(found, "learned") == f"{reading} in 1 of 1 setting with all seeds"
+    assert parts.counted(found, "learned") == f"{reading} with 55,000 images (2 epochs)"
     said = parts.said(found, "learned")
     assert said.startswith(f"55,000 images, 2 epochs: {reading} (") and points(less["learned"]) in said
     assert parts.due_sentence(found) == f"Most of what they gain over no spatial filtering is due to {due}"
@@ -74,19 +74,19 @@ def test_where_only_the_keys_gain_the_gain_is_said_to_be_theirs():
     assert "gain nothing for sure" in parts.gain_sentence(nothing) and parts.due_sentence(nothing).endswith("is open.")
 
 
-def test_settings_that_disagree_are_counted_and_those_that_lack_seeds_are_not_decided():
+def test_settings_that_disagree_are_named_and_those_that_lack_seeds_are_not_decided():
     found = found_of(
         made_up("small", EQUAL), made_up("short", LOSES), made_up("animals", WINS), made_up("long", WINS, seeds=range(6))
     )
     assert (
         parts.counted(found, "learned")
-        == "ahead in 1, equal within the margin in 1 and behind in 1 of 3 settings with all seeds"
+        == "equal within the margin with 3,000 images; ahead with 3,000 silhouettes; behind with 55,000 images (2 epochs)"
     )
     assert "undecided until there are 10 seeds" in parts.said(found, "learned")
     assert parts.counted(found.iloc[:0], "learned") == "not decided in any setting yet"
     # Nobody's table is the same with undecided as with equal.
     wide = found_of(made_up("small", {"learned": 0.004} | FLOOR, spread=0.03))
-    assert parts.counted(wide, "learned") == "undecided in 1 of 1 setting with all seeds"
+    assert parts.counted(wide, "learned") == "undecided with 3,000 images"
 
 
 def test_a_reading_that_hangs_on_one_seed_is_found():

@@ -101,14 +101,14 @@ def _title(setting: Setting) -> str:
 def accuracy_figure(
     by_setting: Mapping[str, Mapping[str, pd.Series]], shown: Sequence[Setting], live: pd.DataFrame, live_setting: Setting
 ) -> Figure:
-    """Accuracies of the variants, run by run, with means; of the page's own networks where no run is stored."""
+    """Accuracies of the main variants, run by run, with means; of the page's own networks where no run is stored."""
     panels = {}
     for setting in shown:
         rows = {}
-        for name, row in VARIANTS.items():
+        for name in EIGHT.main:
             values = 100 * by_setting[setting.name][name].to_numpy()
             if len(values) >= summary.FEWEST:
-                rows[row.label] = values, summary.mean_interval(values)
+                rows[VARIANTS[name].label] = values, summary.mean_interval(values)
         panels[_title(setting)] = rows
     if not shown:
         by_name = live.groupby("variant").accuracy
@@ -119,6 +119,7 @@ def accuracy_figure(
         xlabel="accuracy on the test images, %",
         highlight=[VARIANTS[n].label for n in ("learned", "learned-small")],
         outliers=["unit impulse"],
+        columns=3,
     )
 
 
@@ -134,14 +135,23 @@ def said(found: pd.DataFrame, rival: str) -> str:
     return "; ".join(words) or "no setting has enough runs yet"
 
 
+def _short_label(name: str) -> str:
+    """The images of a setting, with its epochs only where another setting has as many of the same."""
+    images = [s.label.rpartition(", ")[0] for s in SETTINGS.values()]
+    short, _, epochs = SETTINGS[name].label.rpartition(", ")
+    return short if images.count(short) == 1 else f"{short} ({epochs})"
+
+
 def counted(found: pd.DataFrame, rival: str) -> str:
-    """How the comparisons of the keys with a rival came out, counted over the settings in which they are decided."""
-    readings = [r for r in found[found.rival == rival].reading if r in summary.SIDES]
-    if not readings:
+    """How the comparisons of the keys with a rival came out, reading by reading, in the settings that have all seeds."""
+    rows = found[(found.rival == rival) & found.reading.isin(list(summary.SIDES))]
+    if rows.empty:
         return "not decided in any setting yet"
-    words = [f"{r.replace(',', '')} in {readings.count(r)}" for r in summary.SIDES if r in readings]
-    listed = " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-    return f"{listed} of {len(readings)} {'setting' if len(readings) == 1 else 'settings'} with all seeds"
+    words = []
+    for reading in dict.fromkeys(rows.reading):
+        names = [_short_label(s) for s in rows.setting[rows.reading == reading]]
+        words.append(f"{reading.replace(',', '')} with {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}")
+    return "; ".join(words)
 
 
 def _gains(found: pd.DataFrame) -> tuple[list[str], list[tuple[float, float]]]:
