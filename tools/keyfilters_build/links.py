@@ -91,7 +91,7 @@ def setting_problem(setting: str) -> str | None:
 
     >>> setting_problem("key=5&sx=0.8")
     >>> setting_problem("key=5&sigma=0.8")
-    "'sigma' is no setting; expected key, sx, sy, gamma, border, kernel, image, filter, gains or fit"
+    "'sigma' is no setting; expected key, sx, sy, gamma, model, angle, border, kernel, image, filter, gains or fit"
     """
     seen = set()
     for part in setting.split("&"):
