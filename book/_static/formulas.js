@@ -28,8 +28,8 @@
     const [pattern, depth] = LEVELS[level], found = [""];
     for (const {token, groups, brackets} of tokens(tex)) {
       const part = found[found.length - 1], breaks = !groups && brackets <= depth && pattern.test(token) && part.trim();
-      // A sign that belongs to what follows, as at the head or behind a relation, is no place to break.
-      const head = pattern === SIGN && /(?:[=<>(,+-]|\\(?:[bB]igg?l|le|ge|approx|in|to|q?quad|tfrac\w*))\s*$/.test(part);
+      // A sign that belongs to what follows, as at the head or behind a relation, is no place to break, nor is an index that is a sign.
+      const head = /[_^]\s*$/.test(part) || pattern === SIGN && /(?:[=<>(,+-]|\\(?:[bB]igg?l|le|ge|approx|in|to|q?quad|tfrac\w*))\s*$/.test(part);
       if (breaks && !head) found.push("");
       found[found.length - 1] += pattern === SPACE && breaks ? " " : token;
     }

@@ -142,7 +142,9 @@ def test_what_was_found_beyond_the_paper_is_one_screen_with_four_answers_and_pic
         try:
             tab.goto(f"{address}/beyond_the_paper.html", wait_until="load")
             bottom = tab.evaluate(
-                "() => document.querySelector('.bd-article > section').getBoundingClientRect().bottom + scrollY"
+                # The fifth answer; where the page comes from stands below it.
+                "() => [...document.querySelectorAll('.bd-article p')].find(p => p.textContent.startsWith('Do the parameters'))"
+                ".getBoundingClientRect().bottom + scrollY"
             )
         finally:
             context.close()

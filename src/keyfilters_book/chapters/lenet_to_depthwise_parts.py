@@ -126,7 +126,7 @@ def explained_figure(explained):
         groups[f"{layer}, {part.kernels.iloc[0]} kernels"] = part.to_dict("records")
     return null_dots(
         groups,
-        nulls={f"{k}_95": f"{v}, 95 % quantile" for k, v in NULLS.items()},
+        nulls={f"{k}_95": f"{v}, 95 %" for k, v in NULLS.items()},
         xlabel="explained variance",
         observed_label="eight keys",
         xlim=(0, 0.5),
