@@ -171,7 +171,7 @@ def kit_page(files: Sequence[Path]) -> str:
         rows = [
             f"- [{path.name}]({path.name}), {words} ({_size(path.stat().st_size)})"
             for start, words in kinds.items()
-            for path in sorted(files, key=lambda path: path.name)
+            for path in sorted(files, key=lambda path: ("networks" in path.stem, path.name))  # the first plan first
             if path.name.startswith(start)
         ]
         parts += [f"## {heading}", "\n".join(rows)] if rows else []
