@@ -270,8 +270,9 @@ def test_one_key_explains_of_gaussian_filters_what_it_explains_of_the_layer(pool
         assert abs(null.pooled.mean() - match(filters, key).pooled(pool)) < 4 * null.pooled.std() / 600**0.5 + 1e-3
 
 
+# A moment far below 1 in 1,000 is made by a few of the draws, and the spread of their mean is not known from them.
 @given(
-    st.lists(st.floats(-6, 0), min_size=2, max_size=9).map(lambda powers: 10.0 ** np.array(powers)), st.integers(0, 2**32 - 1)
+    st.lists(st.floats(-2, 0), min_size=2, max_size=9).map(lambda powers: 10.0 ** np.array(powers)), st.integers(0, 2**32 - 1)
 )
 def test_normal_directions_have_the_moments_they_were_asked_for(moments, seed):
     moments = moments / moments.sum()
