@@ -6,6 +6,7 @@
   const DASHES = ["", "7 3", "2 3", "9 3 2 3", "1 5", "12 4"];
   let count = 0;
 
+  // As in the workbench, whose scripts stand in its page alone.
   function element(name, properties = {}, ...children) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(properties)) {

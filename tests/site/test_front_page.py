@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 from lxml import etree
 from pybtex.database import parse_string
 
+import keyfilters as kf
 from keyfilters.published import scorecard
 from keyfilters_book.chapters.scorecard_parts import counted_once
 from keyfilters_build.manifest import load_manifest
@@ -155,3 +156,12 @@ def test_what_was_found_beyond_the_paper_is_one_screen_with_four_answers_and_pic
     assert {entry.slug for entry in load_manifest(Project(ROOT))} >= {Path(target).stem for target in targets} and len(
         targets
     ) == 4
+
+
+def test_the_pages_name_the_keys_that_normalising_turns():
+    pairs = zip(kf.learned_filters(), kf.normalized_filters(), strict=True)
+    turned = [number for number, (h, normal) in enumerate(pairs, start=1) if (h * normal).sum() < 0]
+    words = f"keys {turned[0]} and {turned[1]}"
+    assert len(turned) == 2
+    for page in ("book/index.md", "book/slides/scale-space.md", "notebooks/learned_filters.ipynb"):
+        assert words in (ROOT / page).read_text(encoding="utf-8"), page

@@ -103,6 +103,19 @@ def test_a_figure_of_one_panel_gets_a_shorter_axis_and_keeps_its_text():
     assert text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
 
 
+def test_panels_below_each_other_can_be_drawn_narrower_still():
+    """Two panels with long names of their rows: one column is not enough, and the drawing is taken apart a second time."""
+    fig = Figure(figsize=(14, 3), layout="constrained")
+    for ax in fig.subplots(1, 2):
+        ax.plot([0, 1], [0, 1])
+        ax.set_yticks([0, 1], ["before the training of all", "after the training of all"])
+        ax.set_xticks([])
+    wide = stored(fig)
+    phone = narrow(wide)
+    assert text_pixels(wide) < SMALLEST - 1 and text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
+    assert sorted(label for _, label in texts(phone)) == sorted(label for _, label in texts(wide))
+
+
 def test_a_picture_that_is_turned_stays_within_the_figure():
     fig = Figure(figsize=(7, 3), layout="constrained")
     ax = fig.subplots()

@@ -462,4 +462,14 @@ def test_the_numbers_of_the_solutions_are_right():
         "2 / 32 = 0.0625",
     ):
         assert said in SOLUTIONS, said
+    # The scale that is found as the next template: 0.8 in the continuum; on the grid it gets smaller and smaller.
+    line, grid = 1.0, [1.0]
+    wide, x = kf.gaussian_kernel(0.8, 20), np.arange(-20, 21)
+    for _ in range(60):
+        line = np.sqrt(2 / (1 / 0.64 + 1 / line**2))
+        if grid[-1] > 0.1:
+            taps = wide * np.exp(-(x**2) / (2 * grid[-1] ** 2))
+            grid.append(np.sqrt(2 * (taps @ x**2) / taps.sum()))
+    assert line == pytest.approx(0.8) and grid[-1] < 0.1 and np.all(np.diff(grid) < 0)
+    assert "leads to 0.8 in the continuum" in SOLUTIONS and "on a grid it runs to 0" in SOLUTIONS
     assert [next(n for n in range(1, 20) if 2 / 2**n < limit) for limit in (0.05, 0.05 / 3)] == [6, 7]
