@@ -173,10 +173,14 @@ def test_the_designs_hold_together():
         assert not {*design.seeds, *design.more_seeds} & {*design.search_seeds, *design.basis_seeds}
         for setting in design.settings.values():
             assert setting.images <= SPLIT_SIZES[setting.data][0] and setting.data in design.searches
-        grids = [design.grid(name) for name in design.variants]
-        assert all(len(set(g)) == len(g) and {rate for rate, _ in g} == set(design.rates) for g in grids)
-        # Equal numbers of trials.
-        assert len({len(g) for g in grids}) == 1
+        for setting in design.settings.values():
+            own, rates = design.own_searches.get(setting.name, ((), ()))
+            places = {name: design.searched(name, setting) for name in design.variants}
+            assert all(len(set(g)) == len(g) for _, g in places.values())
+            assert all({r for r, _ in g} == set(rates if v in own else design.rates) for v, (_, g) in places.items())
+            # Equal numbers of trials, but for those that are searched once more; that is done with the images of the setting.
+            assert len({len(g) for v, (_, g) in places.items() if v not in own}) == 1
+            assert all(places[v][0] == replace(setting, name=f"search {setting.name}") for v in own)
     assert set(summary.RIVALS) | {summary.KEY_VARIANT} <= set(EIGHT.main)
     assert {len(EIGHT.seeds_of(v)) for v in EIGHT.main} == {10} and len(EIGHT.seeds_of("wide")) == 5
 

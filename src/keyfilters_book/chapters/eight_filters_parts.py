@@ -298,10 +298,12 @@ def variants_row(name: str, network) -> dict[str, Any]:
 def best_rates(search: pd.DataFrame) -> pd.DataFrame:
     """The best rate of each search that is complete, and whether it lies at an end of the grid."""
     rows = []
+    grids = {(place.name, v): grid for s in SETTINGS.values() for v in EIGHT.variants for place, grid in [EIGHT.searched(v, s)]}
     for (setting, name), trials in search.groupby(["setting", "variant"]):
-        if len(trials) == len(EIGHT.grid(name)) * len(EIGHT.search_seeds):
+        grid = grids[setting, name]
+        if len(trials) == len(grid) * len(EIGHT.search_seeds):
             top = trials.loc[trials.accuracy.idxmax()]
-            edge = "yes" if top.rate in (min(EIGHT.rates), max(EIGHT.rates)) else "no"
+            edge = "yes" if top.rate in (min(grid)[0], max(grid)[0]) else "no"
             images = setting.removeprefix("search ")
             rows.append((images, ORDER[name], summary.label(name), len(trials), top.rate, top.accuracy, edge))
     columns = ["images", "place", "variant", "trials", "rate", "accuracy", "edge"]

@@ -169,7 +169,7 @@ def frozen_table(runs: pd.DataFrame, search: pd.DataFrame) -> pd.DataFrame:
         seeds = summary.seeds_there(runs, EIGHT, setting.name)
         if len(seeds) >= summary.FEWEST:
             wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
-            learned = wide[summary.learned_variant(search, EIGHT, setting.data)]
+            learned = wide[summary.learned_variant(search, EIGHT, setting)]
             mean, low, high = summary.mean_interval(100 * (wide["ideal-B-offset"] - learned))
             rows.append({
                 "network": "reduced ConvNeXt V2", "data": f"{setting.label}, here",

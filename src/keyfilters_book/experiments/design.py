@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .settings import FASHION, SCALE_SETTINGS, SETTINGS, SPLIT_SIZES, Setting
 from .variants import ALL_VARIANTS, BANK, SCALE_VARIANTS, VARIANTS
@@ -25,6 +25,9 @@ class Design:
         its norm out again.
     searches : mapping of data set to Setting
         Where the search is done.
+    own_searches : mapping of setting to (variants, rates)
+        Settings in which these variants are searched once more, in the setting itself; what is found there replaces
+        the rate of the data set's search.
     search_seeds : tuple of int
     settings : mapping of str to Setting
     variants, main : tuple of str
@@ -50,12 +53,18 @@ class Design:
     basis_setting: Setting | None = None
     basis_seeds: tuple = ()
     filter_seeds: tuple = (0,)
+    own_searches: dict = field(default_factory=dict)
 
-    def grid(self, variant: str):
-        """All (rate, scale) of a variant's search."""
+    def searched(self, variant: str, setting: Setting) -> tuple[Setting, list[tuple[float, float]]]:
+        """Where a variant is searched for a setting, and what is tried there: all (rate, scale)."""
+        where, rates = self.searches[setting.data], self.rates
+        if len(self.searches) > 1:
+            where = replace(where, name=f"search {setting.data}")
+        if variant in self.own_searches.get(setting.name, ((), ()))[0]:
+            where, rates = replace(setting, name=f"search {setting.name}"), self.own_searches[setting.name][1]
         row = ALL_VARIANTS[variant]
         scales = self.scales or (row.norm,)
-        return list(itertools.product(self.rates, scales[-1:] if row.kind == BANK else scales))
+        return where, list(itertools.product(rates, scales[-1:] if row.kind == BANK else scales))
 
     def seeds_of(self, variant: str) -> tuple:
         """The seeds that a variant is run with."""
@@ -69,6 +78,7 @@ EIGHT = Design(
     settings=SETTINGS, variants=tuple(VARIANTS),
     main=("learned", "learned-small", "ideal-B", "ideal-B-offset", "master", "random", "covariance", "impulse"),
     basis_setting=SETTINGS["short"], basis_seeds=(200, 201, 202), filter_seeds=(0, 1, 2),
+    own_searches={"long": (("learned", "learned-small", "covariance"), (1e-2, 2e-2, 4e-2))},
 )  # fmt: skip
 
 SCALING = Design(

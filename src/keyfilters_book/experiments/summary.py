@@ -9,7 +9,7 @@ import pandas as pd
 
 from keyfilters_book.significance import holm, paired_test
 
-from .design import Design
+from .design import Design, Setting
 from .pairs import FEWEST
 from .store import PROVENANCE
 from .variants import variant
@@ -84,8 +84,8 @@ RIVALS = ("learned", "random", "covariance", "master", "ideal-B-offset", "impuls
 KEY_VARIANT = "ideal-B"
 
 
-def learned_variant(search: pd.DataFrame, design: Design, data: str) -> str:
-    """Which of the two learned variants "learned" means: that with the higher accuracy on the validation images in the search.
+def learned_variant(search: pd.DataFrame, design: Design, setting: Setting) -> str:
+    """Which of the two learned variants "learned" means: that with the higher accuracy on the validation images in the setting's search.
 
     Raises
     ------
@@ -94,9 +94,10 @@ def learned_variant(search: pd.DataFrame, design: Design, data: str) -> str:
     """
     best = {}
     for name in ("learned", "learned-small"):
-        trials = search[(search.setting == f"search {data}") & (search.variant == name)]
-        if len(trials) < len(design.grid(name)) * len(design.search_seeds):
-            raise ValueError(f"search: the trials of {name} on {data} are not all there")
+        where, grid = design.searched(name, setting)
+        trials = search[(search.setting == where.name) & (search.variant == name)]
+        if len(trials) < len(grid) * len(design.search_seeds):
+            raise ValueError(f"{where.name}: the trials of {name} are not all there")
         best[name] = trials.accuracy.max()
     return max(best, key=best.get)
 
@@ -146,7 +147,7 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
             continue
         wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
         for rival in RIVALS:
-            name = learned_variant(search, design, setting.data) if rival == "learned" else rival
+            name = learned_variant(search, design, setting) if rival == "learned" else rival
             test = paired_test(wide[KEY_VARIANT], wide[name])
             rows.append({
                 "setting": setting.name, "rival": rival, "variant": name, "n": test.n, "mean": test.mean, "low": test.low,

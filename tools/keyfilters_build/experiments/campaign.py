@@ -112,21 +112,20 @@ class Campaign:
             print(f"{done}/{len(futures)} {words}: {row['accuracy']:.4f} on {judged}, {row['seconds']:.0f} s", flush=True)
             yield result
 
-    def search(self, variants, data: str) -> dict:
-        """Every rate and scale of the grid, for each variant, judged on the validation images of a data set."""
-        setting = self.design.searches[data]
-        if len(self.design.searches) > 1:
-            setting = Setting(**(vars(setting) | {"name": f"search {data}"}))
+    def search(self, variants, setting: Setting) -> dict:
+        """The best (rate, scale) of each variant for a setting: every trial of its search, judged on the validation images."""
         known = self.known("search")
+        places = {v: self.design.searched(v, setting) for v in variants}
         tasks = [
-            self.task(v, setting, seed, rate, scale, "validation")
-            for v in variants for rate, scale in self.design.grid(v) for seed in self.design.search_seeds
-            if (v, setting.name, seed, rate, scale) not in known
+            self.task(v, where, seed, rate, scale, "validation")
+            for v, (where, grid) in places.items() for rate, scale in grid for seed in self.design.search_seeds
+            if (v, where.name, seed, rate, scale) not in known
         ]  # fmt: skip
         for result in self.results(tasks):
             self.add("search", [result["row"] | self.origin])
         found = self.table("search")
-        return store.best_trials(found[found.setting == setting.name])
+        names = found.variant.map({v: where.name for v, (where, _) in places.items()})
+        return store.best_trials(found[found.setting == names])
 
     def banks(self, best) -> None:
         """The extracted banks: from learned networks whose seeds occur in no run."""
@@ -201,10 +200,9 @@ class Campaign:
         first = [v for v in variants if v in self.design.main]
         for group in (first, [v for v in variants if v not in first]):
             for setting in settings:
-                data = self.design.settings[setting].data
                 if set(group) & set(EXTRACTED):
-                    self.banks(self.search(["learned"], self.design.basis_setting.data))
-                self.runs(group, [setting], self.search(group, data))
+                    self.banks(self.search(["learned"], self.design.basis_setting))
+                self.runs(group, [setting], self.search(group, self.design.settings[setting]))
                 if "learned" in group:
                     self.missing_filters(setting)
             if group == first and self.design.main:
