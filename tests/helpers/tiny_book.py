@@ -1,13 +1,17 @@
 """A book of a few small notebooks in a temporary folder, complete enough to be built."""
 
+import json
 import shutil
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from nbformat import v4
 
+from keyfilters_build.execute import execute_all
+from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import Project
-from keyfilters_build.run_store import partial_folder
+from keyfilters_build.run_store import cache_key, partial_folder, store_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +72,14 @@ def write_notebook(project, slug, notebook):
     nbformat.write(notebook, project.notebooks / f"{slug}.ipynb")
 
 
+def edit(project, slug, position, change):
+    """Change the source of a cell: to what `change` returns for it, or to a text."""
+    notebook = nbformat.read(project.notebooks / f"{slug}.ipynb", as_version=4)
+    cell = notebook.cells[position]
+    cell.source = change if isinstance(change, str) else change(cell.source)
+    write_notebook(project, slug, notebook)
+
+
 def write_manifest(project, slugs, **fields):
     """`fields` are added to each row; `quick={"n": 4}` for instance."""
     extra = "".join(f"    {name}: {value}\n" for name, value in fields.items())
@@ -101,6 +113,46 @@ def tiny_book(root, *slugs, **fields):
         write_notebook(project, slug, tiny_notebook(slug))
     write_manifest(project, slugs, **fields)
     return project
+
+
+def files(folder):
+    """Name -> bytes of all files of a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def entry_of(project, slug):
+    return next(entry for entry in load_manifest(project) if entry.slug == slug)
+
+
+def executed(project, **options):
+    """Slug -> run of the notebooks of a book, executed as the build does, and the failures."""
+    runs, failures = execute_all(project, load_manifest(project), "quick", **options)
+    return {run.entry.slug: run for run in runs}, failures
+
+
+FACTS = {
+    "seconds": 4.25, "memory_mb": 1204, "commit": "0123456789", "data_sha256": "ab" * 32, "device": "CPU, 2 cores",
+    "processor": {"machine": "avx2", "kind": "avx2"}, "versions": {"python": "3.12.1", "numpy": "2.4.6"},
+}  # fmt: skip
+"""What is recorded of a run that `made` makes."""
+
+
+def made(project, slug, profile="quick", *, numbers=None, claims=None, arrays=None, csv=None, **facts):
+    """A stored run of a notebook that nobody executed, with these results and facts."""
+    entry = entry_of(project, slug)
+    partial = partial_folder(project, entry, profile)
+    results = partial / "results"
+    results.mkdir(parents=True)
+    nbformat.write(v4.new_notebook(), partial / "notebook.ipynb")
+    printed = {name: {"value": value, "text": text} for name, (value, text) in (numbers or {}).items()}
+    (results / "numbers.json").write_text(json.dumps(printed))
+    if claims:
+        (results / "claims.json").write_text(json.dumps({s: {"holds": h, "shown": "1 of 2"} for s, h in claims.items()}))
+    if arrays is not None:
+        np.savez(results / "fig-a.npz", **arrays)
+    if csv:
+        (results / "tbl-a.csv").write_text(csv)
+    return store_run(project, entry, profile, cache_key(project, entry, profile), FACTS | facts)
 
 
 def copied(project, target):
