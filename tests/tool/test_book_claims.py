@@ -10,24 +10,22 @@ from tiny_book import tiny_book, tiny_notebook, write_notebook
 
 from keyfilters_book import page
 from keyfilters_build.build import GateError, build
-from keyfilters_build.claim_marks import check_claims, stated
+from keyfilters_build.claim_marks import check_claims, read_claims, stated
 from keyfilters_build.command import main
 from keyfilters_build.project import BookError
 
 STATEMENT = "the sum is more than a million"
 
 
-def with_claims(slug, statement=STATEMENT, holds="x.sum() > least", marker=f"<!-- claim: {STATEMENT} -->"):
-    """A notebook with a claim whose truth depends on the parameter `every`, in its text and in a solution."""
-    notebook = tiny_notebook(slug)
-    cells = notebook.cells
-    number = next(n for n, cell in enumerate(cells) if "page.number" in cell.source)
-    cells[
-        number
-    ].source += f'\nleast = 1e6\npage.claim({statement!r}, holds={holds}, shown=f"sum {{x.sum()}} *, least {{least:g}}")'
-    text = v4.new_markdown_cell(f"Everybody knows it: {STATEMENT}. {marker} And more.")
-    text["id"] = "text-of-claim"
-    cells.insert(number + 1, text)
+def with_claims(statement=STATEMENT, marker=f"<!-- claim: {STATEMENT} -->"):
+    """A notebook with a claim whose truth depends on the parameters, in its text."""
+    notebook = tiny_notebook("one")
+    notebook.cells[
+        5
+    ].source += (
+        f"\nleast = 1e6\npage.claim({statement!r}, holds=x.sum() > least, shown=f'sum {{x.sum()}} *, least {{least:g}}')"
+    )
+    notebook.cells.insert(6, v4.new_markdown_cell(f"Everybody knows it: {STATEMENT}. {marker} And more.", id="text-of-claim"))
     return notebook
 
 
@@ -40,10 +38,13 @@ def results(tmp_path, monkeypatch):
 def test_a_claim_is_stored_and_returns_nothing_that_a_cell_would_show(results):
     assert page.claim("one is less than two", holds=1 < 2, shown="1 and  2") is None
     assert page.claim("two is less than one", holds=np.bool_(False), shown="2 and 1") is None
-    assert json.loads(results.read_text()) == {
+    assert read_claims(results.parent) == json.loads(results.read_text()) == {
         "one is less than two": {"holds": True, "shown": "1 and 2"},
         "two is less than one": {"holds": False, "shown": "2 and 1"},
-    }
+    }  # fmt: skip
+    results.write_text('{"a": true}')
+    with pytest.raises(BookError, match="execute the notebook anew"):
+        read_claims(results.parent)
 
 
 def test_outside_of_the_build_only_a_false_claim_speaks(tmp_path, monkeypatch, capsys):
@@ -73,34 +74,36 @@ def test_what_cannot_be_said_is_refused_in_one_line(results, statement, holds, s
     assert not results.exists()
 
 
-def test_statements_are_read_from_the_code():
-    assert stated("x = 1") == stated("%matplotlib claim(") == []
-    assert stated('page.claim(statement="a", holds=True, shown="1")\npage.claim(f"b{x}", holds=True, shown="1")') == ["a", None]
-
-
 @pytest.mark.parametrize("change, message", [
     ({"marker": ""}, "has 0 markers in the text; expected one, <!-- claim: the sum is more than a million -->"),
     ({"marker": f"<!-- claim: {STATEMENT} --> <!-- claim: {STATEMENT} -->"}, "has 2 markers"),
     ({"statement": "the sum is something else"}, "a marker of a claim that no cell states"),
 ])  # fmt: skip
 def test_claims_and_markers_belong_together(change, message):
-    assert check_claims("one", with_claims("one")) == []
-    failures = check_claims("one", with_claims("one", **change))
+    assert check_claims("one", with_claims()) == []
+    failures = check_claims("one", with_claims(**change))
     assert any(message in failure for failure in failures), failures
     assert all(failure.startswith("one: cell ") and "\n" not in failure for failure in failures)
 
 
 def test_a_claim_is_a_literal_and_stated_once():
-    notebook = with_claims("one")
-    notebook.cells.append(v4.new_code_cell('page.claim(name, holds=True, shown="1")'))
-    notebook.cells.append(v4.new_code_cell(f'page.claim({STATEMENT!r}, holds=True, shown="1")'))
+    assert stated("x = 1") == stated("%matplotlib claim(") == []
+    notebook = with_claims()
+    notebook.cells += [v4.new_code_cell(f'page.claim({text}, holds=True, shown="1")') for text in ("name", repr(STATEMENT))]
+    assert [stated(cell.source) for cell in notebook.cells[-2:]] == [[None], [STATEMENT]]
     said = "\n".join(check_claims("one", notebook))
     assert "as a string literal" in said and "is stated twice" in said
 
 
+def text_of_claim(project):
+    """The paragraph that states the claim, as it stands on the page."""
+    cells = nbformat.read(project.staged / "one.ipynb", as_version=4).cells
+    return next(cell.source for cell in cells if cell["id"] == "text-of-claim")
+
+
 def test_a_false_claim_is_said_where_it_stands_marks_its_page_and_ends_the_build_well(tmp_path, capsys, monkeypatch):
     project = tiny_book(tmp_path, "one", "two")
-    notebook = with_claims("one")
+    notebook = with_claims()
     solution = next(cell for cell in notebook.cells if cell.source.startswith("assert check_1_2"))
     solution.source = 'page.claim("the solution of 1.2 passes its check", holds=bool(check_1_2(0)), shown="0")'
     write_notebook(project, "one", notebook)
@@ -110,8 +113,7 @@ def test_a_false_claim_is_said_where_it_stands_marks_its_page_and_ends_the_build
         "claims: 0 of 2 hold; in this run these do not, as their pages say:\n"
         f"  one: {STATEMENT} (sum 3 *, least 1e+06)\n  one: the solution of 1.2 passes its check (0)\n"
     )
-    cells = {cell["id"]: cell.source for cell in nbformat.read(project.staged / "one.ipynb", as_version=4).cells}
-    assert cells["text-of-claim"] == (
+    assert text_of_claim(project) == (
         f"Everybody knows it: {STATEMENT}. **Not so in this run: {STATEMENT} (sum 3 \\*, least 1e+06).** And more."
     )
     html = (project.html / "notebooks" / "one.html").read_text()
@@ -121,35 +123,22 @@ def test_a_false_claim_is_said_where_it_stands_marks_its_page_and_ends_the_build
     assert "claim-failed" not in (project.html / "notebooks" / "two.html").read_text()
 
     assert main(["build", "--strict"], project.root) == 1
-    said = capsys.readouterr()
-    assert f"claims: 2 failed\n  one: {STATEMENT} (sum 3 *, least 1e+06)" in said.err
+    assert f"claims: 2 failed\n  one: {STATEMENT} (sum 3 *, least 1e+06)" in capsys.readouterr().err
     assert (project.html / "index.html").is_file()
 
     # The same with a run in which both hold: the text reads as it was written.
-    cells = notebook.cells
-    cells[1].source = "n = 3000\nevery = 1"
+    notebook.cells[1].source = "n = 3000\nevery = 1"
     solution.source = solution.source.replace("check_1_2(0)", "check_1_2(x.sum())")
     write_notebook(project, "one", notebook)
     build(project, strict=True)
     assert capsys.readouterr().out.endswith("claims: all 2 hold\n")
-    cells = {cell["id"]: cell.source for cell in nbformat.read(project.staged / "one.ipynb", as_version=4).cells}
-    assert cells["text-of-claim"] == f"Everybody knows it: {STATEMENT}. And more."
+    assert text_of_claim(project) == f"Everybody knows it: {STATEMENT}. And more."
     html = (project.html / "notebooks" / "one.html").read_text()
     assert "claim-failed" not in html and "<!-- claim" not in html
 
 
 def test_a_claim_without_its_marker_stops_the_build(tmp_path):
     project = tiny_book(tmp_path, "one")
-    write_notebook(project, "one", with_claims("one", marker=""))
+    write_notebook(project, "one", with_claims(marker=""))
     with pytest.raises(GateError, match="has 0 markers in the text"):
         build(project)
-
-
-def test_a_file_that_holds_no_claims_is_one_line(tmp_path):
-    from keyfilters_build.claim_marks import read_claims
-
-    folder = tmp_path / "one" / "results"
-    folder.mkdir(parents=True)
-    (folder / "claims.json").write_text('{"a": true}')
-    with pytest.raises(BookError, match="execute the notebook anew"):
-        read_claims(folder)

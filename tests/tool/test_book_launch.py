@@ -1,13 +1,11 @@
 """Run elsewhere: the cell that installs the library, the launch links, and what Binder makes."""
 
 import importlib.metadata
-import io
 import os
 import re
 import subprocess
 import sys
 import tomllib
-from contextlib import redirect_stdout
 from urllib.parse import parse_qs, urlsplit
 
 import lxml.html
@@ -28,8 +26,11 @@ from keyfilters_build.provenance import commit
 
 BOOK = Project(ROOT)
 ENTRIES = load_manifest(BOOK)
-each_notebook = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.slug)
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+
+
+def pyproject(folder):
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def in_git():
@@ -42,30 +43,25 @@ def in_git():
 # --- the cell --------------------------------------------------------------------
 
 
-@each_notebook
-def test_the_second_cell_installs_the_library(entry):
-    cell = nbformat.read(ROOT / "notebooks" / f"{entry.slug}.ipynb", as_version=4).cells[1]
-    assert (cell["id"], cell.metadata["tags"]) == (CELL, ["remove-cell"])
-    assert cell.source == expected_cells(BOOK, [entry])[entry.slug], "run python -m keyfilters_build launch"
-    assert ("Fashion-MNIST" in cell.source) == ("fashion-mnist" in entry.needs)
-
-
-def test_the_cell_is_one_statement_that_takes_what_the_links_open_and_its_extras_exist():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    chapters = tomllib.loads((ROOT / SUBDIRECTORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+def test_the_second_cell_is_one_statement_that_takes_what_the_links_open_and_its_extras_exist():
+    project, chapters = (pyproject(folder)["project"] for folder in (ROOT, ROOT / SUBDIRECTORY))
     assert (project["name"], chapters["name"]) == ("keyfilters", "keyfilters-book")
-    for text in expected_cells(BOOK, ENTRIES).values():
+    texts = expected_cells(BOOK, ENTRIES)
+    for entry in ENTRIES:
+        cell, text = nbformat.read(ROOT / "notebooks" / f"{entry.slug}.ipynb", as_version=4).cells[1], texts[entry.slug]
+        assert (cell["id"], cell.metadata["tags"]) == (CELL, ["remove-cell"])
+        assert cell.source == text, "run python -m keyfilters_build launch"
         comment, statement = text.splitlines()
-        assert comment.startswith("# ")
+        assert comment.startswith("# ") and ("Fashion-MNIST" in text) == ("fashion-mnist" in entry.needs)
         addresses = re.findall(r"git\+([^@]+)@([^\s#]+)(#subdirectory=src/keyfilters_book)?", statement)
         assert [address[:2] for address in addresses] == 2 * [(CONFIG["repository"]["url"], CONFIG["repository"]["branch"])]
-        extras = [extra for group in re.findall(r"keyfilters\[(.+?)\]", statement) for extra in group.split(",")]
-        assert set(extras) <= set(project["optional-dependencies"])
+        extras = {extra for group in re.findall(r"keyfilters\[(.+?)\]", statement) for extra in group.split(",")}
+        assert extras <= set(project["optional-dependencies"])
 
 
 def test_the_tag_of_the_version_is_not_behind_the_code():
     """After a release the version is raised, so that one version is one state of the code."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    version = pyproject(ROOT)["project"]["version"]
     in_git()
     tag = f"refs/tags/v{version}"
     found = subprocess.run(["git", "rev-parse", "--verify", "--quiet", tag], cwd=ROOT, capture_output=True)
@@ -75,59 +71,46 @@ def test_the_tag_of_the_version_is_not_behind_the_code():
     assert not changed.stdout, f"there is a release {version} already; raise the version:\n{changed.stdout}"
 
 
-def run_cell(text, monkeypatch, missing=("keyfilters", "torch"), failing=False):
+def run_cell(text, monkeypatch, capsys, missing=("keyfilters", "torch")):
     """What the cell has pip install where modules are missing; it prints nothing by itself."""
     calls = []
-
-    def pip(command):
-        calls.append(command)
-        if failing:
-            raise subprocess.CalledProcessError(1, command)
-
-    monkeypatch.setattr(subprocess, "check_call", pip)
+    monkeypatch.setattr(subprocess, "check_call", calls.append)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else name)
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        exec(compile(text, "cell", "exec"), {})
-    assert printed.getvalue() == "" and all(call[:5] == [sys.executable, *"-m pip install -q".split()] for call in calls)
+    exec(compile(text, "cell", "exec"), {})
+    assert capsys.readouterr() == ("", "") and all(call[:5] == [sys.executable, *"-m pip install -q".split()] for call in calls)
     return [call[5:] for call in calls]
 
 
-CELL_TEXT = install_cell(
-    ["networks", "representations", "survey", "volumes", "fashion-mnist"], "https://example.org/book", "v1.2.0"
-)
+ALL = ["networks", "representations", "survey", "volumes", "fashion-mnist"]
 RELEASE = ["git+https://example.org/book@v1.2.0", "git+https://example.org/book@v1.2.0#subdirectory=src/keyfilters_book"]
 EXTRAS = ["keyfilters[networks,representations,survey,volumes]"]
 
 
-def test_the_cell_takes_the_release_then_the_extras(monkeypatch):
-    assert run_cell(CELL_TEXT, monkeypatch) == [RELEASE, EXTRAS]
-
-
-def test_the_cell_installs_the_package_of_the_chapters_beside_the_library_of_the_same_release(monkeypatch):
-    assert run_cell(CELL_TEXT, monkeypatch, missing=("keyfilters_book",)) == [RELEASE]
-
-
-@pytest.mark.parametrize("module", sorted({module for modules in MODULES.values() for module in modules}))
-def test_the_cell_adds_a_missing_extra_to_the_library_that_is_there(monkeypatch, module):
-    """Without an address: the library, which may be a clone that is being worked on, stays as it is."""
-    assert run_cell(CELL_TEXT, monkeypatch, missing=(module,)) == [EXTRAS]
+@pytest.mark.parametrize(("needs", "missing", "installed"), [
+    (ALL, ("keyfilters", "torch"), [RELEASE, EXTRAS]),
+    # The package of the chapters comes from the release of the library.
+    (ALL, ("keyfilters_book",), [RELEASE]),
+    # Without an address: the library, which may be a clone that is being worked on, stays as it is.
+    *((ALL, (module,), [EXTRAS]) for module in sorted({module for modules in MODULES.values() for module in modules})),
+    (ALL, (), []),
+    ([], ("torch", "pywt"), []),
+    ([], ("keyfilters", "torch"), [RELEASE]),
+])  # fmt: skip
+def test_the_cell_installs_what_is_missing_and_nothing_else(monkeypatch, capsys, needs, missing, installed):
+    text = install_cell(needs, "https://example.org/book", "v1.2.0")
+    assert run_cell(text, monkeypatch, capsys, missing) == installed
 
 
 def test_a_failed_pip_stops_the_notebook_with_the_command(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(subprocess.CalledProcessError, match="pip.*install.*git.*@v1.2.0.* non-zero exit status 1"):
-        run_cell(CELL_TEXT, monkeypatch, failing=True)
-
-
-def test_a_notebook_that_needs_no_extra_looks_for_none(monkeypatch):
-    text = install_cell([], "https://example.org/book", "v1.2.0")
-    assert run_cell(text, monkeypatch, missing=("torch", "pywt")) == []
-    assert run_cell(text, monkeypatch) == [RELEASE]
+        exec(compile(install_cell(ALL, "https://example.org/book", "v1.2.0"), "cell", "exec"), {})
 
 
 def test_every_package_of_an_extra_is_looked_for():
     """By the names under which they are imported."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = pyproject(ROOT)["project"]["optional-dependencies"]
     imported = {}
     for module, packages in importlib.metadata.packages_distributions().items():
         for package in packages:
@@ -136,12 +119,6 @@ def test_every_package_of_an_extra_is_looked_for():
         wanted = {canonicalize_name(Requirement(text).name) for text in extras[extra]}
         assert all(imported[package] & set(modules) for package in wanted), extra
         assert all(any(module in imported[package] for package in wanted) for module in modules), extra
-
-
-def test_the_cell_says_nothing_where_the_library_is(monkeypatch, capsys):
-    monkeypatch.setattr(subprocess, "check_call", lambda *_, **__: pytest.fail("it called pip"))
-    exec(compile(CELL_TEXT, "cell", "exec"), {})
-    assert capsys.readouterr() == ("", "")
 
 
 @pytest.fixture
@@ -167,38 +144,33 @@ def test_the_command_writes_the_cell_and_nothing_else(packaged, capsys):
     assert path.read_bytes() == once.replace(b"@main", b"@v1.3.0")
 
 
-def test_the_build_refuses_a_notebook_without_it(packaged, capsys):
+def test_the_build_refuses_a_notebook_without_it_with_a_stale_one_and_with_one_that_the_page_would_show(packaged, capsys):
     assert main(["build"], root=packaged.root) == 1
-    assert (
-        "one: cell 2: is not the cell that installs the library; run python -m keyfilters_build launch"
-        in capsys.readouterr().err
-    )
-
-
-def test_the_gate_finds_a_stale_cell_and_one_that_the_page_would_show(packaged):
+    said = "one: cell 2: is not the cell that installs the library; run python -m keyfilters_build launch"
+    assert said in capsys.readouterr().err
     write_install_cells(packaged, load_manifest(packaged))
     notebook = nbformat.read(packaged.notebooks / "one.ipynb", as_version=4)
     text = expected_cells(packaged, load_manifest(packaged))["one"]
-    assert check_source("one", notebook, text) == []
+    assert check_source("one", notebook, text) == check_source("one", tiny_notebook("one")) == []
     assert check_source("one", notebook, text + "#") != []
     notebook.cells[1].metadata.tags = []
     assert check_source("one", notebook, text) != []
-    assert check_source("one", tiny_notebook("one")) == []
 
 
 # --- the links ---------------------------------------------------------------------
 
 
+COLAB, BINDER = (urlsplit(CONFIG["launch_buttons"][name]).netloc for name in ("colab_url", "binderhub_url"))
+
+
 def target(link):
     """(owner/repository, branch, path) that a launch link opens; None for another link."""
     parts = urlsplit(link)
-    if parts.netloc == urlsplit(CONFIG["launch_buttons"]["colab_url"]).netloc:
-        owner, name, branch, path = re.fullmatch(r"/github/([^/]+)/([^/]+)/blob/([^/]+)/(.+)", parts.path).groups()
-        return f"{owner}/{name}", branch, path
-    if parts.netloc == urlsplit(CONFIG["launch_buttons"]["binderhub_url"]).netloc:
-        owner, name, branch = re.fullmatch(r"/v2/gh/([^/]+)/([^/]+)/([^/]+)", parts.path).groups()
+    if parts.netloc == COLAB:
+        return re.fullmatch(r"/github/([^/]+/[^/]+)/blob/([^/]+)/(.+)", parts.path).groups()
+    if parts.netloc == BINDER:
         [place] = parse_qs(parts.query)["urlpath"]
-        return f"{owner}/{name}", branch, place.removeprefix("lab/tree/")
+        return (*re.fullmatch(r"/v2/gh/([^/]+/[^/]+)/([^/]+)", parts.path).groups(), place.removeprefix("lab/tree/"))
     return None
 
 
@@ -208,23 +180,21 @@ HERE = (urlsplit(CONFIG["repository"]["url"]).path.strip("/"), CONFIG["repositor
 @pytest.mark.book
 def test_every_launch_link_opens_a_file_in_git(book_html):
     files = in_git()
-    for path in sorted(book_html.rglob("*.html")):
-        name = path.relative_to(book_html)
-        if name.parts[0].startswith("_"):
-            continue
-        links = lxml.html.parse(str(path)).getroot().xpath("//a/@href")
-        targets = {target(link) for link in links} - {None}
-        if name.parts[0] == "notebooks":
-            assert targets == {(*HERE, f"notebooks/{name.stem}.ipynb")}, name
-            assert len({urlsplit(link).netloc for link in links if target(link)}) == 2, f"{name}: Colab and Binder"
-        assert all(place[:2] == HERE and place[2] in files for place in targets), (name, targets)
+    for path in (
+        path for path in sorted(book_html.rglob("*.html")) if not path.relative_to(book_html).parts[0].startswith("_")
+    ):
+        links = [link for link in lxml.html.parse(str(path)).getroot().xpath("//a/@href") if target(link)]
+        targets = set(map(target, links))
+        if path.parent.name == "notebooks":
+            assert targets == {(*HERE, f"notebooks/{path.stem}.ipynb")}, path
+            assert {urlsplit(link).netloc for link in links} == {COLAB, BINDER}, path
+        assert all(place[:2] == HERE and place[2] in files for place in targets), (path, targets)
 
 
 def test_the_launch_links_of_the_readme_open_files_in_git():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    targets = [found for link in re.findall(r"\]\((https://[^)]+)\)", text) if (found := target(link))]
-    assert len(targets) == 2
-    assert all(place[:2] == HERE and place[2] in in_git() for place in targets)
+    links = re.findall(r"\]\((https://[^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    first, second = filter(None, map(target, links))
+    assert first[:2] == second[:2] == HERE and {first[2], second[2]} <= in_git()
 
 
 # --- Binder ------------------------------------------------------------------------
@@ -239,7 +209,7 @@ def test_binder_installs_what_notebooks_need_and_the_library():
     names = {"pytorch-cpu": "torch"}
     installed = {names.get(name, name) for line in conda for name in [re.match(r"[\w-]+", line)[0]]}
     installed |= {canonicalize_name(Requirement(line).name) for line in pip}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = pyproject(ROOT)["project"]
     extras = {"networks", "representations", "survey", "volumes"}
     wanted = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     assert {canonicalize_name(Requirement(line).name) for line in wanted} <= installed
@@ -252,7 +222,6 @@ def test_binder_installs_what_notebooks_need_and_the_library():
 def test_the_environments_are_those_that_the_tool_writes():
     namespace = {"__file__": str(ROOT / "tools" / "environment.py"), "__name__": "environment"}
     exec(compile((ROOT / "tools" / "environment.py").read_text(encoding="utf-8"), "environment.py", "exec"), namespace)
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     for name, make in (("environment.yml", "environment"), (".binder/environment.yml", "binder")):
-        assert (ROOT / name).read_text(encoding="utf-8") == namespace[make](pyproject, lock), "run python tools/environment.py"
+        made = namespace[make](pyproject(ROOT), (ROOT / "requirements.lock").read_text(encoding="utf-8"))
+        assert (ROOT / name).read_text(encoding="utf-8") == made, "run python tools/environment.py"

@@ -2,6 +2,7 @@
 
 import io
 import re
+from operator import itemgetter
 from xml.etree import ElementTree
 
 import numpy as np
@@ -50,9 +51,13 @@ def places(svg):
 def rows_of(svg):
     """The panels as they are read: line by line, from the left."""
     lines = {}
-    for number, (x, y) in places(svg).items():
-        lines.setdefault(y, []).append((x, number))
-    return [[number for _, number in sorted(line)] for _, line in sorted(lines.items())]
+    for number, place in sorted(places(svg).items(), key=itemgetter(1)):
+        lines.setdefault(place[1], []).append(number)
+    return [line for _, line in sorted(lines.items())]
+
+
+def labels(svg):
+    return sorted(label for _, label in texts(svg))
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 8), (3, 5), (2, 9)])
@@ -61,23 +66,18 @@ def test_text_is_large_enough_and_no_panel_and_no_word_is_lost(rows, columns):
     phone = narrow(wide)
     assert text_pixels(wide) < SMALLEST <= text_pixels(phone) + 0.05
     assert len(set(places(phone).values())) == rows * columns
-    assert {label for _, label in texts(phone)} == {label for _, label in texts(wide)}
+    assert set(labels(phone)) == set(labels(wide))
 
 
-def test_a_row_of_eight_becomes_two_rows_of_four():
+def test_rows_are_broken_and_read_in_their_order():
     assert rows_of(narrow(grid(1, 8))) == [[1, 2, 3, 4], [5, 6, 7, 8]]
-
-
-def test_rows_below_one_title_stay_together_and_are_named_again():
-    phone = narrow(grid(2, 8))
+    # Rows below one title stay together and are named again.
+    wide = grid(2, 8)
+    phone = narrow(wide)
     assert rows_of(phone) == [[1, 2, 3, 4], [9, 10, 11, 12], [5, 6, 7, 8], [13, 14, 15, 16]]
-    labels = [label for _, label in texts(phone)]
-    assert labels.count("row 0") == labels.count("row 1") == 2 and labels.count("key 5") == 1
-
-
-def test_panels_with_titles_of_their_own_are_read_in_their_order():
-    phone = narrow(grid(2, 4, width=8.5, titles="all"))
-    assert [number for row in rows_of(phone) for number in row] == list(range(1, 9))
+    assert [labels(phone).count(name) for name in ("row 0", "row 1", "key 5")] == [2, 2, 1]
+    assert sum(rows_of(narrow(grid(2, 4, width=8.5, titles="all"))), []) == list(range(1, 9))
+    assert narrow(wide) == phone, "the same bytes each time"
 
 
 def test_the_scale_of_colours_stays_beside_its_panel():
@@ -90,57 +90,52 @@ def test_the_scale_of_colours_stays_beside_its_panel():
         assert np.subtract(phone[scale], phone[panel]) == pytest.approx(np.subtract(wide[scale], wide[panel]), abs=0.2)
 
 
+def axes(width, columns=1):
+    fig = Figure(figsize=(width, 3), layout="constrained")
+    return fig, fig.subplots(1, columns)
+
+
+def narrowed(fig):
+    """The figure, and its drawing for a phone with all its words at the smallest size."""
+    wide = stored(fig)
+    phone = narrow(wide)
+    assert labels(phone) == labels(wide) and text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
+    return wide, phone
+
+
 def test_a_figure_of_one_panel_gets_a_shorter_axis_and_keeps_its_text():
-    fig = Figure(figsize=(7, 3), layout="constrained")
-    ax = fig.subplots()
+    fig, ax = axes(7)
     ax.plot([0, 1, 2], [0, 1, 0], "o-", label="a curve")
     ax.set(xlabel="position", ylabel="value")
     ax.legend()
-    wide = stored(fig)
-    phone = narrow(wide)
+    wide, phone = narrowed(fig)
     assert sorted(texts(phone)) == sorted(texts(wide))
     assert size(phone)[0] < size(wide)[0] and size(phone)[1] == pytest.approx(size(wide)[1], abs=0.1)
-    assert text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
 
 
 def test_panels_below_each_other_can_be_drawn_narrower_still():
     """Two panels with long names of their rows: one column is not enough, and the drawing is taken apart a second time."""
-    fig = Figure(figsize=(14, 3), layout="constrained")
-    for ax in fig.subplots(1, 2):
+    fig, panels = axes(14, 2)
+    for ax in panels:
         ax.plot([0, 1], [0, 1])
         ax.set_yticks([0, 1], ["before the training of all", "after the training of all"])
         ax.set_xticks([])
-    wide = stored(fig)
-    phone = narrow(wide)
-    assert text_pixels(wide) < SMALLEST - 1 and text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2)
-    assert sorted(label for _, label in texts(phone)) == sorted(label for _, label in texts(wide))
+    wide, _ = narrowed(fig)
+    assert text_pixels(wide) < SMALLEST - 1
 
 
 def test_a_picture_that_is_turned_stays_within_the_figure():
-    fig = Figure(figsize=(7, 3), layout="constrained")
-    ax = fig.subplots()
-    ax.imshow(
-        np.eye(4), aspect="auto", interpolation="none", transform=Affine2D().rotate_deg(30).translate(2, 0) + ax.transData
-    )
+    fig, ax = axes(7)
+    turned = Affine2D().rotate_deg(30).translate(2, 0) + ax.transData
+    ax.imshow(np.eye(4), aspect="auto", interpolation="none", transform=turned)
     ax.set(xlim=(-3, 6), ylim=(-1, 5), xlabel="position")
-    wide = stored(fig)
-    assert b"matrix(" in wide
-    phone = narrow(wide)
-    assert text_pixels(phone) == pytest.approx(SMALLEST, abs=0.2) and sorted(texts(phone)) == sorted(texts(wide))
+    wide, phone = narrowed(fig)
+    assert b"matrix(" in wide and sorted(texts(phone)) == sorted(texts(wide))
 
 
-def test_text_that_can_be_read_needs_no_second_drawing():
-    assert narrow(grid(2, 4, width=4.5)) is None
-    fig = Figure(figsize=(9, 3))
-    fig.subplots().set(xticks=[], yticks=[])
-    assert narrow(stored(fig)) is None and text_pixels(stored(fig)) == float("inf")
-
-
-def test_the_same_bytes_each_time():
-    wide = grid(2, 8)
-    assert narrow(wide) == narrow(wide)
-
-
-def test_a_figure_is_not_shown_larger_than_it_was_drawn():
+def test_text_that_can_be_read_needs_no_second_drawing_and_none_is_shown_larger_than_it_was_drawn():
+    fig, ax = axes(9)
+    ax.set(xticks=[], yticks=[])
+    assert narrow(grid(2, 4, width=4.5)) is narrow(stored(fig)) is None and text_pixels(stored(fig)) == float("inf")
     small = grid(1, 2, width=2.5)
     assert size(small)[0] * 96 / 72 < PHONE and text_pixels(small) == pytest.approx(16, abs=0.1)
