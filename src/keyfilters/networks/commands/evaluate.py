@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import REPLACING_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -123,7 +123,6 @@ def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
 def _checked(options) -> dict[str, int]:
     """Cheap mistakes first: a network may take a while to load."""
     from ...checks import integer_text
-    from ...output import check_output
 
     seed = "0" if options.seed is None else options.seed
     numbers = {"seed": integer_text(seed, "--seed", 0), "workers": integer_text(options.workers, "--workers", 0)}
@@ -139,7 +138,7 @@ def _checked(options) -> dict[str, int]:
     if options.output is not None:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-        check_output(options.output, options.force)
+        check_target(options.output, options.force)
     return numbers
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import METHODS_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -76,7 +76,6 @@ def write_keys(keys: np.ndarray, path: str | PathLike, comment: str = "", force:
 def run(options: Namespace) -> int:
     """Load, extract, reduce, compare, write; prints the keys beside the eight."""
     from ...checks import choice, integer_text
-    from ...output import check_output
 
     def given(text, option, least=1):
         return None if text is None else integer_text(text, option, least)
@@ -89,7 +88,7 @@ def run(options: Namespace) -> int:
     if options.output is not None:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-        check_output(options.output, options.force)
+        check_target(options.output, options.force)
     check_weights(options.weights)
     from ..extraction.clusterings import ALGORITHMS
     from ..extraction.comparison import KEY_NULLS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..zoo import SUFFIXES
-from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import METHODS_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -49,7 +49,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def _targets(options) -> list[str]:
     """The files to write, each with a suffix that says how."""
-    from ...output import check_output
     from ..inspection.inspecting import report_kind
 
     if options.html is not None and Path(options.html).suffix.lower() not in (".html", ".htm"):
@@ -70,7 +69,7 @@ def _targets(options) -> list[str]:
         seen[Path(path).absolute()] = flag
     targets = list(targets.values())
     for path in targets:
-        check_output(path, options.force)
+        check_target(path, options.force)
     return targets
 
 
