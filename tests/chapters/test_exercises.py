@@ -24,7 +24,7 @@ DIRECTIVE = re.compile(r"^:::\{exercise\} (?P<chapter>\d+)\.(?P<number>\d+), (?P
 
 def answers(slug):
     importlib.import_module(f"keyfilters_book.exercises.{slug}")
-    return importlib.import_module(f"exercises.{slug}").ANSWERS
+    return importlib.import_module(f"exercises.{slug}_answers").ANSWERS
 
 
 def prose(slug):
@@ -58,7 +58,7 @@ def test_right_answers_pass(slug):
 @each_chapter
 def test_right_answers_pass_at_the_digits_that_the_solution_prints(slug):
     assert answers(slug)
-    for label, answer in getattr(importlib.import_module(f"exercises.{slug}"), "ROUNDED", {}).items():
+    for label, answer in getattr(importlib.import_module(f"exercises.{slug}_answers"), "ROUNDED", {}).items():
         verdict = EXERCISES[label](answer())
         assert verdict, verdict
 

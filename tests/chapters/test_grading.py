@@ -227,9 +227,9 @@ def test_right_answers_of_each_chapter_get_all_points_and_wrong_ones_none(slug, 
     """The answers go the way of a student's: through a notebook, in a process of its own."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/helpers"))
     points = exercises_of(slug)
-    answers = importlib.import_module(f"exercises.{slug}").ANSWERS
+    answers = importlib.import_module(f"exercises.{slug}_answers").ANSWERS
     for which, wanted in (("{}][0]()", points), ("{}][1][0][0]", dict.fromkeys(points, 0))):
-        lines = [f"from exercises.{slug} import ANSWERS"]
+        lines = [f"from exercises.{slug}_answers import ANSWERS"]
         for label in points:
             names = EXERCISES[label].answers
             lines.append(f"answer = ANSWERS[{which.format(repr(label))}")
