@@ -33,6 +33,8 @@ from .run import Diverged, Run
 
 __all__ = ["Diverged", "TrainConfig", "TrainResult", "train_network", "train"]
 
+# accelerate's save_state keeps a random state for each process, as a pickle: so a run could not go on with another number of
+# processes, nor be read without running what the file says. `checkpointing` keeps none.
 DRY_STEPS = 2
 """Steps of an epoch of a dry run."""
 

@@ -11,6 +11,7 @@ import torch
 
 from .pickles import Skipped
 
+# timm's clean_state_dict takes two wrappers off the front of a name, its load_state_dict knows four entries: files have others.
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
 
