@@ -18,7 +18,7 @@ from keyfilters_book.grading.grade_command import grade
 from keyfilters_book.grading.judge import Limits, exercises_of, judge
 from keyfilters_book.grading.submissions import find_submissions
 from keyfilters_book.grading.values import decode, encode
-from keyfilters_build.labels import in_solutions
+from keyfilters_build.labels import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGS = [row["slug"] for row in yaml.safe_load((ROOT / "notebooks/manifest.yml").read_text(encoding="utf-8"))["notebooks"]]
@@ -245,7 +245,7 @@ def test_right_answers_of_each_chapter_get_all_points_and_wrong_ones_none(slug, 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_points_rise_with_the_level_of_an_exercise(slug):
     notebook = nbformat.read(ROOT / "notebooks" / f"{slug}.ipynb", as_version=4)
-    text = "\n\n".join(cell.source for _, cell, _ in in_solutions(notebook) if cell.cell_type == "markdown")
+    text = "\n\n".join(text for _, cell, text, _ in pieces(notebook) if cell.cell_type == "markdown")
     found = dict(re.findall(r"^:::\{exercise\} ([\d.]+), (easy|medium|harder)$", text, re.MULTILINE))
     assert [exercises_of(slug)[label] for label in found] == [
         {"easy": 1, "medium": 2, "harder": 3}[level] for level in found.values()

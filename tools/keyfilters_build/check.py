@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from .claim_marks import check_claims
-from .labels import exercises_of, in_solutions
+from .labels import exercises_of, pieces
 from .launch import is_install_cell
 from .text_size import too_small
 
@@ -115,9 +115,9 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
     if len(exercises) < 2:
         failures.append(f"{slug}: {len(exercises)} exercises with a label; expected at least two")
     code: dict[str | None, list[str]] = {None: []}
-    for _, cell, solution in in_solutions(notebook):
+    for _, cell, text, solution in pieces(notebook):
         if cell.cell_type == "code":
-            code.setdefault(solution, []).append(cell.source)
+            code.setdefault(solution, []).append(text)
     for exercise in exercises:
         label, where = exercise.label, f"{slug}: exercise {exercise.label}"
         title = _EXERCISE_TITLE.fullmatch(exercise.title)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyfilters_book import claims as stored
 
-from .labels import in_solutions
+from .labels import pieces
 from .page_texts import escaped
 from .project import BookError
 
@@ -67,13 +67,13 @@ def check_claims(slug: str, notebook: NotebookNode) -> list[str]:
     failures: list[str] = []
     markers = [
         (position, " ".join(match["statement"].split()))
-        for position, cell, _ in in_solutions(notebook)
+        for position, cell, text, _ in pieces(notebook)
         if cell.cell_type == "markdown"
-        for match in _MARKER.finditer(cell.source)
+        for match in _MARKER.finditer(text)
     ]
     seen: set[str] = set()
-    for position, cell, solution in in_solutions(notebook):
-        for statement in stated(cell.source) if cell.cell_type == "code" else []:
+    for position, cell, text, solution in pieces(notebook):
+        for statement in stated(text) if cell.cell_type == "code" else []:
             where = f"{slug}: cell {position}: the claim"
             if statement is None:
                 failures.append(f"{where} does not begin with its statement as a string literal")

@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell
-from .labels import Names
+from .labels import Names, pieces
 from .page_form import LEAD
 from .project import BookError
 
@@ -32,8 +32,6 @@ _TARGET = re.compile(r"^\((?P<label>[\w-]+)\)=[ \t]*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^(?P<colons>:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<argument>.*)$")
 _OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
 _FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
-_START = re.compile(r"^:::\{solution-start\}[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE)
-_END = re.compile(r"^:::\{solution-end\}[^\n]*\n:::[ \t]*(?:\n|\Z)", re.MULTILINE)
 # What the page adds below a title and below figures: it is about the page, not about the notebook.
 _PAGE_ONLY = ("page-card", "page-play", "page-sweep only-screen", "data-links")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
@@ -206,26 +204,17 @@ def without_solutions(notebook: NotebookNode) -> NotebookNode:
     >>> [cell.source for cell in without_solutions(new_notebook(cells=cells)).cells]
     ['More.']
     """
-    kept, inside = [], False
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            if not inside:
-                kept.append(cell)
-            continue
-        text, rest = "", cell.source
-        while rest:
-            mark = (_END if inside else _START).search(rest)
-            if not inside:
-                text += rest[: mark.start()] if mark else rest
-            rest = rest[mark.end() :] if mark else ""
-            inside = inside != bool(mark)
-        if text.strip():
-            cell = nbformat.from_dict(dict(cell))
-            cell.source = text.strip()
-            kept.append(cell)
-    if inside:
+    kept: dict[int, str] = {}
+    label = None
+    for position, cell, text, label in pieces(notebook):
+        if not label and (text.strip() or cell.cell_type == "code"):
+            kept[position] = kept.get(position, "") + text
+    if label:
         raise BookError("a solution has no end; expected `:::{solution-end}`")
-    notebook.cells = kept
+    cells = [nbformat.from_dict(dict(notebook.cells[position - 1])) for position in kept]
+    for cell, text in zip(cells, kept.values(), strict=True):
+        cell.source = text if cell.cell_type == "code" else text.strip()
+    notebook.cells = cells
     return notebook
 
 
@@ -238,24 +227,13 @@ def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
     {'ex-1': [('markdown', 'It is 2.'), ('code', '1 + 1')]}
     """
     found: dict[str, list[tuple[str, str]]] = {}
-    label = None
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and label:
-            found[label].append(("code", cell.source))
-            said = "".join(output.text for output in cell.outputs if output.output_type == "stream").strip()
-            said = "\n".join(line for line in said.splitlines() if not line.startswith("Exercise "))
-            found[label] += [("output", said)] if said else []
-        rest = cell.source if cell.cell_type == "markdown" else ""
-        while rest:
-            mark = (_END if label else _START).search(rest)
-            inside = rest[: mark.start()] if mark else rest
-            if label and inside.strip():
-                found[label].append(("markdown", inside.strip()))
-            if mark:
-                label = None if label else mark[0].split("}")[1].split()[0]
-                if label:
-                    found[label] = []
-            rest = rest[mark.end() :] if mark else ""
+    for _, cell, text, label in pieces(notebook):
+        if label and cell.cell_type == "code":
+            said = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+            said = "\n".join(line for line in said.strip().splitlines() if not line.startswith("Exercise "))
+            found.setdefault(label, []).extend([("code", text), *([("output", said)] if said else [])])
+        elif label and text.strip():
+            found.setdefault(label, []).append(("markdown", text.strip()))
     return found
 
 
