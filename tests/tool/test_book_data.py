@@ -10,9 +10,9 @@ from docutils.core import publish_doctree
 from tiny_book import ROOT
 
 import keyfilters_build.sphinx_data as sphinx_data
+from keyfilters_build.build import SAMPLE
 from keyfilters_build.project import Project
 from keyfilters_build.provenance import data_sha256
-from keyfilters_build.sample import SAMPLE
 
 NUMBERED = '[@id][.//span[@class="caption-number"]]'
 

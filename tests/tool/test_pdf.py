@@ -11,8 +11,7 @@ from tiny_book import ROOT
 
 from keyfilters_build import chromium as source
 from keyfilters_build.command import main
-from keyfilters_build.compose import NOT_PRINTED, compose, printed_pages
-from keyfilters_build.pdf import destinations, fit, print_book
+from keyfilters_build.pdf import NOT_PRINTED, compose, destinations, fit, print_book, printed_pages
 from keyfilters_build.project import Project, write_atomic
 
 PAGE = """<!DOCTYPE html><html><head><title>t</title></head><body><article class="bd-article"><section id="one"><h1>{title}
@@ -63,7 +62,7 @@ def test_pages_stand_in_the_order_of_the_contents_with_chapter_numbers(small):
 
 
 def test_links_lead_to_places_of_the_same_document_and_what_is_folded_is_open(small):
-    tree = lxml_html.fromstring(compose(small, numbers={"notebooks-one": 17}))
+    tree = lxml_html.fromstring(compose(small, {"notebooks-one": 17}))
     ids = tree.xpath("//@id")
     assert len(ids) == len(set(ids)) and "notebooks-one--fig" in ids
     assert not [link for link in tree.xpath("//a/@href") if not link.startswith("https://") and link[1:] not in ids]

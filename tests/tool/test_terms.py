@@ -12,8 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
-from keyfilters_build.first_uses import Finder, sentence
-from keyfilters_build.formulas import canonical, identifier, spellings
+from keyfilters_build.first_uses import Finder, canonical, identifier, sentence, spellings
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMS = yaml.safe_load((ROOT / "book" / "terms.yml").read_text(encoding="utf-8"))

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .chromium import chromium, served, settle
-from .code_lines import plumbing
 from .manifest import contents
 from .narrow import PHONE, SMALLEST
+from .page_form import plumbing
 from .project import BookError, Project
 
 if TYPE_CHECKING:

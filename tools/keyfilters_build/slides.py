@@ -46,8 +46,12 @@ Solutions = Mapping[str, Sequence[tuple[str, str]]]
 _CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
 
 
-def _markdown() -> MarkdownIt:
-    """Markdown with mathematics left to MathJax."""
+def markdown() -> MarkdownIt:
+    """Markdown with mathematics left to MathJax, on slides, on sheets and in Moodle.
+
+    >>> markdown().render("It is $x_1$.")
+    '<p>It is <span class="math inline">\\\\(x_1\\\\)</span>.</p>\\n'
+    """
 
     def maths(content: str, options: dict) -> str:
         marks = ("\\[", "\\]") if options["display_mode"] else ("\\(", "\\)")
@@ -61,7 +65,7 @@ class _Deck:
 
     def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None], solutions: Solutions) -> None:
         self.plan, self.names, self.data, self.link, self.solutions = plan, names, data, link, solutions
-        self.parser = _markdown()
+        self.parser = markdown()
         self.parts = {slide: part for part in plan.parts for slide in part.slides}
         # address -> content, of all figures that the deck shows
         self.figures: dict[str, str] = {}
