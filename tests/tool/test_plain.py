@@ -163,8 +163,8 @@ def names(book_html):
 @pytest.mark.parametrize("solutions", [False, True], ids=["students", "lecturers"])
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.slug)
 def test_no_myst_is_left(names, entry, solutions):
-    staged = nbformat.read(PROJECT.staged / f"{entry.slug}.ipynb", as_version=4)
-    notebook = plain_notebook(staged, entry.slug, names, link, "*About.*", solutions=solutions)
+    written = nbformat.read(PROJECT.written / f"{entry.slug}.ipynb", as_version=4)
+    notebook = plain_notebook(written, entry.slug, names, link, "*About.*", solutions=solutions)
     nbformat.validate(notebook)
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     data = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]

@@ -16,8 +16,6 @@ from nbformat import NotebookNode
 from .check import figure_name, is_lead, markdown_cell
 
 _FOLDED = re.compile(r"^\*\*(?:Goals|Prerequisites)\*\*\s*$", re.MULTILINE)
-LEAD = "lead-figure"
-"""The name of the cell that shows the first figure of a page."""
 
 
 def fold(summary: str, text: str, classes: str) -> str:
@@ -58,7 +56,7 @@ def lifted(cells: list[NotebookNode]) -> tuple[NotebookNode | None, list[Noteboo
     name = figure_name(cell)
     top = copy.deepcopy(cell)
     # MyST-NB shows nothing of a cell without source.
-    top["id"], top.source = LEAD, f"# {name}"
+    top["id"], top.source = "lead-figure", f"# {name}"
     top.outputs = _images(top)
     top.metadata["tags"] = ["remove-input"]
     cell.outputs = [output for output in cell.outputs if output not in _images(cell)]
@@ -164,4 +162,6 @@ def shown_code(cell: NotebookNode) -> list[NotebookNode]:
         if not rest:
             cell.metadata["tags"] = [*tags, "remove-input"]
         cells.append(cell)
-    return cells
+    if not cells:
+        cell.metadata["tags"] = ["remove-cell"]
+    return cells or [cell]

@@ -17,7 +17,6 @@ from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell
 from .labels import Names, pieces
-from .page_form import LEAD
 from .project import BookError
 
 # A role, or a piece of code that may look like one. Backticks in any number, closed by as many.
@@ -32,8 +31,6 @@ _TARGET = re.compile(r"^\((?P<label>[\w-]+)\)=[ \t]*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^(?P<colons>:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<argument>.*)$")
 _OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
 _FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
-# What the page adds below a title and below figures: it is about the page, not about the notebook.
-_PAGE_ONLY = ("page-card", "page-play", "page-sweep only-screen", "data-links")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 
@@ -100,7 +97,7 @@ class Converter:
         while lines and (option := _OPTION.match(lines[0])):
             options[option["name"]] = option["value"].strip()
             lines = lines[1:]
-        if name == "div" and argument.strip() in _PAGE_ONLY or name == "solution-end":
+        if name == "solution-end":
             return []
         body = self._blocks(lines)
         while body and not body[0].strip():
@@ -237,40 +234,14 @@ def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def as_written(notebook: NotebookNode) -> NotebookNode:
-    """The page with its code as the notebook has it: imports where they are used, all lines, the first figure at its place."""
-    cells: list[NotebookNode] = []
-    lead = None
-    for cell in notebook.cells:
-        if cell["id"] == LEAD:
-            lead = cell
-        elif cell["id"] == "lead-place" and lead is not None:
-            drawn = next(c for c in reversed(cells) if c.cell_type == "code")
-            drawn.outputs += lead.outputs
-            drawn.metadata["mystnb"] = lead.metadata["mystnb"]
-        elif cell.metadata.get("written") == {}:
-            cells[-1].outputs += cell.outputs
-            cells[-1].metadata["mystnb"] = cell.metadata.get("mystnb", {})
-        else:
-            if "written" in cell.metadata:
-                written = cell.metadata.pop("written")
-                cell.source, cell.metadata["tags"] = written["source"], written["tags"]
-                if not written["tags"]:
-                    del cell.metadata["tags"]
-            cells.append(cell)
-    notebook.cells = cells
-    return notebook
-
-
 def plain_notebook(
     notebook: NotebookNode, slug: str, names: Names, link: Callable[[str], str], heading: str, *, solutions: bool
 ) -> NotebookNode:
-    """The page `slug` as a plain notebook: with its outputs and solutions, or without both.
+    """The notebook of the page `slug`, with its outputs, as a plain one: with outputs and solutions, or without both.
 
     `heading` is the line below the title.
     """
     convert = Converter(names, f"notebooks/{slug}", link)
-    notebook = as_written(notebook)
     if not solutions:
         notebook = without_solutions(notebook)
     cells = []

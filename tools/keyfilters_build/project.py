@@ -81,6 +81,11 @@ class Project:
         return self.book / "notebooks"
 
     @property
+    def written(self) -> Path:
+        """The notebooks as they are written, with the outputs of their runs."""
+        return self.build / "written"
+
+    @property
     def generated(self) -> Path:
         return self.book / "_generated"
 

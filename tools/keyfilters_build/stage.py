@@ -32,7 +32,8 @@ _KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 def stage(project: Project, runs: list[Run]) -> None:
     """Write the pages of `runs` to `book/notebooks` and their data to `book/_generated/data`.
 
-    Pages and data of notebooks that are no longer there go.
+    Pages and data of notebooks that are no longer there go. The notebooks as they are written, with the outputs of their runs,
+    lie in `Project.written`, for the archives of a class.
     """
     project.staged.mkdir(parents=True, exist_ok=True)
     data = project.generated / "data"
@@ -46,11 +47,17 @@ def stage(project: Project, runs: list[Run]) -> None:
             remove_tree(path)
     for run in runs:
         slug = run.entry.slug
+        target = project.staged / f"{slug}.ipynb"
         replace_tree(run.results, data / slug)
         parts = f"src/keyfilters_book/chapters/{slug}_parts.py"
-        notebook = page(page_source(project, run), run, project.repository, parts if (project.root / parts).is_file() else None)
+        notebook = page_source(project, run)
+        claims = read_claims(run.results)
+        notebook.cells, refusals = marked(notebook.cells, claims)
+        write_atomic(project.written / target.name, nbformat.writes(notebook) + "\n")
+        notebook = page(notebook, run, project.repository, parts if (project.root / parts).is_file() else None)
+        if refusals:
+            notebook.cells.insert(2, markdown_cell("page-claims", banner(refusals, len(claims))))
         text = nbformat.writes(notebook) + "\n"
-        target = project.staged / f"{slug}.ipynb"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             write_atomic(target, text)
 
@@ -58,9 +65,7 @@ def stage(project: Project, runs: list[Run]) -> None:
 def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -> NotebookNode:
     """The page of an executed notebook; `parts` has its tables and figures."""
     cells: list[NotebookNode] = []
-    claims = read_claims(run.results)
-    source, refusals = marked(notebook.cells, claims)
-    lead, answered = lifted([markdown_cell(f"claim-{n}", c) if isinstance(c, str) else c for n, c in enumerate(source)])
+    lead, answered = lifted(notebook.cells)
     for position, cell in enumerate(answered):
         slider = sweep_html(cell, run)
         cell = _stripped(cell)
@@ -69,8 +74,6 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
             question, rest = opening(rest)
             cells.append(markdown_cell("page-title", title))
             cells.append(markdown_cell("page-card", page_card(run, url, parts)))
-            if refusals:
-                cells.append(markdown_cell("page-claims", banner(refusals, len(claims))))
             if lead is not None:
                 line, lead_slider = data_line(lead, run), sweep_html(lead, run)
                 cells += [markdown_cell("page-question", question), _stripped(lead)]
@@ -90,7 +93,7 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
             cells.append(cell)
             continue
         line = data_line(cell, run)
-        cells += with_written(cell)
+        cells += shown_code(cell)
         if line:
             cells.append(markdown_cell(f"data-{position}", line))
         if slider:
@@ -103,21 +106,6 @@ def page(notebook: NotebookNode, run: Run, url: str, parts: str | None = None) -
         }
     )
     return notebook
-
-
-def with_written(cell: NotebookNode) -> list[NotebookNode]:
-    """The cells that a page shows for one of code, with what is written in the notebook in their metadata ("written").
-
-    The archives for a class take the notebook as it is written: `keyfilters_build.plain.as_written` puts it together again.
-    """
-    written = {"source": cell.source, "tags": list(cell.metadata.get("tags", ()))}
-    shown = shown_code(cell)
-    if not shown:
-        cell.metadata["tags"] = ["remove-cell"]
-        shown = [cell]
-    for number, piece in enumerate(shown):
-        piece.metadata["written"] = written if number == 0 else {}
-    return shown
 
 
 def _stripped(cell: NotebookNode) -> NotebookNode:

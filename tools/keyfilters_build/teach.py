@@ -67,6 +67,7 @@ def write_archives(project: Project) -> list[Path]:
     """
     entries = load_manifest(project)
     built = [project.staged / f"{entry.slug}.ipynb" for entry in entries]
+    built += [project.written / f"{entry.slug}.ipynb" for entry in entries]
     built += [project.html / "notebooks" / f"{entry.slug}.html" for entry in entries] + [project.html / "index.html"]
     missing = [path for path in built if not path.is_file()]
     if missing:
@@ -324,8 +325,8 @@ def _notebook(project: Project, names: Names, entry: Entry, chapter: int, soluti
         f"about {entry.minutes} minutes to read · numbers of figures and equations are those of the book · "
         "text and figures CC BY 4.0, code MIT*"
     )
-    staged = nbformat.read(project.staged / f"{entry.slug}.ipynb", as_version=4)
-    notebook = plain_notebook(staged, entry.slug, names, link, heading, solutions=solutions)
+    written = nbformat.read(project.written / f"{entry.slug}.ipynb", as_version=4)
+    notebook = plain_notebook(written, entry.slug, names, link, heading, solutions=solutions)
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
 
