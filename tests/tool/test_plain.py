@@ -63,7 +63,6 @@ def converter():
         (":::{note}\nOne.\n:::", "> **Note**\n>\n> One."),
         (":::{table} Scales {eq}`eq-a`\n:name: tbl-a\n\n| a |\n| --- |\n:::", "**Table 4.** Scales (7)\n\n| a |\n| --- |"),
         ("::::{div} wide\n:::{note}\nOne.\n:::\n::::", "> **Note**\n>\n> One."),
-        (":::{div} page-card\n**5 min**\n:::", ""),
     ],
 )  # fmt: skip
 def test_markdown(source, expected):
