@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from keyfilters.output import written
 
 
 class BookError(Exception):
@@ -184,12 +185,8 @@ def digest_code() -> str:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write `content` under a temporary name beside `path` and rename it: a reader sees all of it or nothing new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with written(path, force=True) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def replace_tree(source: Path, target: Path) -> None:
