@@ -118,12 +118,14 @@ class Plan:
 
 
 def load_course(project: Project) -> list[Plan]:
-    """Read and check the plans.
+    """Read and check the plans; none for a book without `course.yml`.
 
     Raises `BookError`, naming plan and part, for what does not add up. Pages, figures, exercises and settings that are not there
     are found on the page that the plans become, by Sphinx and by `check_html`.
     """
     path = project.book / "course.yml"
+    if not path.is_file():
+        return []
     name = project.short(path)
     rows = checked(read_yaml(path, name), _SCHEMA, name)["plans"]
     return [_plan(project, row, f"{name}: {row['slug']}") for row in rows]
@@ -234,8 +236,9 @@ def plan_table(plan: Plan, titles: dict[str, str]) -> str:
 
 
 def write_course(project: Project) -> None:
-    """Write the fragments of the course page; a book without `course.yml` has none."""
-    if not (project.book / "course.yml").is_file():
+    """Write the fragments of the course page; a book without a course has none."""
+    plans = load_course(project)
+    if not plans:
         return
     entries = load_manifest(project)
     folder = project.generated / "course"
@@ -246,5 +249,5 @@ def write_course(project: Project) -> None:
         for position, exercise in enumerate(exercises_of(entry.slug, notebook), start=1):
             numbered = exercise.title if "." in exercise.title else f"{chapter}.{position}"
             titles[exercise.label] = numbered
-    for plan in load_course(project):
+    for plan in plans:
         write_atomic(folder / f"{plan.slug}.md", plan_table(plan, titles))

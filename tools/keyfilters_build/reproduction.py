@@ -169,14 +169,6 @@ def load_reference(project: Project, profile: str) -> dict[str, dict[str, Any]] 
     return read_json(path, _REFERENCE, project.short(path), mend)["notebooks"]
 
 
-class Renewal(dict[str, str]):
-    """Notebook -> ``"renewed"``, ``"kept"`` or ``"not run"``, of a reference that was written."""
-
-    def __str__(self) -> str:
-        counts = {word: list(self.values()).count(word) for word in ("renewed", "kept", "not run")}
-        return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-
-
 def write_reference(
     project: Project,
     entries: Iterable[Entry],
@@ -184,8 +176,8 @@ def write_reference(
     check: Callable[[list[Run]], list[str]],
     *,
     runs: Path | None = None,
-) -> Renewal:
-    """Write the reference of `profile` from stored runs.
+) -> str:
+    """Write the reference of `profile` from stored runs; returns how many notebooks were renewed, kept, and not run, in words.
 
     Parameters
     ----------
@@ -215,16 +207,18 @@ def write_reference(
         raise BookError(f"no stored run {where} with profile {profile} for {which}; run make book PROFILE={profile} first")
     before = (load_reference(project, profile) or {}) if missing else {}
     rows: dict[str, dict[str, Any]] = {}
-    done = Renewal()
     for slug, run in found.items():
         if run is not None:
-            rows[slug], done[slug] = run_facts(run, check([run])) | run_outcome(run, summaries=True), "renewed"
+            rows[slug] = run_facts(run, check([run])) | run_outcome(run, summaries=True)
         elif slug in before:
-            rows[slug], done[slug] = before[slug], "kept"
-        else:
-            done[slug] = "not run"
+            rows[slug] = before[slug]
     write_atomic(reference_path(project, profile), stored_json({"profile": profile, "notebooks": rows}))
-    return done
+    counts = {
+        "renewed": len(found) - len(missing),
+        "kept": len(rows) - len(found) + len(missing),
+        "not run": len(found) - len(rows),
+    }
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
 def digest(rows: Mapping[str, Any]) -> str:

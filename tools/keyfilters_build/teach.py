@@ -91,7 +91,7 @@ def write_archives(project: Project) -> list[Path]:
 def _sheets(project: Project, names: Names, solutions: bool) -> dict[str, bytes]:
     """The worksheets of the exercises in class; for lecturers the exam and its solutions, too."""
     found = {}
-    for plan in _plans(project):
+    for plan in load_course(project):
         text = worksheet(plan, names, partial(_source, names))
         found[f"worksheet-{plan.slug}.html"] = sheet(text).encode()
     for name in ("exam", "exam-solutions") if solutions else ():
@@ -212,7 +212,7 @@ def kit_problems(project: Project) -> list[str]:
     from pypdf.errors import PyPdfError
 
     folder = project.html / "teach"
-    decks = {plan.slug: sum(len(part.slides) for part in plan.parts) for plan in _plans(project)}
+    decks = {plan.slug: sum(len(part.slides) for part in plan.parts) for plan in load_course(project)}
     problems = []
     for name in lxml_html.parse(str(folder / "index.html")).xpath("//li/a/@href"):
         path = folder / name
@@ -230,10 +230,6 @@ def kit_problems(project: Project) -> list[str]:
             if not sheets or not all(sheets) or len(sheets) != wanted:
                 problems.append(f"{name}: {len(sheets)} pages, {sheets.count('')} of them blank; expected {wanted or 'some'}")
     return problems
-
-
-def _plans(project: Project) -> list[Plan]:
-    return load_course(project) if (project.book / "course.yml").is_file() else []
 
 
 def _source(names: Names, page: str) -> str:
@@ -254,7 +250,7 @@ def _shared(project: Project, names: Names, entries: list[Entry]) -> dict[str, b
     for name in _LICENCES:
         if (project.root / name).is_file():
             content[name] = (project.root / name).read_bytes()
-    if not (project.book / "course.yml").is_file():
+    if not load_course(project):
         return content
     with TemporaryDirectory() as folder:
         write_slides(project, names, Path(folder), partial(_slide_link, names))
