@@ -3,7 +3,7 @@
 import lxml.html
 import pytest
 
-from keyfilters_build.page_form import plumbing
+from keyfilters_build.stage import plumbing
 
 
 @pytest.fixture(scope="module")

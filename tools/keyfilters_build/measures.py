@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from .chromium import chromium, served, settle
 from .manifest import contents
 from .narrow import PHONE, SMALLEST
-from .page_form import plumbing
 from .project import BookError, Project
+from .stage import plumbing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
