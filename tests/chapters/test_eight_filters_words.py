@@ -36,9 +36,14 @@ def made_up(setting: str, keys_less: dict, *, seeds=range(10), spread=0.001, lea
 
 
 def searches() -> pd.DataFrame:
-    """The stored search, for both data sets."""
+    """The stored search, for both data sets, and what the longest setting searches for itself."""
     search = STORED["search"][STORED["search"].setting == f"search {FASHION}"]
-    return pd.concat([search, search.assign(setting="search animal-shape-mnist")], ignore_index=True)
+    own = [
+        {"variant": name, "setting": "search long", "seed": 100, "rate": rate, "scale": scale, "accuracy": 0.91 - 0.1 * rate}
+        for name in EIGHT.own_searches["long"][0]
+        for rate, scale in EIGHT.searched(name, SETTINGS["long"])[1]
+    ]
+    return pd.concat([search, search.assign(setting="search animal-shape-mnist"), pd.DataFrame(own)], ignore_index=True)
 
 
 FLOOR = {"impulse": 0.1}
@@ -160,11 +165,7 @@ def test_what_more_epochs_gained_is_a_difference_of_pairs():
     gained = parts.gained_sentence(runs, found_of(runs))
     assert re.match(r"From 2 to 10 epochs learned filters gain \+3\.\d points \(.*\), the keys \+3\.\d points", gained)
     assert "the loss at the end is 0.12 on the training images and 0.30 on the test images" in gained
-    assert "no runs of the longest training" in parts.gained_sentence(short, found_of(short))
-    trial = searches()[:1].assign(variant="learned", setting="search long", rate=0.02, accuracy=0.913)
-    said = parts.afterwards_sentence(pd.concat([searches(), trial]), runs.assign(rate=0.005))
-    assert "learned, norm 1: 91.3 % with 0.02 (its runs: 0.005)." in said
-    assert parts.afterwards_sentence(searches(), runs) == "Other rates were not tried there."
+    assert "too few runs of the longest training" in parts.gained_sentence(short, found_of(short))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,16 @@ def test_variants_that_were_not_compared_beforehand_enter_one_by_one():
     assert shown.variant.tolist() == ["a f + c T + b, fixed"] and shown.n.tolist() == [5]
     assert parts.explored_sentence(pd.concat([keys, some], ignore_index=True)).endswith("1 so far: a f + c T + b, fixed.")
     assert formats["mean"](shown["mean"][0]) == "+2.00"
+
+
+def test_the_search_of_the_longest_setting_is_told_and_shown():
+    chosen = parts.best_rates(searches())
+    own = chosen[chosen.images == "55,000 images, 10 epochs"]
+    assert own.variant.tolist() == ["learned, norm 1", "learned, norm 0.14", "covariance in closed form"]
+    assert set(own.trials) == {3} and set(own.edge) == {"yes"} and set(own.rate) == {0.01}
+    told = parts.own_search_sentence()
+    assert "and covariance in closed form were searched once more in the setting with 55,000 images, 10 epochs" in told
+    assert "0.01, 0.02, 0.04. So there they have more trials" in told
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.significance import standard_errors
 
 __all__ = [
-    "accuracies", "accuracy_figure", "afterwards_sentence", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
+    "accuracies", "accuracy_figure", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
     "coverage_numbers", "coverage_sentence", "differences_figure", "due_sentence", "explained_numbers", "exploratory_table", "few_sentence",
     "explored_sentence", "floor_row", "gain_sentence", "gained_sentence", "in_order", "least_lead", "long_paths", "long_sentence",
     "longest_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
-    "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers",
+    "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers", "own_search_sentence",
     "rows_or_none", "said", "says_numbers", "stored_filters", "variants_row", "width_numbers", "widths_table",
 ]  # fmt: skip
 
@@ -304,28 +304,12 @@ def long_sentence(by_setting: Mapping[str, Mapping[str, pd.Series]], found: pd.D
     )
 
 
-def afterwards_sentence(search: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """What rates that were tried afterwards in the longest setting gave on the validation images, and the rates of the runs there."""
-    trials = search[search.setting == f"search {LONGEST.name}"]
-    if trials.empty:
-        return "Other rates were not tried there."
-    words = []
-    for name, group in trials.sort_values("rate").groupby("variant", sort=False):
-        shown = runs[(runs.setting == LONGEST.name) & (runs.variant == name)].rate.unique()
-        tried = " and ".join(f"{100 * row.accuracy:.1f} % with {row.rate:g}" for row in group.itertuples())
-        words.append(f"{summary.label(name)}: {tried} (its runs: {', '.join(f'{rate:g}' for rate in sorted(shown)) or 'none'})")
-    return (
-        f"Afterwards some were tried there, outside of the plan, on the validation images and with seed {trials.seed.min()}:"
-        f" {'; '.join(words)}."
-    )
-
-
 def gained_sentence(runs: pd.DataFrame, found: pd.DataFrame) -> str:
     """What keys and learned filters gain from the short to the longest training, and the losses at the end of it."""
     rows = found[(found.setting == LONGEST.name) & (found.rival == "learned")]
     wide = runs.pivot(index="seed", columns=["setting", "variant"], values="accuracy")
     if rows.empty or "short" not in wide:
-        return "How much more epochs would gain is not known: no runs of the longest training are stored."
+        return "How much more epochs would gain is not known: too few runs of the longest training are stored."
     words, learned = [], rows.iloc[0].variant
     for what, name in (("learned filters gain", learned), ("the keys", summary.KEY_VARIANT)):
         more = (wide[LONGEST.name, name] - wide["short", name]).dropna()
@@ -379,16 +363,33 @@ def variants_row(name: str, network) -> dict[str, Any]:
     return {"variant": row.label, "kind": row.kind, "filters": kinds, "trained": trained, "seeds": len(EIGHT.seeds_of(name))}
 
 
+SEARCHES = {(place.name, v): grid for s in SETTINGS.values() for v in EIGHT.variants for place, grid in [EIGHT.searched(v, s)]}
+"""What is tried in each search of the plan, by where it is done and the variant."""
+
+
+def own_search_sentence() -> str:
+    """Which variants are searched once more, in what setting, and with what rates."""
+    words = []
+    for name, (variants, rates) in EIGHT.own_searches.items():
+        labels = [summary.label(v) for v in variants]
+        words.append(
+            f"{'; '.join(labels[:-1])} and {labels[-1]} were searched once more in the setting with {SETTINGS[name].label}, where the"
+            f" rates from few images looked too low: {', '.join(f'{rate:g}' for rate in rates)}. So there they have more trials"
+            " than the keys."
+        )
+    return " ".join(words)
+
+
 def best_rates(search: pd.DataFrame) -> pd.DataFrame:
     """The best rate of each search that is complete, and whether it lies at an end of the grid."""
     rows = []
-    grids = {(place.name, v): grid for s in SETTINGS.values() for v in EIGHT.variants for place, grid in [EIGHT.searched(v, s)]}
     for (setting, name), trials in search.groupby(["setting", "variant"]):
-        grid = grids[setting, name]
+        grid = SEARCHES[setting, name]
         if len(trials) == len(grid) * len(EIGHT.search_seeds):
             top = trials.loc[trials.accuracy.idxmax()]
             edge = "yes" if top.rate in (min(grid)[0], max(grid)[0]) else "no"
-            images = setting.removeprefix("search ")
+            place = setting.removeprefix("search ")
+            images = SETTINGS[place].label if place in SETTINGS else place
             rows.append((images, ORDER[name], summary.label(name), len(trials), top.rate, top.accuracy, edge))
     columns = ["images", "place", "variant", "trials", "rate", "accuracy", "edge"]
     return pd.DataFrame(rows, columns=columns).sort_values(["images", "place"]).drop(columns="place")
@@ -610,13 +611,12 @@ def loss_numbers(loss, lines) -> dict:
     return {"loss_least": (100 * loss.min(), ".1f"), "live_lines": f"{100 * max(lines):.1f} %"}
 
 
-def says_numbers(found, accuracies, least, runs, search) -> dict:
+def says_numbers(found, accuracies, least, runs) -> dict:
     """Numbers of the text: what the runs say."""
     return {
         "longest_says": longest_sentence(found),
         "gained_says": gained_sentence(runs, found),
         "explored_says": explored_sentence(runs),
-        "afterwards_says": afterwards_sentence(search, runs),
         "gain_says": gain_sentence(found),
         "gain_due": due_sentence(found),
         "few_says": few_sentence(found),
