@@ -370,12 +370,11 @@ SEARCHES = {(place.name, v): grid for s in SETTINGS.values() for v in EIGHT.vari
 def own_search_sentence() -> str:
     """Which variants are searched once more, in what setting, and with what rates."""
     words = []
-    for name, (variants, rates) in EIGHT.own_searches.items():
-        labels = [summary.label(v) for v in variants]
+    for name, own in EIGHT.own_searches.items():
+        tried = [f"{summary.label(v)} ({', '.join(f'{rate:g}' for rate in rates)})" for v, rates in own.items()]
         words.append(
-            f"{'; '.join(labels[:-1])} and {labels[-1]} were searched once more in the setting with {SETTINGS[name].label}, where the"
-            f" rates from few images looked too low: {', '.join(f'{rate:g}' for rate in rates)}. So there they have more trials"
-            " than the keys."
+            f"{'; '.join(tried)} were searched once more in the setting with {SETTINGS[name].label}, where the rates from few"
+            " images looked too low. So there they have more trials than the keys."
         )
     return " ".join(words)
 
