@@ -32,14 +32,9 @@ def test_each_measure_counts(seen, measure):
         assert [name for name, found in judged("notebooks/a", width, NOTHING | seen).items() if found] == [measure]
 
 
-def test_a_table_may_scroll_on_a_phone_alone():
-    desktop, phone = (judged("notebooks/a", width, NOTHING | {"tables": ["tbl-a"]})["wide"] for width in WIDTHS)
-    assert desktop == ["tbl-a"] and not phone
-
-
-def test_a_link_may_be_low_where_there_is_a_pointer():
-    desktop, phone = (judged("notebooks/a", width, NOTHING | {"low": ["CSV"]})["low"] for width in WIDTHS)
-    assert phone == ["CSV"] and not desktop
+def test_a_table_may_scroll_on_a_phone_and_a_link_be_low_where_there_is_a_pointer():
+    desktop, phone = (judged("notebooks/a", width, NOTHING | {"tables": ["tbl-a"], "low": ["CSV"]}) for width in WIDTHS)
+    assert (desktop["wide"], phone["wide"]) == (["tbl-a"], []) and (desktop["low"], phone["low"]) == ([], ["CSV"])
 
 
 def test_exceptions_name_pages_and_measures_that_there_are():
