@@ -9,10 +9,10 @@ from nbformat import v4
 from tiny_book import tiny_book, tiny_notebook, write_notebook
 
 from keyfilters_book import page
+from keyfilters_book.claims import read_claims
 from keyfilters_build.build import GateError, build
-from keyfilters_build.claim_marks import check_claims, read_claims, stated
+from keyfilters_build.claim_marks import check_claims, stated
 from keyfilters_build.command import main
-from keyfilters_build.project import BookError
 
 STATEMENT = "the sum is more than a million"
 
@@ -43,7 +43,7 @@ def test_a_claim_is_stored_and_returns_nothing_that_a_cell_would_show(results):
         "two is less than one": {"holds": False, "shown": "2 and 1"},
     }  # fmt: skip
     results.write_text('{"a": true}')
-    with pytest.raises(BookError, match="execute the notebook anew"):
+    with pytest.raises(ValueError, match="execute the notebook anew"):
         read_claims(results.parent)
 
 

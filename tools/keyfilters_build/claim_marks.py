@@ -11,16 +11,14 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbformat.v4 import new_markdown_cell
 
-from keyfilters_book import claims as stored
+from keyfilters_book.claims import read_claims
 
 from .labels import pieces
 from .page_texts import escaped
-from .project import BookError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -93,14 +91,6 @@ def check_claims(slug: str, notebook: NotebookNode) -> list[str]:
         if statement not in seen:
             failures.append(f"{slug}: cell {position}: a marker of a claim that no cell states: {statement!r}")
     return failures
-
-
-def read_claims(results: Path) -> dict[str, dict[str, Any]]:
-    """The claims of a run, see `keyfilters_book.claims`. Raises `BookError` for a file that is not what `page.claim` writes."""
-    try:
-        return stored.read_claims(results)
-    except ValueError as error:
-        raise BookError(str(error)) from None
 
 
 def _words(statement: str, shown: str) -> str:

@@ -24,7 +24,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .claim_marks import failed_claims, read_claims
+from keyfilters_book.claims import read_claims
+
+from .claim_marks import failed_claims
 from .data_summary import ABSOLUTE, RELATIVE, disagreement, summary
 from .manifest import PROFILES, Entry
 from .page_texts import LIBRARIES, commit_text

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 
 import nbformat
@@ -238,13 +237,8 @@ def write_slides(project: Project, names: Names, target: Path, link: Callable[[s
             write_atomic(target / address, svg)
     for name in ("deck.css", "deck.js"):
         write_atomic(target / name, (source / name).read_bytes())
-    package = find_spec("sphinx_revealjs")
-    if package is None or not package.submodule_search_locations:
-        raise BookError("sphinx-revealjs is missing, which brings reveal.js: pip install 'keyfilters[book]'")
-    reveal = Path(package.submodule_search_locations[0]) / "_static" / "revealjs"
     for name in _REVEAL:
-        (target / "reveal").mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(reveal / name, target / "reveal" / Path(name).name)
+        write_atomic(target / "reveal" / Path(name).name, (files("sphinx_revealjs") / "_static/revealjs" / name).read_bytes())
     return written
 
 

@@ -15,8 +15,10 @@ import re
 import nbformat
 from nbformat import NotebookNode
 
+from keyfilters_book.claims import read_claims
+
 from .check import figure_name, is_lead, markdown_cell, table_names
-from .claim_marks import banner, marked, read_claims
+from .claim_marks import banner, marked
 from .links import INTERACTIVE
 from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
