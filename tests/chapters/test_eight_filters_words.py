@@ -133,7 +133,7 @@ def test_five_seeds_of_the_longest_setting_are_shown_and_decide_nothing(less, aw
     shown, formats = parts.paired_table(found)
     last = shown[shown.setting == "55,000 images, 10 epochs"]
     assert set(last.n) == {5} and {formats[column](p) for column in ("p", "p_equal") for p in last[column]} == {"–"}
-    assert parts.coverage_sentence(summary.design_coverage(runs, EIGHT)) == (
+    assert parts.coverage_sentence(summary.design_coverage(runs, searches(), EIGHT)) == (
         "55,000 images, 10 epochs: 5 of 10 seeds so far, so nothing is decided there."
     )
     frozen = extracted.frozen_table(runs, searches())
@@ -154,7 +154,7 @@ def test_ten_seeds_of_the_longest_setting_are_judged_with_the_others(less, readi
     longest = parts.longest_sentence(found)
     assert f"the keys are, beside learned filters, {reading} ({points(less['learned'])} points" in longest
     assert "55,000 images (10 epochs)" in parts.counted(found, "learned")
-    assert parts.coverage_sentence(summary.design_coverage(runs, EIGHT)) == "All settings are complete."
+    assert parts.coverage_sentence(summary.design_coverage(runs, searches(), EIGHT)) == "All settings are complete."
     assert extracted.frozen_table(runs, searches()).data.tolist()[-1] == "55,000 images, 10 epochs, here"
     assert "not enough runs" in parts.longest_sentence(found_of(*OTHERS))
 
@@ -174,7 +174,7 @@ def test_what_more_epochs_gained_is_a_difference_of_pairs():
 )
 def test_the_longest_setting_says_whether_it_reaches_what_the_plan_asks(learned, words):
     runs = made_up("long", EQUAL, learned=learned)
-    found, accuracies = found_of(runs), {"long": parts.accuracies(runs, SETTINGS["long"])}
+    found, accuracies = found_of(runs), {"long": parts.accuracies(runs, searches(), SETTINGS["long"])}
     assert words in parts.long_sentence(accuracies, found)
     assert "no stored runs say yet" in parts.long_sentence({}, found_of(made_up("small", EQUAL)))
 
@@ -183,7 +183,7 @@ def test_linear_classifiers_are_said_to_be_below_only_where_they_are():
     runs = pd.concat([made_up("small", EQUAL), made_up("animals", EQUAL, learned=0.5)], ignore_index=True)
     found = found_of(runs)
     shown = [SETTINGS[s] for s in ("small", "animals", "short")]
-    values = {s.name: parts.accuracies(runs, s) for s in shown[:2]}
+    values = {s.name: parts.accuracies(runs, searches(), s) for s in shown[:2]}
     lines = pd.DataFrame(
         [("ridge", s.data, s.images, 0.8) for s in shown[:2]], columns=["method", "data", "images", "accuracy"]
     )

@@ -623,20 +623,22 @@ def test_accuracies_and_coverage_say_what_is_missing():
         settings={s: SETTINGS[s] for s in ("small", "long")},
         variants=("learned", "ideal-B", "wide"),
         main=("learned", "ideal-B"),
+        own_searches={},
     )
+    search = campaign_tables(1)[1].replace({"variant": {"learned": "learned-small", "learned-small": "learned"}})
     rows = table_of({("small", "learned"): dict.fromkeys(range(10), 0.7) | {1: 0.8}, ("small", "ideal-B"): {0: 0.6}})
     means = summary.accuracy_table(rows).set_index("variant")
     assert means.loc["learned", "mean"] == pytest.approx(0.71) and means.loc["learned", "n"] == 10
     assert np.isnan(means.loc["ideal-B", "sd"]) and means.loc["ideal-B", "mean"] == 0.6
-    covered = summary.design_coverage(rows, design)
+    covered = summary.design_coverage(rows, search, design)
     assert covered.state.tolist() == ["in part", "not run"] and covered.seeds.tolist() == [1, 0]
     assert covered.of_main.tolist() == [20, 20] and covered.of_other.tolist() == [5, 5]
     assert covered.hours[0] == pytest.approx(0.11)
     for seeds, state in ((5, "interim"), (10, "main comparisons complete")):
         more = pd.concat([rows, table_of({("small", "ideal-B"): dict.fromkeys(range(1, seeds), 0.6)})])
-        assert summary.design_coverage(more, design).state[0] == state
+        assert summary.design_coverage(more, search, design).state[0] == state
     whole = pd.concat([more, table_of({("small", "wide"): dict.fromkeys(range(5), 0.6)})])
-    assert summary.design_coverage(whole, design).state[0] == "complete"
+    assert summary.design_coverage(whole, search, design).state[0] == "complete"
 
 
 @given(st.floats(-0.05, 0.05), st.floats(0, 1), st.floats(0, 1))
@@ -700,6 +702,8 @@ def test_a_setting_with_too_few_seeds_is_not_compared():
     found = summary.comparisons(runs_, search, EIGHT)
     # Shown, but nothing is decided before all seeds are there.
     assert len(found) == 12 and set(found.reading) == {"undecided until there are 10 seeds"}
+    # Of the two learned variants only the one that the search prefers is compared, so only that one has to be there.
+    assert summary.comparisons(runs_[runs_.variant != "learned"], search, EIGHT).equals(found)
     # One variant short of a seed: the seed does not count.
     cut = runs_[~((runs_.variant == "random") & (runs_.seed == 2) & (runs_.setting == "short"))]
     assert set(summary.comparisons(cut, search, EIGHT).setting) == {"small"}

@@ -80,9 +80,9 @@ def in_order(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.sort_values(["setting", "place", "seed"], ignore_index=True)
 
 
-def accuracies(runs: pd.DataFrame, setting: Setting) -> dict[str, pd.Series]:
+def accuracies(runs: pd.DataFrame, search: pd.DataFrame, setting: Setting) -> dict[str, pd.Series]:
     """Accuracies of each variant by seed, in the setting's seeds."""
-    seeds = summary.seeds_there(runs, EIGHT, setting.name)
+    seeds = summary.seeds_there(runs, search, EIGHT, setting)
     here = runs[(runs.setting == setting.name) & runs.seed.isin(seeds)]
     return {name: here[here.variant == name].set_index("seed").accuracy for name in VARIANTS}
 
@@ -461,11 +461,13 @@ def stored_filters(filters: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def paths_of(paths: pd.DataFrame, live: Mapping[str, Sequence[Mapping]], shown: Sequence[Setting]) -> dict[str, pd.DataFrame]:
+def paths_of(
+    paths: pd.DataFrame, search: pd.DataFrame, live: Mapping[str, Sequence[Mapping]], shown: Sequence[Setting]
+) -> dict[str, pd.DataFrame]:
     """What the keys explain after each epoch (rows) by seed (columns): of this page's networks, and in each setting shown."""
     found = {label: pd.DataFrame({0: [row["keys"] for row in path]}) for label, path in live.items()}
     for setting in shown:
-        rows = paths[(paths.setting == setting.name) & (paths.variant == "learned")]
+        rows = paths[(paths.setting == setting.name) & (paths.variant == summary.learned_variant(search, EIGHT, setting))]
         if len(rows):
             found[setting.label] = rows.pivot(index="epoch", columns="seed", values="keys")
     return found

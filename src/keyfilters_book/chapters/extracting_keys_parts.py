@@ -166,7 +166,7 @@ def frozen_table(runs: pd.DataFrame, search: pd.DataFrame) -> pd.DataFrame:
         for name, frozen, loss in PUBLISHED_FROZEN
     ]
     for setting in SETTINGS.values():
-        seeds = summary.seeds_there(runs, EIGHT, setting.name)
+        seeds = summary.seeds_there(runs, search, EIGHT, setting)
         if len(seeds) >= summary.FEWEST:
             wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
             learned = wide[summary.learned_variant(search, EIGHT, setting)]

@@ -102,11 +102,15 @@ def learned_variant(search: pd.DataFrame, design: Design, setting: Setting) -> s
     return max(best, key=best.get)
 
 
-def seeds_there(runs: pd.DataFrame, design: Design, setting: str) -> tuple[int, ...]:
-    """The seeds for which every variant of the main comparisons is there, in one setting."""
-    group = runs[(runs.setting == setting) & runs.variant.isin(design.main)]
-    counts = group.groupby("seed").variant.nunique()
-    return tuple(int(s) for s in counts.index[counts == len(design.main)])
+def seeds_there(runs: pd.DataFrame, search: pd.DataFrame, design: Design, setting: Setting) -> tuple[int, ...]:
+    """The seeds for which every variant of the main comparisons is there, in one setting: of the two learned variants the one
+    that its search prefers."""
+    group = runs[(runs.setting == setting.name) & runs.variant.isin(design.main)]
+    if group.empty:
+        return ()
+    needed = set(design.main) - {"learned", "learned-small"} | {learned_variant(search, design, setting)}
+    counts = group[group.variant.isin(needed)].groupby("seed").variant.nunique()
+    return tuple(int(s) for s in counts.index[counts == len(needed)])
 
 
 def equivalence(a, b, margin: float) -> float:
@@ -142,7 +146,7 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
     """
     rows = []
     for setting in design.settings.values():
-        seeds = seeds_there(runs, design, setting.name)
+        seeds = seeds_there(runs, search, design, setting)
         if len(seeds) < FEWEST:
             continue
         wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
@@ -217,7 +221,7 @@ def turned(runs: pd.DataFrame, search: pd.DataFrame, design: Design, found: pd.D
     return [setting for setting in sides if setting in other]
 
 
-def design_coverage(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
+def design_coverage(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.DataFrame:
     """What of a design is in a table of runs, one row per setting.
 
     Columns: setting, ``main`` and ``other`` (runs of the main comparisons and of the other variants), ``of_main`` and
@@ -229,7 +233,7 @@ def design_coverage(runs: pd.DataFrame, design: Design) -> pd.DataFrame:
         for part, chosen in (("main", design.main), ("other", [v for v in design.variants if v not in design.main])):
             row[part] = int(group.variant.isin(chosen).sum())
             row[f"of_{part}"] = sum(len(design.seeds_of(v)) for v in chosen)
-        seeds = len(seeds_there(runs, design, name))
+        seeds = len(seeds_there(runs, search, design, setting))
         row["seeds"], row["hours"] = seeds, float(group.seconds.sum() / 3600) if len(group) else 0.0
         whole = row["main"] == row["of_main"]
         row["state"] = "complete" if whole and row["other"] == row["of_other"] else "main comparisons complete" if whole else (

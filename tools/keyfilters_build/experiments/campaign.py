@@ -175,10 +175,11 @@ class Campaign:
             self.add("trajectories", paths)
 
     def learned(self, setting: str) -> str:
-        """The learned variant whose filters are stored: the one that the search prefers."""
-        if len(self.design.main) == 0:
+        """The learned variant whose filters are stored: the one that the search prefers; ``learned`` where the other is not searched."""
+        search = self.table("search")
+        if "learned-small" not in set(search.variant):
             return "learned"
-        return learned_variant(self.table("search"), self.design, self.design.settings[setting])
+        return learned_variant(search, self.design, self.design.settings[setting])
 
     def missing_filters(self, setting: str) -> None:
         """Filters that are to be stored, of runs that are: made again, and kept where they have the stored accuracy."""
