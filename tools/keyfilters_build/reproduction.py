@@ -7,7 +7,7 @@ Three things are compared: the numbers in the text, as printed; the claims; and 
 drawings are not: they are made from the data, and their bytes depend on fonts. Notebooks that measure time are not
 compared either, nor those with other parameters than the reference had.
 
-The file holds ``{"equal": n, "within": n, "differ": n, "claims_failed": [{"page", "statement", "shown"}],
+`_build/reproduction.json` holds ``{"equal": n, "within": n, "differ": n, "claims_failed": [{"page", "statement", "shown"}],
 "rows": [{"page", "name", "reference", "here", "verdict"}]}``, further `profile`, `kind` (of processor), `reference`
 (its kind and a hash; null where there is none) and `chapters` (the counts and the provenance of each notebook).
 """
