@@ -1,13 +1,10 @@
 """What lies beyond the eight keys: the terms, what they add, the rule where the answer is known, and directions."""
 
 import numpy as np
-import pytest
 from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
-
-pytest.importorskip("torch")
 
 from keyfilters import affine_covariance, fit_joint, jet_filters, oriented_filter
 from keyfilters.networks.surgery.depthwise import key_filters_at
@@ -27,7 +24,7 @@ from keyfilters_book.experiments.further_terms import (
     term_filters,
     term_verdict,
 )
-from keyfilters_book.experiments.survey import MARGIN, unit_filters
+from keyfilters_book.experiments.survey import unit_filters
 
 
 def lines(filters):
@@ -54,10 +51,6 @@ def test_the_filters_of_a_term_are_no_keys(term, size):
     bank, keys = lines(term_filters(term, size)), lines(key_filters_at("B", (size, size)))
     assert np.abs(np.linalg.norm(bank, axis=1) - 1).max() < 1e-12
     assert np.abs(bank @ keys.T).max() < 0.97
-
-
-def test_the_margin_is_the_surveys_for_each_key():
-    assert TERM_MARGIN == MARGIN / 8
 
 
 @each("size", [3, 5, 7])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from refusals import refused
 from scipy.integrate import quad
 
-from keyfilters import discrete_gaussian, ideal_filter
+from keyfilters import ideal_filter
 from keyfilters.fitting.parameters import key_parameters
 from keyfilters.networks.layers.kernels import ideal_kernels
 from keyfilters.networks.surgery.depthwise import key_filters
@@ -194,8 +194,3 @@ def test_layers_that_disagree_widen_the_interval():
     found = shift_interval([one, other], draws=100)
     assert found.low[0] < -0.4 and found.high[0] > 0.4
     assert isinstance(one, ShiftMap)
-
-
-def test_the_kernel_between_its_samples_is_the_kernel_on_them():
-    for kind in SHIFT_KINDS:
-        np.testing.assert_allclose(shifted_gaussian(0.8, 2.0, 3, kind), discrete_gaussian(0.8, 5)[:7], atol=1e-14)

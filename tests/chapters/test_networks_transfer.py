@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+import timm
+import torch
 from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import message as said
 
-torch = pytest.importorskip("torch")
-timm = pytest.importorskip("timm")
-
-from keyfilters_book.background import transfer  # noqa: E402
+from keyfilters_book.background import transfer
 
 
 @pytest.fixture(scope="module")

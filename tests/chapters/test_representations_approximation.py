@@ -7,9 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-pytest.importorskip("pywt")
-pytest.importorskip("curvelets")
-
 from keyfilters_book.figures import atoms as drawn
 from keyfilters_book.representations.approximation import (
     THEORY,

@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-pytest.importorskip("sklearn")
-
 from keyfilters.filters import learned_filters
 from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations.dictionaries import (

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 from each import each
-from refusals import message as said
-
-pytest.importorskip("scipy")
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import message as said
 
 from keyfilters_book.representations.scattering import morlet, morlet_bank, multiply_adds, paths, scattering
 
