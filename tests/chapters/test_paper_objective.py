@@ -1,4 +1,4 @@
-"""What is said about the objective between its minima agrees with the objective itself."""
+"""The objective between its minima: no cell is excluded that holds the optimum, and what is said of a line, a valley and the curvature is so."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,51 @@ from hypothesis import strategies as st
 from refusals import refused
 
 import keyfilters as kf
+from keyfilters_book.paper.exclusion import exclusion
 from keyfilters_book.paper.landscape import along_line, least_curvature, local_minima, two_scale_problem, valley_extent
 
 SEPARABLE = (1, 2, 3, 4, 5, 6, 8)
+
+
+def nearest(window, sigma_x, sigma_y):
+    return int(np.abs(window.second - sigma_y).argmin()), int(np.abs(window.first - sigma_x).argmin())
+
+
+@pytest.mark.parametrize("method", ["C1", "D1"])
+@pytest.mark.parametrize("key", SEPARABLE)
+def test_the_optimum_stays_open_at_every_level(key, method):
+    found = kf.fit(key, method)
+    windows = exclusion(key, method, samples=101, levels=3)
+    for level in range(3):
+        holding = [
+            w for w in windows
+            if w.level == level and w.first[0] - w.step / 2 <= found.sigma_x <= w.first[-1] + w.step / 2
+            and w.second[0] - w.step / 2 <= found.sigma_y <= w.second[-1] + w.step / 2
+        ]  # fmt: skip
+        assert any(w.open[nearest(w, found.sigma_x, found.sigma_y)] for w in holding)
+    assert windows[0].open.mean() < 0.05
+    low, high = windows[0].frame
+    assert (low <= (found.sigma_x, found.sigma_y)).all() and (high > (found.sigma_x, found.sigma_y)).all()
+    # Every open cell lies in the frame, and the frame is no larger than needed.
+    rows, columns = np.nonzero(windows[0].open)
+    assert windows[0].first[columns].max() + windows[0].step / 2 == high[0]
+    assert max(windows[0].second[rows].min() - windows[0].step / 2, 0.0) == low[1]
+
+
+@settings(deadline=None)
+@given(
+    key=st.sampled_from(SEPARABLE), norm=st.sampled_from(["l1", "l2"]),
+    sigma=st.tuples(st.floats(0, 3), st.floats(0, 3)), samples=st.integers(21, 201),
+)  # fmt: skip
+def test_no_norm_lies_below_the_bound_of_its_cell(key, norm, sigma, samples):
+    window = exclusion(key, {"l1": "C1", "l2": "D1"}[norm], samples=samples, levels=1)[0]
+    value = kf.objective_map(key, [sigma[0]], [sigma[1]], norm=norm)[0, 0]
+    assert value >= window.lower[nearest(window, *sigma)] - 1e-12
+
+
+def test_the_second_minimum_of_key_8_is_excluded():
+    windows = exclusion(8, "C1", levels=4)
+    assert sorted(bool(w.open.any()) for w in windows if w.level == 3) == [False, True]
 
 
 @pytest.mark.parametrize("key", SEPARABLE)
@@ -82,6 +124,10 @@ def test_curvature_is_that_of_the_objective():
 @each(
     "call, message",
     [
+        (lambda: exclusion(7, "C1"), "key 7 has one scale and gamma"),
+        (lambda: exclusion(1, "C2"), "unknown method 'C2': expected one of C1, D1"),
+        (lambda: exclusion(1, "C1", samples=2), "samples is 2: expected an integer of at least 3"),
+        (lambda: exclusion(1, "C1", levels=0), "levels is 0: expected an integer of at least 1"),
         (lambda: two_scale_problem(7), "key 7 has one scale and gamma"),
         (lambda: local_minima(1, "l3", [0.5]), "unknown norm 'l3': expected one of l1, l2"),
         (lambda: local_minima(1, "l1", [-0.5]), "starts is -0.5: expected a finite number >= 0"),
