@@ -27,9 +27,8 @@ def check_11_1(answer):
         e1, e2 = np.abs(rest).sum() / np.abs(h).sum(), np.linalg.norm(rest) / np.linalg.norm(h)
         cosine = (model * h).sum() / np.linalg.norm(model) / np.linalg.norm(h)
         right = np.array([e1, e2, cosine])
-        if near(found, right):
-            continue
         others = [np.abs(rest).sum() / np.abs(model).sum(), np.linalg.norm(rest) / np.linalg.norm(model)]
+        wrong = [name for name, a, b in zip(("e1", "e2", "the cosine"), found, right, strict=True) if not near(a, b)]
         hints(
             (
                 near(found[:2], others),
@@ -44,9 +43,9 @@ def check_11_1(answer):
                 near(found[1], np.linalg.norm(rest, 2) / np.linalg.norm(h, 2)),
                 "For a matrix some functions take the spectral norm; here 49 numbers form one vector.",
             ),
+            right=near(found, right),
+            otherwise=f"{' and '.join(wrong)}: not as defined. Do the sums run over all 49 pixels?",
         )
-        wrong = [name for name, a, b in zip(("e1", "e2", "the cosine"), found, right, strict=True) if not near(a, b)]
-        raise Hint(f"{' and '.join(wrong)}: not as defined. Do the sums run over all 49 pixels?")
 
 
 @exercise(

@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters_book.paper import architecture
 
-from .verdict import Hint, call, exercise, hints, mapping, near, number, rounded
+from .verdict import call, exercise, hints, near, number, numbers, rounded
 
 __all__ = ["check_12_1", "check_12_2", "check_12_3"]
 
@@ -25,8 +25,6 @@ def check_12_1(answer):
         for stage, d in enumerate(network.dims, start=1):
             right = sum(row.parameters for row in rows if row.stage == stage)
             found = number(call(answer, d), f"the value for d = {d}")
-            if near(found, right):
-                continue
             hints(
                 (
                     near(found, right - 4 * d**2, rtol=1e-3),
@@ -34,15 +32,15 @@ def check_12_1(answer):
                 ),
                 (near(right - found, 8 * d), "Global response normalisation has parameters too, on the expanded channels."),
                 (0 < right - found < 16 * d, "The quadratic part is right, a linear term is missing: biases count too."),
+                right=near(found, right),
+                otherwise="Collect what goes with the square of d and what goes with d, term by term.",
             )
-            raise Hint("Collect what goes with the square of d and what goes with d, term by term.")
 
 
 @exercise("a factor, and a number of per cent", answers="saved_factor saved_percent")
 def check_12_2(answer):
     """What separable filters save."""
-    answer = mapping(answer, ["factor", "percent"])
-    factor, percent = number(answer["factor"], "factor"), number(answer["percent"], "percent")
+    factor, percent = numbers(answer, ["factor", "percent"]).values()
     taps = architecture.KERNEL
     hints(
         (near(factor, taps), "factor: there are two passes, one along each axis."),

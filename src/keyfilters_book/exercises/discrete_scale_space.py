@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.differences import difference
 from keyfilters.gaussian import GAUSSIAN_KINDS, discrete_gaussian, gaussian_kernel
 
-from .verdict import Hint, call, exercise, hint_if, hints, mapping, near, number, rounded
+from .verdict import call, exercise, hints, near, number, numbers, rounded
 
 __all__ = ["check_2_1", "check_2_2", "check_2_3"]
 
@@ -44,23 +44,23 @@ def _cascade(kind: str, once: float, distance=lambda d: np.abs(d).sum()) -> floa
 )
 def check_2_2(answer):
     """How far each kernel is from forming a semigroup."""
-    found = {kind: number(value, kind) for kind, value in mapping(answer, GAUSSIAN_KINDS).items()}
+    found = numbers(answer, GAUSSIAN_KINDS)
     right = {kind: _cascade(kind, np.sqrt(0.5)) for kind in GAUSSIAN_KINDS}
-    values = [found[kind] for kind in GAUSSIAN_KINDS]
+    values = list(found.values())
     # The norm of the discrete kernel is rounding alone.
     off = [k for k in GAUSSIAN_KINDS if not (near(found[k], right[k]) or rounded(found[k], right[k], digits=2))]
-    if not off:
-        return
-    hint_if(
-        near(values, [_cascade(kind, 1.0) for kind in GAUSSIAN_KINDS], rtol=1e-3),
-        "Which scale do two steps of the same scale make together: do standard deviations add, or variances?",
+    hints(
+        (
+            near(values, [_cascade(kind, 1.0) for kind in GAUSSIAN_KINDS], rtol=1e-3),
+            "Which scale do two steps of the same scale make together: do standard deviations add, or variances?",
+        ),
+        (
+            near(values, [_cascade(k, np.sqrt(0.5), lambda d: np.abs(d).max()) for k in GAUSSIAN_KINDS], rtol=1e-3, atol=1e-12),
+            "That is the largest difference of a tap; the l1 norm is the sum over all taps.",
+        ),
+        *((True, f"The value for {k} is not right. Are the kernels long enough, and centred on each other?") for k in off),
+        right=not off,
     )
-    largest = [_cascade(kind, np.sqrt(0.5), lambda d: np.abs(d).max()) for kind in GAUSSIAN_KINDS]
-    hint_if(
-        near(values, largest, rtol=1e-3, atol=1e-12),
-        "That is the largest difference of a tap; the l1 norm is the sum over all taps.",
-    )
-    raise Hint(f"The value for {off[0]} is not right. Are the kernels long enough, and centred on each other?")
 
 
 def one_sided_variance(sigma: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
+from .verdict import array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_19_1", "check_19_2", "check_19_3"]
 
@@ -18,15 +18,13 @@ def check_19_1(answer):
     flat = filters.reshape(5, 49)
     right = flat - flat.mean(1, keepdims=True)
     right /= np.linalg.norm(right, axis=1, keepdims=True)
-    if near(found, right):
-        return
     lengths = np.linalg.norm(found, axis=1)
-    hint_if(
-        near(found, flat / np.linalg.norm(flat, axis=1, keepdims=True)),
-        "A constant that is added to a filter changes these directions.",
-    )
     over_filters = flat - flat.mean(0)
     hints(
+        (
+            near(found, flat / np.linalg.norm(flat, axis=1, keepdims=True)),
+            "A constant that is added to a filter changes these directions.",
+        ),
         (
             near(found, over_filters / np.linalg.norm(over_filters, axis=1, keepdims=True)),
             "The mean was taken over the filters; each filter has a mean of its own.",
@@ -34,8 +32,9 @@ def check_19_1(answer):
         (near(np.abs(found), np.abs(right)), "The signs have changed: they are left as they are."),
         (near(lengths, 7), "That divides by the standard deviation. Which length should a direction have?"),
         (not near(lengths, 1), "These are not unit vectors: which norm is the divisor, and taken over which axis?"),
+        right=near(found, right),
+        otherwise="Unit vectors, but not the right ones: is the mean off before the norm is taken?",
     )
-    raise Hint("Unit vectors, but not the right ones: is the mean off before the norm is taken?")
 
 
 @exercise("a function of m that returns the size at which the elbow of ln j lies, not rounded", answers="elbow_of_log")
@@ -46,8 +45,6 @@ def check_19_2(answer):
         j = np.linspace(1, m, 200_001)
         height = np.log(j) / np.log(m) - (j - 1) / (m - 1)
         right = j[height.argmax()]
-        if near(found, right, rtol=1e-3):
-            continue
         hints(
             (near(found, (m - 1) / np.log10(m)), "The scores are natural logarithms."),
             (near(found, m / np.log(m), rtol=1e-6), "Nearly: how many steps lie between the ends of the path?"),
@@ -56,8 +53,9 @@ def check_19_2(answer):
                 near(found, np.log(m) / (m - 1)),
                 "That is the slope of the curve at the elbow; at which j does the curve have it?",
             ),
+            right=near(found, right, rtol=1e-3),
+            otherwise=f"Off for m = {m}. Where does the distance from the straight line have a vanishing derivative?",
         )
-        raise Hint(f"Off for m = {m}. Where does the distance from the straight line have a vanishing derivative?")
 
 
 @exercise("the eight centres as unit vectors, an array 8 x 49", answers="plain_centres")

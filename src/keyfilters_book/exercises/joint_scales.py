@@ -9,7 +9,7 @@ from keyfilters.fitting import fit
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, exercise, hint_if, hints, mapping, near, number, rounded
+from .verdict import array, exercise, hint_if, hints, mapping, near, numbers, rounded
 
 __all__ = ["check_10_1", "check_10_2", "check_10_3"]
 
@@ -26,18 +26,15 @@ def _terms(keys, power: int) -> dict[int, np.ndarray]:
 @exercise("two scales, the geometric and the arithmetic mean", answers="geometric arithmetic")
 def check_10_1(answer):
     """Both means of the scales of the first group by method B."""
-    answer = mapping(answer, ["geometric", "arithmetic"])
+    found = numbers(answer, ["geometric", "arithmetic"])
     fits = [fit(k, "B") for k in _FIRST]
     scales = np.array([(f.sigma_x, f.sigma_y) for f in fits])
     right = {"geometric": np.exp(np.log(scales).mean()), "arithmetic": scales.mean()}
-    found = {name: number(answer[name], name) for name in right}
     hint_if(
         near(found["geometric"], right["arithmetic"]) and near(found["arithmetic"], right["geometric"]),
         "The two are exchanged: which of them can never be the smaller one?",
     )
     for name, mean in (("geometric", lambda v: np.exp(np.log(v).mean())), ("arithmetic", np.mean)):
-        if rounded(found[name], right[name], decimals=3):
-            continue
         hints(
             (
                 near(found[name], mean(scales**2), rtol=1e-5),
@@ -47,8 +44,9 @@ def check_10_1(answer):
                 any(near(found[name], mean(scales[:, axis]), rtol=1e-5) for axis in (0, 1)),
                 f"{name}: a key has a scale along x and one along y, and both belong to the group.",
             ),
+            right=rounded(found[name], right[name], decimals=3),
+            otherwise=f"{name}: take all scales of the keys {', '.join(map(str, _FIRST))} by method B, ten numbers.",
         )
-        raise Hint(f"{name}: take all scales of the keys {', '.join(map(str, _FIRST))} by method B, ten numbers.")
 
 
 @exercise("for C and for D a pair: the scale, and the growth of the objective as a share", answers="one_scale_c one_scale_d")
@@ -93,8 +91,7 @@ def check_10_2(answer):
 @exercise("the fall, a share, and the gain, a factor", answers="own_scale_fall own_scale_gain")
 def check_10_3(answer):
     """Key 8 with a scale of its own."""
-    answer = mapping(answer, ["fall", "gain"])
-    fall, gain = number(answer["fall"], "fall"), number(answer["gain"], "gain")
+    fall, gain = numbers(answer, ["fall", "gain"]).values()
     terms = _terms(_FIRST, 2)
     together, eighth = sum(terms.values()), terms[8]
     others = together - eighth

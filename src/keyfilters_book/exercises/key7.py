@@ -9,7 +9,7 @@ from keyfilters.fitting.methods import fit
 from keyfilters.normalization import dc_compensation, normalized_filters
 from keyfilters_book.paper.spectrum import sharpest_gain
 
-from .verdict import Hint, call, exercise, hints, mapping, near, number
+from .verdict import call, exercise, hints, near, number, numbers
 
 __all__ = ["check_9_1", "check_9_2", "check_9_3"]
 
@@ -20,7 +20,7 @@ __all__ = ["check_9_1", "check_9_2", "check_9_3"]
 )
 def check_9_1(answer):
     """How much white noise a filter amplifies."""
-    found = {name: number(value, name) for name, value in mapping(answer, ["learned", "model"]).items()}
+    found = numbers(answer, ["learned", "model"])
     filters = {"learned": normalized_filters()[6], "model": fit(7, "D1").model()}
     for name, h in filters.items():
         hints(
@@ -75,11 +75,8 @@ def relative_changes(factor: float, *, divided: bool = True) -> np.ndarray:
 )
 def check_9_3(answer):
     """Which parameter of key 7 follows the constant of the DC compensation."""
-    parts = mapping(answer, ["sigma", "gamma"])
-    found = np.array([number(parts[name], name) for name in ("sigma", "gamma")])
+    found = np.array(list(numbers(answer, ["sigma", "gamma"]).values()))
     right, best = relative_changes(1.1), fit(7, "D1")
-    if near(found, right, rtol=0.02):
-        return
     hints(
         (near(found, 100 * right, rtol=0.02), "That is in per cent; give plain fractions."),
         (near(found, right[::-1], rtol=0.02), "The two are exchanged: look again at which parameter is which."),
@@ -93,5 +90,6 @@ def check_9_3(answer):
             near(found, relative_changes(1.1, divided=False), rtol=0.02),
             "The sum has changed with the constant: divide by the new one.",
         ),
+        right=near(found, right, rtol=0.02),
+        otherwise="Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1.",
     )
-    raise Hint("Subtract the constant, 10 % larger in size, from the learned filter, divide by the sum, and fit again by D1.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, near
+from .verdict import alike, array, call, exercise, hints, near
 
 __all__ = ["check_29_1", "check_29_2", "check_29_3"]
 
@@ -23,19 +23,20 @@ def check_29_1(answer):
     found = array(call(answer, before, after, truth), [10])
     each = [(hits[:, truth == c].mean(), hits[:, truth == c].sum()) for hits in (before, after) for c in range(10)]
     (low, fewer), (high, more) = np.array(each[:10]).T, np.array(each[10:]).T
-    for mistake, hint in (
-        (low - high, "The gain is what comes after less what was before."),
-        (high, "That is the accuracy after; the gain is asked for."),
-        ((more - fewer) / before.size, "Divide by the images of the class, not by all: else a rare class gains little."),
-        (more - fewer, "Those are counts. Accuracies are shares of the class's images, and there are several draws."),
-        (high / low - 1, "That is a relative gain; take the difference of the accuracies."),
-        (np.full(10, after.mean() - before.mean()), "That is the gain over all images: select those of each class."),
-    ):
-        if near(found, mistake):
-            raise Hint(hint)
-    hint_if(
-        not near(found, high - low),
-        "For each class take the images whose true class it is, and average right or wrong over them and over draws.",
+    hints(
+        *alike(
+            found,
+            (low - high, "The gain is what comes after less what was before."),
+            (high, "That is the accuracy after; the gain is asked for."),
+            ((more - fewer) / before.size, "Divide by the images of the class, not by all: else a rare class gains little."),
+            (more - fewer, "Those are counts. Accuracies are shares of the class's images, and there are several draws."),
+            (high / low - 1, "That is a relative gain; take the difference of the accuracies."),
+            (np.full(10, after.mean() - before.mean()), "That is the gain over all images: select those of each class."),
+        ),
+        (
+            not near(found, high - low),
+            "For each class take the images whose true class it is, and average right or wrong over them and over draws.",
+        ),
     )
 
 
@@ -55,17 +56,18 @@ def check_29_2(answer):
     truth = labels[rest]
     found = call(answer, one[learn], other[learn], labels[learn], one[rest], other[rest])
     found = array(found, [120], "what the function returns")
-    if (found == truth).mean() > 0.97:
-        return
-    hint_if(
-        (found // 2 == truth // 2).mean() > 0.97,
-        "In this test the first stage tells half of the difference; the second is not made use of.",
+    hints(
+        (
+            (found // 2 == truth // 2).mean() > 0.97,
+            "In this test the first stage tells half of the difference; the second is not made use of.",
+        ),
+        (
+            (found % 2 == truth % 2).mean() > 0.97,
+            "In this test the second stage tells half of the difference; the first is not made use of.",
+        ),
+        right=(found == truth).mean() > 0.97,
+        otherwise="Each stage tells something here, but together they should tell all. Are images in rows, features side by side?",
     )
-    hint_if(
-        (found % 2 == truth % 2).mean() > 0.97,
-        "In this test the second stage tells half of the difference; the first is not made use of.",
-    )
-    raise Hint("Each stage tells something here, but together they should tell all. Are images in rows, features side by side?")
 
 
 @exercise(
@@ -85,21 +87,21 @@ def check_29_3(answer):
         f = features[rest] - mean
         w = np.linalg.solve(f.T @ f + penalty * np.eye(5), f.T @ (target[rest] - level))
         right.append(target[i] - level - (features[i] - mean) @ w)
-    if near(found, right):
-        return
     centred, y = features - features.mean(0), target - target.mean()
     kernel = centred @ centred.T
     hat = kernel @ np.linalg.inv(kernel + penalty * np.eye(n))
     residual = y - hat @ y
     bare = features @ features.T
     bare = bare @ np.linalg.inv(bare + penalty * np.eye(n))
-    for mistake, hint in (
-        (residual, "Those are the ordinary residuals: the image itself has helped to make its prediction."),
-        (residual / (1 - np.diag(hat)), "The constant b is fitted, too. Without the image, what become the means?"),
-        (np.negative(right), "The sign is wrong: the residual is the target less the prediction."),
-        ((y - bare @ y) / (1 - np.diag(bare) - 1 / n), "The features have to be centred before the kernel is made."),
-        ((target - hat @ target) / (1 - np.diag(hat) - 1 / n), "The target has to be centred, too."),
-    ):
-        if near(found, mistake):
-            raise Hint(hint)
-    raise Hint("It does not agree with really leaving out each image in turn, with its own means. Try it for a small n.")
+    hints(
+        *alike(
+            found,
+            (residual, "Those are the ordinary residuals: the image itself has helped to make its prediction."),
+            (residual / (1 - np.diag(hat)), "The constant b is fitted, too. Without the image, what become the means?"),
+            (np.negative(right), "The sign is wrong: the residual is the target less the prediction."),
+            ((y - bare @ y) / (1 - np.diag(bare) - 1 / n), "The features have to be centred before the kernel is made."),
+            ((target - hat @ target) / (1 - np.diag(hat) - 1 / n), "The target has to be centred, too."),
+        ),
+        right=near(found, right),
+        otherwise="It does not agree with really leaving out each image in turn, with its own means. Try it for a small n.",
+    )

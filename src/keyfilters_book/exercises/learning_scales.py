@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number
+from .verdict import array, call, exercise, hints, near, numbers
 
 __all__ = ["check_18_1", "check_18_2", "check_18_3"]
 
@@ -18,10 +18,8 @@ def check_18_1(answer):
     from ..experiments.design import SCALING
     from ..experiments.variants import give_filters
 
-    answer = mapping(answer, ["trained", "folded"])
-    found = {name: number(answer[name], name) for name in ("trained", "folded")}
-    design = SCALING
-    network = give_filters(SmallConvNeXt(dims=design.dims, depths=design.depths), "scales", 1.0)
+    found = numbers(answer, ["trained", "folded"])
+    network = give_filters(SmallConvNeXt(dims=SCALING.dims, depths=SCALING.depths), "scales", 1.0)
     right = {}
     for name, source in (("trained", network), ("folded", fold(network))):
         tensors = [p for row in find_depthwise(source) for p in row.module.named_parameters()]
@@ -41,12 +39,14 @@ def check_18_1(answer):
             near(found["trained"], 2 * channels) or near(found["trained"], 2 * channels + channels // 8),
             "trained: list the parameters of a layer. How many entries has its gamma?",
         ),
+        *(
+            (
+                not near(found[name], right[name]),
+                f"{name}: add up the sizes of the parameters of all depthwise layers, biases aside.",
+            )
+            for name in found
+        ),
     )
-    for name in ("trained", "folded"):
-        hint_if(
-            not near(found[name], right[name]),
-            f"{name}: add up the sizes of the parameters of all depthwise layers, biases aside.",
-        )
 
 
 @exercise("an array of two rows, the derivatives by s and by r of the taps T(0), T(1), T(2) at zero", answers="slopes_at_zero")
@@ -80,15 +80,13 @@ def check_18_3(answer):
         found = array(call(answer, r), [7], f"the derivative at r = {r}")
         wide = gaussian_kernel(r, 4)
         second = wide[2:] - 2 * wide[1:-1] + wide[:-2]
-        if near(found, r * second, rtol=1e-5, atol=1e-9):
-            continue
         taps = gaussian_kernel(r, 3)
-        hint_if(
-            near(found, r * (np.roll(taps, 1) - 2 * taps + np.roll(taps, -1))),
-            "The outermost taps are neighbours of each other here. What lies beyond the window?",
-        )
         padded = np.pad(taps, 1)
         hints(
+            (
+                near(found, r * (np.roll(taps, 1) - 2 * taps + np.roll(taps, -1))),
+                "The outermost taps are neighbours of each other here. What lies beyond the window?",
+            ),
             (
                 near(found, r * (padded[2:] - 2 * taps + padded[:-2])),
                 "The outermost taps are wrong: the kernel does not end at the window.",
@@ -103,5 +101,6 @@ def check_18_3(answer):
                 "A factor of two: one half from the diffusion equation, and two from the chain rule.",
             ),
             (near(found, -r * second), "The sign: with growing r the centre loses."),
+            right=near(found, r * second, rtol=1e-5, atol=1e-9),
+            otherwise=f"Off at r = {r}: second difference of the kernel along n, times what the equation says.",
         )
-        raise Hint(f"Off at r = {r}: second difference of the kernel along n, times what the equation says.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, call, exercise, hint_if, hints, mapping, near, number
+from .verdict import alike, call, exercise, hint_if, hints, near, number, numbers
 
 __all__ = ["check_22_1", "check_22_2", "check_22_3"]
 
@@ -15,8 +15,7 @@ def check_22_1(answer):
     from ..background.costs import layer_cost
     from ..background.lenet import LeNet5
 
-    found = mapping(answer, ["parameters", "side"])
-    parameters, side = number(found["parameters"], "parameters"), number(found["side"], "side")
+    parameters, side = numbers(answer, ["parameters", "side"]).values()
     full = LeNet5(table=[tuple(range(6))] * 16)
     count = sum(p.numel() for p in full.parameters())
     hints(
@@ -50,8 +49,6 @@ def check_22_2(answer):
         penalties = ((x - codes) ** 2).sum(axis=1)
         dropped = (penalties + 2 * codes @ x).mean()  # the same for all classes
         found = number(call(answer, x, j), "the score")
-        if near(found, dropped - j):
-            continue
         hints(
             (
                 near(found, -j),
@@ -64,8 +61,9 @@ def check_22_2(answer):
                 near(found, (dropped - j) / 2),
                 "The scores of the classes are twice the inner products; the eleventh has the same unit.",
             ),
+            right=near(found, dropped - j),
+            otherwise="Expand the square in y, find what all ten classes share, and add it to -y and to -j.",
         )
-        raise Hint("Expand the square in y, find what all ten classes share, and add it to -y and to -j.")
 
 
 @exercise(
@@ -84,16 +82,17 @@ def check_22_3(answer):
     cosines = (w @ (f / np.linalg.norm(f, axis=1, keepdims=True)).T) ** 2
     total = (w**2).sum()
     each = [span_share([k], bank) for k in kernels]
-    for mistake, hint in (
-        (1 - right, "That is the share outside of the span."),
-        (cosines.sum() / total, "The filters are not orthogonal: what two of them share has been counted twice."),
-        (cosines.max(axis=1).sum() / total, "That takes one filter for each kernel; combinations of all are allowed."),
-        (np.sqrt(right), "That is a ratio of norms; the share is one of sums of squares."),
-        (np.mean(each), "That is a mean over the kernels: a large kernel has to count more than a small one."),
-    ):
-        if near(found, mistake):
-            raise Hint(hint)
-    hint_if(
-        not near(found, right),
-        "Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels.",
+    hints(
+        *alike(
+            found,
+            (1 - right, "That is the share outside of the span."),
+            (cosines.sum() / total, "The filters are not orthogonal: what two of them share has been counted twice."),
+            (cosines.max(axis=1).sum() / total, "That takes one filter for each kernel; combinations of all are allowed."),
+            (np.sqrt(right), "That is a ratio of norms; the share is one of sums of squares."),
+            (np.mean(each), "That is a mean over the kernels: a large kernel has to count more than a small one."),
+        ),
+        (
+            not near(found, right),
+            "Make an orthonormal basis of the span (QR or SVD), project, and compare sums of squares over all kernels.",
+        ),
     )

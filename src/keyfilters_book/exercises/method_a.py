@@ -6,7 +6,7 @@ import numpy as np
 
 from keyfilters.fitting.variance import factor_variance
 
-from .verdict import Hint, array, call, exercise, hints, near, number, rounded
+from .verdict import array, call, exercise, hints, near, number, rounded
 
 __all__ = ["check_5_1", "check_5_2", "check_5_3"]
 
@@ -52,16 +52,15 @@ def check_5_2(answer):
     for _ in range(8):
         reference = float(np.sqrt(2 * factor_variance("identity", 0.6, 7, "crop", reference)))
         right.append(reference)
-    if rounded(found, right, decimals=3):
-        return
     hints(
         (near(found, found[0]), "All rounds give the same: the new reference scale has to go into the next round."),
         (
             not rounded(found[0], right[0], decimals=3),
             "The first round is wrong: reference scale 1, the filter's scale 0.6, a plain axis.",
         ),
+        right=rounded(found, right, decimals=3),
+        otherwise="The first round is right; a later one is not. Is it the scale that becomes the reference, or the variance?",
     )
-    raise Hint("The first round is right; a later one is not. Is it the scale that becomes the reference, or the variance?")
 
 
 @exercise("a function of the variance v that returns the scale", answers="exact_scale")

@@ -11,7 +11,7 @@ from keyfilters.gaussian import discrete_gaussian
 from keyfilters.models import ideal_filter
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
+from .verdict import array, call, exercise, hint_if, hints, near, numbers, rounded
 
 __all__ = ["check_6_1", "check_6_2", "check_6_3"]
 
@@ -32,8 +32,6 @@ def check_6_1(answer):
         row, h = KEYS[key - 1], ideal_filter(key, *truth)
         for reference in (1.0, 0.7, 1.4):
             found = array(call(answer, h.copy(), row, reference), [2], "what the function returns")
-            if near(found, truth, rtol=0, atol=1e-9):
-                continue
             hints(
                 (near(found, truth[::-1], rtol=0, atol=1e-9), "The two scales are exchanged: x comes first."),
                 (
@@ -41,8 +39,9 @@ def check_6_1(answer):
                     "That is the closed form of method A; method B compares with the variances of discrete filters.",
                 ),
                 (reference != 1, "It works for the reference scale 1 only: the same template has to stand on both sides."),
+                right=near(found, truth, rtol=0, atol=1e-9),
+                otherwise=f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?",
             )
-            raise Hint(f"The scales of a filter of key {key} are not recovered. Is each axis matched with its own operator?")
     row, h = KEYS[3], normalized_filters()[3]
     hint_if(
         not near(array(call(answer, h.copy(), row, 1.4), [2], "what the function returns"), matched(h, row, 1.4)),
@@ -53,7 +52,7 @@ def check_6_1(answer):
 @exercise("the limits of the variance and of the scale, two numbers", answers="limit_of_variance limit_of_scale")
 def check_6_2(answer):
     """The largest weighted variance of a plain factor in the window, and what method A reads off it."""
-    found = {name: number(value, name) for name, value in mapping(answer, ["variance", "scale"]).items()}
+    found = numbers(answer, ["variance", "scale"])
     n, weight = np.arange(-3, 4), discrete_gaussian(1.0, 3)
     limit = (n**2 * weight).sum() / weight.sum()
     hints(
@@ -101,7 +100,7 @@ def search_errors() -> dict[str, float]:
 )
 def check_6_3(answer):
     """What squaring a difference throws away."""
-    found = {name: number(value, name) for name, value in mapping(answer, ["squares", "linear", "inverse"]).items()}
+    found = numbers(answer, ["squares", "linear", "inverse"])
     for name, right in search_errors().items():
         hints(
             (
@@ -109,8 +108,6 @@ def check_6_3(answer):
                 f"The sign of {name} is wrong: the root is subtracted from what was found.",
             ),
             (abs(found[name]) > 0.1, f"{name} is a scale; its error is asked for."),
-        )
-        hints(
             (
                 not rounded(found[name], right, digits=2),
                 f"The error of {name} is not right. Are the samples those of the published window of key 4 along y?",

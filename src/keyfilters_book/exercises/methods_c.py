@@ -76,8 +76,10 @@ def check_7_3(answer):
     """The multipliers at a corner, from the residuals and their derivatives."""
     found, optimum = array(answer, [2]), fit(1, "C1")
     right = np.array(optimum.certificate.multipliers)
-    if rounded(found, right, decimals=3):
-        return
+    residual, jacobian, _ = two_scale_problem(1).evaluate(np.square([optimum.sigma_x, optimum.sigma_y]))
+    mirrored = [(y + 3) * 7 + x + 3 for x, y in optimum.certificate.active]
+    slopes = np.sign(residual)
+    slopes[mirrored] = 0
     hints(
         (near(found, -right, rtol=1e-4), "The sign is wrong: the sum of all slopes, those of the two taps included, is zero."),
         (near(found, right[::-1], rtol=1e-4), "The two are exchanged: the certificate names the taps in another order."),
@@ -85,12 +87,6 @@ def check_7_3(answer):
             near(np.abs(found - right), 1, rtol=1e-4) or near(np.abs(found + right), 1, rtol=1e-4),
             "A residual that vanishes has the sign of a rounding error: leave both out of the sum over the others.",
         ),
-    )
-    residual, jacobian, _ = two_scale_problem(1).evaluate(np.square([optimum.sigma_x, optimum.sigma_y]))
-    mirrored = [(y + 3) * 7 + x + 3 for x, y in optimum.certificate.active]
-    slopes = np.sign(residual)
-    slopes[mirrored] = 0
-    hints(
         (
             near(found, np.linalg.solve(jacobian[mirrored].T, -slopes @ jacobian), rtol=1e-4),
             "These are other taps: y points up, row 0 of the filter is the top row.",
@@ -99,7 +95,6 @@ def check_7_3(answer):
             (np.abs(found) > 1).any(),
             "At a minimum no multiplier exceeds 1 in size. Do the indices name the taps of the certificate?",
         ),
-    )
-    raise Hint(
-        "Two equations, one for each scale: the slopes of the other residuals on one side, those of the two taps on the other."
+        right=rounded(found, right, decimals=3),
+        otherwise="Two equations, one for each scale: the slopes of the other residuals on one side, those of the two taps on the other.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, near, number, rounded
+from .verdict import array, call, exercise, hints, near, number, rounded
 
 __all__ = ["check_32_1", "check_32_2", "check_32_3"]
 
@@ -17,17 +17,20 @@ def check_32_1(answer):
     found = array(answer, [2], "the pair of couplings")
     covariance = affine_covariance(2.0, 1.0, np.pi / 4)
     right = coupling_range(covariance)
-    if near(found, right):
-        return
-    if near(found, right[::-1]):
-        raise Hint("The two have been exchanged.")
-    if near(found, coupling_range(affine_covariance(2.0, 1.0))):
-        raise Hint("That is the Gaussian along an axis; this one is turned.")
-    if near(found, coupling_range(affine_covariance(np.sqrt(2.0), 1.0, np.pi / 4))):
-        raise Hint("Standard deviations are given; a covariance matrix has variances.")
-    if near(found, [-right[0], right[0]]):
-        raise Hint("Four corners share the coupling, and two of them pay for C_xy. Which sign must their weights not have?")
-    raise Hint("Write the covariance matrix first; then look at the corners and at the neighbours along the axes.")
+    hints(
+        (near(found, right[::-1]), "The two have been exchanged."),
+        (near(found, coupling_range(affine_covariance(2.0, 1.0))), "That is the Gaussian along an axis; this one is turned."),
+        (
+            near(found, coupling_range(affine_covariance(np.sqrt(2.0), 1.0, np.pi / 4))),
+            "Standard deviations are given; a covariance matrix has variances.",
+        ),
+        (
+            near(found, [-right[0], right[0]]),
+            "Four corners share the coupling, and two of them pay for C_xy. Which sign must their weights not have?",
+        ),
+        right=near(found, right),
+        otherwise="Write the covariance matrix first; then look at the corners and at the neighbours along the axes.",
+    )
 
 
 @exercise("a function of the angle in radians that returns three weights", answers="weights")
@@ -36,17 +39,23 @@ def check_32_2(answer):
     angles = np.array([0.0, np.pi / 2, 0.3, 2.0])
     found = np.array([array(call(answer, float(angle)), [3], "what the function returns") for angle in angles])
     cos, sin = np.cos(angles), np.sin(angles)
-    if near(found, np.stack([cos**2, 2 * cos * sin, sin**2], axis=1)):
-        return
-    if near(found, np.stack([cos**2, cos * sin, sin**2], axis=1)):
-        raise Hint("The mixed derivative comes twice: once as x after y, once as y after x.")
-    if near(found, np.stack([sin**2, -2 * cos * sin, cos**2], axis=1)):
-        raise Hint("That is the derivative across the direction.")
-    if near(found, np.stack([cos**2, 2 * cos * sin, -(sin**2)], axis=1)):
-        raise Hint("Look at the direction of y alone: which sign has its second derivative?")
-    if near(found, np.stack([cos, 0 * cos, sin], axis=1)):
-        raise Hint("Those are the weights of first derivatives. Apply the direction twice.")
-    raise Hint("Square the operator cos x-derivative + sin y-derivative.")
+    hints(
+        (
+            near(found, np.stack([cos**2, cos * sin, sin**2], axis=1)),
+            "The mixed derivative comes twice: once as x after y, once as y after x.",
+        ),
+        (near(found, np.stack([sin**2, -2 * cos * sin, cos**2], axis=1)), "That is the derivative across the direction."),
+        (
+            near(found, np.stack([cos**2, 2 * cos * sin, -(sin**2)], axis=1)),
+            "Look at the direction of y alone: which sign has its second derivative?",
+        ),
+        (
+            near(found, np.stack([cos, 0 * cos, sin], axis=1)),
+            "Those are the weights of first derivatives. Apply the direction twice.",
+        ),
+        right=near(found, np.stack([cos**2, 2 * cos * sin, sin**2], axis=1)),
+        otherwise="Square the operator cos x-derivative + sin y-derivative.",
+    )
 
 
 @exercise("how many times longer than wide, a number above 1", answers="ratio")
@@ -54,12 +63,10 @@ def check_32_3(answer):
     """The longest Gaussian that is not negative at 22.5 degrees."""
     found = number(answer)
     right = 1 + np.sqrt(2)
-    if near(found, right, rtol=1e-4) or rounded(found, right, decimals=3) or rounded(found, right, decimals=2):
-        return
-    if near(found, right**2, rtol=1e-2):
-        raise Hint("That is the ratio of the variances.")
-    if near(found, 1 / right, rtol=1e-2):
-        raise Hint("That is how many times shorter.")
-    if found > 5:
-        raise Hint("At 45 degrees any length would do. Here the angle is half of that.")
-    raise Hint("Set |C_xy| equal to the smaller variance, and solve for the ratio of the variances along and across.")
+    hints(
+        (near(found, right**2, rtol=1e-2), "That is the ratio of the variances."),
+        (near(found, 1 / right, rtol=1e-2), "That is how many times shorter."),
+        (found > 5, "At 45 degrees any length would do. Here the angle is half of that."),
+        right=near(found, right, rtol=1e-4) or rounded(found, right, decimals=3) or rounded(found, right, decimals=2),
+        otherwise="Set |C_xy| equal to the smaller variance, and solve for the ratio of the variances along and across.",
+    )

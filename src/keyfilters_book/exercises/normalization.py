@@ -9,7 +9,7 @@ from keyfilters.models import ideal_filter
 from keyfilters.moments import monomial_response, spread
 from keyfilters.normalization import dc_compensation, dc_error, normalize, normalized_filters
 
-from .verdict import array, exercise, hint_if, hints, near, rounded
+from .verdict import array, exercise, hints, near, rounded
 
 __all__ = ["check_4_1", "check_4_2", "check_4_3"]
 
@@ -95,13 +95,13 @@ def check_4_3(answer):
             "That is the sum of the errors; the largest one is asked for.",
         ),
         ((found < 0).any(), "An absolute error is not negative."),
-    )
-    hint_if(
-        found.max() > 0.1,
-        "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
-        "the published one?",
-    )
-    hint_if(
-        not rounded(found, right, digits=2),
-        "Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.",
+        (
+            found.max() > 0.1,
+            "An error is as large as the weights themselves. Are the filters divided by their sums, or is the window "
+            "the published one?",
+        ),
+        (
+            not rounded(found, right, digits=2),
+            "Restore the filter twice, divide by the sum each time, and compare with T, which has unit sum.",
+        ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near
+from .verdict import array, call, exercise, hint_if, hints, mapping, near
 
 __all__ = ["check_21_1", "check_21_2", "check_21_3"]
 
@@ -23,17 +23,15 @@ def check_21_1(answer):
 
     right = [survey_verdict(ExplainedInterval((low + high) / 2, low, high, 0.95)) for low, high in _CASES]
     found = [call(answer, low, high) for low, high in _CASES]
-    if found == right:
-        return
-    hint_if(
-        not all(isinstance(word, str) and word in ("for", "against", "undecided") for word in found),
-        'It should return one of the three words "for", "against" and "undecided".',
-    )
-    hint_if(
-        found == ["for" if low > 0 else "against" if high < 0 else "undecided" for low, high in _CASES],
-        "Surely ahead is not yet ahead by an amount that matters: where does the margin enter?",
-    )
     hints(
+        (
+            not all(isinstance(word, str) and word in ("for", "against", "undecided") for word in found),
+            'It should return one of the three words "for", "against" and "undecided".',
+        ),
+        (
+            found == ["for" if low > 0 else "against" if high < 0 else "undecided" for low, high in _CASES],
+            "Surely ahead is not yet ahead by an amount that matters: where does the margin enter?",
+        ),
         (
             found == ["for" if low >= 0.05 else "undecided" if high >= 0.05 else "against" for low, high in _CASES],
             "Ahead by less than the margin is no evidence against the keys: what has to be below 0 for that?",
@@ -46,8 +44,9 @@ def check_21_1(answer):
             ],
             "The middle of an interval says nothing of its width. Go by its ends.",
         ),
+        right=found == right,
+        otherwise="Try intervals that end exactly at the margin and exactly at 0: to which side do they count?",
     )
-    raise Hint("Try intervals that end exactly at the margin and exactly at 0: to which side do they count?")
 
 
 @exercise(
@@ -91,6 +90,12 @@ def check_21_3(answer):
     """A dilated branch merged with a dense one."""
     rng = np.random.default_rng(8)
     large, small = rng.normal(size=(7, 7)), rng.normal(size=(3, 3))
+
+    def merged(at: slice, branch=small) -> np.ndarray:
+        whole = large.copy()
+        whole[at, at] += branch
+        return whole
+
     for dilation in (1, 2, 3):
         given = large.copy(), small.copy()
         found = array(call(answer, *given, dilation), (7, 7), "what the function returns")
@@ -98,26 +103,21 @@ def check_21_3(answer):
             not near(given[0], large) or not near(given[1], small),
             "The kernels that were handed in have been changed: work on a copy.",
         )
-        right = large.copy()
         at = slice(3 - dilation, 4 + dilation, dilation)
-        right[at, at] += small
-        if near(found, right):
-            continue
-        hint_if(
-            near(found, right - large),
-            "That is the dilated branch alone. The outputs of the two branches are added; so are their kernels.",
-        )
-        turned = large.copy()
-        turned[at, at] += small[::-1, ::-1]
-        hint_if(near(found, turned), "The small kernel has been turned round: both branches slide the same way.")
-        if dilation > 1:
-            dense = large.copy()
-            dense[2:5, 2:5] += small
-            hint_if(near(found, dense), "Right for dilation 1. How far apart are the taps otherwise?")
-            corner = large.copy()
-            if dilation == 2:
-                corner[0:5:2, 0:5:2] += small
-                hint_if(near(found, corner), "The spacing is right, but the two kernels have the same centre.")
-        raise Hint(
-            f"Not with dilation {dilation}. Apply both kernels to an impulse: where do the nine taps of the small one land?"
+        hints(
+            (
+                near(found, merged(at) - large),
+                "That is the dilated branch alone. The outputs of the two branches are added; so are their kernels.",
+            ),
+            (
+                near(found, merged(at, small[::-1, ::-1])),
+                "The small kernel has been turned round: both branches slide the same way.",
+            ),
+            (near(found, merged(slice(2, 5))), "Right for dilation 1. How far apart are the taps otherwise?"),
+            (
+                dilation == 2 and near(found, merged(slice(0, 5, 2))),
+                "The spacing is right, but the two kernels have the same centre.",
+            ),
+            right=near(found, merged(at)),
+            otherwise=f"Not with dilation {dilation}. Apply both kernels to an impulse: where do the nine taps of the small one land?",
         )

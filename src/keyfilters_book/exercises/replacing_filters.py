@@ -7,7 +7,7 @@ import copy
 import numpy as np
 from scipy.stats import spearmanr
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
+from .verdict import alike, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_16_1", "check_16_2", "check_16_3"]
 
@@ -21,20 +21,20 @@ def check_16_1(answer):
     found = number(call(answer, _EXPLAINED, _HARM))
     result = spearmanr(1 - _EXPLAINED, _HARM)
     right = float(result.statistic)
-    if near(found, right):
-        return
     of_values = np.corrcoef(1 - _EXPLAINED, _HARM)[0, 1]
     order = [np.argsort(np.argsort(values)) for values in (1 - _EXPLAINED, _HARM)]
-    for wrong, hint in (
-        (-right, "The sign: a worse match, that is more unexplained, should count as more."),
-        (of_values, "That is the correlation of the values; their ranks are to be correlated."),
-        (-of_values, "That is the correlation of the values, and of the explained part."),
-        (result.pvalue, "That is a p-value."),
-        (np.corrcoef(order)[0, 1], "Equal values share a rank, the mean of the places that they take."),
-    ):
-        if near(found, wrong):
-            raise Hint(hint)
-    raise Hint("Replace the values of both by their ranks, then correlate the ranks.")
+    hints(
+        *alike(
+            found,
+            (-right, "The sign: a worse match, that is more unexplained, should count as more."),
+            (of_values, "That is the correlation of the values; their ranks are to be correlated."),
+            (-of_values, "That is the correlation of the values, and of the explained part."),
+            (result.pvalue, "That is a p-value."),
+            (np.corrcoef(order)[0, 1], "Equal values share a rank, the mean of the places that they take."),
+        ),
+        right=near(found, right),
+        otherwise="Replace the values of both by their ranks, then correlate the ranks.",
+    )
 
 
 @exercise("a function of a network and a method that returns a network of plain convolutions", answers="as_plain")

@@ -10,7 +10,7 @@ from keyfilters.normalization import parabola_vertex
 from keyfilters.published import published
 
 from ..published_experiments import upward_bessel_kernel
-from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
+from .verdict import array, call, exercise, hint_if, hints, near, number, numbers, rounded
 
 __all__ = ["check_13_1", "check_13_2", "check_13_3"]
 
@@ -18,16 +18,13 @@ __all__ = ["check_13_1", "check_13_2", "check_13_3"]
 @exercise("the positions of the published gamma on the grids of C and of D, in steps", answers="steps_c steps_d")
 def check_13_1(answer):
     """From which grid a number was read."""
-    answer = mapping(answer, ["C", "D"])
+    found = numbers(answer, ["C", "D"])
     table, windows = published(), published_windows()
     gamma = float(table.value[(table.quantity == "gamma") & (table.method == "C")].iloc[0])
     grids = {name: windows[name, "7", "gamma"] for name in "CD"}
     right = {name: (gamma - grid.low) / grid.step for name, grid in grids.items()}
-    found = {name: number(answer[name], name) for name in grids}
     hint_if(near([found["C"], found["D"]], [right["D"], right["C"]], atol=1e-4), "The two grids are exchanged.")
     for name, grid in grids.items():
-        if rounded(found[name], right[name], decimals=2):
-            continue
         hints(
             (
                 near(found[name], right[name] + 1, rtol=0, atol=1e-6),
@@ -41,8 +38,9 @@ def check_13_1(answer):
                 near(found[name], round(right[name])) and not near(right[name], round(right[name]), rtol=0, atol=1e-6),
                 f"{name}: do not round. Whether the position is a whole number is the point.",
             ),
+            right=rounded(found[name], right[name], decimals=2),
+            otherwise=f"{name}: divide the distance from the lower end of the window by the step of that grid.",
         )
-        raise Hint(f"{name}: divide the distance from the lower end of the window by the step of that grid.")
 
 
 @exercise("a function of sigma that returns T(n; s) for n = 0 to 3", answers="kernel")
@@ -52,8 +50,6 @@ def check_13_2(answer):
         found = array(call(answer, sigma), [4], f"the kernel for sigma = {sigma}")
         right = ive(np.arange(4), sigma**2)
         error = np.abs(found / right - 1)
-        if error.max() < 1e-5:
-            continue
         scaled = found / found[0] * right[0] if found[0] else found
         hints(
             (
@@ -69,8 +65,9 @@ def check_13_2(answer):
                 near(found, upward_bessel_kernel(np.array([sigma]))[0], rtol=1e-3),
                 "These are the errors of the upward recurrence. In which direction do the terms grow?",
             ),
+            right=error.max() < 1e-5,
+            otherwise=f"Off by more than rounding, at sigma = {sigma}. Does the recurrence start high enough?",
         )
-        raise Hint(f"Off by more than rounding, at sigma = {sigma}. Does the recurrence start high enough?")
 
 
 def _largest_miss(a: float, b: float) -> float:
@@ -87,8 +84,6 @@ def check_13_3(answer):
     """How far a parabola misses a kink."""
     for a, b in ((1.0, 1.0), (1.0, 3.0), (2.0, 3.0), (0.1, 5.0)):
         found, right = number(call(answer, a, b)), _largest_miss(a, b)
-        if near(found, right, rtol=0, atol=1e-5):
-            continue
         hints(
             (
                 near(found, 1.5 - 2 * a / (a + b)),
@@ -103,5 +98,6 @@ def check_13_3(answer):
                 "Equal slopes are right. How does the distance grow when the kink is skew?",
             ),
             (a == b, "Already for equal slopes: write the vertex as a function of t0 and look for its extremes."),
+            right=near(found, right, rtol=0, atol=1e-5),
+            otherwise="Right for equal slopes only. The middle sample must stay the lowest, and may lie on either side.",
         )
-        raise Hint("Right for equal slopes only. The middle sample must stay the lowest, and may lie on either side.")

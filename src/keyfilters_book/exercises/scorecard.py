@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.published import scorecard, verdict
 from keyfilters.published.verdicts import matching_digits, significant_digits
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
+from .verdict import alike, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_15_1", "check_15_2", "check_15_3"]
 
@@ -23,8 +23,7 @@ def check_15_1(answer):
     for p, decimals, q in _CASES:
         printed = significant_digits(p, decimals)
         found = number(call(answer, p, q, printed), f"the digits for {p} and {q}")
-        right = matching_digits(p, decimals, q)
-        if near(found, right, rtol=0, atol=_ROUNDED):
+        if near(found, matching_digits(p, decimals, q), rtol=0, atol=_ROUNDED):
             continue
         difference = abs(q - p)
         hint_if(difference == 0, "Equal numbers match in all digits that were printed.")
@@ -37,8 +36,8 @@ def check_15_1(answer):
             (near(found, min(-np.log(difference / abs(p)), printed)), "Digits are counted in powers of ten."),
             (near(found, -relative, atol=1e-9), "The sign: smaller differences should give more digits."),
             (near(found, relative, atol=1e-9), "No more digits can match than were printed."),
+            otherwise=f"Off for p = {p}: the decimal logarithm of the relative difference, at most the digits printed.",
         )
-        raise Hint(f"Off for p = {p}: the decimal logarithm of the relative difference, at most the digits printed.")
 
 
 @exercise("the numbers of equal rows for the eight tolerances 1e-13, 1e-12, ..., 1e-6, in this order", answers="equal_rows")
@@ -54,20 +53,20 @@ def check_15_2(answer):
         return (difference[:, None] <= tolerances).sum(0)
 
     right = tally(difference / np.maximum(1, size))
-    if near(found, right):
-        return
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(difference == 0, 0.0, difference / size)
     everything = ((card.reproduced - card.published).abs() / np.maximum(1, card.published.abs())).to_numpy()
-    for wrong, hint in (
-        (right[::-1], "Begin with the smallest tolerance."),
-        (tally(everything), "Only numbers printed in full are judged by this tolerance."),
-        (tally(relative), "Below 1 the tolerance is absolute: look at the maximum in the rule."),
-    ):
-        if near(found, wrong):
-            raise Hint(hint)
-    hint_if(np.any(np.diff(found) < 0), "A larger tolerance can only accept more rows.")
-    raise Hint("Count the rows printed in full whose difference is at most the tolerance times max(1, |p|).")
+    hints(
+        *alike(
+            found,
+            (right[::-1], "Begin with the smallest tolerance."),
+            (tally(everything), "Only numbers printed in full are judged by this tolerance."),
+            (tally(relative), "Below 1 the tolerance is absolute: look at the maximum in the rule."),
+        ),
+        (np.any(np.diff(found) < 0), "A larger tolerance can only accept more rows."),
+        right=near(found, right),
+        otherwise="Count the rows printed in full whose difference is at most the tolerance times max(1, |p|).",
+    )
 
 
 @exercise("the mean share of the rows that would still be called equal, a number between 0 and 1", answers="share")

@@ -10,7 +10,7 @@ from keyfilters.models import ideal_filter
 from keyfilters.moments import coordinates, spread
 from keyfilters_book.paper.structure import odd_share, rank_one_energy
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, rounded
+from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near, number, numbers, rounded
 
 __all__ = ["check_3_1", "check_3_2", "check_3_3"]
 
@@ -25,7 +25,7 @@ def impulse_on_background(background: float, added: bool = False) -> np.ndarray:
 @exercise("V_xx, unweighted and weighted, two numbers", answers="unweighted weighted")
 def check_3_1(answer):
     """What a weak background does to a variance, and what a weight does to the background."""
-    found = {name: number(value, name) for name, value in mapping(answer, ["unweighted", "weighted"]).items()}
+    found = numbers(answer, ["unweighted", "weighted"])
     h, template = impulse_on_background(0.02), ideal_filter(8, 1.0)
     right = {"unweighted": spread(h).covariance[0, 0], "weighted": spread(h, template).covariance[0, 0]}
     added = spread(impulse_on_background(0.02, added=True)).covariance[0, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, near, number
+from .verdict import alike, array, call, exercise, hint_if, hints, near, number
 
 __all__ = ["check_24_1", "check_24_2", "check_24_3"]
 
@@ -23,24 +23,21 @@ def check_24_1(answer):
         change = turn @ np.linalg.inv(root) - np.eye(n)
         right = np.trace(change @ covariance @ change.T)
         overlap, total = np.trace(turn @ root), np.trace(covariance)
-        for mistake, hint in (
-            (n + total - overlap, "The mixed term occurs twice in the square."),
-            (total - 2 * overlap, "The whitened data have a mean square, too."),
-            (n - 2 * overlap, "The data themselves have a mean square, too."),
-            (n + total - 2 * np.trace(turn @ covariance), "W holds an inverse root of the covariance: what is left?"),
-            (right / n, "That is the mean over the components; the squared norm is their sum."),
-        ):
-            if near(found, mistake) and not near(found, right):
-                raise Hint(hint)
         hints(
-            (
-                near(found, np.trace(change @ change.T)),
-                "That is the norm of W - I. The data are not white before: weight it by their covariance.",
+            *alike(
+                found,
+                (n + total - overlap, "The mixed term occurs twice in the square."),
+                (total - 2 * overlap, "The whitened data have a mean square, too."),
+                (n - 2 * overlap, "The data themselves have a mean square, too."),
+                (n + total - 2 * np.trace(turn @ covariance), "W holds an inverse root of the covariance: what is left?"),
+                (right / n, "That is the mean over the components; the squared norm is their sum."),
+                (
+                    np.trace(change @ change.T),
+                    "That is the norm of W - I. The data are not white before: weight it by their covariance.",
+                ),
             ),
-            (
-                not near(found, right),
-                "Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.",
-            ),
+            right=near(found, right),
+            otherwise="Expand the squared norm of W x - x, take means, and put in W times covariance times W transposed.",
         )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "EXERCISES", "Hint", "Verdict", "array", "call", "choice", "exercise", "hint_if", "hints", "mapping", "near", "number", "rounded",
+    "EXERCISES", "Hint", "Verdict", "alike", "array", "call", "choice", "exercise", "hint_if", "hints", "mapping", "near", "number",
+    "numbers", "rounded",
 ]  # fmt: skip
 
 _NAME = re.compile(r"check_(?P<chapter>\d+)_(?P<number>\d+)")
@@ -36,10 +37,18 @@ def hint_if(wrong: bool, text: str) -> None:
         raise Hint(text)
 
 
-def hints(*rows: tuple[bool, str]) -> None:
-    """A table of wrong answers: raise the :class:`Hint` of the first row, (wrong, text), that the answer belongs to."""
-    for wrong, text in rows:
-        hint_if(wrong, text)
+def hints(*rows: tuple[bool, str], right: bool = False, otherwise: str = "") -> None:
+    """A table of wrong answers: raise the :class:`Hint` of the first row, (wrong, text), that the answer belongs to.
+
+    Nothing is raised for an answer that is ``right``; ``otherwise`` is for one that belongs to no row.
+    """
+    for wrong, text in (*rows, (bool(otherwise), otherwise)):
+        hint_if(wrong and not right, text)
+
+
+def alike(found: Any, *rows: tuple[Any, str], rtol: float = 1e-6, atol: float = 1e-9) -> list[tuple[bool, str]]:
+    """Rows of :func:`hints` for an answer that is near to one of some wrong values, each with its text."""
+    return [(near(found, value, rtol=rtol, atol=atol), text) for value, text in rows]
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,12 @@ def mapping(answer: Any, names: Sequence[str], what: str = "the answer") -> Mapp
     if not isinstance(answer, Mapping) or set(answer) != set(names):
         raise Hint(f"{what} should be {len(names)} values, in this order: {_quoted(names)}.")
     return answer
+
+
+def numbers(answer: Any, names: Sequence[str]) -> dict[str, float]:
+    """The parts of an answer under these names as finite numbers, in this order; otherwise a `Hint`."""
+    parts = mapping(answer, names)
+    return {name: number(parts[name], name) for name in names}
 
 
 def choice(answer: Any, options: Sequence[str], what: str = "the answer") -> str:

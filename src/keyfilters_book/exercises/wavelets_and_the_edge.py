@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hints, mapping, near, number, rounded
+from .verdict import array, call, exercise, hints, mapping, near, number, numbers, rounded
 
 __all__ = ["check_27_1", "check_27_2", "check_27_3"]
 
@@ -14,8 +14,7 @@ def check_27_1(answer):
     """Where the bound of the theorem has the local slope -1.9."""
     from scipy.optimize import brentq
 
-    found = mapping(answer, ["n", "side"])
-    n, side = number(found["n"], "n"), number(found["side"], "side")
+    n, side = numbers(answer, ["n", "side"]).values()
     logarithm = brentq(lambda t: -2 + 3 / t + 1.9, 1, 100)
     hints(
         (near(n, logarithm), "n: that is its natural logarithm."),
@@ -52,8 +51,6 @@ def check_27_2(answer):
         before = ((image.ravel() - atoms @ f.analyse(image)[on]) ** 2).sum()
         after = ((image.ravel() - atoms @ coefficients) ** 2).sum()
         right = before / after
-        if near(found, right, rtol=1e-3):
-            continue
         hints(
             (
                 near(found, 1, rtol=1e-3),
@@ -69,8 +66,9 @@ def check_27_2(answer):
                 "That is an error itself; compare the one before with the one after.",
             ),
             (found > 1.1 * right, "No coefficients of these n atoms bring the error down so far. Are there others among them?"),
+            right=near(found, right, rtol=1e-3),
+            otherwise="The error is not the least one for these atoms. Is the residual orthogonal to all of them?",
         )
-        raise Hint("The error is not the least one for these atoms. Is the residual orthogonal to all of them?")
 
 
 @exercise(
@@ -86,8 +84,6 @@ def check_27_3(answer):
     parabola = _slopes(0.5)
     for name, row in rows.items():
         right = _slopes(laws[name])
-        if near(row, right, atol=0.01):
-            continue
         hints(
             (
                 near(row, parabola, atol=0.01),
@@ -106,8 +102,9 @@ def check_27_3(answer):
                 near(row[0], right[0], atol=0.01),
                 f"{name}: the count is right. The size is the sup norm of the atom times the area in which it meets the edge.",
             ),
+            right=near(row, right, atol=0.01),
+            otherwise=f"{name}: how long and how wide are the atoms of octave j, and how many meet the edge?",
         )
-        raise Hint(f"{name}: how long and how wide are the atoms of octave j, and how many meet the edge?")
 
 
 def _slopes(growth: float) -> np.ndarray:

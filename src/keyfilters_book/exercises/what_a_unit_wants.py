@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .verdict import Hint, array, call, exercise, hint_if, hints, mapping, near
+from .verdict import array, call, exercise, hint_if, hints, mapping, near
 
 __all__ = ["check_25_1", "check_25_2", "check_25_3"]
 
@@ -24,8 +24,6 @@ def check_25_1(answer):
             near(whole, np.sign(mask)) or near(whole, np.sign(mask) / np.sqrt(mask.size)),
             "norm: signs alone are best under a bound of each number, not of the Euclidean norm.",
         ),
-    )
-    hints(
         (near(whole, -mask / np.linalg.norm(mask)), "norm: that image drives the unit least."),
         (not near(whole, mask / np.linalg.norm(mask)), "norm: when is the inequality of Cauchy and Schwarz an equality?"),
         (near(pixel, bound * whole), "pixel: one pixel's colours do not take anything from the others. Use the bound in each."),
@@ -58,8 +56,6 @@ def check_25_2(answer):
     found, right = np.asarray(call(answer, one, other), dtype=float), pixel_correlation(one, other)
     hint_if(found.size == 1, "One number for each pair of images is expected, not one for all together.")
     found = array(found, [len(one)])
-    if near(found, right):
-        return
     a, b = (x.reshape(4, -1) for x in (one, other))
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     hints(
@@ -72,8 +68,9 @@ def check_25_2(answer):
             "That subtracts one mean for all colours; each colour has its own.",
         ),
         (near(found, np.abs(right)), "The size is right. Should a picture and its negative count as the same?"),
+        right=near(found, right),
+        otherwise="Subtract each colour's mean over the places, multiply pixel by pixel, and divide by both norms.",
     )
-    raise Hint("Subtract each colour's mean over the places, multiply pixel by pixel, and divide by both norms.")
 
 
 @exercise("a function of g (3 x H x W) and of w that returns x, of the shape of g", answers="smoothed")
@@ -92,9 +89,9 @@ def check_25_3(answer):
     eigen[0, 0] = 1.0
     factor = 0.5 * weight * rows * columns * PENALTY_SLOPE**2
     right = factor * idctn(dctn(g, axes=(1, 2), norm="ortho") / eigen, axes=(1, 2), norm="ortho")
-    if near(found, right):
-        return
     scale = (found * right).sum() / (right**2).sum()
+    waves = np.add.outer(*(4 * np.sin(np.pi * np.arange(n) / n) ** 2 for n in (rows, columns)))
+    waves[0, 0] = 1.0
     hints(
         (near(found, -right), "The sign is wrong: the response should be large, so it enters with a minus."),
         (
@@ -105,10 +102,6 @@ def check_25_3(answer):
             scale and near(found, scale * right),
             "The form is right, its strength is not: look at w, H W and V in the two terms.",
         ),
-    )
-    waves = np.add.outer(*(4 * np.sin(np.pi * np.arange(n) / n) ** 2 for n in (rows, columns)))
-    waves[0, 0] = 1.0
-    hints(
         (
             near(found, factor * np.fft.ifft2(np.fft.fft2(g) / waves).real),
             "A Fourier transform joins opposite borders, whose differences do not count here.",
@@ -117,5 +110,6 @@ def check_25_3(answer):
             near(found / np.linalg.norm(found), g / np.linalg.norm(g)),
             "That is g itself. The regulariser weighs its waves differently: set the gradient to zero and solve.",
         ),
+        right=near(found, right),
+        otherwise="The gradient is not zero there. Which linear operator is the gradient of the total variation?",
     )
-    raise Hint("The gradient is not zero there. Which linear operator is the gradient of the total variation?")

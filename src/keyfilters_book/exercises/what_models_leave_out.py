@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.fitting import fit_components
 from keyfilters.normalization import normalized_filters
 
-from .verdict import Hint, array, call, exercise, hints, near, number, rounded
+from .verdict import array, call, exercise, hints, near, number, rounded
 
 __all__ = ["check_30_1", "check_30_2", "check_30_3"]
 
@@ -20,8 +20,6 @@ def check_30_1(answer):
     forward = np.array([True, False, False, True])
     ratio = np.array([c / a for a, c in pairs])
     right = np.where(forward, 1 - ratio, 1 + ratio)
-    if near(found, right, rtol=1e-4) or rounded(found, right, decimals=2) or rounded(found, right, decimals=3):
-        return
     hints(
         (near(found, 1 - ratio, rtol=1e-2), "Two of the four are backward differences: write out where their two blobs stand."),
         (
@@ -30,8 +28,9 @@ def check_30_1(answer):
         ),
         (near(np.abs(found), np.abs(ratio), rtol=1e-2), "That is c over a. What weight does the blob at the origin have?"),
         (near(found, 1 / right, rtol=1e-2), "Turned over: the origin's weight over the neighbour's is asked for."),
+        right=near(found, right, rtol=1e-4) or rounded(found, right, decimals=2) or rounded(found, right, decimals=3),
+        otherwise="Collect the weights of the blob at the origin, and divide by that of the blob at the neighbour.",
     )
-    raise Hint("Collect the weights of the blob at the origin, and divide by that of the blob at the neighbour.")
 
 
 @exercise("a function of p and q that returns u and v", answers="mixture")
@@ -39,8 +38,6 @@ def check_30_2(answer):
     """One-sided differences as a centred and a second one."""
     for p, q in ((1.0, 0.0), (0.0, 1.0), (0.3, 1.1)):
         u, v = array(call(answer, p, q), [2], "what the function returns")
-        if near([u, v], [p + q, (q - p) / 2]):
-            continue
         hints(
             (near([u, v], [p + q, q - p]), "The second difference has twice its weight at the middle: look at f(x) alone."),
             (near([u, v], [(p + q) / 2, (q - p) / 2]), "The centred difference has a half in it already."),
@@ -48,8 +45,9 @@ def check_30_2(answer):
                 near([u, v], [p + q, (p - q) / 2]),
                 "Which of the two one-sided differences reaches to the right? Look at the sign of the second.",
             ),
+            right=near([u, v], [p + q, (q - p) / 2]),
+            otherwise="Compare the weights of f(x - 1), f(x) and f(x + 1) on both sides.",
         )
-        raise Hint("Compare the weights of f(x - 1), f(x) and f(x + 1) on both sides.")
 
 
 @exercise("the noise per tap, a number in units of the normalised filter", answers="level")
@@ -59,8 +57,6 @@ def check_30_3(answer):
     energy = float((normalized_filters()[0] ** 2).sum())
     saved = (fit_components(1, "paper").left - fit_components(1, "blob").left) * energy
     right = np.sqrt(saved / np.log(49))
-    if near(found, right, rtol=1e-3) or rounded(found, right, digits=2):
-        return
     hints(
         (near(found, right**2, rtol=1e-2), "That is its square; the noise is a standard deviation."),
         (
@@ -73,5 +69,6 @@ def check_30_3(answer):
             or near(found, np.sqrt(saved / (4 * np.log(49))), rtol=1e-2),
             "How many numbers more does the model with a blob have?",
         ),
+        right=near(found, right, rtol=1e-3) or rounded(found, right, digits=2),
+        otherwise="Set the two criteria equal, and solve for the noise.",
     )
-    raise Hint("Set the two criteria equal, and solve for the noise.")
