@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import COLOURS, MARKERS, SEQUENTIAL, styled
 
-from .panels import panel_grid
+from .panels import lines_behind, panel_grid
 
 # Hollow markers of the nulls: apart in shape as well as in colour.
 _NULLS = tuple(zip(MARKERS[1:], COLOURS[1:], strict=True))
@@ -104,8 +104,7 @@ def null_dots(
         )
         ax.set(yticks=y, yticklabels=[row["label"] for row in rows], ylim=(-0.6, len(rows) - 0.4), title=title)
         ax.tick_params(axis="y", length=0)
-        ax.grid(axis="y", color="0.9")
-        ax.set_axisbelow(True)
+        lines_behind(ax, "y")
         if xlim is not None:
             ax.set_xlim(xlim)
     fig.supxlabel(xlabel, fontsize=12)
@@ -207,8 +206,7 @@ def offset_rows(
             )
         ax.set(title=title, xlabel=xlabel, yticks=base, yticklabels=list(rows), ylim=(-0.6, len(rows) - 0.4))
         ax.tick_params(axis="y", length=0)
-        ax.grid(axis="y", color="0.92")
-        ax.set_axisbelow(True)
+        lines_behind(ax, "y", "0.92")
         if limits is not None:
             ax.set_xlim(limits)
     order = [label for label in labels if label in handles]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
-from .panels import panel_grid, per_panel
+from .panels import lines_behind, panel_grid, per_panel
 
 # Dash patterns differ as well as colours, so that the curves stay apart in greyscale.
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (9, 3)), (0, (4, 1, 1, 1, 1, 1)))
@@ -137,7 +137,6 @@ def interval_rows(
         )
     ax.set_xscale(xscale)
     ax.set(yticks=base, yticklabels=list(rows), xlabel=xlabel, ylim=(-0.5, len(observed) - 0.5))
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
+    lines_behind(ax, "x")
     fig.legend(loc="outside lower center", ncols=2, frameon=False)
     return fig

@@ -9,6 +9,8 @@ from matplotlib.lines import Line2D
 
 from keyfilters.figures.style import COLOURS, MARKERS, ink, styled
 
+from .panels import lines_behind
+
 
 @styled
 def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.4, largest: int = 17) -> mpl.figure.Figure:
@@ -57,8 +59,7 @@ def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.4, largest
         yticks=centres, yticklabels=list(lines), ylim=(total - 0.4, -0.6), xlim=(-0.8, largest + 0.8),
         xticks=range(0, largest + 1, 2), xlabel="matching significant digits",
     )  # fmt: skip
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
+    lines_behind(ax, "x")
     handles = [
         Line2D([], [], linestyle="none", marker=MARKERS[i], markersize=10, color=COLOURS[1 + i], label=verdict)
         for i, verdict in enumerate(verdicts)
@@ -107,8 +108,7 @@ def log_dots(
         xscale="log", xlim=(floor / 4, highest * 8), xlabel=xlabel, yticks=range(len(groups)), yticklabels=list(groups),
         ylim=(len(groups) - 0.3, -0.7),
     )  # fmt: skip
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
+    lines_behind(ax, "x")
     if references:
         fig.legend(loc="outside lower center", ncols=2, frameon=False)
     return fig

@@ -8,6 +8,8 @@ import numpy as np
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
+from .panels import lines_behind
+
 
 def stretched(image, quantile: float = 0.995) -> np.ndarray:
     """Return an image for display: values of 0 become mid-grey, the quantile of the absolute values black or white.
@@ -140,7 +142,6 @@ def range_rows(series, rows, *, xlabel: str, width: float = 6.4, row_height: flo
         ax.plot(array[:, 0], y, linestyle="none", marker=MARKERS[i], markersize=7, color=COLOURS[i], label=label)
     ax.hlines(np.arange(1, len(rows)) - 0.5, 0, 1, color="0.75", linewidth=0.9, transform=ax.get_yaxis_transform())
     ax.set(xlabel=xlabel, yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
-    ax.grid(axis="x", color="0.9")
-    ax.set_axisbelow(True)
+    lines_behind(ax, "x")
     fig.legend(loc="outside lower center", ncols=2, frameon=False)
     return fig

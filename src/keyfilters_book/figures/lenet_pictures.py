@@ -10,6 +10,7 @@ from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import COLOURS, MARKERS, styled, symmetric_limit
 
 from .curves import DASHES
+from .panels import panel_grid
 
 
 @styled
@@ -28,11 +29,7 @@ def code_panels(codes, titles, *, shape=(12, 7), columns: int = 5, panel: float 
         Width of a panel in inches.
     """
     pictures = np.asarray(codes).reshape(-1, *shape)
-    rows = -(-len(pictures) // columns)
-    height = panel * shape[0] / shape[1] * 0.8 + 0.35
-    fig, axes = plt.subplots(rows, columns, figsize=(panel * columns, height * rows), squeeze=False)
-    for ax in axes.flat[len(pictures) :]:
-        ax.axis("off")
+    fig, axes = panel_grid(len(pictures), columns, (panel, panel * shape[0] / shape[1] * 0.8 + 0.35))
     for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
         ax.imshow(picture, cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
         ax.set(title=title, xticks=[], yticks=[])

@@ -8,7 +8,7 @@ import numpy as np
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 from keyfilters_book.significance import t_interval
 
-from .panels import finish_panels, panel_grid, series_labels
+from .panels import finish_panels, lines_behind, panel_grid, series_labels
 
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 
@@ -70,8 +70,7 @@ def layer_lines(
         ax.set_title(title)
         if log:
             _log_axis(ax)
-        ax.grid(axis="y", color="0.92")
-        ax.set_axisbelow(True)
+        lines_behind(ax, "y", "0.92")
         ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     finish_panels(fig, axes, handles, xlabel, ylabel, ylim)
     return fig

@@ -8,6 +8,8 @@ import numpy as np
 
 from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, styled
 
+from .panels import panel_grid
+
 
 def tiles(filters, columns: int = 8, gap: int = 1) -> np.ndarray:
     """Lay filters out in one array, each divided by its largest absolute value, with NaN between them.
@@ -59,16 +61,12 @@ def mosaics(panels, *, tile_columns: int = 8, columns: int = 2, panel: float = 3
     panel : float
         Width of a panel in inches.
     """
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
     heights = [-(-len(np.asarray(f)) // tile_columns) / tile_columns for f in panels.values()]
-    fig, axes = plt.subplots(rows, columns, figsize=(panel * columns, (panel * max(heights) + 0.35) * rows), squeeze=False)
+    fig, axes = panel_grid(len(panels), columns, (panel, panel * max(heights) + 0.35))
     fig.get_layout_engine().set(wspace=0.06, hspace=0.04)
     for ax, (title, filters) in zip(axes.flat, panels.items(), strict=False):
         _draw_tiles(ax, filters, tile_columns)
         ax.set_title(title)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
     return fig
 
 

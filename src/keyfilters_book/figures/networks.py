@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
-from .panels import panel_grid, per_panel
+from .panels import lines_behind, panel_grid, per_panel
 
 
 def _triples(values, shape: int, what: str) -> np.ndarray:
@@ -52,10 +51,8 @@ def interval_dots(
     """
     rows, titles = list(rows), list(panels)
     labels = list(dict.fromkeys(label for series in panels.values() for label in series))
-    columns = min(columns, len(titles))
-    lines = -(-len(titles) // columns)
-    size = (width * columns + label_width, lines * (row_height * len(rows) + 0.7) + 0.4)
-    fig, axes = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False)
+    panel = (width, row_height * len(rows) + 0.7)
+    fig, axes = panel_grid(len(titles), columns, panel, 0.4, label_width, sharey=True)
     base, handles = np.arange(len(rows), dtype=float), {}
     limits, references = per_panel(limits or {}, titles), references or {}
     for ax, title in zip(axes.flat, titles, strict=False):
@@ -74,10 +71,7 @@ def interval_dots(
         ax.set(xlabel=title, yticks=base, yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
         if limits[title] is not None:
             ax.set_xlim(limits[title])
-        ax.grid(axis="x", color="0.9")
-        ax.set_axisbelow(True)
-    for ax in axes.flat[len(titles) :]:
-        ax.axis("off")
+        lines_behind(ax, "x")
     if len(handles) > 1:
         fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
     return fig
@@ -142,8 +136,7 @@ def layer_curves(
             # The names of the layers stand once: they are long.
             ax.set_xlabel("")
             ax.tick_params(labelbottom=False)
-        ax.grid(axis="y", color="0.9")
-        ax.set_axisbelow(True)
+        lines_behind(ax, "y")
     if len(handles) > 1:
         fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=legend_columns, frameon=False)
     return fig

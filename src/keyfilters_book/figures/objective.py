@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patheffects import withStroke
 
 from keyfilters.figures.style import MARKERS, SEQUENTIAL, styled
+
+from .panels import panel_grid
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,9 @@ def objective_map_figure(
         Width of a panel in inches.
     """
     panels = [panels] if isinstance(panels, MapPanel) else list(panels)
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
     labels = list(dict.fromkeys(label for panel in panels for label in panel.points))
     markers = dict(zip(labels, MARKERS[: len(labels)], strict=True))
-    fig, axes = plt.subplots(rows, columns, figsize=(width * columns, 0.85 * width * rows + 0.35), squeeze=False)
+    fig, axes = panel_grid(len(panels), columns, (width, 0.85 * width), 0.35)
     for ax, panel in zip(axes.flat, panels, strict=False):
         mesh = draw_objective_map(ax, panel, markers, contours)
         ax.set(xlabel=first_label, ylabel=second_label)
@@ -116,8 +115,6 @@ def objective_map_figure(
         # No common offset above the bar: each tick says its own value.
         bar.formatter.set_useOffset(False)
         bar.update_ticks()
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
     if labels:
         # One legend for the figure: a label that several panels mark stands in it once.
         handles = {}

@@ -48,7 +48,7 @@ def series_labels(panels: dict[str, dict[str, Any]], what: str = "line") -> list
 
 
 def panel_grid(
-    count: int, columns: int, panel: tuple[float, float], extra: float = 0.0, **shared: Any
+    count: int, columns: int, panel: tuple[float, float], extra: float = 0.0, beside: float = 0.0, **shared: Any
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure and its axes, shape (rows, columns), for ``count`` panels; those that are left over are blank.
 
@@ -58,18 +58,24 @@ def panel_grid(
         Panels, and at most so many of them in a row.
     panel : (float, float)
         Size of a panel in inches.
-    extra : float
-        Height for a legend, in inches.
+    extra, beside : float
+        Height for a legend and width for labels, in inches.
     **shared
         ``sharex``, ``sharey``, as of ``plt.subplots``.
     """
     columns = min(columns, count)
     rows = -(-count // columns)
-    size = (panel[0] * columns, panel[1] * rows + extra)
+    size = (panel[0] * columns + beside, panel[1] * rows + extra)
     fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **shared)
     for ax in axes.flat[count:]:
         ax.axis("off")
     return fig, axes
+
+
+def lines_behind(ax: Any, axis: str = "both", grey: str = "0.9") -> None:
+    """Grid lines behind all that is drawn: upright ones (axis x), level ones (axis y), or both."""
+    ax.grid(axis=axis, color=grey)
+    ax.set_axisbelow(True)
 
 
 def finish_panels(

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
 from .curves import DASHES
-from .panels import panel_grid
+from .panels import lines_behind, panel_grid
 
 
 @styled
@@ -50,8 +50,7 @@ def recovery_panels(
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%d"))
         ax.set(title=title, ylim=(-0.04, 1.04))
-        ax.grid(color="0.92")
-        ax.set_axisbelow(True)
+        lines_behind(ax, grey="0.92")
     for ax in axes[-1]:
         ax.set_xlabel(xlabel)
     for ax in axes[:, 0]:

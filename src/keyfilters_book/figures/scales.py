@@ -31,14 +31,9 @@ def method_heatmaps(panels, *, formats="{:.2f}", columns: int = 1, cell=(0.62, 0
     limits : dict of title to (float, float), optional
         Values at the ends of the colour map; default: least and largest of the panel.
     """
-    titles = list(panels)
-    columns = min(columns, len(titles))
-    rows = -(-len(titles) // columns)
     count, keys = max(len(f) for f in panels.values()), max(f.shape[1] for f in panels.values())
-    size = (columns * (cell[0] * keys + 1.0), rows * (cell[1] * count + 0.75))
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for ax, title in zip(axes.flat, titles, strict=False):
-        frame = panels[title]
+    fig, axes = panel_grid(len(panels), columns, (cell[0] * keys + 1.0, cell[1] * count + 0.75))
+    for ax, (title, frame) in zip(axes.flat, panels.items(), strict=False):
         values = np.asarray(frame, dtype=float)
         low, high = (limits or {}).get(title, (np.nanmin(values), np.nanmax(values)))
         image = ax.imshow(np.ma.masked_invalid(values), cmap=SEQUENTIAL, vmin=low, vmax=high, aspect="auto")
@@ -56,8 +51,6 @@ def method_heatmaps(panels, *, formats="{:.2f}", columns: int = 1, cell=(0.62, 0
         ax.set_xlabel(str(frame.columns.name or ""))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    for ax in axes.flat[len(titles) :]:
-        ax.axis("off")
     return fig
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from keyfilters.figures.heatmaps import draw_filter
 from keyfilters.figures.style import COLOURS, MARKERS, styled
 
-from .panels import finish_panels, panel_grid, series_labels
+from .panels import finish_panels, lines_behind, panel_grid, series_labels
 
 
 @styled
@@ -54,10 +54,8 @@ def seed_dots(
         unknown = [label for label in panels[title] if label not in rows]
         if unknown:
             raise ValueError(f"panel {title!r} has the row {unknown[0]!r}: expected {', '.join(rows)}")
-    columns = min(columns, len(titles))
-    lines = -(-len(titles) // columns)
-    height = lines * (row_height * len(rows) + 0.55) + 0.45
-    fig, axes = plt.subplots(lines, columns, figsize=(width, height), squeeze=False, sharey=True)
+    panel = (width / min(columns, len(titles)), row_height * len(rows) + 0.55)
+    fig, axes = panel_grid(len(titles), columns, panel, 0.45, sharey=True)
     place = {label: len(rows) - 1 - i for i, label in enumerate(rows)}
     # Words stand on white, so that no line runs through them.
     words = {"ha": "center", "va": "center", "fontsize": 10, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.8}}
@@ -89,11 +87,8 @@ def seed_dots(
             ax.axvline(0, color="0.3", linewidth=1)
         if span and title in span:
             ax.axvspan(*span[title], color="0.9", zorder=0)
-        ax.grid(axis="x", color="0.9")
-        ax.set_axisbelow(True)
+        lines_behind(ax, "x")
         ax.locator_params(axis="x", nbins=4)
-    for ax in axes.flat[len(titles) :]:
-        ax.axis("off")
     fig.supxlabel(xlabel, fontsize=12)
     return fig
 
