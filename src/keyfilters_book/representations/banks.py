@@ -11,6 +11,7 @@ from keyfilters.checks import choice, finite, integer
 from keyfilters.filters import KEYS, SHARPENING, learned_filters
 from keyfilters.models import ideal_filter
 
+from .sizes import shaped
 from .thresholding import THRESHOLD_KINDS, threshold
 
 RECTIFIERS = ("linear", *THRESHOLD_KINDS, "halves")
@@ -75,11 +76,8 @@ _CACHE = 2**18
 
 
 def _maps(x, what: str = "images", dimensions: int = 3) -> np.ndarray:
-    x = x if isinstance(x, np.ndarray) and x.dtype == np.float32 else finite(x, what)
-    if x.ndim != dimensions:
-        shape = "(n, height, width)" if dimensions == 3 else "(n, channels, height, width)"
-        raise ValueError(f"{what} has shape {x.shape}: expected {shape}")
-    return x
+    shape = "(n, height, width)" if dimensions == 3 else "(n, channels, height, width)"
+    return shaped(x, what, dimensions, shape, single=True)
 
 
 def convolve(images, filters) -> np.ndarray:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from keyfilters.checks import choice, finite
+from keyfilters_book.representations.sizes import shaped
 
 MOVES = {"shift": (0.5, 1.0, 2.0, 3.0, 4.0), "rotation": (5.0, 10.0, 20.0, 30.0, 45.0), "scale": (0.7, 0.8, 0.9, 1.1, 1.2)}
 """Amounts that are tried: pixels, degrees, factors of magnification."""
@@ -62,9 +63,7 @@ def moved(images, kind: str, amount: float, seed: int = 0) -> np.ndarray:
     from scipy.ndimage import affine_transform
 
     choice(kind, MOVES, "kind")
-    x, amount = finite(images, "images"), float(finite(amount, "amount"))
-    if x.ndim != 3:
-        raise ValueError(f"images has shape {x.shape}: expected (n, height, width)")
+    x, amount = shaped(images, "images", 3, "(n, height, width)"), float(finite(amount, "amount"))
     if kind == "scale" and amount <= 0:
         raise ValueError(f"amount is {amount:g}: expected a factor of magnification above 0")
     angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, len(x))
@@ -86,10 +85,7 @@ def between(features) -> float:
     """
     from scipy.spatial.distance import pdist
 
-    rows = finite(features, "features")
-    if rows.ndim != 2 or len(rows) < 2:
-        raise ValueError(f"features has shape {rows.shape}: expected (n, d) with n >= 2")
-    return float(pdist(rows).mean())
+    return float(pdist(shaped(features, "features", 2, "(n, d) with n >= 2", least=2)).mean())
 
 
 def change(features, moved_features, spread: float | None = None) -> dict[str, float]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyfilters.checks import finite
-
 from .dictionaries import Dictionary
+from .sizes import shaped
 
 
 def image_dictionary(filters, size: int) -> Dictionary:
@@ -30,9 +29,7 @@ def image_dictionary(filters, size: int) -> Dictionary:
     >>> image_dictionary([[[1.0, -1.0], [0.0, 0.0]]], 3).atoms.shape
     (9, 9)
     """
-    h = finite(filters, "filters")
-    if h.ndim != 3 or h.shape[1] != h.shape[2]:
-        raise ValueError(f"filters has shape {h.shape}: expected square filters, (filters, taps, taps)")
+    h = shaped(filters, "filters", 3, "square filters, (filters, taps, taps)", square=True)
     if size < 2 * h.shape[1] - 1:
         least = 2 * h.shape[1] - 1
         raise ValueError(f"size is {size!r}: expected at least {least}, so that no shift meets another on both sides")

@@ -7,6 +7,7 @@ import numpy as np
 from keyfilters.checks import finite
 
 from . import _extra
+from .sizes import shaped
 from .thresholding import THRESHOLD_KINDS, threshold
 
 PARITY_WAVELET, PARITY_LEVELS = "db4", 3
@@ -73,9 +74,7 @@ def pooled_details(
     >>> pooled_details(np.eye(64)[None], 0.0, "modulus").shape
     (1, 9)
     """
-    images = finite(images, "images")
-    if images.ndim != 3:
-        raise ValueError(f"images has shape {images.shape}: expected (images, rows, columns)")
+    images = shaped(images, "images", 3, "(images, rows, columns)")
     if kind != "linear" and kind not in THRESHOLD_KINDS:
         raise ValueError(f"unknown kind {kind!r}: expected one of linear, {', '.join(THRESHOLD_KINDS)}")
     _, *details = _transform(images, wavelet, levels)

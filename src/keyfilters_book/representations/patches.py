@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keyfilters.checks import choice, finite, integer
+from keyfilters_book.representations.sizes import shaped
 
 WHITENINGS = ("pca", "zca")
 
@@ -205,10 +206,8 @@ def whiten(vectors, kind: str = "zca", components: int | None = None) -> Whiteni
     >>> np.abs(np.cov(white.T, bias=True) - np.eye(3)).max() < 1e-12
     np.True_
     """
-    x = finite(vectors, "vectors")
+    x = shaped(vectors, "vectors", 2, "(N, d) with at least 2 rows", least=2)
     choice(kind, WHITENINGS, "kind")
-    if x.ndim != 2 or len(x) < 2:
-        raise ValueError(f"vectors has shape {x.shape}: expected (N, d) with at least 2 rows")
     mean = x.mean(axis=0)
     rest = x - mean
     values, axes = np.linalg.eigh(rest.T @ rest / len(x))

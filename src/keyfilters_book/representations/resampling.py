@@ -7,6 +7,7 @@ import numpy as np
 from keyfilters.checks import finite, odd_size
 
 from . import _extra
+from .sizes import shaped
 
 
 def recentred(filters, centres, size: int = 7) -> np.ndarray:
@@ -53,8 +54,6 @@ def shrunk(filters, size: int = 7) -> np.ndarray:
     with _extra():
         from skimage.transform import resize
 
-    filters = finite(filters, "filters")
-    if filters.ndim != 3 or not len(filters):
-        raise ValueError(f"filters has shape {filters.shape}: expected (N, n, n)")
+    filters = shaped(filters, "filters", 3, "(N, n, n)", least=1)
     size = odd_size(size)
     return np.stack([resize(h, (size, size), order=3, mode="edge", anti_aliasing=True) for h in filters])

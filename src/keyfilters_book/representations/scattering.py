@@ -25,6 +25,7 @@ import numpy as np
 from scipy import fft
 
 from keyfilters.checks import choice, finite, integer
+from keyfilters_book.representations.sizes import shaped
 
 SIGMA, CENTRE = 0.8, 0.75 * np.pi
 """Width (pixels) of the finest wavelet's envelope and its centre frequency (radians a pixel)."""
@@ -223,9 +224,7 @@ def scattering(images, bank: MorletBank | None = None, order: int = 2, sampling:
     choice(sampling, ("critical", "full"), "sampling")
     if order not in (0, 1, 2) or isinstance(order, bool):
         raise ValueError(f"order is {order!r}: expected 0, 1 or 2")
-    x = images if isinstance(images, np.ndarray) and images.dtype == np.float32 else finite(images, "images")
-    if x.ndim != 3 or x.shape[1] != x.shape[2]:
-        raise ValueError(f"images has shape {x.shape}: expected (n, size, size)")
+    x = shaped(images, "images", 3, "(n, size, size)", square=True, single=True)
     bank = bank or morlet_bank(x.shape[-1])
     if x.shape[-1] != bank.size:
         raise ValueError(f"images has shape {x.shape}: expected {bank.size} pixels a side, as the bank has")

@@ -1,4 +1,4 @@
-"""Checks of the images that the transforms take: one line that names the input and the mend."""
+"""Checks of the images and filters that the functions take: one line that names the input and the mend."""
 
 from __future__ import annotations
 
@@ -7,6 +7,34 @@ import numbers
 import numpy as np
 
 from keyfilters.checks import finite
+
+
+def shaped(values, what: str, dimensions: int, expected: str, *, least: int = 0, square: bool = False, single: bool = False):
+    """Return ``values`` as an array of finite numbers if it has so many dimensions.
+
+    Parameters
+    ----------
+    values : array_like
+    what, expected : str
+        The name of the values, and the shape that they should have: for the message.
+    dimensions, least : int
+        Dimensions, and the least length of the first one.
+    square : bool
+        Whether the last two must be equal.
+    single : bool
+        Keep an array of single precision as it is, without a look at its numbers.
+
+    Examples
+    --------
+    >>> shaped([1, 2], "filters", 3, "(N, n, n)")
+    Traceback (most recent call last):
+    ...
+    ValueError: filters has shape (2,): expected (N, n, n)
+    """
+    array = values if single and isinstance(values, np.ndarray) and values.dtype == np.float32 else finite(values, what)
+    if array.ndim != dimensions or len(array) < least or (square and array.shape[-1] != array.shape[-2]):
+        raise ValueError(f"{what} has shape {array.shape}: expected {expected}")
+    return array
 
 
 def power_of_two(n, what: str = "size", least: int = 8) -> int:
