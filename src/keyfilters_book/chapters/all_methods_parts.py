@@ -9,11 +9,6 @@ from scipy.spatial.distance import cdist
 import keyfilters as kf
 from keyfilters_book.paper.structure import odd_share
 
-__all__ = [
-    "check_scales", "convention_numbers", "convention_table", "even_share", "explained_table", "firmness_numbers", "least_norm",
-    "left_out_numbers", "range_numbers", "scales_of", "similarity_numbers",
-]  # fmt: skip
-
 MEASURES = {"relative l1 norm": "relative_l1", "relative l2 norm": "relative_l2", "cosine": "cosine"}
 """Measures of similarity, by their names in the text."""
 SCORES = {"relative l1 norm": "{:.2f}", "relative l2 norm": "{:.2f}", "cosine": "{:.3f}"}

@@ -14,12 +14,6 @@ from keyfilters_book.experiments.shift_maps import pooled
 from keyfilters_book.experiments.shifts import shifted_keys
 from keyfilters_book.figures.clusters import null_dots, offset_rows, shift_panels
 
-__all__ = [
-    "calibration_numbers", "control_numbers", "expected_numbers", "keys_numbers", "half_numbers", "interval_numbers",
-    "layer_numbers", "made_filters", "maps_figure", "moved_numbers", "nulls_figure", "places_table", "rows_figure",
-    "share_numbers", "shift_row", "shifts_table", "sizes_row", "spread_numbers",
-]  # fmt: skip
-
 NULLS = {
     "null_random": "random 8 (mean)",
     "null_permuted": "permuted (mean)",

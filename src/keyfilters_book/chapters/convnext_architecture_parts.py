@@ -10,11 +10,6 @@ from keyfilters_book import page
 from keyfilters_book.paper import architecture
 from keyfilters_book.paper.architecture import NetworkSize
 
-__all__ = [
-    "agreement_numbers", "count_numbers", "field_numbers", "saving_numbers", "saving_table", "share_numbers",
-    "stages_table",
-]  # fmt: skip
-
 STAGES = {"formats": {"filters": "{:,}", "depthwise": "{:,}", "pointwise": "{:,}", "ratio": "{:.0f}"}}
 PUBLISHED_COUNTS = {
     "formats": {

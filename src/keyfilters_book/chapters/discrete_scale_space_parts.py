@@ -8,11 +8,6 @@ from matplotlib.figure import Figure
 
 from keyfilters_book import figures, page
 
-__all__ = [
-    "bias_numbers", "closed_numbers", "columns", "identities", "kernel_figure", "model_title", "sampling_numbers",
-    "variance_figure",
-]  # fmt: skip
-
 LABELS = {
     "discrete": "discrete analogue",
     "sampled": "sampled",

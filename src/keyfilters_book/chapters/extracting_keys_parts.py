@@ -28,14 +28,6 @@ from keyfilters_book.experiments.shifts import shifted_keys
 from keyfilters_book.experiments.survey import packaged_layers
 from keyfilters_book.figures.clusters import key_gallery
 
-__all__ = [
-    "accuracy_figure", "accuracy_numbers", "batches_of", "bend", "bend_numbers", "check_folder", "elbow_numbers", "elbow_table",
-    "extraction_row", "fashion_numbers", "fashion_pool", "flat_part", "frozen_sentence", "frozen_table", "gallery",
-    "half_pixel_line", "how_many_figure", "least_numbers", "lite_numbers", "lite_pool", "mixture_numbers", "null_rows",
-    "other_eights", "pair_numbers", "path_numbers", "path_table", "recovery_row", "roughness", "route_figure", "route_numbers",
-    "route_paths", "route_row", "route_table", "small_numbers", "stored_bends", "stored_sources", "surrogate_numbers",
-]  # fmt: skip
-
 EXTRACTION = {
     "formats": dict.fromkeys(("explained", "surrogate", "eight", "r", "white", "gaussian"), "{:.2f}")
     | dict.fromkeys(("p_white", "p_gaussian"), "{:.3f}"),

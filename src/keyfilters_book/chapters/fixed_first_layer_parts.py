@@ -12,13 +12,6 @@ from keyfilters_book.representations import banks
 from keyfilters_book.representations.classifier import accuracy_row, compare_pairs
 from keyfilters_book.representations.scattering import morlet_bank, paths, scattering
 
-__all__ = [
-    "accuracy_figure", "accuracy_table", "by_winner", "check_scattering", "draws_of", "energy_numbers", "in_percent",
-    "kinds_table", "linear_numbers", "lost_numbers", "map_figure", "move_figure", "moves_table", "open_numbers",
-    "order_numbers", "pair_tests", "pairs_shown", "pairs_table", "parity_numbers", "place_numbers", "says", "scattering_checks",
-    "scattering_table", "size_numbers", "twins_numbers", "verdict", "winner_numbers", "written",
-]  # fmt: skip
-
 STAGES = {"basis": "wavelet basis", "wavelets": "wavelets", "keys": "ideal keys"}
 PERCENT = ["accuracy", "low", "high", "least", "most"]
 AMOUNTS = {"shift": 2.0, "rotation": 20.0, "scale": 0.8}

@@ -7,11 +7,6 @@ import pandas as pd
 
 from keyfilters.uncertainty import wilson
 
-__all__ = [
-    "coverage_numbers", "coverage_table", "inside_others", "interval_table", "misfit_numbers", "misfit_rows",
-    "outside_numbers", "ranges", "wider_numbers", "width_numbers",
-]  # fmt: skip
-
 COVERAGE = {
     "formats": {"share": "{:.1%}", "low": "{:.0%}", "high": "{:.0%}"},
     "headers": {"hits": "inside", "total": "scales", "low": "from", "high": "to"},

@@ -11,11 +11,6 @@ from keyfilters.filters import GROUPS
 from keyfilters_book import figures
 from keyfilters_book.paper.tables import DECIMALS, scales_table
 
-__all__ = [
-    "flat_numbers", "pooled_figure", "pooling_numbers", "pooling_table", "price_numbers", "prices", "published_numbers",
-    "published_scales", "sensitivity_table",
-]  # fmt: skip
-
 SCALES_SHOWN = ["method", "keys", "published", "reproduced", "difference", "rerun", "rerun_difference", "step"]
 SCALES = {
     "formats": dict.fromkeys(("published", "reproduced", "rerun"), "{:.7f}")

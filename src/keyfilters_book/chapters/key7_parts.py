@@ -15,12 +15,6 @@ from keyfilters_book import figures
 from keyfilters_book.paper.spectrum import transfer_function
 from keyfilters_book.paper.tables import scales_table
 
-__all__ = [
-    "axes_figure", "border_numbers", "border_table", "curve_data", "earlier_numbers", "image_numbers", "index_numbers",
-    "maps_figure", "model_numbers", "norm_numbers", "profiles_of", "published_fit", "published_numbers", "test_image",
-    "transfer_numbers",
-]  # fmt: skip
-
 MODELS = {
     "formats": {"sigma": "{:.3f}", "relative_l2": "{:.4f}", "cosine": "{:.4f}"},
     "headers": {"sigma": r"$\sigma$", "relative_l2": "relative l2"},

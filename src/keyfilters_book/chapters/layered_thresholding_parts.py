@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.uncertainty import wilson
 from keyfilters_book import page
 from keyfilters_book.figures.pursuits import recovery_panels
 from keyfilters_book.representations import guarantees, recovery
+from keyfilters_book.representations.classifier import accuracy_row
 from keyfilters_book.representations.key_dictionary import allowed
 from keyfilters_book.representations.thresholding import ODD, objective, threshold
-
-__all__ = [
-    "apart_numbers", "check_covered", "check_properties", "cover_numbers", "curve_data", "dictionary_numbers",
-    "forward_numbers", "function_panels", "keys_numbers", "layer_numbers", "limits_table", "noise_numbers", "property_table",
-    "recovery_figure", "spread_codes", "texture_numbers", "texture_table", "words", "written",
-]  # fmt: skip
 
 FLAGS = ["odd", "even", "never decreases"]
 
@@ -70,11 +64,7 @@ def words(properties) -> pd.DataFrame:
 
 def texture_table(right) -> pd.DataFrame:
     """Accuracy of each function with Wilson's interval."""
-    rows = []
-    for kind, hits in right.items():
-        low, high = wilson(int(hits.sum()), len(hits))
-        rows.append({"kind": kind, "accuracy": hits.mean(), "low": low, "high": high})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"kind": kind} | accuracy_row(hits) for kind, hits in right.items()])
 
 
 def recovery_figure(frames, bounds=None, height: float = 3.6):

@@ -6,11 +6,6 @@ import pandas as pd
 
 from keyfilters.uncertainty import bootstrap_interval
 
-__all__ = [
-    "accuracy_table", "compared_layers", "curve_numbers", "difference_table", "draw_numbers", "in_hand", "kept_share",
-    "layer_numbers", "places", "row_of", "size", "told",
-]  # fmt: skip
-
 DIFFERENCES = {"formats": dict.fromkeys(("points", "low", "high"), "{:+.1f}"), "wrap": True}
 
 

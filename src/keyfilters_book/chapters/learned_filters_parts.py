@@ -8,8 +8,6 @@ import pandas as pd
 from keyfilters_book import page
 from keyfilters_book.paper import structure
 
-__all__ = ["centred_numbers", "correlations", "sum_numbers", "symmetry_numbers", "symmetry_table"]
-
 _L1 = r"$\lVert h \rVert_1$"
 SUMS = {
     "formats": {"sum": "{:+.0e}", "l2": "{:.6f}", "l1_published": "{:.6f}", "difference": "{:.1g}"},

@@ -25,13 +25,6 @@ from keyfilters_book.figures.networks import interval_dots
 from keyfilters_book.figures.training import scale_ends, trajectories
 from keyfilters_book.significance import paired_test
 
-__all__ = [
-    "again_sentence", "differences_sentence", "end_numbers", "ends_figure", "ends_table", "bank", "factor_banks",
-    "factor_numbers", "factor_table", "factors_figure", "kernel_numbers", "kernels_figure", "mean_paths", "run_numbers",
-    "sampled_numbers", "scales_of", "stage_ratios", "start_numbers", "stored_table", "sweep_figure", "sweep_numbers",
-    "sweep_sentence", "trajectories_figure",
-]  # fmt: skip
-
 START = {
     "formats": {"sigma_x": "{:.3f}", "sigma_y": "{:.3f}", "gamma": "{:.4f}"},
     "headers": {"sigma_x": r"$\sigma_x$", "sigma_y": r"$\sigma_y$", "gamma": r"$\gamma$"},
@@ -307,11 +300,13 @@ def factor_table(swept: pd.DataFrame, narrow: float, wide: float, gammas: Sequen
         "wider along y": (along_y + both, none + along_x),
         "wider along x, not y": (2 * along_x, 2 * along_y),
     } | {rf"$\gamma = {gamma:g}$, not fitted": (2 * by[gamma], 2 * none) for gamma in gammas}
-    rows = []
-    for change, (after, before) in pairs.items():
-        test = paired_test(after / 2, before / 2)
-        rows.append({"change": change, "points": test.mean, "low": test.low, "high": test.high, "seeds": test.n})
-    return pd.DataFrame(rows)
+    tests = {change: paired_test(after / 2, before / 2) for change, (after, before) in pairs.items()}
+    return pd.DataFrame(
+        [
+            {"change": change, "points": test.mean, "low": test.low, "high": test.high, "seeds": test.n}
+            for change, test in tests.items()
+        ]
+    )
 
 
 def factors_figure(factors: pd.DataFrame) -> Figure:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from keyfilters.uncertainty import wilson
 from keyfilters_book.background import factorisation
 from keyfilters_book.background.costs import layer_cost, network_layers
 from keyfilters_book.background.lenet_training import RUBBISH
 from keyfilters_book.background.linearisation import unit_gradients
 from keyfilters_book.figures import lenet_pictures as pictures
 from keyfilters_book.figures.clusters import null_dots
-
-__all__ = [
-    "accuracy_table", "c1_figure", "c3_figure", "change_numbers", "check_published", "code_numbers", "conv_table",
-    "dimension_numbers", "explained_figure", "explained_numbers", "explained_row", "gradient_figure", "gradients_of",
-    "growth_numbers", "kernels", "layer_weights", "mobile_numbers", "moved", "moved_table", "moves_of", "network_numbers",
-    "network_table", "rank_figure", "rank_numbers", "stacks_of", "steady_numbers", "test_numbers", "then_and_now",
-    "training_numbers",
-]  # fmt: skip
+from keyfilters_book.representations.classifier import accuracy_row
 
 
 def _millions(count: float) -> str:
@@ -69,11 +61,12 @@ def then_and_now(images: int, epochs: int) -> pd.DataFrame:
 
 def accuracy_table(runs) -> pd.DataFrame:
     """Losses of each seed's run, and its accuracy with Wilson's interval over the test images."""
-    rows = []
-    for seed, run in runs.items():
-        low, high = wilson(int(run.correct.sum()), len(run.correct))
-        rows.append((seed, run.losses[0], run.losses[-1], run.accuracy, low, high))
-    return pd.DataFrame(rows, columns=["seed", "first_epoch", "last_epoch", "accuracy", "low", "high"])
+    return pd.DataFrame(
+        [
+            {"seed": seed, "first_epoch": run.losses[0], "last_epoch": run.losses[-1]} | accuracy_row(run.correct)
+            for seed, run in runs.items()
+        ]
+    )
 
 
 def c1_figure(stacks, seeds):

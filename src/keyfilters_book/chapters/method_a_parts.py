@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 import keyfilters as kf
 from keyfilters_book import figures
 
-__all__ = ["bias_figure", "bias_table", "limit_numbers", "variance_table"]
-
 VARIANCES = {
     "formats": dict.fromkeys(("plain_x", "plain_y", "weighted_x", "weighted_y"), "{:.4f}"),
     "headers": {"plain_x": "plain, x", "plain_y": "plain, y", "weighted_x": "weighted, x", "weighted_y": "weighted, y"},

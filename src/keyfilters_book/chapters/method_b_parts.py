@@ -10,8 +10,6 @@ from keyfilters.fitting.grid import refined_minimum
 from keyfilters.fitting.variance import factor_variance
 from keyfilters_book import figures, page
 
-__all__ = ["curves_figure", "reference_figure", "reference_numbers", "searched", "solution_numbers"]
-
 SCALES = {
     "formats": {
         "published": "{:.10f}",

@@ -10,11 +10,6 @@ import keyfilters as kf
 from keyfilters_book import figures
 from keyfilters_book.paper.landscape import two_scale_problem
 
-__all__ = [
-    "cell_numbers", "certificate_table", "check_certificate", "exact_numbers", "exclusion_figure", "grid_figure",
-    "key7_numbers", "line_figure", "maps_figure", "parabola_figure", "published_numbers", "published_pair", "valley_numbers",
-]  # fmt: skip
-
 CERTIFICATES = {
     "formats": {"objective": "{:.7f}", "second": "{:.7f}"},
     "headers": {"open": "open cells", "second": "second minimum"},

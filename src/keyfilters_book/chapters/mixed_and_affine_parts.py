@@ -25,28 +25,6 @@ from keyfilters_book.experiments.further_terms import (
 from keyfilters_book.experiments.survey import smooth_noise
 from keyfilters_book.figures.clusters import key_gallery
 
-__all__ = [
-    "axes_numbers",
-    "axes_table",
-    "controls",
-    "coupling_table",
-    "diagonal_numbers",
-    "direction_data",
-    "excess_figure",
-    "excess_table",
-    "layer_numbers",
-    "layer_table",
-    "molecule_figure",
-    "ninth_gallery",
-    "ninth_numbers",
-    "ninth_rows",
-    "passed_table",
-    "summary_table",
-    "terms_figure",
-    "terms_table",
-    "trial_numbers",
-]
-
 PASSED = {"formats": {"most": "{:+.1%}"}, "headers": {"most": "largest excess"}}
 COUPLING = {"formats": {"coupling": "{:.2f}", "least": "{:.4f}"}, "headers": {"coupling": "$C_q$", "least": "least tap"}}
 TERMS = {"headers": {"idea": "filters"}, "wrap": True}
@@ -94,26 +72,26 @@ def terms_figure(size: int = 7) -> tuple[Figure, dict]:
 
 def excess_table(judged: Mapping[str, TermsJudged]) -> pd.DataFrame:
     """What each term adds to the keys in each network, what it adds for surrogates, and the excess with its verdict."""
-    rows = []
-    for name, found in judged.items():
-        for place, (term, excess) in enumerate(found.excess.items()):
-            rows.append(
-                {"network": name, "term": term, "gain": found.pooled(term), "null": found.null_pooled[place].mean()}
-                | {"excess": excess.estimate, "low": excess.low, "high": excess.high, "verdict": found.verdict(term)}
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            {"network": name, "term": term, "gain": found.pooled(term), "null": found.null_pooled[place].mean()}
+            | {"excess": excess.estimate, "low": excess.low, "high": excess.high, "verdict": found.verdict(term)}
+            for name, found in judged.items()
+            for place, (term, excess) in enumerate(found.excess.items())
+        ]
+    )
 
 
 def summary_table(table: pd.DataFrame) -> pd.DataFrame:
     """Each term over all networks: the least and the most that it adds, its excess, and how often each verdict falls."""
-    rows = []
-    for term, part in table.groupby("term", sort=False):
-        rows.append(
+    return pd.DataFrame(
+        [
             {"term": term, "least": part.gain.min(), "most": part.gain.max()}
             | {"low": part.excess.min(), "high": part.excess.max()}
             | {word: int((part.verdict == word).sum()) for word in ("yes", "undecided", "no")}
-        )
-    return pd.DataFrame(rows)
+            for term, part in table.groupby("term", sort=False)
+        ]
+    )
 
 
 def excess_figure(table: pd.DataFrame) -> Figure:
@@ -218,12 +196,14 @@ def ninth_gallery(rows: pd.DataFrame, ninths: Mapping[str, np.ndarray]) -> tuple
 
 def axes_table(found: Mapping[str, Directions]) -> pd.DataFrame:
     """How much of what has a direction lies nearer to an axis than to a diagonal, beside surrogates."""
-    rows = []
-    for group, directions in found.items():
-        for order, share, null in zip(("first", "second"), directions.axes, directions.null_axes, strict=True):
-            apart = (share - null.mean()) / null.std(ddof=1)
-            rows.append({"networks": group, "derivative": order, "share": share, "null": null.mean(), "deviations": apart})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            {"networks": group, "derivative": order, "share": share, "null": null.mean()}
+            | {"deviations": (share - null.mean()) / null.std(ddof=1)}
+            for group, directions in found.items()
+            for order, share, null in zip(("first", "second"), directions.axes, directions.null_axes, strict=True)
+        ]
+    )
 
 
 def direction_data(found: Mapping[str, Directions]) -> dict[str, np.ndarray]:

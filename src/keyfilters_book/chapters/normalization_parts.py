@@ -9,11 +9,6 @@ import keyfilters as kf
 from keyfilters_book import page
 from keyfilters_book.paper.tables import beside_published
 
-__all__ = [
-    "change_numbers", "choices", "compensation_table", "corner_numbers", "curve_data", "dc_table", "fits_table", "near_numbers",
-    "published_of", "response_numbers", "sensitivity_table", "shift_numbers", "shift_table",
-]  # fmt: skip
-
 _FIT = {"sigma": r"$\sigma$", "gamma": r"$\gamma$", "rest": "residual"}
 _RESPONSES = {"00": "$R_{00}$", "10": "$R_{10}$", "01": "$R_{01}$"}
 _SUM = r"$\sum (h - C)$"

@@ -180,16 +180,16 @@ def spikes_row(name: str, s: Surveyed, share, rest: Surveyed) -> dict:
 def layers_table(found: Mapping[str, Surveyed], groups: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Each depthwise layer: kernel, stride, and what keys, nulls and its own best lines explain."""
     group_of = {name: group for group, names in groups.items() for name in names}
-    rows = []
-    for name, s in found.items():
-        for number, (d, m) in enumerate(zip(s.layers, s.matches.layers, strict=True)):
-            rows.append(
-                {"group": group_of[name], "network": name, "number": number + 1, "layer": d.name}
-                | {"kernel": "x".join(map(str, d.kernel_size)), "stride": "x".join(map(str, d.stride))}
-                | {"filters": d.channels, "keys": m.pooled("filters")}
-                | {k: s.nulls[k].explained[number].mean() for k in s.nulls}
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            {"group": group_of[name], "network": name, "number": number + 1, "layer": d.name}
+            | {"kernel": "x".join(map(str, d.kernel_size)), "stride": "x".join(map(str, d.stride))}
+            | {"filters": d.channels, "keys": m.pooled("filters")}
+            | {k: s.nulls[k].explained[number].mean() for k in s.nulls}
+            for name, s in found.items()
+            for number, (d, m) in enumerate(zip(s.layers, s.matches.layers, strict=True))
+        ]
+    )
 
 
 def kernels_table(each: pd.DataFrame) -> pd.DataFrame:

@@ -8,8 +8,6 @@ import pandas as pd
 
 from keyfilters_book.representations.features import representation
 
-__all__ = ["feature_numbers", "features_table", "ratio_numbers"]
-
 PERFORMANCE = {
     "formats": {
         "ours_seconds": "{:.4f}",
@@ -36,11 +34,11 @@ TIMED = ["work", "ours_seconds", "pyscsp_seconds", "ratio", "pyscsp_points", "ti
 def features_table(seconds: Mapping[str, float]) -> pd.DataFrame:
     """The features of each representation: time and multiply-adds, also as multiples of those of the idealised keys."""
     keys = representation("ideal keys")
-    rows = []
-    for name, taken in seconds.items():
-        made = representation(name)
-        counted = made.multiply_adds / keys.multiply_adds
-        rows.append((made.label, 1e3 * taken, taken / seconds["ideal keys"], counted, made.features))
+    made = {name: representation(name) for name in seconds}
+    rows = [
+        (r.label, 1e3 * seconds[n], seconds[n] / seconds["ideal keys"], r.multiply_adds / keys.multiply_adds, r.features)
+        for n, r in made.items()
+    ]
     return pd.DataFrame(rows, columns=["representation", "milliseconds", "time", "multiply_adds", "features"])
 
 

@@ -16,13 +16,6 @@ from keyfilters_book.experiments import replacement
 from keyfilters_book.experiments.layer_traits import HARMS, LAYER_PLACE, TRAITS
 from keyfilters_book.figures.networks import interval_dots, layer_curves
 
-__all__ = [
-    "checked_tuning", "convnext_numbers", "cumulative_figure", "end_numbers", "factor_numbers", "harm_figure",
-    "harm_numbers", "ideas_table", "layer_numbers", "layers_figure", "lite_numbers", "match_table", "matching_numbers",
-    "method_numbers", "plain_numbers", "raw_numbers", "tuned_numbers", "tuning_table", "variants_figure",
-    "variants_table", "wins_sentence", "with_all_layers",
-]  # fmt: skip
-
 REPLACING_STAGES = {"formats": {"filters": "{:,}"}}
 REPLACING_MATCH = {
     "formats": dict.fromkeys(("B", "learned keys", "8 random", "impulse"), "{:.2f}"),

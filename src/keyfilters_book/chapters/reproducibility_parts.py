@@ -14,15 +14,6 @@ from keyfilters_book.paper import notes
 from keyfilters_book.paper.procedure import truncated_filter, truncated_gaussian
 from keyfilters_book.published_experiments import closest_scales, experiment_filter, similarity
 
-__all__ = [
-    "axes_figure", "axis_numbers", "beside_numbers", "cut_and_whole", "early_numbers", "edge_numbers", "edge_table",
-    "excess_figure", "excess_numbers", "exchange_figure", "first_points", "free_scale_gains", "gamma_numbers", "kernel_numbers",
-    "key4_numbers", "key4_table", "listed", "monomial_numbers", "negative_keys", "others_table", "outcome", "parabola_numbers",
-    "parabola_table", "pixel_numbers", "pixel_table", "reasons_table", "replaced_numbers", "replacement_table", "rerun_numbers",
-    "rerun_overview", "rounded_numbers", "row_numbers", "size", "summary_numbers", "summary_table", "template_numbers",
-    "templates_at", "unit_numbers", "unit_table", "valley_figure", "valley_numbers", "valley_table",
-]  # fmt: skip
-
 DEVIATIONS = {"headers": {"deviation": "name"}, "link": {"deviation": "#dev-{}"}, "wrap": True}
 RERUN = {"formats": {"other": "{:.1e}"}, "headers": {"other": "other differences up to"}}
 RERUN_OTHERS = {
@@ -225,8 +216,7 @@ def parabola_table(search: pd.DataFrame, windows: Mapping) -> pd.DataFrame:
         mine = search[(search.method == method) & (search.key != "7")]
         steps = np.array([windows[method, key, "both"].step for key in mine.key])
         rows.append((method, len(mine), mine.difference.abs().max(), (mine.difference.abs() / steps).max()))
-    parabola = pd.DataFrame(rows, columns=["method", "fits", "largest", "steps"])
-    return parabola
+    return pd.DataFrame(rows, columns=["method", "fits", "largest", "steps"])
 
 
 def first_points(norms: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:

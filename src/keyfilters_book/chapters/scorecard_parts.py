@@ -10,10 +10,6 @@ import pandas as pd
 import keyfilters as kf
 from keyfilters.published import DEVIATES, EQUAL, VERDICTS, WITHIN
 
-__all__ = [
-    "card_table", "counted_once", "deviating_table", "digit_numbers", "digits_by_verdict", "groups_of", "once_numbers", "verdict_table"
-]  # fmt: skip
-
 GROUPS = {
     "spread, raw filters": ["l1_norm_raw", "mean_abs_raw", "cov_abs_raw"],
     "spread, normalised": ["l1_norm_normalized", "mean_abs_normalized", "cov_abs_normalized"],

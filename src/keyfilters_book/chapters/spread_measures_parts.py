@@ -10,11 +10,6 @@ import keyfilters as kf
 from keyfilters_book import figures, page
 from keyfilters_book.paper import structure
 
-__all__ = [
-    "asymmetry_numbers", "chance_table", "energy_numbers", "laplacian_numbers", "odd_numbers", "offset_error", "offset_numbers",
-    "ring_numbers", "separability_figure", "separable_numbers", "strongest", "weighted_numbers",
-]  # fmt: skip
-
 NULLS = {"none": "all permuted", "two largest": "two largest kept", "rings": "permuted within rings"}
 """Kinds of permuted filters, by their names in the text."""
 MEASURES = {

@@ -18,11 +18,6 @@ from keyfilters.figures.style import MARKERS, RC
 from keyfilters.networks import ScaleSpaceConv3d
 from keyfilters_book.figures.curves import DASHES
 
-__all__ = [
-    "DIRECTIONS", "FRONTS", "brain", "component_figure", "component_table", "energy", "front_of", "motion_numbers",
-    "motion_table", "moving_picture", "patches", "principal", "time_figure", "train", "videos",
-]  # fmt: skip
-
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 """Velocities (x, y) of the four classes: right, left, up, down, in grid units per frame."""
 FRAMES, SIDE = 9, 12
@@ -80,8 +75,7 @@ def component_table(components: np.ndarray, share: np.ndarray) -> pd.DataFrame:
         explained = {name: 1 - kf.fit_separable(operators, component).left for name, operators in rows.items()}
         best, second = sorted(explained, key=explained.__getitem__, reverse=True)[:2]
         table.append((number, own, best, explained[best], second, explained[second]))
-    names = ["component", "share", "key", "explained", "next", "next_explained"]
-    return pd.DataFrame(table, columns=names)
+    return pd.DataFrame(table, columns=["component", "share", "key", "explained", "next", "next_explained"])
 
 
 def _pictures(training: bool) -> list[np.ndarray]:

@@ -18,14 +18,6 @@ from keyfilters_book.representations.gabor import fit_gabor
 from keyfilters_book.representations.sparse_coding import kurtosis
 from keyfilters_book.significance import paired_test
 
-__all__ = [
-    "apart", "axis_numbers", "bank_numbers", "bar_numbers", "check_white", "compared_machines", "comparison_table",
-    "error_figure", "error_numbers", "fit_figure", "fit_numbers", "flip", "gabor_share", "ica_numbers", "interval_apart",
-    "key_numbers", "key_row", "key_table", "live_masks", "machine_numbers", "machine_rows", "machine_table", "mask_numbers",
-    "mask_panels", "outer", "outer_numbers", "patch_numbers", "second_numbers", "second_row", "second_table", "seven",
-    "sparse_table", "turned", "whitening_numbers",
-]  # fmt: skip
-
 FITS = {
     "formats": {
         "gabor": "{:.2f}", "derivatives 0-2": "{:.2f}", "difference": "{:+.3f}", "low": "{:+.3f}", "high": "{:+.3f}", "p": "{:.2g}",

@@ -14,13 +14,6 @@ from keyfilters_book.representations.edges import coverage
 from keyfilters_book.representations.frames import frame
 from keyfilters_book.significance import paired_test
 
-__all__ = [
-    "bounded", "bounded_table", "check_falling", "coded", "curve_numbers", "denoising_figure", "denoising_table", "edge_figure",
-    "error_figure", "error_table", "gain_numbers", "lucky_numbers", "octave_figure", "octave_numbers", "octave_table",
-    "packaged_curvelets", "photograph_numbers", "slope_numbers", "slope_table", "strongest", "tight_numbers", "wedge_table",
-    "window_figure", "worst", "written",
-]  # fmt: skip
-
 TITLE = "frames, and two of the bases"
 KINDS = {
     "haar": ("wavelets", 0),

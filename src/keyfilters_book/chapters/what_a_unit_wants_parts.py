@@ -14,14 +14,6 @@ from keyfilters_book.background import visualisation as seeing
 from keyfilters_book.figures.image_grids import image_grid, range_rows
 from keyfilters_book.figures.networks import interval_dots
 
-__all__ = [
-    "agreement_numbers", "agreement_table", "baselines_of", "channel_figure", "class_figure", "cross_figure", "cross_scores",
-    "cross_table", "fades", "fine_numbers", "gap_numbers", "in_hand", "interval_numbers", "inversion_figure",
-    "inversion_numbers", "inversion_table", "kept_numbers", "of_networks", "others_error", "photograph_scores", "ratio_numbers",
-    "reached_numbers", "recipe_figure", "recipe_numbers", "recipe_table", "score_figure", "score_table", "spread",
-    "state_table", "typical_numbers", "word",
-]  # fmt: skip
-
 STATE = {"formats": {"correlation": "{:.2f}"}}
 CROSS = {"headers": {"made_for": "made for"}, "wrap": True}
 READERS = ["keys", "random", "keys, stride 1", "random, stride 1"]
@@ -188,11 +180,12 @@ def inversion_figure(inverted, networks, label, wanted):
 
 def inversion_table(inverted, wanted, others_error, label) -> pd.DataFrame:
     """Error and similarity of each inverted photograph, beside the error of another photograph."""
-    rows = []
-    for (name, block), result in inverted.items():
-        similar = inversion.pixel_correlation(result.images.numpy(), wanted.numpy())
-        for target, (error, similarity) in enumerate(zip(result.errors, similar, strict=True)):
-            rows.append((name, label[block], target, error, similarity, others_error[name, block]))
+    similar = {k: inversion.pixel_correlation(result.images.numpy(), wanted.numpy()) for k, result in inverted.items()}
+    rows = [
+        (name, label[block], target, error, similarity, others_error[name, block])
+        for (name, block), result in inverted.items()
+        for target, (error, similarity) in enumerate(zip(result.errors, similar[name, block], strict=True))
+    ]
     return pd.DataFrame(rows, columns=["network", "layer", "target", "error", "similarity", "another"])
 
 

@@ -12,11 +12,6 @@ import keyfilters as kf
 from keyfilters_book import figures
 from keyfilters_book.experiments.pairs import beside, told
 
-__all__ = [
-    "balance", "candidates", "choice_table", "left_figure", "left_numbers", "network_phrase", "network_sentence", "network_table", "noise_table",
-    "profiles", "rule_numbers", "wide_numbers",
-]  # fmt: skip
-
 CANDIDATES = {"headers": {"numbers": "free numbers"}, "wrap": True}
 NOISE = {
     "formats": {"noise": "{:.1%}", "energy": "{:.2%}", "ratio": "{:.0f}"},

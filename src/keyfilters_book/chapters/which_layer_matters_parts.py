@@ -12,12 +12,6 @@ from keyfilters_book.figures.lines import layer_lines, t_interval
 from keyfilters_book.figures.training import seed_dots
 from keyfilters_book.significance import paired_test
 
-__all__ = [
-    "accuracy_figure", "block_numbers", "change_table", "chaos_numbers", "depthwise_figure", "depthwise_table", "growth_laws",
-    "growth_numbers", "growth_table", "length_figure", "length_numbers", "mean_log_lengths", "order_numbers", "order_p",
-    "ratio_numbers", "relu_numbers", "run_numbers", "thawed_numbers", "trend_table", "usual_numbers",
-]  # fmt: skip
-
 
 def _label(name: str) -> str:
     return START_SETTINGS[name].label
