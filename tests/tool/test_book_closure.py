@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from tiny_book import ROOT, tiny_book
+from tiny_book import ROOT, executed, tiny_book, write_notebook
 
 from keyfilters_build import distributions, execute
 from keyfilters_build import run_store as runs
@@ -21,7 +21,7 @@ from keyfilters_build.closure import Library
 from keyfilters_build.distributions import EXECUTORS, needed
 from keyfilters_build.launch import is_install_cell
 from keyfilters_build.manifest import load_manifest
-from keyfilters_build.project import Project
+from keyfilters_build.project import Project, write_atomic
 from keyfilters_build.run_store import cache_keys, page_source
 
 REAL = Project(ROOT)
@@ -74,9 +74,9 @@ def fake(monkeypatch):
 
 def fresh(project):
     """The notebooks that a build executes now."""
-    made, failures = execute.execute_all(project, load_manifest(project), "quick")
+    made, failures = executed(project)
     assert not failures
-    return {run.entry.slug for run in made if run.fresh}
+    return {slug for slug, run in made.items() if run.fresh}
 
 
 def replaced(path, old, new):
@@ -151,19 +151,17 @@ def test_what_another_processor_would_compute_is_another_run(copied, monkeypatch
 def test_each_output_stands_below_its_own_cell_when_the_text_changed(tmp_path, fake):
     project = tiny_book(tmp_path / "book", "one")
     assert fresh(project) == {"one"}
-    path = project.notebooks / "one.ipynb"
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(project.notebooks / "one.ipynb", as_version=4)
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell("A new paragraph.", id="new"))
     notebook.cells[0].source += " Another word."
     for cell in notebook.cells:
         cell["id"] = f"other-{cell['id']}"
-    nbformat.write(notebook, path)
-    [run], _ = execute.execute_all(project, load_manifest(project), "quick")
-    assert not run.fresh
-    shown = page_source(project, run)
-    assert [cell.source for cell in shown.cells] == [cell.source for cell in notebook.cells]
-    code = [cell for cell in shown.cells if cell.cell_type == "code"]
-    assert [cell.outputs[0].text for cell in code] == [f"output {n} of one\n" for n in range(1, len(code) + 1)]
+    write_notebook(project, "one", notebook)
+    runs, _ = executed(project)
+    shown = page_source(project, runs["one"])
+    assert not runs["one"].fresh and [cell.source for cell in shown.cells] == [cell.source for cell in notebook.cells]
+    outputs = [cell.outputs[0].text for cell in shown.cells if cell.cell_type == "code"]
+    assert outputs == [f"output {n} of one\n" for n in range(1, len(outputs) + 1)]
     assert "injected" not in [cell["id"] for cell in shown.cells]
 
 
@@ -234,9 +232,7 @@ CODE = {
 def small(tmp_path):
     project = Project(tmp_path)
     for name, text in PACKAGE.items():
-        path = project.package / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        write_atomic(project.package / name, text)
     return project
 
 
