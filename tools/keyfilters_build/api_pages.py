@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .api_names import PACKAGES, PAGES, Name, formers, modules_of, names_of, page_of, public_modules
+from .myst import Element, replaced
 from .project import BookError, digest_code
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-_MARK = re.compile(r"^<!-- library: (?P<what>[\w. ]+?) -->$", re.MULTILINE)
+_MARK = "library: "
 _OBJECTS = {"function": "autofunction", "class": "autoclass"}
 _NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 PICTURES = {
@@ -70,7 +70,12 @@ def filled(text: str) -> str:
     Traceback (most recent call last):
     keyfilters_build.project.BookError: <!-- library: layer -->: there is no such page in keyfilters_build.api_names.PAGES
     """
-    return _MARK.sub(lambda mark: _part(mark["what"]), text)
+
+    def part(element: Element) -> str | None:
+        marks = element.kind == "comment" and element.content.startswith(_MARK)
+        return _part(element.content.removeprefix(_MARK)) if marks else None
+
+    return replaced(text, part)
 
 
 def _part(what: str) -> str:

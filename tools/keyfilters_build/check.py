@@ -16,14 +16,10 @@ from nbformat.v4 import new_markdown_cell
 from .claim_marks import check_claims
 from .labels import exercises_of, pieces
 from .launch import is_install_cell
+from .myst import Element, all_elements, elements, has_table, headings
 from .text_size import too_small
 
-_TABLE = re.compile(r"^:::\{table\}[ \t]*(?P<caption>.*)\n:name: (?P<name>\S+)", re.MULTILINE)
-_ROWS = re.compile(r"^\|.*\n\|[ :|-]+\|", re.MULTILINE)
-_EQUATION = re.compile(r"^\$\$ \((?P<label>[\w-]+)\)", re.MULTILINE)
 _EXERCISE_TITLE = re.compile(r"(?P<chapter>\d+)\.(?P<number>\d+) \((?P<level>easy|medium|harder)\)")
-_HEADING = re.compile(r"^(#+)\s+(.*?)\s*#*$", re.MULTILINE)
-_FENCE = re.compile(r"^(```+|~~~+).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 def figure_name(cell: NotebookNode) -> str | None:
@@ -38,7 +34,11 @@ def is_lead(cell: NotebookNode) -> bool:
 
 def table_names(cell: NotebookNode) -> list[str]:
     """The names of the numbered tables that a cell shows."""
-    return [match["name"] for text in _markdown_outputs(cell) for match in _TABLE.finditer(text)]
+    return [table.options["name"] for text in _markdown_outputs(cell) for table in _tables(text)]
+
+
+def _tables(text: str) -> list[Element]:
+    return [element for element in elements(text) if element.name == "table" and "name" in element.options]
 
 
 def markdown_cell(identifier: str, source: str) -> NotebookNode:
@@ -56,10 +56,6 @@ def _markdown_outputs(cell: NotebookNode) -> Iterable[str]:
 
 def _prose(notebook: NotebookNode) -> str:
     return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-
-
-def _headings(notebook: NotebookNode) -> list[tuple[int, str]]:
-    return [(len(marks), text) for marks, text in _HEADING.findall(_FENCE.sub("", _prose(notebook)))]
 
 
 def check_source(slug: str, notebook: NotebookNode, install: str | None = None) -> list[str]:
@@ -89,16 +85,17 @@ def check_source(slug: str, notebook: NotebookNode, install: str | None = None) 
     for n in leads:
         if not figure_name(cells[n - 1]):
             fail('has `"lead": true`, but no figure with a name; expected `mystnb: {figure: {name: ...}}`', n)
-    headings = _headings(notebook)
-    titles = [text for level, text in headings if level == 1]
+    text = _prose(notebook)
+    found = headings(text)
+    titles = [title for level, title in found if level == 1]
     if len(titles) != 1:
         fail(f"has {len(titles)} titles (headings of level 1); expected one")
     for part in ("Exercises", "Summary", "What next"):
-        if (2, part) not in headings:
+        if (2, part) not in found:
             fail(f"lacks the section `## {part}`")
-    text = _prose(notebook)
-    referred = set(re.findall(r"\{eq\}`([\w-]+)`", text))
-    for label in _EQUATION.findall(text):
+    inside = list(all_elements(text))
+    referred = {element.target for element in inside if element.name == "eq"}
+    for label in (element.name for element in inside if element.kind == "equation"):
         if label not in referred:
             fail(f"the equation {label} is not referred to; expected {{eq}}`{label}` in the text")
     if install is not None:
@@ -140,8 +137,7 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
 
 def figures_referenced(slug: str, notebook: NotebookNode) -> list[str]:
     """Every figure and every table must be referred to in the text of its own notebook."""
-    text = _prose(notebook)
-    referred = set(re.findall(r"\{numref\}`(?:[^`<]*<)?([^`<>]+)>?`", text))
+    referred = {element.target for element in all_elements(_prose(notebook)) if element.name == "numref"}
     failures = []
     for position, cell in enumerate(notebook.cells, start=1):
         names = [figure_name(cell)] if figure_name(cell) else []
@@ -202,12 +198,11 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         if any(mime.startswith("image/") for mime in data):
             images += 1
         markdown = data.get("text/markdown", "")
-        bare = "<table" in data.get("text/html", "") or _ROWS.search(markdown)
-        if bare and not _TABLE.search(markdown):
+        tables = _tables(markdown)
+        if ("<table" in data.get("text/html", "") or has_table(markdown)) and not tables:
             yield "shows a table without number and caption; expected page.table(...)"
-        for match in _TABLE.finditer(markdown):
-            if not match["caption"].strip():
-                yield f"the table {match['name']} has no caption; expected `tables: {{{match['name']}: ...}}` in the cell's metadata"
+        for name in (table.options["name"] for table in tables if not table.content):
+            yield f"the table {name} has no caption; expected `tables: {{{name}: ...}}` in the cell's metadata"
     for name in set(cell.metadata.get("tables", {})) - set(table_names(cell)):
         yield f"its metadata have a caption of the table {name}, but it shows none of this name"
     metadata = cell.metadata.get("mystnb", {})

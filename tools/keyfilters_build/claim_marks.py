@@ -8,7 +8,6 @@ and puts a plain refusal in its place where it does not.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,13 @@ from nbformat.v4 import new_markdown_cell
 from keyfilters_book.claims import read_claims
 
 from .labels import pieces
+from .myst import Element, all_elements, replaced
 from .page_texts import escaped
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-_MARKER = re.compile(r"[ \t]*<!-- claim: (?P<statement>.*?) -->", re.DOTALL)
+_MARKER = "claim: "
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,19 @@ def stated(source: str) -> list[str | None]:
     return found
 
 
+def _is_marker(element: Element) -> bool:
+    return element.kind == "comment" and element.content.startswith(_MARKER)
+
+
 def check_claims(slug: str, notebook: NotebookNode) -> list[str]:
     """The gate: claims are literals, each stated once; each has one marker in the text, but for those of solutions."""
     failures: list[str] = []
     markers = [
-        (position, " ".join(match["statement"].split()))
+        (position, element.content.removeprefix(_MARKER))
         for position, cell, text, _ in pieces(notebook)
         if cell.cell_type == "markdown"
-        for match in _MARKER.finditer(text)
+        for element in all_elements(text)
+        if _is_marker(element)
     ]
     seen: set[str] = set()
     for position, cell, text, solution in pieces(notebook):
@@ -110,8 +115,10 @@ def marked(cells: list[NotebookNode], claims: Mapping[str, Mapping[str, Any]]) -
     answered: set[str] = set()
     out: list[NotebookNode] = []
 
-    def answer(match: re.Match[str]) -> str:
-        statement = " ".join(match["statement"].split())
+    def answer(element: Element) -> str | None:
+        if not _is_marker(element):
+            return None
+        statement = element.content.removeprefix(_MARKER)
         if statement not in false:
             return ""
         answered.add(statement)
@@ -119,7 +126,7 @@ def marked(cells: list[NotebookNode], claims: Mapping[str, Mapping[str, Any]]) -
 
     for cell in cells:
         if cell.cell_type == "markdown":
-            cell.source = _MARKER.sub(answer, cell.source)
+            cell.source = replaced(cell.source, answer)
     for cell in cells:
         out.append(cell)
         if cell.cell_type == "code":

@@ -7,25 +7,21 @@ exercises.
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import nbformat
 
 from .labels import exercises_of
 from .manifest import Entry, contents, load_manifest
+from .myst import Element, bold_lines, elements, headed, inline_elements, items, replaced
 from .project import BookError, Project, checked, fields, read_yaml, write_atomic
 
 MINUTES = 90
 """Length of a plan."""
 
-_GOALS = re.compile(r"^\*\*Goals\*\*\s*$(?P<list>.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
-_DOC = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`<>/]+)>?`")
-FIGURE = re.compile(r"^!\[(?P<alt>[^\]]*)\]\((?P<slug>\w+)/(?P<name>[a-z0-9-]+)\)$", re.MULTILINE)
-_HEADING = re.compile(r"^(?P<marks>#{1,2}) (?P<text>.+)$", re.MULTILINE)
-_NAME = re.compile(r"\A\s*\((?P<name>[a-z0-9-]+)\)=\s*\n")
 _TEXT, _MINUTES = {"type": "string", "minLength": 1}, {"type": "integer", "exclusiveMinimum": 0}
 _TEXTS = {"type": "array", "items": _TEXT}
 
@@ -61,15 +57,16 @@ def parse_deck(text: str) -> list[Slide]:
     Raises `BookError` for a slide without name or heading.
     """
     slides = []
-    for piece in re.split(r"^---$", text, flags=re.MULTILINE):
-        name = _NAME.match(piece)
-        rest = piece[name.end() :] if name else ""
-        heading = _HEADING.match(rest.lstrip())
-        if not name or not heading:
+    for piece in f"\n{text}\n".split("\n---\n"):
+        name = next(iter(elements(piece)), None)
+        named = name is not None and name.kind == "target" and not piece[: name.start].strip()
+        heading = headed(piece[name.end :].lstrip()) if name and named else None
+        if not name or not heading or heading[0] > 2:
             where, begins = f"slide {len(slides) + 1}", repr(piece.strip()[:40])
             raise BookError(f"{where}: expected its name and a heading, `(name)=` and `## Heading`: {begins}")
-        body, _, notes = rest.lstrip()[heading.end() :].partition("\nNote:\n")
-        slides.append(Slide(name["name"], len(heading["marks"]), heading["text"].strip(), body.strip(), notes.strip()))
+        level, words, below = heading
+        body, _, notes = f"\n{below}".partition("\nNote:\n")
+        slides.append(Slide(name.name, level, words, body.strip(), notes.strip()))
     return slides
 
 
@@ -139,7 +136,10 @@ def _plan(project: Project, row: Any, where: str) -> Plan:
         slides = parse_deck(deck.read_text(encoding="utf-8"))
     except BookError as error:
         raise BookError(f"{where}: {error}") from None
-    figures = {slide.name: [match["name"] for match in FIGURE.finditer(slide.body)] for slide in slides}
+    figures = {
+        slide.name: [element.name.rpartition("/")[2] for element in elements(slide.body) if element.kind == "image"]
+        for slide in slides
+    }
     parts = tuple(_part(part, f"{where}: part {n}", figures) for n, part in enumerate(row["parts"], start=1))
     total = sum(part.minutes for part in parts)
     if total != MINUTES:
@@ -174,16 +174,16 @@ def goals_of(source: str) -> list[str]:
     >>> goals_of("**Goals**\\n\\n- see {doc}`method_a`;\\n- know\\n  more.\\n\\n**Prerequisites**\\n\\n- none")
     ['see {doc}`/notebooks/method_a`;', 'know more.']
     """
-    found = _GOALS.search(source)
-    if not found:
-        return []
-    items = re.split(r"^- ", found["list"], flags=re.MULTILINE)[1:]
+    lines = [*bold_lines(source), ("", len(source), len(source))]
+    goals = next((source[end:start] for (words, _, end), (_, start, _) in pairwise(lines) if words == "Goals"), "")
 
-    def absolute(match: re.Match) -> str:
-        target = f"/notebooks/{match[2]}"
-        return f"{{doc}}`{match[1]}<{target}>`" if match[1] else f"{{doc}}`{target}`"
+    def absolute(element: Element) -> str | None:
+        if element.name != "doc" or "/" in element.target:
+            return None
+        target = f"/notebooks/{element.target}"
+        return f"{{doc}}`{element.title} <{target}>`" if element.title else f"{{doc}}`{target}`"
 
-    return [_DOC.sub(absolute, " ".join(item.split())) for item in items]
+    return [replaced(item, absolute, inline_elements(item)) for item in items(goals)]
 
 
 def _goals(project: Project, entries: list[Entry]) -> str:

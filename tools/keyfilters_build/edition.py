@@ -6,19 +6,17 @@ lose the speaker's notes, which have the answers to the exercises in class. With
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 import nbformat
 
 from .build import SAMPLE, build_html
+from .claim_marks import stated
 from .pdf import print_book
 from .plain import only_solutions, without_solutions
 from .project import BookError, Project, remove_tree, write_atomic
 from .teach import without_notes
-
-_CLAIM = re.compile(r'\bclaim\(\s*f?"([^"{]+)')
 
 
 def _without_claims(edition: Project) -> None:
@@ -26,7 +24,7 @@ def _without_claims(edition: Project) -> None:
     claims = set()
     for path in sorted(edition.notebooks.glob("*.ipynb")):
         for pieces in only_solutions(nbformat.read(path, as_version=4)).values():
-            claims |= {claim for kind, text in pieces if kind == "code" for claim in _CLAIM.findall(text)}
+            claims |= {claim for kind, text in pieces if kind == "code" for claim in stated(text) if claim}
     for path in sorted(edition.generated.rglob("reproduction*")):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         write_atomic(path, "".join(line for line in lines if not any(claim in line for claim in claims)))

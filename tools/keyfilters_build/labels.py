@@ -18,17 +18,9 @@ from lxml import html as lxml_html
 from nbformat import NotebookNode
 
 from .manifest import Entry
+from .myst import elements
 from .project import BookError, Project
 
-_EXERCISE = re.compile(
-    r"^(?P<colons>:{3,})\{exercise\}[ \t]*(?P<title>[^\n]*)\n(?P<options>(?::[^\n]*\n)*)"
-    r"(?P<text>.*?)^(?P=colons)[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
-_SOLUTION = re.compile(
-    r"^:::\{solution-(?:start\}\s+(?P<label>\S+)|end\})[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE
-)
-_LABEL = re.compile(r"^:label:[ \t]*(\S+)", re.MULTILINE)
 _LEVEL = re.compile(r"(?P<number>\d+\.\d+),\s*(?P<level>\w+)")
 
 
@@ -88,13 +80,12 @@ def exercises_of(slug: str, notebook: NotebookNode) -> list[Exercise]:
     """
     found = []
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for position, match in enumerate(_EXERCISE.finditer(text), start=1):
-        label = _LABEL.search(match["options"])
-        level = _LEVEL.fullmatch(match["title"].strip())
-        title = f"{level['number']} ({level['level']})" if level else match["title"].strip() or str(position)
-        found.append(
-            Exercise(label[1] if label else "", slug, title, match["text"].strip(), ":nonumber:" not in match["options"])
-        )
+    exercises = [element for element in elements(text) if element.kind == "directive" and element.name == "exercise"]
+    for position, element in enumerate(exercises, start=1):
+        level = _LEVEL.fullmatch(element.content)
+        title = f"{level['number']} ({level['level']})" if level else element.content or str(position)
+        label, numbered = element.options.get("label", ""), "nonumber" not in element.options
+        found.append(Exercise(label, slug, title, element.body.strip(), numbered))
     return found
 
 
@@ -112,9 +103,10 @@ def pieces(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, str, str
     label = None
     for position, cell in enumerate(notebook.cells, start=1):
         begin = 0
-        for mark in _SOLUTION.finditer(cell.source) if cell.cell_type == "markdown" else ():
-            yield position, cell, cell.source[begin : mark.start()], label
-            label, begin = mark["label"], mark.end()
+        marks = elements(cell.source) if cell.cell_type == "markdown" else ()
+        for mark in (mark for mark in marks if mark.name in ("solution-start", "solution-end")):
+            yield position, cell, cell.source[begin : mark.start], label
+            label, begin = mark.content or None, mark.end + 1
         yield position, cell, cell.source[begin:], label
 
 

@@ -9,7 +9,6 @@ nbconvert and jupytext leave roles and directives as they stand, and know no num
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable
 
 import nbformat
@@ -17,20 +16,9 @@ from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell
 from .labels import Names, pieces
+from .myst import Element, elements, inline_elements, replaced, without_links
 from .project import BookError
 
-# A role, or a piece of code that may look like one. Backticks in any number, closed by as many.
-_ROLE = re.compile(
-    r"\{(?P<role>[a-z][a-z:-]*)\}(?P<open>`+)(?P<text>.+?)(?<!`)(?P=open)(?!`)"
-    r"|(?<!`)(?P<code>`+)(?!`).+?(?<!`)(?P=code)(?!`)",
-    re.DOTALL,
-)
-_TITLED = re.compile(r"(?P<title>.+?)\s*<(?P<target>[^<>]+)>", re.DOTALL)
-_DISPLAY = re.compile(r"\$\$(?P<body>(?:(?!\$\$).)+)\$\$(?:[ \t]*\((?P<label>[\w-]+)\))?", re.DOTALL)
-_TARGET = re.compile(r"^\((?P<label>[\w-]+)\)=[ \t]*$", re.MULTILINE)
-_DIRECTIVE = re.compile(r"^(?P<colons>:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<argument>.*)$")
-_OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
-_FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 
@@ -51,61 +39,34 @@ class Converter:
 
     def markdown(self, source: str) -> str:
         """`source` without roles and directives."""
-        return "\n".join(self._blocks(source.split("\n"))).strip("\n")
+        return replaced(source, self._becomes).strip("\n")
 
     def inline(self, text: str) -> str:
         """One piece of text, without directives."""
-        return _ROLE.sub(self._role, text)
+        return replaced(text, self._becomes, inline_elements(text))
 
-    def _blocks(self, lines: list[str]) -> list[str]:
-        out: list[str] = []
-        plain: list[str] = []
-        position = 0
-        while position < len(lines):
-            line = lines[position]
-            directive, fence = _DIRECTIVE.match(line), _FENCE.match(line)
-            if not directive and not fence:
-                plain.append(line)
-                position += 1
-                continue
-            out += self._text(plain)
-            plain = []
-            marks = directive["colons"] if directive else fence["marks"]
-            end = next((n for n in range(position + 1, len(lines)) if lines[n].strip() == marks), len(lines))
-            if directive:
-                out += self._directive(directive["name"], directive["argument"], lines[position + 1 : end])
-            else:
-                out += lines[position : end + 1]
-            position = end + 1
-        return out + self._text(plain)
+    def _becomes(self, element: Element) -> str | None:
+        if element.kind == "role":
+            convert = getattr(self, f"_role_{element.name.replace(':', '_').replace('-', '_')}", None)
+            return convert(element.title, element.target) if convert else element.title or element.target
+        if element.kind == "equation":
+            number = self.names.label(element.name)[0].strip("()")
+            return f"$${element.content.rstrip()} \\tag{{{number}}}{_line_end(element.content)}$$"
+        if element.kind == "target":
+            return f'<a id="{element.name}"></a>'
+        return "\n".join(self._directive(element)) if element.marks.startswith(":") else None
 
-    def _text(self, lines: list[str]) -> list[str]:
-        if not lines:
-            return []
-        text = _DISPLAY.sub(self._display, "\n".join(lines))
-        text = _TARGET.sub(lambda match: f'<a id="{match["label"]}"></a>', text)
-        return self.inline(text).split("\n")
-
-    def _display(self, match: re.Match) -> str:
-        if match["label"] is None:
-            return match[0]
-        number = self.names.label(match["label"])[0].strip("()")
-        return f"$${match['body'].rstrip()} \\tag{{{number}}}{_line_end(match['body'])}$$"
-
-    def _directive(self, name: str, argument: str, lines: list[str]) -> list[str]:
-        options = {}
-        while lines and (option := _OPTION.match(lines[0])):
-            options[option["name"]] = option["value"].strip()
-            lines = lines[1:]
+    def _directive(self, element: Element) -> list[str]:
+        name, argument, options = element.name, element.content, element.options
         if name == "solution-end":
             return []
-        body = self._blocks(lines)
+        body = replaced(element.body, self._becomes).split("\n")
         while body and not body[0].strip():
             body = body[1:]
         if name == "exercise":
             return [f"### Exercise {self._exercise(options.get('label', ''), argument)}", "", *body]
         if name == "solution-start":
-            return [f"#### Solution of exercise {self._exercise(argument.strip(), '')}", "", *body]
+            return [f"#### Solution of exercise {self._exercise(argument, '')}", "", *body]
         if name in _QUOTED:
             title = self.inline(argument) if argument else name.capitalize()
             return [f"> **{title}**", ">", *(f"> {line}".rstrip() for line in body)]
@@ -116,17 +77,6 @@ class Converter:
     def _exercise(self, label: str, argument: str) -> str:
         known = self.names.exercises.get(label)
         return known.title if known else argument.strip()
-
-    def _role(self, match: re.Match) -> str:
-        role, text = match["role"], match["text"]
-        if role is None:
-            return match[0]
-        titled = _TITLED.fullmatch(text)
-        title, target = (titled["title"], titled["target"]) if titled else (None, text)
-        convert = getattr(self, f"_role_{role.replace(':', '_').replace('-', '_')}", None)
-        if convert is None:
-            return title or text
-        return convert(title, target)
 
     def _role_doc(self, title: str | None, target: str) -> str:
         page = posixpath.normpath(posixpath.join("/", posixpath.dirname(self.page), target)).lstrip("/")
@@ -268,9 +218,6 @@ def plain_notebook(
     return notebook
 
 
-_TABLE_NAME = re.compile(r"^:name: (\S+)", re.MULTILINE)
-
-
 def _output(output: NotebookNode, convert: Converter) -> NotebookNode | None:
     """An output without MyST: a table keeps its HTML, with its number; what was only glued shows nothing and goes."""
     if "data" not in output:
@@ -280,18 +227,13 @@ def _output(output: NotebookNode, convert: Converter) -> NotebookNode | None:
         return None
     markdown = "".join(data.get("text/markdown", ""))
     if "text/html" in data:
-        text, name = "".join(data["text/html"]), _TABLE_NAME.search(markdown)
-        if name:
-            text = text.replace("<caption>", f"<caption>{convert.names.label(name[1])[0]}. ")
-        data["text/html"] = _bare(convert.inline(text))
+        text = "".join(data["text/html"])
+        for name in (element.options["name"] for element in elements(markdown) if "name" in element.options):
+            text = text.replace("<caption>", f"<caption>{convert.names.label(name)[0]}. ")
+        data["text/html"] = without_links(convert.inline(text))
         data.pop("text/markdown", None)
     elif markdown:
         data["text/markdown"] = convert.markdown(markdown)
     output.data = nbformat.from_dict(data)
     output.metadata = nbformat.from_dict({})
     return output
-
-
-def _bare(text: str) -> str:
-    """Markdown's links as their text: HTML does not know them."""
-    return re.sub(r"\[([^\[\]]+)\]\([^()\s]+\)", r"\1", text)

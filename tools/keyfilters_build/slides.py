@@ -18,23 +18,20 @@ the book, so that only its copy of reveal.js is taken.
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import nbformat
-from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from .course import FIGURE, Plan, Slide, load_course, parse_deck
+from .course import Plan, Slide, load_course, parse_deck
 from .labels import Names, read_names
 from .manifest import load_manifest
+from .myst import Element, as_html, elements, replaced
 from .plain import Converter, only_solutions
 from .project import BookError, Project, write_atomic
 from .text_size import legible_width, size
 
-_EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
 # A figure at least this wide for its height stands above its text, a narrower one beside it.
 _WIDE = 1.6
 # The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
@@ -44,26 +41,11 @@ Solutions = Mapping[str, Sequence[tuple[str, str]]]
 _CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
 
 
-def markdown() -> MarkdownIt:
-    """Markdown with mathematics left to MathJax, on slides, on sheets and in Moodle.
-
-    >>> markdown().render("It is $x_1$.")
-    '<p>It is <span class="math inline">\\\\(x_1\\\\)</span>.</p>\\n'
-    """
-
-    def maths(content: str, options: dict) -> str:
-        marks = ("\\[", "\\]") if options["display_mode"] else ("\\(", "\\)")
-        return f"{marks[0]}{html.escape(content)}{marks[1]}"
-
-    return MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, allow_space=False, renderer=maths)
-
-
 class _Deck:
     """Renders the slides of one plan; `link` makes the address of a page, or of a setting, as the deck has it."""
 
     def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None], solutions: Solutions) -> None:
         self.plan, self.names, self.data, self.link, self.solutions = plan, names, data, link, solutions
-        self.parser = markdown()
         self.parts = {slide: part for part in plan.parts for slide in part.slides}
         # address -> content, of all figures that the deck shows
         self.figures: dict[str, str] = {}
@@ -71,23 +53,18 @@ class _Deck:
     def html(self, text: str, base: str = "deck") -> str:
         """Markdown of a slide, or of a notebook whose page is `base`, as HTML."""
         convert = Converter(self.names, base, lambda page: f"page:{page}", always=True)
-        rendered = self.parser.render(convert.markdown(text))
-        return re.sub(r'<a href="(?P<address>[^"]*)">(?P<words>.*?)</a>', self._anchor, rendered, flags=re.DOTALL)
+        return as_html(convert.markdown(text), self._attributes)
 
-    def _anchor(self, match: re.Match) -> str:
-        address = html.unescape(match["address"])
-        if address.startswith(("https:", "#/")):
-            target: str | None = address
-        else:
-            target = self.link(address.removeprefix("page:"))
+    def _attributes(self, address: str) -> dict[str, str] | None:
+        """Those of a link: what leads away from the deck opens in a tab of its own."""
+        target = address if address.startswith(("https:", "#/")) else self.link(address.removeprefix("page:"))
         if target is None:
-            return match["words"]
-        new = "" if target.startswith("#") else ' target="_blank" rel="noopener"'
-        return f'<a href="{html.escape(target)}"{new}>{match["words"]}</a>'
+            return None
+        return {"href": target} | ({} if target.startswith("#") else {"target": "_blank", "rel": "noopener"})
 
-    def _figure(self, match: re.Match) -> tuple[str, float]:
+    def _figure(self, element: Element) -> tuple[str, float]:
         """A figure, and how wide it is for its height."""
-        slug, name = match["slug"], match["name"]
+        slug, _, name = element.name.rpartition("/")
         # On the slide the drawing for slides; by a click the figure of the page, alone.
         shown, alone = (f"figures/{slug}/{name}{kind}.svg" for kind in (".slide", ""))
         for address in (shown, alone):
@@ -99,7 +76,7 @@ class _Deck:
             self.figures[address] = path.read_text(encoding="utf-8")
         svg = self.figures[shown].encode()
         width, height = size(svg)
-        alt = match["alt"] or self.names.figures[name][2]
+        alt = element.content or self.names.figures[name][2]
         return (
             f'<a class="paper" href="{alone}" target="_blank" rel="noopener" title="This figure alone">'
             f'<img src="{shown}" alt="{html.escape(alt)}" style="--legible: {legible_width(svg)}px"></a>'
@@ -131,12 +108,15 @@ class _Deck:
 
     def slide(self, slide: Slide) -> str:
         """One `<section>`."""
-        matches = list(FIGURE.finditer(slide.body))
-        figures = [self._figure(match) for match in matches]
-        text = ""
-        for n, piece in enumerate(_EXERCISE.split(FIGURE.sub("", slide.body))):
-            text += self._exercise(piece) if n % 2 else self.html(piece) if piece.strip() else ""
-        answers = "".join(self._answer(match["label"]) for match in _EXERCISE.finditer(slide.body))
+        images = [element for element in elements(slide.body) if element.kind == "image"]
+        figures = [self._figure(image) for image in images]
+        body, text, end = replaced(slide.body, lambda image: "", images), "", 0
+        exercises = [element for element in elements(body) if element.name == "exercise"]
+        for exercise in exercises:
+            text += self._words(body[end : exercise.start]) + self._exercise(exercise.content)
+            end = exercise.end
+        text += self._words(body[end:])
+        answers = "".join(self._answer(exercise.content) for exercise in exercises)
         text = text.replace("<p>{plan}</p>", self._plan_table()).replace("<p>{provenance}</p>", self._provenance())
         if "<p>{scorecard}</p>" in text:
             counts = (self.data.parent / "scorecard_counts.md").read_text(encoding="utf-8")
@@ -150,9 +130,12 @@ class _Deck:
             f'<section id="{slide.name}" class="{layout}" aria-labelledby="{slide.name}-heading" '
             f'data-timing="{self.parts[slide.name].seconds(slide.name)}">\n<div class="sheet">\n'
             f'<h{slide.level} id="{slide.name}-heading">{heading}</h{slide.level}>\n'
-            f'<div class="content">{shown}{words}</div>\n{self._source([match["name"] for match in matches])}</div>\n'
+            f'<div class="content">{shown}{words}</div>\n{self._source([image.name.rpartition("/")[2] for image in images])}</div>\n'
             f'<aside class="notes">{self._when(slide.name)}{self.html(slide.notes)}{answers}</aside>\n</section>'
         )
+
+    def _words(self, text: str) -> str:
+        return self.html(text) if text.strip() else ""
 
     def _provenance(self) -> str:
         """From which commit, data and versions the figures and numbers come."""

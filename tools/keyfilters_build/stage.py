@@ -20,6 +20,7 @@ from keyfilters_book.claims import read_claims
 from .check import figure_name, is_lead, markdown_cell, table_names
 from .claim_marks import banner, marked
 from .links import INTERACTIVE
+from .myst import bold_lines
 from .page_texts import commit_text, memory_text, parameters_text, seconds_text, versions_text
 from .project import Project, remove_tree, replace_tree, write_atomic
 from .run_store import Run, page_source
@@ -35,7 +36,6 @@ WHERE_TO_RUN = (
 """What a page says above its exercises; a notebook of a class is open already."""
 
 _KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
-_FOLDED = re.compile(r"^\*\*(?:Goals|Prerequisites)\*\*\s*$", re.MULTILINE)
 
 
 def stage(project: Project, runs: list[Run]) -> None:
@@ -216,8 +216,8 @@ def opening(text: str) -> tuple[str, str]:
     >>> question, rest.splitlines()[:3]
     ('Why?', ['**Answer.** So.', '', ':::{div} page-goals no-terms'])
     """
-    begin = _FOLDED.search(text)
-    before, goals = (text[: begin.start()], text[begin.start() :]) if begin else (text, "")
+    begin = next((start for words, start, _ in bold_lines(text) if words in ("Goals", "Prerequisites")), len(text))
+    before, goals = text[:begin], text[begin:]
     question, _, answer = before.strip().partition("\n\n")
     folded = fold("Goals and prerequisites", goals, "page-goals no-terms") if goals else ""
     return question, "\n\n".join(part for part in (answer.strip(), folded) if part)

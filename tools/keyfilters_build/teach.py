@@ -30,16 +30,14 @@ from .course import Plan, load_course
 from .labels import Names, exercises_of, read_names
 from .launch import SUBDIRECTORY
 from .manifest import Entry, load_manifest
+from .myst import as_html
 from .plain import Converter, only_solutions, plain_notebook
 from .prerequisites import MODULES
 from .project import BookError, GateError, Project, remove_tree, write_atomic
-from .slides import markdown, write_slides
+from .slides import write_slides
 
 POINTS = {"easy": 1, "medium": 2, "harder": 3}
 """Level of an exercise -> points, as in grading."""
-
-# A place of a page: in Moodle it leads nowhere, and its words stay.
-_PLACE = re.compile(r'<a href="(?!https?:)[^"]*">(?P<words>.*?)</a>', re.DOTALL)
 
 _SHEET = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
@@ -329,7 +327,7 @@ def _zipped(folder: str, content: dict[str, bytes]) -> bytes:
 
 def sheet(text: str) -> str:
     """A page of its own from Markdown, whose first line is its title. Formulas need MathJax in the folder `_static` beside it."""
-    body = markdown().render(text)
+    body = as_html(text)
     script = '<script src="_static/mathjax/tex-chtml.js" defer></script>' if "\\(" in body or "\\[" in body else ""
     return _SHEET.format(title=html.escape(text.splitlines()[0].lstrip("# ")), body=body, script=script)
 
@@ -353,14 +351,19 @@ def question_bank(project: Project, names: Names, entries: list[Entry], link: Ca
 def _question(quiz: etree._Element, title: str, text: str, convert: Converter, solution: list[tuple[str, str]]) -> None:
     question = etree.SubElement(quiz, "question", type="essay")
     etree.SubElement(etree.SubElement(question, "name"), "text").text = f"Exercise {title}"
-    parts = [markdown().render(convert.markdown(source)) if kind == "markdown" else _code(source) for kind, source in solution]
-    for name, content in (("questiontext", markdown().render(text)), ("graderinfo", "\n".join(parts))):
+    parts = [_shown(convert.markdown(source)) if kind == "markdown" else _code(source) for kind, source in solution]
+    for name, content in (("questiontext", _shown(text)), ("graderinfo", "\n".join(parts))):
         shown = etree.SubElement(etree.SubElement(question, name, format="html"), "text")
-        shown.text = etree.CDATA(_PLACE.sub(r"\g<words>", content))
+        shown.text = etree.CDATA(content)
     level = next((level for level in POINTS if f"({level})" in title), "easy")
     fields = {"defaultgrade": POINTS[level], "penalty": 0, "hidden": 0, "responseformat": "editorfilepicker"}
     for name, value in (fields | {"responserequired": 0, "responsefieldlines": 15, "attachments": 1}).items():
         etree.SubElement(question, name).text = str(value)
+
+
+def _shown(text: str) -> str:
+    """Text for Moodle, where a place of a page leads nowhere: its words stay."""
+    return as_html(text, lambda address: {"href": address} if address.startswith(("http:", "https:")) else None)
 
 
 def _code(source: str) -> str:
