@@ -594,7 +594,7 @@ def test_the_command_writes_keys_that_the_library_reads(capsys, tmp_path, weight
     keys = np.stack(list(load_filters(out).values()))
     assert keys.shape == (5, 7, 7)
     np.testing.assert_allclose(np.linalg.norm(keys, axis=(1, 2)), 1.0)
-    refused(lambda: call(capsys, "small_convnext", "--weights", weights, "-o", out), "force=True")
+    refused(lambda: call(capsys, "small_convnext", "--weights", weights, "-o", out), "add --force")
 
 
 def test_the_command_reduces_to_the_elbow(capsys, weights):

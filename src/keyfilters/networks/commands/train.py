@@ -86,12 +86,9 @@ def run(options: Namespace) -> int:
         return _run(options, first)
     except ValueError as error:
         from ...images import UnreadableImage
-        from ..training.checkpointing import CannotWrite
 
         # All processes find the same mistake and one of them says so; but each image is read by one process only.
         if first or isinstance(error, UnreadableImage):
-            if isinstance(error, CannotWrite):
-                raise ValueError(f"{str(error).removesuffix('resume=True')}--resume") from None
             raise
         return 2
 
@@ -99,7 +96,7 @@ def run(options: Namespace) -> int:
 def _run(options, first: bool) -> int:
     config = config_of(options)
     check_weights(config.weights)
-    from ..training.checkpointing import RunFolder
+    from ..training.checkpointing import CannotWrite, RunFolder
     from ..training.loop import train
 
     if not (options.resume or options.force or options.dry_run) and RunFolder(options.output).epochs():
@@ -121,6 +118,8 @@ def _run(options, first: bool) -> int:
             config, options.output, resume=options.resume, force=options.force, dry_run=options.dry_run,
             progress=False if quiet else None, on_epoch=None if quiet else line,
         )  # fmt: skip
+    except CannotWrite as error:
+        raise ValueError(f"{str(error).removesuffix('resume=True')}--resume") from None
     finally:
         _leave()
     if not first:
