@@ -100,7 +100,9 @@ class _Deck:
         return f'<div class="exercise">{title}{self.html(exercise.text, page)}</div>'
 
     def _answer(self, label: str) -> str:
-        """What the solution of an exercise says in words, and what it prints."""
+        """What the solution of an exercise says in words, and what it prints; nothing in the edition without solutions."""
+        if label not in self.solutions:
+            return ""
         page = f"notebooks/{self.names.exercises[label].slug}"
         shown = {"markdown": lambda text: self.html(text, page), "output": lambda text: f"<pre>{html.escape(text)}</pre>"}
         pieces = [shown[kind](text) for kind, text in self.solutions[label] if kind in shown]
