@@ -24,10 +24,11 @@ from tiny_book import ROOT, copied, tiny_book
 import keyfilters as kf
 from keyfilters_build.command import main
 from keyfilters_build.course import load_course
-from keyfilters_build.labels import exercises_of
+from keyfilters_build.labels import exercises_of, read_names
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.plain import only_solutions, without_solutions
 from keyfilters_build.project import Project
+from keyfilters_build.slides import write_slides
 from keyfilters_build.teach import ARCHIVES, kit_page, kit_problems, write_archives
 
 STUDENTS, LECTURERS = ARCHIVES
@@ -417,6 +418,22 @@ def test_the_student_edition_has_no_solution_in_pages_downloads_search_and_print
     assert secrets and told(small.html, secrets) and not told(edition, secrets)
     assert "How large is the sum?" in "".join(text for _, text in texts_of(small.build / "pdf"))
     assert not told(small.build / "pdf", secrets)
+
+
+@pytest.mark.book
+def test_a_deck_without_solutions_has_no_answers(book_html, tmp_path):
+    """The slides of the student edition, from pages that have no solutions."""
+    edition = Project(tmp_path)
+    shutil.copytree(PROJECT.book, edition.book)
+    pages = sorted(edition.staged.glob("*.ipynb"))
+    for path in pages:
+        nbformat.write(without_solutions(nbformat.read(path, as_version=4)), path)
+    assert len(pages) == len(ENTRIES)
+    decks = write_slides(edition, read_names(PROJECT, ENTRIES, book_html), tmp_path / "slides")
+    assert len(decks) == len(load_course(PROJECT)) > 0
+    for deck in decks:
+        text = deck.read_text(encoding="utf-8")
+        assert 'class="exercise"' in text and "<strong>Answer.</strong>" not in text
 
 
 @pytest.mark.slow
