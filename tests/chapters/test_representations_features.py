@@ -3,20 +3,15 @@
 import numpy as np
 import pytest
 from each import each
-from refusals import message as said
-from refusals import refused
-
-pytest.importorskip("pywt")
-pytest.importorskip("curvelets")
-pytest.importorskip("sklearn")
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import message as said
+from refusals import refused
 from scipy.ndimage import convolve as ndimage_convolve
 
 from keyfilters import learned_filters
 from keyfilters_book.representations import banks, invariance, multiscale
-from keyfilters_book.representations.classifier import RIDGE_PENALTIES, compare_pairs, fit_classifier
+from keyfilters_book.representations.classifier import compare_pairs, fit_classifier
 from keyfilters_book.representations.features import REPRESENTATIONS, feature_seconds, representation
 from keyfilters_book.significance import holm
 
@@ -235,8 +230,7 @@ def test_seconds_are_counted():
     assert set(found) == {"pixels", "ideal keys"} and found["ideal keys"] > 0
 
 
-def constant():
-    return np.ones((10, 3))
+CONSTANT = np.ones((10, 3))
 
 
 @each(
@@ -252,23 +246,19 @@ def constant():
         (lambda: banks.convolve(np.zeros((1, 8, 8)), np.zeros((1, 4, 4))), "filters has shape (1, 4, 4)"),
         (lambda: banks.rectified(np.zeros((1, 2)), "cut"), "unknown kind 'cut'"),
         (lambda: multiscale.wavelet_maps(np.zeros((1, 28, 28))), "size a multiple of 8"),
-        (lambda: fit_classifier(constant(), np.arange(10) % 2, 3), "the same in every row"),
+        (lambda: fit_classifier(CONSTANT, np.arange(10) % 2, 3), "the same in every row"),
         (lambda: fit_classifier(np.eye(10), np.arange(10) % 2, 9), "held is 9: expected an integer from 1 to 8"),
         (lambda: fit_classifier(np.eye(10), np.arange(9), 2), "labels has shape (9,): expected (10,)"),
         (lambda: fit_classifier(np.eye(10), np.arange(10) % 2, 2, [0.0]), "penalties: expected a row"),
         (lambda: holm([0.5, 2.0]), "p: expected a row of numbers between 0 and 1"),
         (lambda: invariance.moved(np.zeros((1, 8, 8)), "scale", 0.0), "amount is 0: expected a factor"),
         (lambda: invariance.moved(np.zeros((1, 8, 8)), "mirror", 1.0), "unknown kind 'mirror'"),
-        (lambda: invariance.change(constant(), constant()), "features are the same for all images"),
+        (lambda: invariance.change(CONSTANT, CONSTANT), "features are the same for all images"),
         (lambda: invariance.between(np.zeros(3)), "features has shape (3,)"),
     ],
 )
 def test_bad_input_is_named(call, message):
     assert message in said(call)
-
-
-def test_penalties_rise():
-    assert list(RIDGE_PENALTIES) == sorted(RIDGE_PENALTIES) and 0 < RIDGE_PENALTIES[0] and RIDGE_PENALTIES[-1] < 1
 
 
 def test_figures_take_what_the_page_has():

@@ -7,9 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-pytest.importorskip("pywt")
-pytest.importorskip("curvelets")
-
 from keyfilters_book.representations.contourlets import (
     contourlets,
     contourlets_back,
@@ -35,30 +32,23 @@ def drawn(sample):
 @pytest.mark.parametrize("name", TIGHT)
 @settings(max_examples=8, deadline=None)
 @given(sample=images)
-def test_tight_frames_keep_the_energy_and_the_image(name, sample):
+def test_tight_frames_keep_the_energy_and_the_image_and_synthesis_is_the_transpose_of_analysis(name, sample):
     x = drawn(sample)
     f = frame(name, len(x))
     c = f.analyse(x)
     assert abs((c**2).sum() / (x**2).sum() - 1) < 1e-10
     assert np.abs(f.synthesise(c) - x).max() < 1e-10 * np.abs(x).max()
-
-
-@pytest.mark.parametrize("name", TIGHT)
-@settings(max_examples=4, deadline=None)
-@given(sample=images)
-def test_synthesis_is_the_transpose_of_analysis(name, sample):
-    x = drawn(sample)
-    f = frame(name, len(x))
-    c = np.random.default_rng(sample[0] + 1).normal(size=len(f))
-    left, right = f.analyse(x) @ c, (x * f.synthesise(c)).sum()
-    assert abs(left - right) < 1e-10 * np.linalg.norm(x) * np.linalg.norm(c)
+    other = np.random.default_rng(sample[0] + 1).normal(size=len(f))
+    left, right = c @ other, (x * f.synthesise(other)).sum()
+    assert abs(left - right) < 1e-10 * np.linalg.norm(x) * np.linalg.norm(other)
 
 
 @pytest.mark.parametrize("name", TIGHT)
 def test_norms_are_those_of_the_atoms(name):
     f = frame(name, 32)
-    # The trace of a projection: the squared norms of a Parseval frame add up to the dimension.
+    # The trace of a projection: the squared norms of a Parseval frame add up to the dimension. As many atoms make a basis.
     assert (f.norms**2).sum() == pytest.approx(32**2, rel=1e-10)
+    assert (len(f) == 32**2) == (name in ("fourier", "dct", "haar", "db4", "sym8", "coif3"))
     ends = np.cumsum([int(np.prod(shape)) for _, shape in f.shapes])
     rng = np.random.default_rng(0)
     for start, end in zip([0, *ends[:-1]], ends, strict=True):
@@ -66,13 +56,6 @@ def test_norms_are_those_of_the_atoms(name):
         unit = np.zeros(len(f))
         unit[at] = 1.0
         assert np.linalg.norm(f.synthesise(unit)) == pytest.approx(f.norms[at], rel=1e-9)
-
-
-def test_orthonormal_bases_invert_from_both_sides():
-    c = np.random.default_rng(0).normal(size=32 * 32)
-    for name in ("fourier", "dct", "haar", "db4", "sym8", "coif3"):
-        f = frame(name, 32)
-        assert np.abs(f.analyse(f.synthesise(c)) - c).max() < 1e-10
 
 
 def test_biorthogonal_wavelets_reconstruct_but_are_not_tight():

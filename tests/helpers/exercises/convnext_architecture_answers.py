@@ -43,6 +43,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"12.2": lambda: {"factor": 3.5, "percent": 1.69}}
-"""Right answers at the digits that the solution prints."""

@@ -46,6 +46,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"2.2": lambda: {"discrete": 2.8e-15, "sampled": 0.17, "normalized-sampled": 0.16, "integrated": 0.040}}
-"""Right answers at the digits that the solution prints."""

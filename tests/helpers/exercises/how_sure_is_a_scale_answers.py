@@ -51,5 +51,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"31.1": lambda: round(_half(0.68), 4), "31.2": lambda: round(_factor(0.975, 21), 3)}

@@ -81,10 +81,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {
-    "10.1": lambda: {"geometric": 0.6200, "arithmetic": 0.6247},
-    "10.2": lambda: {"C": (0.609, 0.110), "D": (0.553, 0.224)},
-    "10.3": lambda: {"fall": 0.014, "gain": 7.4},
-}
-"""Right answers at the digits that the solution prints."""

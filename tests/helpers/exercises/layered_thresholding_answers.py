@@ -54,6 +54,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"23.3": lambda: {"epsilon": 0.019, "nearer": "thresholding"}}
-"""Right answers at the digits that the solution prints."""

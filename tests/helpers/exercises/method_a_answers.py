@@ -41,6 +41,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"5.2": lambda: [0.5443, 0.3183, 0.1885, 0.112, 0.0666, 0.0397, 0.0236, 0.014]}
-"""Right answers at the digits that the solution prints."""

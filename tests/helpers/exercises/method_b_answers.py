@@ -68,9 +68,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {
-    "6.2": lambda: {"variance": 0.9643, "scale": 1.3887},
-    "6.3": lambda: {"squares": -7.4e-08, "linear": -2.9e-09, "inverse": 2.5e-12},
-}
-"""Right answers at the digits that the solution prints."""

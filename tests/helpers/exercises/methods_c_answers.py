@@ -66,6 +66,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"7.2": lambda: {"taps": [0, 10, 20, 30, 41, 48], "moved": 0.1}, "7.3": lambda: [-0.3156, -0.5514]}
-"""Right answers at the digits that the solution prints."""

@@ -62,6 +62,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"8.2": lambda: {"C1": [0.63, 0.90, 1.55, 1.36, 0.86, 0.99, 1.01], "D1": [0.96, 0.98, 1.04, 1.08, 0.92, 0.90, 1.01]}}
-"""Right answers at the digits that the solution prints."""

@@ -41,5 +41,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"32.3": lambda: 2.414}

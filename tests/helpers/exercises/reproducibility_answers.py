@@ -57,6 +57,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"13.1": lambda: {"C": 161.33, "D": 121.0}}
-"""Right answers at the digits that the solution prints."""

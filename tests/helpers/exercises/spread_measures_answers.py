@@ -60,9 +60,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {
-    "3.1": lambda: {"unweighted": 2.0, "weighted": 0.083},
-    "3.2": lambda: [0.0116, 0.0104, 0.0059, 0.0093, 0.0167, 0.0165],
-}
-"""Right answers at the digits that the solution prints."""

@@ -53,5 +53,3 @@ ANSWERS = {
         ],
     ),
 }
-
-ROUNDED = {"30.1": lambda: np.round(_balance(), 3), "30.3": lambda: round(_level(), 3)}
