@@ -14,10 +14,10 @@ import pytest
 import yaml
 from tiny_book import ROOT, tiny_book
 
-from keyfilters_build import distributions, execute
+from keyfilters_build import closure as reading
+from keyfilters_build import execute
 from keyfilters_build import run_store as runs
-from keyfilters_build.closure import Library
-from keyfilters_build.distributions import EXECUTORS, needed
+from keyfilters_build.closure import EXECUTORS, Library, needed
 from keyfilters_build.launch import is_install_cell
 from keyfilters_build.manifest import load_manifest
 from keyfilters_build.project import Project
@@ -327,7 +327,7 @@ def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
     # What the executors need themselves computes nothing, and is loaded all the same.
     known, todo = set(needed(REAL, closure.outside)), list(EXECUTORS)
     while todo:
-        others = distributions._installed(todo.pop())[1] - known
+        others = reading._installed(todo.pop())[1] - known
         known |= others
         todo += others
     owners = metadata.packages_distributions()

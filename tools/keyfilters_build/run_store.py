@@ -20,8 +20,7 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
-from .closure import Library, read
-from .distributions import needed
+from .closure import Library, needed, read
 from .launch import is_install_cell
 from .manifest import Entry
 from .processor import computes_as
