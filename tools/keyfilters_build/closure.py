@@ -1,302 +1,295 @@
-"""What a notebook executes: the definitions, the modules and the data files of the book's packages that its code can reach.
+"""What a run depends on: the modules and the data files of the book's packages that its code can reach, and the distributions.
 
-It is found by reading, without importing anything (see `definitions`), and may be too large but never too small: an
-attribute of a module leads to the definition that it names, through packages that only hand names on; a module that is
-passed about counts whole; a package that is searched by computed names counts whole.
+It is found by reading, without importing anything. A module counts whole, with all that it imports, be it within a function. A
+package that hands on names, by the imports of its ``__init__.py`` or by its table ``_ROOMS``, leads to the module that has
+the name: a figure of one chapter is no part of another. A file of data counts where a string names it or its folder.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from .definitions import Source, Unit, read_cells, read_module
-from .project import Project, write_atomic
+from .project import Project
+from .provenance import data_files
 
-OLD_NAMES = "keyfilters._moved"
-"""The table of old names of modules: it leads to a module only where somebody uses its old name, and no notebook does."""
-Node = tuple[Any, ...]
-"""`("load", module)`, `("unit", module, position)`, `("whole", module)`, `("data", file)`, `("outside", module)`,
-`("row", bound, module, name)`: an import that was followed, and `("docs",)`: docstrings and comments are read."""
+Row = tuple[str, str, str | None]
+"""An import: the name that it binds, the module, and the name in the module (None: the module itself)."""
+
+# By these a program reaches modules whose names are computed, and docstrings and comments, which a digest leaves out.
+_DYNAMIC = {("__import__",), ("eval",), ("exec",), ("import_module",), ("importlib", "import_module"), ("runpy", "run_module")}
+_DOCS = {"__doc__", "getcomments", "getdoc", "getsource", "getsourcelines"}
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file, or the code of a notebook, as it was read.
+
+    Attributes
+    ----------
+    digest : str
+        Hash of its syntax tree without docstrings, comments and places; of all of it where it reads docstrings or source text.
+    defined : set of str
+        Names that its top level binds, imports aside.
+    imports : list of tuple
+        All its imports, see ``Row``.
+    chains : set of tuple of str
+        Dotted names that it uses, ``("figures", "curves")`` for ``figures.curves``.
+    texts : set of str
+        Its strings.
+    rooms : dict
+        Name -> the module that has it, of a package that loads names on first use.
+    """
+
+    digest: str
+    defined: set[str]
+    imports: list[Row]
+    chains: set[tuple[str, ...]]
+    texts: set[str]
+    rooms: dict[str, str]
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it reaches modules by computed names; a package with rooms is followed where a name is asked for."""
+        return bool(_DYNAMIC & self.chains) and not self.rooms
+
+
+@cache
+def read(text: str, package: str) -> Source:
+    """Read the code of a file that lies in `package`. Raises `SyntaxError` for what is no Python.
+
+    >>> found = read("from .b import f\\n\\ndef g():\\n    return f.h(3)\\n", "p")
+    >>> found.imports, found.chains, found.defined
+    ([('f', 'p.b', 'f')], {('f', 'h')}, {'g'})
+    """
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    held = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    chains = {chain for node in nodes if id(node) not in held and (chain := _chain(node))}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    bare = ast.dump(_Bare().visit(ast.parse(text)))
+    digest = text if _DOCS & {name for chain in chains for name in chain} else bare
+    rooms = {}
+    defined = set()
+    for node in tree.body:
+        defined |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        if isinstance(node, ast.Assign) and _chain(node.targets[0]) == ("_ROOMS",):
+            rooms = {name: room for room, names in ast.literal_eval(node.value).items() for name in names}
+    imports = [row for node in nodes for row in _imported(node, package)]
+    return Source(hashlib.sha256(digest.encode()).hexdigest(), defined, imports, chains, texts, rooms)
+
+
+def _imported(node: ast.AST, package: str) -> list[Row]:
+    """The rows of an import; `package` is what relative ones start from."""
+    if isinstance(node, ast.Import):
+        # `import a.b` binds `a`; with a name it binds `a.b`.
+        names = [(alias.asname or alias.name.partition(".")[0], alias) for alias in node.names]
+        return [(bound, alias.name if alias.asname else bound, None) for bound, alias in names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    parts = package.split(".")
+    above = parts[: len(parts) - node.level + 1] if node.level else []
+    module = ".".join([*above, *([node.module] if node.module else [])])
+    return [(alias.asname or alias.name, module, alias.name) for alias in node.names]
+
+
+def _chain(node: ast.AST) -> tuple[str, ...]:
+    """`a.b.c` as its names; empty for anything else."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
+
+
+class _Bare(ast.NodeTransformer):
+    """Removes docstrings, and strings that stand alone."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+
+@dataclass
 class Closure:
     """All that some code can reach.
 
     Attributes
     ----------
-    modules : set of str
-        Modules of the package that may be imported.
+    modules : dict
+        Module of the packages -> hash of what it says.
     outside : set of str
-        Packages of others that may be imported, Python's own included.
+        Packages of others that are imported, Python's own included.
+    names : set of str
+        What packages handed on, and as what.
+    data : dict
+        File beside the code -> hash of its content.
     """
 
-    def __init__(self, library: Library, nodes: set[Node]):
-        self._library, self.nodes = library, nodes
-        self.modules = {node[1] for node in nodes if node[0] == "load"}
-        self.outside = {node[1] for node in nodes if node[0] == "outside"}
-
-    @property
-    def data(self) -> set[str]:
-        """Files beside the code that may be read, relative to their package."""
-        return {node[1] for node in self.nodes if node[0] == "data"}
-
-    @property
-    def definitions(self) -> set[tuple[str, str]]:
-        """Module and name of every function, class and constant."""
-        units = ((node[1], self._library.unit(node)) for node in self.nodes if node[0] == "unit")
-        return {(module, name) for module, unit in units for name in unit.names}
+    modules: dict[str, str] = field(default_factory=dict)
+    outside: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    data: dict[str, str] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """Hash over all of it, without comments, docstrings and places, unless something reads them."""
-        units: dict[str, list[int]] = {}
-        for node in self.nodes:
-            if node[0] == "unit":
-                units.setdefault(node[1], []).append(node[2])
-        sources = {module: self._library.source(module) for module in units}
-        parts = {
-            "units": {module: [sources[module].units[n].digest for n in sorted(units[module])] for module in sorted(units)},
-            "rows": sorted([str(part) for part in node[1:]] for node in self.nodes if node[0] == "row"),
-            "modules": sorted(self.modules),
-            "data": {name: self._library.data_digest(name) for name in sorted(self.data)},
-        }
-        if ("docs",) in self.nodes:
-            parts["text"] = {module: self._library.source(module).digest for module in sorted(self.modules)}
+        """Hash over all of it that lies in the packages."""
+        parts = [sorted(self.modules.items()), sorted(self.names), sorted(self.data.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class Library:
-    """The packages of a book, read once; what was read is kept in `_build`, for the next time."""
+    """The packages of a book."""
 
-    def __init__(self, project: Project):
-        self.packages = project.packages
-        self._store = project.build / "definitions.json"
-        self._sources: dict[str, Source] = {}
-        self._changed = False
-        # A module may have been written anew meanwhile: what is remembered belongs to this reading.
-        self._successors = cache(self._follow)
-        self.data_digest = cache(self._data_digest)
-
-    @cached_property
-    def modules(self) -> dict[str, Path]:
-        """Dotted name -> file."""
-        found = {}
-        for package in self.packages:
-            for path in sorted(package.rglob("*.py")):
+    def __init__(self, project: Project) -> None:
+        self.modules: dict[str, Path] = {}
+        for package in project.packages:
+            for path in package.rglob("*.py"):
                 parts = path.relative_to(package.parent).with_suffix("").parts
-                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-        return found
-
-    @cached_property
-    def files(self) -> dict[str, list[Path]]:
-        """The files that are neither code nor a README, by their name relative to their package."""
-        found: dict[str, list[Path]] = {}
-        for package in self.packages:
-            for path in sorted(package.rglob("*")):
-                if path.is_file() and path.suffix not in (".py", ".pyc") and path.name != "README.md":
-                    found.setdefault(path.relative_to(package).as_posix(), []).append(path)
-        return found
-
-    def _data_digest(self, name: str) -> str:
-        return hashlib.sha256(b"".join(path.read_bytes() for path in self.files[name])).hexdigest()
-
-    @cached_property
-    def _kept(self) -> dict[str, Any]:
-        """What was read before, by name; read by other code than this, it is of no use."""
-        try:
-            stored = json.loads(self._store.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return stored["read"] if stored.get("reader") == _reader() else {}
+                self.modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+        self.files = {path.relative_to(project.package.parent): path for path in data_files(project)}
 
     def source(self, module: str) -> Source:
-        """The units of a module."""
-        if module not in self._sources:
-            self._sources[module] = self.file(self.modules[module], module)
-        return self._sources[module]
+        """A module, read."""
+        path = self.modules[module]
+        return read(path.read_text(encoding="utf-8"), module if _is_package(path) else module.rpartition(".")[0])
 
-    def file(self, path: Path, module: str) -> Source:
-        """The units of a file, which need not be one of the package."""
-        content = path.read_bytes()
-        return self._read(module, content, lambda: read_module(content, module, package=path.name == "__init__.py"))
-
-    def _read(self, name: str, content: bytes, read: Callable[[], Source]) -> Source:
-        digest = hashlib.sha256(content).hexdigest()
-        if self._kept.get(name, {}).get("digest") != digest:
-            found = read()
-            self._kept[name] = found.as_json()
-            self._changed = True
-            return found
-        return Source.from_json(self._kept[name])
-
-    def keep(self) -> None:
-        """Store what was read."""
-        if self._changed:
-            write_atomic(self._store, json.dumps({"reader": _reader(), "read": self._kept}))
-
-    def unit(self, node: Node) -> Unit:
-        """The unit of a node."""
-        return self.source(node[1]).units[node[2]]
-
-    def closure(self, cells: Iterable[str], name: str = "") -> Closure:
-        """All that the code cells of the notebook `name` can reach."""
-        cells = list(cells)
-        code = self._read(f"notebook {name}", "\0".join(cells).encode(), lambda: read_cells(cells))
-        found: set[Node] = set()
-        todo = [node for row in code.imports for node in self._of_import(row)]
-        todo += [node for unit in code.units for node in self._of_unit(code, "", unit)]
+    def closure(self, cells: Iterable[str]) -> Closure:
+        """All that the code cells of a notebook can reach; in IPython's own syntax that may be whatever there is."""
+        found = Closure()
+        try:
+            todo = [read("\n".join(cells), "")]
+        except SyntaxError:
+            todo = [read("exec(cell)", "")]
+        texts: set[str] = set()
         while todo:
-            node = todo.pop()
-            if node not in found:
-                found.add(node)
-                todo += self._successors(node)
-        return Closure(self, found)
+            source = todo.pop()
+            texts |= source.texts
+            for module in self._reached(source, found):
+                if module not in self.modules:
+                    found.outside.add(module.partition(".")[0])
+                elif module not in found.modules:
+                    todo.append(self.source(module))
+                    found.modules[module] = todo[-1].digest
+        for name, path in self.files.items():
+            # Below the folder of the data: the file itself, or its folder.
+            if texts & {name.parts[2], Path(name.parts[2]).stem}:
+                found.data[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
 
-    def _everything(self) -> Iterator[Node]:
-        yield from (("whole", module) for module in self.modules)
-        yield from (("data", name) for name in self.files)
+    def _reached(self, source: Source, found: Closure) -> Iterator[str]:
+        if source.dynamic:
+            yield from self.modules
+        for bound, module, name in source.imports:
+            uses = [chain[1:] for chain in source.chains if chain[0] == bound] or [()]
+            for rest in uses:
+                yield from self._lead(module, (*([name] if name else []), *rest), found)
 
-    def _follow(self, node: Node) -> tuple[Node, ...]:
-        """What belongs to all that a node belongs to."""
-        kind = node[0]
-        if kind == "load":
-            return tuple(self._of_load(node[1]))
-        if kind == "whole":
-            return tuple(self._of_whole(node[1]))
-        if kind == "unit":
-            return tuple(self._of_unit(self.source(node[1]), node[1], self.unit(node)))
-        return ()
+    def _lead(self, module: str, names: tuple[str, ...], found: Closure) -> Iterator[str]:
+        """The modules to which dotted names of a module lead."""
+        if module not in self.modules or not _is_package(self.modules[module]):
+            yield module
+        elif not names:
+            # The package itself is handed on.
+            yield from (inner for inner in self.modules if f"{inner}.".startswith(f"{module}."))
+        else:
+            name, source = names[0], self.source(module)
+            rows = [row for row in source.imports if row[0] == name and row[1:] != (module, name)]
+            if name in source.rooms:
+                yield from self._lead(f"{module}.{source.rooms[name]}", names, found)
+            elif rows:
+                for _, origin, original in rows:
+                    found.names.add(f"{module}.{name}: {origin}, {original}")
+                    yield from self._lead(origin, (*([original] if original else []), *names[1:]), found)
+            elif f"{module}.{name}" in self.modules and name not in source.defined:
+                yield from self._lead(f"{module}.{name}", names[1:], found)
+            elif name in source.defined or name.startswith("__"):
+                yield module
+            else:
+                # A name that the package computes.
+                yield from self.modules
 
-    def _of_load(self, module: str) -> Iterator[Node]:
-        """What Python executes when a module is imported."""
-        source = self.source(module)
-        if module.rpartition(".")[0] in self.modules:
-            yield ("load", module.rpartition(".")[0])
-        for row in source.imports:
-            yield from self._of_import(row)
-        for position, unit in enumerate(source.units):
-            if not unit.lazy or not all(self._only_wraps(source, module, chain) for chain in unit.decorators):
-                yield ("unit", module, position)
 
-    def _of_import(self, row: list[Any]) -> Iterator[Node]:
-        _, module, name = row
-        if module not in self.modules:
-            yield ("outside", module.partition(".")[0])
-            return
-        yield ("load", module)
-        room = self.source(module).rooms.get(name)
-        for inner in (f"{module}.{name}", f"{module}.{room}"):
-            if inner in self.modules:
-                yield ("load", inner)
-        if name == "*":
-            yield ("whole", module)
+def _is_package(path: Path) -> bool:
+    return path.name == "__init__.py"
 
-    def _of_whole(self, module: str) -> Iterator[Node]:
-        """All of a module, and of those within it."""
-        source = self.source(module)
-        yield ("load", module)
-        yield from (("unit", module, position) for position in range(len(source.units)))
-        for row in source.imports:
-            yield from self._of_row(row, [])
-        yield from (("whole", inner) for inner in self.modules if inner.rpartition(".")[0] == module)
 
-    def _of_unit(self, source: Source, module: str, unit: Unit) -> Iterator[Node]:
-        """What the execution of a unit can reach."""
-        for row in unit.imports:
-            yield from self._of_import(row)
-        references = unit.references
-        if unit.names == ["__getattr__"] and source.rooms:
-            # What it looks up is followed where a name is asked for.
-            references = [chain for chain in references if any(row[0] == chain[0] for row in source.imports)]
-        elif unit.dynamic:
-            yield from self._everything()
-        if unit.docs:
-            yield ("docs",)
-        for chain in references:
-            yield from self._of_chain(source, module, unit.imports, chain)
-        for text in unit.texts:
-            if "." in text and text in self.modules and module != OLD_NAMES:
-                yield ("whole", text)
-            if unit.by_text:
-                named = (
-                    (name, n) for name in self.modules for n, other in enumerate(self.source(name).units) if text in other.names
-                )
-                yield from (("unit", *place) for place in named)
-        if unit.beside:
-            yield from (("data", name) for name in self._data_of(unit))
+EXECUTORS = ("papermill", "nbclient", "ipykernel", "ipython", "myst-nb")
+"""What executes a notebook and takes its outputs, whatever it imports; what these need themselves computes nothing."""
 
-    def _data_of(self, unit: Unit) -> list[str]:
-        """The files whose path a unit's strings spell out; those of the folder, or all, where they do not."""
-        texts = set(unit.texts)
-        if unit.literal and (named := [name for name in self.files if texts.issuperset(name.split("/"))]):
-            return named
-        within = [name for name in self.files if texts & set(Path(name).parts[:-1])]
-        depth = {name: len(texts & set(Path(name).parts[:-1])) for name in within}
-        return [name for name in within if depth[name] == max(depth.values())] if unit.literal else within or list(self.files)
+# Imported without being declared; the run of a notebook depends on it all the same.
+_UNDECLARED = {"pyscsp": {"torch"}}
 
-    def _of_chain(self, source: Source, module: str, imports: list[list[Any]], chain: list[str]) -> Iterator[Node]:
-        """Where a dotted name leads, in a file or in a function that has imports of its own."""
-        for row in [*imports, *source.imports]:
-            if row[0] == chain[0]:
-                yield from self._of_row(row, chain[1:])
-            elif row[2] == "*":
-                yield from self._of_row([chain[0], row[1], chain[0]], chain[1:])
-        if module:
-            yield from (("unit", module, position) for position, unit in enumerate(source.units) if chain[0] in unit.names)
+_PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*==\s*(?P<rest>[^\\\n]*)", re.MULTILINE)
 
-    def _of_row(self, row: list[Any], rest: list[str]) -> Iterator[Node]:
-        """Where a name leads that an import bound, with the attributes that stand behind it."""
-        bound, module, name = row
-        yield ("row", bound, module, str(name))
-        yield from self._of_attributes(module, [*([] if name in (None, "*") else [name]), *rest])
 
-    def _of_attributes(self, module: str, names: list[str]) -> Iterator[Node]:
-        if module not in self.modules:
-            yield ("outside", module.partition(".")[0])
-            return
-        yield ("load", module)
-        if not names:
-            # The module itself is handed on.
-            yield ("whole", module)
-            return
-        name, rest = names[0], names[1:]
-        source = self.source(module)
-        yield from self._of_chain(source, module, [], names)
-        inner, room = f"{module}.{name}", source.rooms.get(name)
-        if room:
-            yield from self._of_chain(source, module, [], ["__getattr__"])
-            yield from self._of_attributes(f"{module}.{room}", names)
-        elif inner in self.modules and not self._binds(source, name):
-            yield from self._of_attributes(inner, rest)
-        elif name in ("__dict__", "__path__", "__spec__", "__loader__"):
-            yield ("whole", module)
-        elif name in ("__doc__", "__file__"):
-            yield ("docs",)
-        elif not source.rooms and not self._binds(source, name) and any("__getattr__" in unit.names for unit in source.units):
-            yield from self._everything()
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
-    def _binds(self, source: Source, name: str) -> bool:
-        """Whether a package gives a name a meaning of its own; otherwise a module of this name has it."""
-        return any(row[0] == name and row[2] for row in source.imports) or any(name in unit.names for unit in source.units)
 
-    def _only_wraps(self, source: Source, module: str, chain: list[str]) -> bool:
-        """Whether a decorator is a function of the package that only wraps: it stores nothing and calls no other one."""
-        reached = [node for node in self._of_chain(source, module, [], chain) if node[0] == "unit"]
-        for node in reached:
-            own = self.source(node[1])
-            inner = [found for name in self.unit(node).references for found in self._of_chain(own, node[1], [], name)]
-            if not self.unit(node).wraps or any(found[0] == "unit" and self.unit(found).callable for found in inner):
-                return False
-        return bool(reached)
+def locked(project: Project) -> dict[str, list[str]]:
+    """Distribution -> its versions in the lock, each with the condition that it holds under; hashes are left out."""
+    text = project.lock.read_text(encoding="utf-8") if project.lock.is_file() else ""
+    found: dict[str, list[str]] = {}
+    for match in _PINNED.finditer(text):
+        found.setdefault(_canonical(match["name"]), []).append(match["rest"].strip())
+    return found
 
 
 @cache
-def _reader() -> str:
-    """Hash of the code that reads, and of the Python that parses."""
-    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("closure.py", "definitions.py"))
-    return hashlib.sha256(code + sys.version.encode()).hexdigest()
+def _of_import() -> dict[str, list[str]]:
+    return {package: [_canonical(name) for name in names] for package, names in metadata.packages_distributions().items()}
+
+
+@cache
+def _installed(name: str) -> tuple[str | None, frozenset[str]]:
+    """The version of a distribution and the names of those that it needs here; None where it is not installed."""
+    from packaging.requirements import Requirement
+
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None, frozenset()
+    requirements = map(Requirement, found.requires or ())
+    wanted = (row for row in requirements if row.marker is None or row.marker.evaluate({"extra": ""}))
+    return found.version, frozenset(_canonical(row.name) for row in wanted) | _UNDECLARED.get(_canonical(name), set())
+
+
+def needed(project: Project, imports: Iterable[str]) -> dict[str, list[str | None]]:
+    """The distributions that imports need, each with its version here and its versions in the lock.
+
+    Parameters
+    ----------
+    project : the book with its lock
+    imports : packages as Python imports them, such as ``sklearn``; Python's own need nothing
+
+    What is not installed stands there by the name of its import: the run may notice.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> found = needed(Project(Path("no-book")), ["matplotlib", "json"])
+    >>> {"matplotlib", "numpy", "pillow", "nbclient"} <= set(found), "json" in found, "scipy" in found
+    (True, False, False)
+    """
+    pins = locked(project)
+    todo = [
+        name for package in set(imports) - sys.stdlib_module_names for name in _of_import().get(package, [_canonical(package)])
+    ]
+    todo += EXECUTORS
+    found: dict[str, list[str | None]] = {}
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            version, others = _installed(name)
+            found[name] = [version, *pins.get(name, ())]
+            todo += others if name not in EXECUTORS else ()
+    return found

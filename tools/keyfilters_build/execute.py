@@ -22,7 +22,7 @@ from .processor import kernel_environment, processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
 from .run_store import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
-from .watchdog import GENEROUS, PATIENCE, PeakMemory, Watchdog
+from .watchdog import GENEROUS, PATIENCE, Watchdog
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     sockets = tempfile.TemporaryDirectory(prefix="kf-")
     os.environ["JUPYTER_RUNTIME_DIR"] = sockets.name
     try:
-        with PeakMemory() as peak, watchdog:
+        with watchdog:
             papermill.execute_notebook(
                 str(source),
                 str(output),
@@ -159,7 +159,7 @@ def _run_notebook(task: dict[str, Any]) -> dict[str, Any]:
     note = ""
     if seconds > task["budget"]:
         note = f", planned {task['budget']} s at most; it had {watchdog.processor_seconds / seconds:.0%} of a processor"
-    return {"seconds": seconds, "memory_mb": peak.megabytes, "note": note}
+    return {"seconds": seconds, "memory_mb": watchdog.megabytes, "note": note}
 
 
 def _warm_up(environment: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ A run lies in `_build/cache/<profile>/<notebook>/<key>/` with the executed noteb
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import html
 import json
@@ -19,8 +20,7 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
-from .closure import Library
-from .distributions import needed
+from .closure import Library, needed, read
 from .launch import is_install_cell
 from .manifest import Entry
 from .processor import computes_as
@@ -62,7 +62,8 @@ def cache_keys(project: Project, entries: Iterable[Entry], profile: str) -> dict
     are no part of it.
     """
     library = Library(project)
-    executor = library.file(Path(__file__).with_name("execute.py"), "the executor")
+    code = ast.parse(Path(__file__).with_name("execute.py").read_text(encoding="utf-8")).body
+    executor = next(part for part in code if isinstance(part, ast.FunctionDef) and part.name == "_run_notebook")
     keys = {}
     for entry in entries:
         notebook = json.loads((project.notebooks / f"{entry.slug}.ipynb").read_bytes())
@@ -70,7 +71,7 @@ def cache_keys(project: Project, entries: Iterable[Entry], profile: str) -> dict
         sources = ["".join(cell["source"]) for cell in cells]
         # The cell that installs computes nothing, and it imports by names that are texts.
         computing = [source for source, cell in zip(sources, cells, strict=True) if not is_install_cell(cell)]
-        reached = library.closure(computing, entry.slug)
+        reached = library.closure(computing)
         parts = {
             "cells": [[source, _executed_tags(cell)] for source, cell in zip(sources, cells, strict=True)],
             "parameters": entry.parameters[profile],
@@ -79,10 +80,9 @@ def cache_keys(project: Project, entries: Iterable[Entry], profile: str) -> dict
             "package": reached.digest(),
             "distributions": needed(project, reached.outside),
             "environment": computes_as(),
-            "executor": [unit.digest for unit in executor.units if unit.names == ["_run_notebook"]],
+            "executor": read(ast.unparse(executor), "").digest,
         }
         keys[entry.slug] = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    library.keep()
     return keys
 
 

@@ -7,6 +7,8 @@ import threading
 import time
 from types import SimpleNamespace
 
+import psutil
+
 GENEROUS = 10
 """How many times its planned processor time a notebook may take before it counts as an endless loop."""
 
@@ -17,61 +19,7 @@ IDLE = 0.01
 """Share of one processor below which there is no progress. A kernel that waits takes less than a thousandth."""
 
 
-class _Watcher:
-    """Context manager with a thread that looks every `seconds` until the end."""
-
-    def __init__(self, seconds: float):
-        self._seconds = seconds
-        self._ended = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self):
-        self._watcher.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._watcher.join()
-
-
-class PeakMemory(_Watcher):
-    """Context manager that watches the resident memory of all descendants of this process.
-
-    The peak is the largest sum seen, with one look every `seconds`; a shorter peak can be missed. Memory that two
-    processes share counts for both.
-
-    Attributes
-    ----------
-    megabytes : int
-        The peak in units of 10^6 bytes, rounded up; 0 before anything was seen.
-
-    Examples
-    --------
-    >>> import subprocess, sys
-    >>> with PeakMemory(seconds=0.01) as peak:
-    ...     _ = subprocess.run([sys.executable, "-c", "x = b'x' * 50_000_000; import time; time.sleep(1)"])
-    >>> peak.megabytes > 50
-    True
-    """
-
-    def __init__(self, seconds: float = 0.25):
-        super().__init__(seconds)
-        self._bytes = 0
-
-    @property
-    def megabytes(self) -> int:
-        return math.ceil(self._bytes / 1e6)
-
-    def _watch(self) -> None:
-        import psutil
-
-        here = psutil.Process()
-        while not self._ended.wait(self._seconds):
-            processes = here.children(recursive=True)
-            self._bytes = max(self._bytes, sum(_asked(process, "memory_info", rss=0).rss for process in processes))
-
-
-class Watchdog(_Watcher):
+class Watchdog:
     """Context manager that ends what this process starts within it when that hangs or never comes to an end.
 
     Children that were there before, and theirs, are neither counted nor ended.
@@ -92,6 +40,9 @@ class Watchdog(_Watcher):
     ----------
     processor_seconds : float
         Processor time that they took, as far as seen.
+    megabytes : int
+        The largest sum of their resident memory that a look saw, in units of 10^6 bytes, rounded up; a shorter peak can be
+        missed, and memory that two share counts for both.
     verdict : str
         Why they were ended; empty where they were not.
 
@@ -99,31 +50,36 @@ class Watchdog(_Watcher):
     --------
     >>> import subprocess, sys
     >>> with Watchdog(ceiling=60, patience=2, seconds=0.1) as watchdog:
-    ...     code = subprocess.run([sys.executable, "-c", "import time; time.sleep(60)"]).returncode
-    >>> code != 0, watchdog.verdict
-    (True, 'hung: its processes took no processor time for 2 s')
+    ...     code = subprocess.run([sys.executable, "-c", "x = b'x' * 50_000_000; import time; time.sleep(60)"]).returncode
+    >>> code != 0, watchdog.verdict, watchdog.megabytes > 50
+    (True, 'hung: its processes took no processor time for 2 s', True)
     """
 
-    def __init__(self, ceiling: float, patience: float, seconds: float = 1.0):
-        super().__init__(seconds)
+    def __init__(self, ceiling: float, patience: float, seconds: float = 0.25):
         self.processor_seconds = 0.0
+        self.megabytes = 0
         self.verdict = ""
-        self._ceiling, self._patience = ceiling, patience
+        self._ceiling, self._patience, self._seconds = ceiling, patience, seconds
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self):
-        import psutil
-
         self._earlier = set(psutil.Process().children())
-        return super().__enter__()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._watcher.join()
 
     def _watch(self) -> None:
-        import psutil
-
         here = psutil.Process()
         marked, waited, looked = 0.0, 0.0, time.monotonic()
         while not self._ended.wait(self._seconds):
             begun = set(here.children()) - self._earlier
             processes = [process for child in begun for process in (child, *_descendants(child))]
+            memory = sum(_asked(process, "memory_info", rss=0).rss for process in processes)
+            self.megabytes = max(self.megabytes, math.ceil(memory / 1e6))
             # Less than before where one has ended that nobody waited for.
             self.processor_seconds = max(self.processor_seconds, sum(map(_processor_seconds, processes)))
             # Whoever was halted himself, by Ctrl-Z or with the whole machine, did not watch meanwhile.
@@ -143,8 +99,6 @@ class Watchdog(_Watcher):
 
 def _asked(process, what: str, **otherwise: float):
     """What psutil answers to `what`; `otherwise`, as attributes, for a process that is gone."""
-    import psutil
-
     try:
         return getattr(process, what)()
     except psutil.Error:
@@ -153,8 +107,6 @@ def _asked(process, what: str, **otherwise: float):
 
 def _descendants(process) -> list:
     """Empty for one that is gone."""
-    import psutil
-
     try:
         return process.children(recursive=True)
     except psutil.Error:
