@@ -1,7 +1,6 @@
 """The command line: what it prints, and one line for every mistake."""
 
 import dataclasses
-import io
 import json
 import os
 import runpy
@@ -17,16 +16,6 @@ import pytest
 from keyfilters import METHODS, fit, ideal_filter, learned_filters
 from keyfilters.cli import main
 from keyfilters.filter_files import load_filters
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        status = main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def write(path, filters):
@@ -54,10 +43,18 @@ def test_every_file_type_reads_back(tmp_path, suffix, size, many):
     np.testing.assert_array_equal(read[-1], filters[3 if many else 0])
 
 
-def test_filters_may_follow_each_other_without_a_gap(tmp_path):
-    path = tmp_path / "stack.csv"
-    np.savetxt(path, learned_filters().reshape(56, 7), delimiter=",")
-    np.testing.assert_allclose(np.stack(list(load_filters(path).values())), learned_filters())
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# a, b; c\n0;0;0\n0;1.5;0;\n0;0;0\n", [[[0, 0, 0], [0, 1.5, 0], [0, 0, 0]]]),
+        ("0,0,0,\n0,1,-1,\n0,0,0,\n", [[[0, 0, 0], [0, 1, -1], [0, 0, 0]]]),
+        ("1,2,3\n4,5,6\n7,8,9\n9,8,7\n6,5,4\n3,2,1\n", [[[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[9, 8, 7], [6, 5, 4], [3, 2, 1]]]),
+    ],
+    ids=["semicolons", "a separator at the end of a line", "filters without a gap"],
+)
+def test_texts_of_numbers(tmp_path, text, expected):
+    (tmp_path / "mine.csv").write_text(text)
+    np.testing.assert_array_equal(list(load_filters(tmp_path / "mine.csv").values()), expected)
 
 
 def test_fit_prints_what_the_library_returns(run):
@@ -71,7 +68,7 @@ def test_fit_prints_what_the_library_returns(run):
 
 def test_fit_without_options_is_the_table(run):
     status, out, _ = run("fit", "--json")
-    assert status == 0 and len(json.loads(out)) == 80
+    assert status == 0 and len(json.loads(out, parse_constant=pytest.fail)) == 80  # NaN is no JSON
     assert "D-joint" in run("fit")[1]
 
 
@@ -144,22 +141,24 @@ MISTAKES = {
     "damaged.npz": (broken_npz, "cannot be read"),
     "objects.npy": (lambda p: np.save(p, np.array([[object()]]), allow_pickle=True), "cannot be read"),
     "none.npz": (lambda p: zipfile.ZipFile(p, "w").close(), "is empty"),
+    "cells.csv": (lambda p: p.write_text("1,,2,3\n4,,5,6\n7,,8,1\n"), "line 1 is not a row of numbers"),
+    "ends.csv": (lambda p: p.write_text("1;2;;\n"), "line 1 is not a row of numbers"),
+    "two.npz": (lambda p: np.savez(p, **{"a": np.ones((1, 3, 3)), "a:1": np.eye(3)}), "two filters of the name a:1"),
+    "folder.npy": (lambda p: p.mkdir(), "is not a file"),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 @pytest.mark.parametrize("command", ["spread", "fit"])
-def test_a_wrong_file_is_one_line(run, tmp_path, name, command):
+def test_a_wrong_file_is_one_line(refuses, tmp_path, name, command):
     make, message = MISTAKES[name]
     path = tmp_path / name
     if make:
         make(path)
     before = sorted(p.name for p in tmp_path.iterdir())
     arguments = ("spread", path) if command == "spread" else ("fit", "--filters", path)
-    status, out, err = run(*arguments)
-    assert status == 2
-    assert out == ""
-    assert err.count("\n") == 1 and name in err and message in err
+    refuses(name, *arguments)
+    refuses(message, *arguments)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
@@ -183,19 +182,13 @@ def test_a_pickle_never_runs(tmp_path, run):
         (("fit", "--key", "-1"), "unknown key '-1'"),
         (("fit", "--method", "E"), "unknown method 'E': expected one of A, B, C1, C2, D1, D2"),
         (("fit", "--method", "E", "--filters", "x.npy"), "unknown method 'E'"),
+        (("fit", "--level", "2"), "level is 2"),
+        (("fit", "--level", "wide"), "--level is 'wide'"),
+        (("fit", "--level", "0.9", "--no-intervals"), "--level is given with"),
     ],
 )
-def test_a_wrong_label_is_one_line(run, arguments, message):
-    status, out, err = run(*arguments)
-    assert (status, out) == (2, "")
-    assert err.startswith("keyfilters: ") and message in err and err.count("\n") == 1
-
-
-def test_a_filter_that_does_not_suit_the_key_is_one_line(run, tmp_path):
-    path = write(tmp_path / "smooth.npy", ideal_filter(8, 0.6))
-    status, out, err = run("fit", "--filters", path, "--key", "5")
-    assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "smooth.npy filter 1: filter has no response to x" in err
+def test_a_wrong_option_is_one_line(refuses, arguments, message):
+    refuses(message, *arguments)
 
 
 @pytest.mark.parametrize("arguments", [[], ["fit", "--metod", "A"], ["spread"], ["paint"]])
@@ -222,6 +215,23 @@ def test_help_has_examples_that_run(command, capsys, tmp_path, monkeypatch):
         assert main(example.split(">")[0].split()[1:]) == 0, example
 
 
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import keyfilters as kf; kf.ideal_filter(1, 0.5); kf.fit(1, 'D2')", "torch matplotlib pandas papermill timm"),
+        ("import keyfilters.networks.klines, keyfilters.networks.commands.extract", "torch"),
+        ("import keyfilters.fetch", "torch pooch"),
+        ("from keyfilters.images import *; imagenet_samples(32); photographs()", "torch foolbox skimage sklearn"),
+        # Where there is no torch at all.
+        ("sys.modules['torch'] = None; import keyfilters.uncertainty, keyfilters.cli; keyfilters.cli._parser()", "timm"),
+    ],
+)
+def test_imports_are_light(code, absent):
+    code = f"import sys; {code}; print(*set({absent.split()}) & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "\n", done.stderr
+
+
 def test_a_closed_pipe_is_no_error(tmp_path):
     code = "import sys; from keyfilters.cli import main; sys.exit(main(['scorecard', '--json']))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -232,21 +242,6 @@ def test_a_closed_pipe_is_no_error(tmp_path):
     process.stderr.close()
 
 
-def test_import_is_light():
-    code = (
-        "import sys, keyfilters; keyfilters.ideal_filter(1, 0.5); keyfilters.fit(1, 'D2');"
-        "bad = [m for m in ('torch', 'matplotlib', 'pandas', 'papermill', 'timm') if m in sys.modules];"
-        "sys.exit(' '.join(bad))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr.strip() == ""
-
-
-def test_json_has_no_nan(run):
-    out = run("fit", "--method", "A", "--json")[1]
-    assert "NaN" not in out
-    json.load(io.StringIO(out), parse_constant=lambda name: pytest.fail(name))
-
-
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_depthwise_weights_are_filters(run, tmp_path, suffix):
     weights = np.random.default_rng(2).normal(size=(32, 1, 7, 7))
@@ -254,12 +249,6 @@ def test_depthwise_weights_are_filters(run, tmp_path, suffix):
     np.testing.assert_array_equal(np.stack(list(load_filters(path).values())), weights[:, 0])
     status, out, _ = run("spread", path, "--json")
     assert status == 0 and len(json.loads(out)) == 32
-
-
-def test_semicolons_separate_as_well(tmp_path):
-    path = tmp_path / "semicolons.csv"
-    path.write_text("# a, b; c\n0;0;0\n0;1.5;0;\n0;0;0\n")
-    assert load_filters(path)["1"].tolist() == [[0, 0, 0], [0, 1.5, 0], [0, 0, 0]]
 
 
 def test_python_runs_the_package_as_the_command(monkeypatch, capsys):
@@ -276,13 +265,10 @@ def interrupt(*_, **__):
 
 
 def test_an_interrupted_command_is_one_line(monkeypatch, run):
-    monkeypatch.setattr("keyfilters.cli._fits", interrupt)
-    assert run("fit") == (130, "", "keyfilters: interrupted\n")
-
-
-def test_an_import_may_be_interrupted(monkeypatch, run):
-    monkeypatch.setattr("keyfilters.cli.import_module", interrupt)
-    assert run("inspect", "efficientnet_lite0") == (130, "", "keyfilters: interrupted\n")
+    # While it computes, and while it imports what computes.
+    for name, arguments in (("_fits", ["fit"]), ("import_module", ["inspect", "efficientnet_lite0"])):
+        monkeypatch.setattr(f"keyfilters.cli.{name}", interrupt)
+        assert run(*arguments) == (130, "", "keyfilters: interrupted\n")
 
 
 def test_an_interrupted_training_says_how_to_go_on(monkeypatch, run):
@@ -334,11 +320,14 @@ def test_a_message_names_the_argument_and_the_command_the_option(run, tmp_path):
 
 
 def test_the_helps_name_what_is_accepted(capsys):
+    from keyfilters.networks import MODES
+
     def help_of(command):
         with pytest.raises(SystemExit):
             main([command, "--help"])
         return " ".join(capsys.readouterr().out.split())
 
+    assert all(f" {name} {mode.idea}" in help_of("replace") for name, mode in MODES.items())
     for command in ("inspect", "replace", "train", "evaluate", "extract"):
         assert "A to D2, A-joint to D-joint, or learned" in help_of(command)
     assert "imagenet:FOLDER" in help_of("evaluate")
@@ -375,21 +364,9 @@ def test_a_method_without_intervals_has_dashes_in_their_place(run, monkeypatch):
     assert run("fit", "--method", "E", "--key", "5")[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--level", "2"), "level is 2"),
-        (("--level", "wide"), "--level is 'wide'"),
-        (("--level", "0.9", "--no-intervals"), "--level is given with"),
-    ],
-)
-def test_a_wrong_level_is_one_line(run, arguments, message):
-    status, out, err = run("fit", *arguments)
-    assert (status, out, err.count("\n")) == (2, "", 1) and message in err
-
-
-def test_a_key_that_does_not_apply_is_said(run, tmp_path):
+def test_a_key_that_does_not_apply_is_said(run, refuses, tmp_path):
     path = write(tmp_path / "smooth.npy", ideal_filter(8, 0.6))
+    refuses("smooth.npy filter 1: filter has no response to x", "fit", "--filters", path, "--key", "5")
     _, out, _ = run("fit", "--filters", path, "--method", "D2", "--json")
     records = json.loads(out)
     assert [r["key"] for r in records[:2]] == [8, 7] or records[0]["key"] == 8
