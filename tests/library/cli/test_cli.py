@@ -16,6 +16,7 @@ import pytest
 from keyfilters import METHODS, fit, ideal_filter, learned_filters
 from keyfilters.cli import main
 from keyfilters.filter_files import load_filters
+from keyfilters.networks.surgery.ideas import IDEAS
 
 
 def write(path, filters):
@@ -320,14 +321,12 @@ def test_a_message_names_the_argument_and_the_command_the_option(run, tmp_path):
 
 
 def test_the_helps_name_what_is_accepted(capsys):
-    from keyfilters.networks import MODES
-
     def help_of(command):
         with pytest.raises(SystemExit):
             main([command, "--help"])
         return " ".join(capsys.readouterr().out.split())
 
-    assert all(f" {name} {mode.idea}" in help_of("replace") for name, mode in MODES.items())
+    assert all(f" {name} {idea}" in help_of("replace") for name, idea in IDEAS.items())
     for command in ("inspect", "replace", "train", "evaluate", "extract"):
         assert "A to D2, A-joint to D-joint, or learned" in help_of(command)
     assert "imagenet:FOLDER" in help_of("evaluate")
