@@ -75,6 +75,11 @@ def test_a_mistake_is_one_line(call, message):
     refused(call, message)
 
 
+def test_a_number_is_as_good_as_an_array_of_one():
+    h = kf.learned_filters()[7]
+    assert kf.dc_error(h, -0.0386) == kf.dc_error(h, [-0.0386])
+
+
 def test_the_command_says_whether_a_fit_converged(tmp_path, run):
     path = tmp_path / "eight.npy"
     np.save(path, kf.learned_filters()[7])
@@ -82,10 +87,19 @@ def test_the_command_says_whether_a_fit_converged(tmp_path, run):
 
 
 def test_a_full_disk_is_one_line(capsys, monkeypatch):
-    def full(text):
-        raise OSError(28, "No space left on device")
+    import sys
 
-    monkeypatch.setattr("sys.stdout.write", full)
+    class Full:
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        def flush(self):
+            pass
+
+        def fileno(self):
+            return 99
+
+    monkeypatch.setattr(sys, "stdout", Full())
     monkeypatch.setattr("os.dup2", lambda *_: None)
     assert main(["fit", "--key", "8", "--method", "A"]) == 2
     assert capsys.readouterr().err == "keyfilters: the output cannot be written: No space left on device\n"
