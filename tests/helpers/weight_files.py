@@ -88,9 +88,7 @@ def network(path, encoding="raw", dtype=np.float32, constant=False):
     conv("fifth", filters(6, 4).numpy(), 6)
     conv("sixth", filters(6, 3).numpy(), 1)
     nodes.append(helper.make_node("Conv", ["x", "computed"], ["y"], group=8))
-    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)], [], held)
-    path.write_bytes(helper.make_model(graph).SerializeToString())
-    return path
+    return _written(path, nodes, held)
 
 
 CHAINS = {
@@ -151,13 +149,14 @@ def bad_files(folder):
     external.ClearField("float_data")
     external.data_location = TensorProto.EXTERNAL
     external.external_data.add(key="location", value="w.bin")
-    conv = helper.make_node("Conv", ["x", "w"], ["y"], group=4)
-    outside = helper.make_model(helper.make_graph([conv], "g", [], [], [external])).SerializeToString()
     short = helper.make_tensor("w", TensorProto.FLOAT, (4, 1, 3, 3), np.zeros(36))
     del short.float_data[30:]
-    lacking = helper.make_model(helper.make_graph([conv], "g", [], [], [short])).SerializeToString()
     infinite = numpy_helper.from_array(np.full((4, 1, 3, 3), np.inf, dtype=np.float32), "w")
-    infinite = helper.make_model(helper.make_graph([conv], "g", [], [], [infinite])).SerializeToString()
+    conv = helper.make_node("Conv", ["x", "w"], ["y"], group=4)
+    outside, lacking, infinite = (
+        helper.make_model(helper.make_graph([conv], "g", [], [], [held])).SerializeToString()
+        for held in (external, short, infinite)
+    )
     return {
         "cut.safetensors": (whole[:-7], "not a whole safetensors file (numbers are missing at its end)"),
         "header.safetensors": (whole[:40], "not a whole safetensors file (the header is cut short)"),

@@ -1,9 +1,7 @@
 """Fashion-MNIST: where it is looked for, what is checked, and what is said where it is not there."""
 
-import functools
 import gzip
 import hashlib
-import http.server
 import os
 import socket
 import stat
@@ -14,14 +12,13 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import patient
 import pytest
 import refusals
 
 from keyfilters import fetch
 from keyfilters.deadline import within
 from keyfilters.fetch import DEBIAN_FOLDER, FILES, IdxFile, ensure_fashion_mnist, fashion_mnist
-from keyfilters_build import prerequisites
+from keyfilters_build import chromium, prerequisites
 
 WATCHDOG = 60
 COUNTS = {"train_images": (6, 28, 28), "train_labels": (6,), "test_images": (2, 28, 28), "test_labels": (2,)}
@@ -134,18 +131,8 @@ def test_nothing_there_says_what_to_do(tiny):
 def served(tiny, tmp_path):
     """A server on this machine with the official files."""
     folder = put(tiny, tmp_path / "served")
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with chromium.served(folder) as address:
+        yield folder, f"{address}/"
 
 
 def test_a_download_is_checked_and_kept(tiny, tmp_path, served, monkeypatch):
@@ -247,11 +234,6 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path, monkeypatch):
 def test_without_pooch_the_message_names_the_extra(tiny, monkeypatch):
     monkeypatch.setattr(fetch, "cache_folder", lambda: None)
     assert "keyfilters[networks]" in message(fashion_mnist)
-
-
-def test_it_is_torch_free():
-    code = "import sys, keyfilters.fetch; sys.exit('torch' in sys.modules or 'pooch' in sys.modules)"
-    assert patient.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_within_hands_on_values_and_errors():

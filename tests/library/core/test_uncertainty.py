@@ -117,9 +117,7 @@ def test_equal_differences_have_no_spread(shift, p_t):
     found = paired_test(a + shift, a)
     assert (found.low, found.high) == pytest.approx((shift, shift)) and found.p_t == p_t
     assert found.p == (1.0 if shift == 0 else found.smallest_p)
-
-
-def test_two_seeds_cannot_show_anything():
+    # Two seeds cannot show anything.
     assert paired_test([5.0, 6.0], [1.0, 2.5]).p == paired_test([5.0, 6.0], [1.0, 2.5]).smallest_p == 0.5
 
 

@@ -63,15 +63,11 @@ def test_intervals_hold_the_truth(key, method):
         assert low <= hits <= high, (key, method, name, hits)
 
 
-@pytest.mark.parametrize("key", [1, 5, 7, 8])
-def test_profiles_hold_the_truth(key):
-    for name, hits in held(key, "D1", 60, seed=key, how="profile").items():
-        assert binom.ppf(1e-5, 60, 0.95) <= hits, (key, name, hits)
-
-
-@pytest.mark.parametrize("key", [2, 7])
-def test_intervals_with_a_noise_that_is_given_hold_the_truth(key):
-    for name, hits in held(key, "D1", 60, seed=key, sigma=True).items():
+@pytest.mark.parametrize(
+    ("key", "options"), [*((key, {"how": "profile"}) for key in (1, 5, 7, 8)), *((key, {"sigma": True}) for key in (2, 7))]
+)
+def test_profiles_and_a_noise_that_is_given_hold_the_truth(key, options):
+    for name, hits in held(key, "D1", 60, seed=key, **options).items():
         assert binom.ppf(1e-5, 60, 0.95) <= hits, (key, name, hits)
 
 
@@ -156,27 +152,21 @@ def test_many_filters_are_normalised_as_one(key, dc):
         np.testing.assert_allclose(one, normalize(filter, key, dc), atol=1e-12 if key < 7 or dc == "exact" else 5e-3)
 
 
-def test_a_profile_is_the_least_over_the_other_parameter():
-    found = fit(5, "D1")
-    profile = found.profile("sigma_x", 21)
-    h = normalized_filters()[4]
+@pytest.mark.parametrize(
+    ("key", "name", "models", "other", "near"),
+    [
+        (5, "sigma_x", lambda value, other: ideal_filter(5, value, other), np.linspace(0, 2.5, 2001), 1e-4),
+        (7, "sigma", lambda value, other: ideal_filter(7, value, gamma=other), np.linspace(0, 3, 1500), 1e-3),
+        (7, "gamma", lambda value, other: ideal_filter(7, other, gamma=value), np.linspace(0.05, 2, 1500), 1e-3),
+    ],
+)
+def test_a_profile_is_the_least_over_the_other_parameter(key, name, models, other, near):
+    found = fit(key, "D1")
+    profile = found.profile(name, 21)
     for value, objective in zip(profile.values[::5], profile.objective[::5], strict=True):
-        grid = np.linspace(0, 2.5, 2001)
-        brute = ((ideal_filter(5, value, grid) - h) ** 2).sum((1, 2)).min()
-        assert objective <= brute + 1e-12 and objective == pytest.approx(brute, rel=1e-4)
+        brute = ((models(value, other) - normalized_filters()[key - 1]) ** 2).sum((1, 2)).min()
+        assert objective <= brute + 1e-12 and objective == pytest.approx(brute, rel=near)
     assert profile.objective.min() == pytest.approx(found.objective)
-
-
-@pytest.mark.parametrize("name", ["sigma", "gamma"])
-def test_the_profile_of_key_7(name):
-    found = fit(7, "D2")
-    profile = found.profile(name, 15)
-    h = normalized_filters()[6]
-    other = np.linspace(0.05, 2, 1500) if name == "gamma" else np.linspace(0, 3, 1500)
-    for value, objective in zip(profile.values[::4], profile.objective[::4], strict=True):
-        models = ideal_filter(7, other, gamma=value) if name == "gamma" else ideal_filter(7, value, gamma=other)
-        brute = ((models - h) ** 2).sum((1, 2)).min()
-        assert objective <= brute + 1e-12 and objective == pytest.approx(brute, rel=1e-3)
 
 
 # --- weights per tap ------------------------------------------------------------------------------------

@@ -21,25 +21,23 @@ def point_of(found) -> list[float]:
     return [values[name] for name in found.parameters]
 
 
-def problem_of(found) -> tuple[Residuals, int]:
-    """What a fit minimises, and the power of the norm."""
+def minimum_of(found, point=None) -> Minimum:
+    """What a fit minimises at its own point, or at another one."""
     rows = tuple(key_row(key) for key in found.given.keys)
-    return Residuals(rows, found.given.targets, len(found.parameters)), 1 if found.method.startswith("C") else 2
+    residuals = Residuals(rows, found.given.targets, len(found.parameters))
+    return Minimum(residuals, 1 if found.method.startswith("C") else 2, point_of(found) if point is None else point)
 
 
 @pytest.mark.parametrize(("key", "method"), MINIMA)
 def test_no_scales_are_better_than_those_of_a_fit(key, method):
-    found = fit(key, method)
-    residuals, power = problem_of(found)
-    Minimum(residuals, power, point_of(found)).prove()
+    minimum_of(fit(key, method)).prove()
 
 
 @pytest.mark.parametrize(("group", "letter"), JOINT)
 def test_no_scale_is_better_than_that_of_a_group(group, letter):
     found = fit_joint(letter)[GROUPS[group][0]]
     assert set(found.given.keys) == set(GROUPS[group])
-    residuals, power = problem_of(found)
-    Minimum(residuals, power, point_of(found)).prove()
+    minimum_of(found).prove()
 
 
 @pytest.mark.parametrize("row", [row for row in KEYS if row.number != 7], ids=lambda row: f"key {row.number}")
@@ -68,10 +66,9 @@ def test_every_fit_of_the_learned_filters_is_proved_or_a_formula():
 @pytest.mark.parametrize(("key", "method"), [(1, "C1"), (3, "C1"), (8, "C1"), (5, "D1"), (7, "C1"), (7, "D1"), (2, "C2")])
 def test_a_point_beside_the_optimum_is_not_proved(key, method):
     found = fit(key, method)
-    residuals, power = problem_of(found)
     point = point_of(found)
     with pytest.raises(NotProved):
-        Minimum(residuals, power, [point[0] + 3 * CLOSE, *point[1:]]).prove()
+        minimum_of(found, [point[0] + 3 * CLOSE, *point[1:]]).prove()
 
 
 def test_the_second_minimum_of_key_8_is_not_the_best():
@@ -83,7 +80,7 @@ def test_the_second_minimum_of_key_8_is_not_the_best():
     ends = [end for end in (minimize_l1(problem, start) for start in starts) if end.converged]
     other = min((end for end in ends if end.value > found.objective * 1.0001), key=lambda end: end.value)
     assert other.value == pytest.approx(found.certificate.runner_up, rel=1e-9)
-    proof = Minimum(problem_of(found)[0], 1, other.p)
+    proof = minimum_of(found, other.p)
     proof.stationary()
     box = proof.alone()
     with pytest.raises(NotProved):
@@ -92,9 +89,8 @@ def test_the_second_minimum_of_key_8_is_not_the_best():
 
 def test_the_inside_of_key_4_is_not_the_best_of_d1():
     found = fit(4, "D1")
-    residuals, power = problem_of(found)
     with pytest.raises(NotProved):
-        Minimum(residuals, power, [point_of(found)[0], 1e-6]).prove()
+        minimum_of(found, [point_of(found)[0], 1e-6]).prove()
 
 
 def test_another_root_of_method_b_is_not_proved():

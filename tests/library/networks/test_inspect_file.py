@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -20,29 +21,28 @@ from torch.nn.utils import prune  # noqa: E402
 from weight_files import CHAINS, onnx_beside, onnx_chain  # noqa: E402
 
 from keyfilters import ideal_filter  # noqa: E402
-from keyfilters.cli import main  # noqa: E402
 from keyfilters.networks import ScaleSpaceConv2d, inspect_file, inspect_model, key_filters, match, replace  # noqa: E402
-from keyfilters.networks.surgery.replacing import MODES  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 
 
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 16, 3)
-        self.first = nn.Conv2d(16, 16, 7, stride=2, padding=3, groups=16)
-        self.second = nn.Conv2d(16, 16, (1, 5), padding=(0, 2), groups=16, bias=False)
-        self.third = nn.Conv2d(16, 16, 4, groups=16)
-        self.point = nn.Conv2d(16, 4, 1)
+class OfOneInput(nn.ModuleList):
+    """The sum of what several layers make of one image."""
 
     def forward(self, x):
-        return self.point(self.third(self.second(self.first(self.stem(x)))))
+        return sum(layer(x) for layer in self)
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return Network().eval()
+    layers = {
+        "stem": nn.Conv2d(3, 16, 3),
+        "first": nn.Conv2d(16, 16, 7, stride=2, padding=3, groups=16),
+        "second": nn.Conv2d(16, 16, (1, 5), padding=(0, 2), groups=16, bias=False),
+        "third": nn.Conv2d(16, 16, 4, groups=16),
+        "point": nn.Conv2d(16, 4, 1),
+    }
+    return nn.Sequential(OrderedDict(layers)).eval()
 
 
 def saved(network, path):
@@ -193,6 +193,7 @@ def test_the_convention_is_one(tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_branches_in_files_are_said(tmp_path):
     """PP-OCR's learnable layers keep their branches in a checkpoint; in .onnx they are convolutions of one input."""
     state = {f"backbone.blocks2.0.dw_conv.conv_kxk.{i}.conv.weight": torch.randn(16, 1, 3, 3) for i in range(4)}
@@ -206,61 +207,30 @@ def test_branches_in_files_are_said(tmp_path):
         and "branches that are merged for deployment" in found.notes[-1]
         and found.notes[-1] in " ".join(str(found).split())
     )
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_branches_in_onnx_are_said(tmp_path):
-    class Branches(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b = (nn.Conv2d(8, 8, n, padding=n // 2, groups=8) for n in (5, 3))
-
-        def forward(self, x):
-            return self.a(x) + self.b(x)
-
-    torch.onnx.export(Branches().eval(), (torch.zeros(1, 8, 9, 9),), str(tmp_path / "x.onnx"), dynamo=False)
+    pair = OfOneInput([nn.Conv2d(8, 8, n, padding=n // 2, groups=8) for n in (5, 3)]).eval()
+    torch.onnx.export(pair, (torch.zeros(1, 8, 9, 9),), str(tmp_path / "x.onnx"), dynamo=False)
     assert "convolutions side by side" in inspect_file(tmp_path / "x.onnx", nulls="none").notes[0]
 
 
-def test_the_command(tmp_path, network, capsys):
+def test_the_command(tmp_path, network, run):
     one, other = saved(network, tmp_path / "one.safetensors"), saved(network, tmp_path / "two.pth")
-    assert (
-        main(["inspect", str(one), "--nulls", "impulse", "--csv", str(tmp_path / "a.csv"), "--html", str(tmp_path / "a.html")])
-        == 0
-    )
-    out = " ".join(capsys.readouterr().out.split())
+    out = run("inspect", one, "--nulls", "impulse", "--csv", tmp_path / "a.csv", "--html", tmp_path / "a.html")[1]
+    out = " ".join(out.split())
     assert (
         out.startswith("The 8 keys explain ")
         and "one.safetensors (file: " in out
         and "not matched: third: kernel of even size" in out
     )
     assert (tmp_path / "a.csv").read_text().startswith("layer,size") and (tmp_path / "a.html").exists()
-    assert main(["inspect", str(one), "--nulls", "none", "--json"]) == 0
-    assert [row["layer"] for row in json.loads(capsys.readouterr().out)["layers"]] == ["first", "second", "third"]
-    assert main(["inspect", str(one), str(other), "--nulls", "none", "--csv", str(tmp_path / "b.csv")]) == 0
-    out = " ".join(capsys.readouterr().out.split())
+    report = json.loads(run("inspect", one, "--nulls", "none", "--json")[1])
+    assert [row["layer"] for row in report["layers"]] == ["first", "second", "third"]
+    out = " ".join(run("inspect", one, other, "--nulls", "none", "--csv", tmp_path / "b.csv")[1].split())
     # On top, and once more where the terminal ends.
     assert out.count("The 8 keys explain ") == 4 and "two.pth: the weights are those under 'net'" in out
     rows = (tmp_path / "b.csv").read_text().splitlines()
     assert rows[0].startswith("file,layer") and len(rows) == 7
-    assert (
-        main(
-            [
-                "inspect",
-                str(one),
-                str(other),
-                "--nulls",
-                "none",
-                "--html",
-                str(tmp_path / "b.html"),
-                "-o",
-                str(tmp_path / "b.json"),
-                "--json",
-            ]
-        )
-        == 0
-    )
-    printed = json.loads(capsys.readouterr().out)
+    files = ("--html", tmp_path / "b.html", "-o", tmp_path / "b.json")
+    printed = json.loads(run("inspect", one, other, "--nulls", "none", *files, "--json")[1])
     assert printed == json.loads((tmp_path / "b.json").read_text()) and [f["model"] for f in printed] == [
         "one.safetensors",
         "two.pth",
@@ -268,18 +238,16 @@ def test_the_command(tmp_path, network, capsys):
     # Files of one name are told apart by their folders.
     (tmp_path / "there").mkdir()
     again = saved(network, tmp_path / "there" / "one.safetensors")
-    assert main(["inspect", str(one), str(again), "--nulls", "none", "--json"]) == 0
-    assert [f["model"] for f in json.loads(capsys.readouterr().out)] == [str(one), str(again)]
+    printed = json.loads(run("inspect", one, again, "--nulls", "none", "--json")[1])
+    assert [f["model"] for f in printed] == [str(one), str(again)]
     page = (tmp_path / "b.html").read_text(encoding="utf-8")
     assert page.count("The 8 keys explain ") == 2 and "<script" not in page and "two.pth" in page
 
 
-def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys):
+def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, refuses):
     (tmp_path / "x.onnx").write_bytes(b"\x08\x07")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert main(["inspect", str(tmp_path / "x.onnx")]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.endswith("which is not installed: pip install 'keyfilters[onnx]'\n")
+    refuses("which is not installed: pip install 'keyfilters[onnx]'\n", "inspect", tmp_path / "x.onnx")
 
 
 def _normed(make):
@@ -342,6 +310,7 @@ def test_what_cannot_be_matched_is_named_with_what_it_is(tmp_path):
         ({"dw.weight": torch.empty(16, 1, 5, 5, device="meta")}, "has no numbers for dw.weight"),
         ({"dw.weight": weight.double() * 1e200}, "holds numbers beyond 1e+150 in dw.weight"),
         (replaced, "computed from keys"),
+        ({"dw.weight": 1e110 * weight.double()}, "x.pth: layer dw: filter has "),
     ):
         torch.save(state, tmp_path / "x.pth")
         with pytest.raises(ValueError) as caught:
@@ -361,28 +330,14 @@ def test_what_is_left_out_beside_what_is_matched_is_said(tmp_path):
     ):
         torch.save(state, tmp_path / "x.pth")
         assert inspect_file(tmp_path / "x.pth", nulls="none").notes == (said,)
-
-
-def test_parameters_are_weights_too(tmp_path):
+    # Parameters are weights too; strips of an even number are called so.
     conv = nn.Conv2d(16, 16, 5, groups=16)
-    torch.save(dict(conv.named_parameters()), tmp_path / "x.pth")
-    found = inspect_file(tmp_path / "x.pth", nulls="none").layers[0].match
-    np.testing.assert_array_equal(found.key, match(conv).layers[0].key)
-
-
-def test_numbers_too_large_for_a_centre_name_file_and_layer(tmp_path):
-    write_weights({"dw.weight": 1e110 * torch.randn(16, 1, 5, 5).double()}, tmp_path / "x.safetensors")
-    refused(
-        lambda: inspect_file(tmp_path / "x.safetensors", nulls="none"),
-        r"^x\.safetensors: layer dw: filter has .* as its largest value",
-    )
-
-
-def test_strips_of_an_even_number_are_called_so(tmp_path):
-    state = {"a.weight": torch.randn(8, 1, 1, 4), "b.weight": torch.randn(8, 1, 768), "c.weight": torch.randn(8, 1, 3, 5)}
-    write_weights(state, tmp_path / "x.safetensors")
-    notes = [m.note for m in inspect_file(tmp_path / "x.safetensors").not_matched]
-    assert notes == ["kernel of even size (1x4)", "kernel of even size (1x768)", "kernel is not square (3x5)"]
+    strips = {"a.weight": torch.randn(8, 1, 1, 4), "b.weight": torch.randn(8, 1, 768), "c.weight": torch.randn(8, 1, 3, 5)}
+    torch.save(strips | dict(conv.named_parameters(prefix="dw")), tmp_path / "x.pth")
+    found = inspect_file(tmp_path / "x.pth", nulls="none")
+    assert found.layers[0].match.key.tolist() == match(conv).layers[0].key.tolist()
+    notes = ["kernel of even size (1x4)", "kernel of even size (1x768)", "kernel is not square (3x5)"]
+    assert [m.note for m in found.not_matched] == notes
 
 
 def test_functions_of_onnx_are_looked_into_and_branches_are_said(tmp_path):
@@ -439,7 +394,7 @@ def test_convolutions_of_onnx_that_are_not_looked_at_are_said(tmp_path):
         )
 
 
-def test_mistakes_are_one_line(tmp_path, network, capsys):
+def test_mistakes_are_one_line(tmp_path, network, refuses):
     write_weights({"a.weight": torch.ones(3, 3)}, tmp_path / "dense.safetensors")
     (tmp_path / "bad.onnx").write_bytes(b"\x08\x07nothing")
     one = saved(network, tmp_path / "one.safetensors")
@@ -448,9 +403,7 @@ def test_mistakes_are_one_line(tmp_path, network, capsys):
         ([str(tmp_path / "bad.onnx")], "bad.onnx"), ([str(tmp_path)], "is a folder: expected a file of weights; name dense.safetensors"), ([str(one), "resnet18"], "resnet18 is no file"),
         ([str(one), "--weights", str(one)], "--weights goes with the name"), ([str(one), "--csv", "x.txt"], "ends in .csv"),
     ):  # fmt: skip
-        assert main(["inspect", *arguments]) != 0
-        error = capsys.readouterr().err
-        assert said in error and error.count("\n") == 1
+        refuses(said, "inspect", *arguments)
 
 
 NO_FILE = {
@@ -472,18 +425,10 @@ def test_a_wrong_file_name_is_said_before_torch_is_imported(tmp_path):
         )
 
 
-def test_no_weights_means_random_ones_everywhere(tmp_path, capsys, monkeypatch):
+@each(
+    ("command", "more"), [("inspect", ["--nulls", "none"]), ("replace", ["-o", "x.safetensors"]), ("extract", ["--draws", 1])]
+)
+def test_no_weights_means_random_ones_everywhere(command, more, tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["inspect", "mobilenetv3_small_050", "--weights", "none", "--nulls", "none", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["weights"] == "random"
-    assert main(["replace", "mobilenetv3_small_050", "--weights", "none", "-o", "x.safetensors", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["weights"] == "random"
-    assert main(["extract", "mobilenetv3_small_050", "--weights", "none", "--draws", "1", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["weights"] == "random"
-
-
-def test_the_help_of_replace_explains_the_modes(capsys):
-    with pytest.raises(SystemExit):
-        main(["replace", "--help"])
-    out = capsys.readouterr().out
-    assert all(f"  {name} " in out and mode.idea in out for name, mode in MODES.items())
+    out = run(command, "mobilenetv3_small_050", "--weights", "none", *more, "--json")[1]
+    assert json.loads(out)["weights"] == "random"

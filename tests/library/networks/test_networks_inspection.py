@@ -1,6 +1,5 @@
 """The report on a network's depthwise filters, as numbers, as a page, and from the command line."""
 
-import argparse
 import base64
 import io
 import json
@@ -20,13 +19,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from keyfilters import learned_filters, spread
-from keyfilters.networks import load_model
-from keyfilters.networks.commands import evaluate as evaluate_command
-from keyfilters.networks.commands import inspect as inspect_command
-from keyfilters.networks.inspection.inspecting import inspect_model
+from keyfilters.networks import find_depthwise, inspect_model, key_filters, load_model
+from keyfilters.networks.commands.evaluate import _first_images
 from keyfilters.networks.inspection.report_page import png, render
 from keyfilters.networks.inspection.rows import SPREAD_COLUMNS, grid_shift
-from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
 from keyfilters_build.chromium import FLAGS, find_chromium
 
 NETWORKS = ("convnextv2_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
@@ -43,22 +39,18 @@ def inspected(request):
     return model, inspect_model(model, draws=3, name=request.param)
 
 
-class Mixed(nn.Module):
-    """Layers of several sizes; some are none that keys could be matched with."""
-
-    def __init__(self):
-        super().__init__()
-        self.seven = nn.Conv2d(16, 16, 7, padding=3, groups=16)
-        self.wide = nn.Conv2d(16, 16, (3, 7), groups=16)
-        self.gains = nn.Conv2d(16, 16, 1, groups=16)
-        self.even = nn.Conv2d(16, 32, 4, stride=4, groups=16)
-        self.strided = nn.Conv2d(32, 32, 3, stride=2, padding=1, groups=32)
-
-
 @pytest.fixture(scope="module")
 def mixed():
+    """Layers of several sizes; some are none that keys could be matched with."""
     torch.manual_seed(1)
-    model = Mixed()
+    layers = {
+        "seven": nn.Conv2d(16, 16, 7, padding=3, groups=16),
+        "wide": nn.Conv2d(16, 16, (3, 7), groups=16),
+        "gains": nn.Conv2d(16, 16, 1, groups=16),
+        "even": nn.Conv2d(16, 32, 4, stride=4, groups=16),
+        "strided": nn.Conv2d(32, 32, 3, stride=2, padding=1, groups=32),
+    }
+    model = nn.ModuleDict(layers)
     with torch.no_grad():
         model.seven.weight[:8, 0] = torch.tensor(-2.5 * learned_filters() + 0.1)
         model.seven.weight[8] = 0.0
@@ -81,6 +73,8 @@ def test_every_layer_has_a_row(inspected):
     assert [r["channels"] for r in found.sizes] == frame.groupby("size").channels.sum().tolist()
     for record in found.sizes:
         assert record["low"] <= record["explained"] <= record["high"]
+    text = BeautifulSoup(render(found), "html.parser").get_text(" ")
+    assert all(name in text for name in frame.layer)
 
 
 def test_random_filters_are_explained_as_the_nulls_are(inspected):
@@ -126,11 +120,13 @@ def test_samples_are_the_best_of_each_key(report):
         assert len(chosen) == min(8, len(every))
 
 
-def test_layers_that_are_not_matched_are_named(report):
+def test_layers_that_are_not_matched_are_named(report, page):
     notes = {m.name: m.note for m in report.not_matched}
     assert set(notes) == {"wide", "gains", "even"} and all(notes.values())
     frame = report.frame().set_index("layer")
     assert frame.loc["wide", ["explained", "mean_x", "null_random"]].isna().all() and frame.loc["seven", "note"] == ""
+    assert {m.match.name for m in report.layers} <= {th.get_text() for th in page.select("th[scope=row]")}
+    assert all(note in page.get_text(" ") for note in notes.values())
 
 
 @pytest.mark.parametrize("padding", [0, 1, 2, 5])
@@ -186,6 +182,9 @@ def test_nulls_can_be_chosen(mixed):
         f"null_{kind}{over}" for kind in ("lines", "impulse") for over in ("", "_mean", "_median")
     ]
     assert inspect_model(mixed, nulls="lines,impulse", draws=2).document() == some.document()
+    # Filters of one's own as keys.
+    own = inspect_model(mixed, np.random.default_rng(0).normal(size=(3, 7, 7)), nulls="random", draws=2)
+    assert own.keys == 3 and "key_4" not in own.frame() and "filter 3" in render(own)
 
 
 def test_the_pooled_share_stands_beside_mean_and_median():
@@ -208,11 +207,6 @@ def test_the_pooled_share_stands_beside_mean_and_median():
     for title in [line for line in lines if "explained" in line.split() and "median" in line.split()]:
         cells = lines[lines.index(title) + 1].split()
         assert [cells[title.split().index(name)] for name in ("explained", "mean", "median")] == shown
-
-
-def test_own_filters_serve_as_keys(mixed):
-    found = inspect_model(mixed, np.random.default_rng(0).normal(size=(3, 7, 7)), nulls="random", draws=2)
-    assert found.keys == 3 and "key_4" not in found.frame() and "filter 3" in render(found)
 
 
 def test_a_network_without_any_layer_to_match(mixed):
@@ -238,15 +232,6 @@ def test_all_dead(mixed):
 @pytest.fixture(scope="module")
 def page(report):
     return BeautifulSoup(render(report), "html.parser")
-
-
-def test_the_page_names_every_layer(inspected, report, page):
-    model, found = inspected
-    text = BeautifulSoup(render(found), "html.parser").get_text(" ")
-    assert all(d.name in text for d in find_depthwise(model))
-    cells = {th.get_text() for th in page.select("th[scope=row]")}
-    assert {m.match.name for m in report.layers} <= cells
-    assert all(m.note in page.get_text(" ") for m in report.not_matched)
 
 
 def test_the_page_needs_nothing_else(report, page):
@@ -287,17 +272,21 @@ def test_the_text_of_the_heat_map_has_contrast(page):
         assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
+@pytest.fixture
+def page_file(report, tmp_path):
+    (tmp_path / "report.html").write_text(render(report), encoding="utf-8")
+    return (tmp_path / "report.html").as_uri()
+
+
 @pytest.mark.browser
-def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(report, tmp_path, axe, running):
-    path = tmp_path / "report.html"
-    path.write_text(render(report), encoding="utf-8")
+def test_the_page_fits_a_phone_and_has_no_fault_that_axe_finds(page_file, axe, running):
     script = axe.read_text(encoding="utf-8")
     for width, scheme in ((375, "light"), (375, "dark"), (1280, "light")):
         context = running.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page, asked = context.new_page(), []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
-        page.goto(path.as_uri())
-        assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+        page.goto(page_file)
+        assert [url for url in asked if not url.startswith("data:")] == [page_file]
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.evaluate(script)
         faults = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html))")
@@ -317,19 +306,17 @@ IN_VIEW = """() => [...document.querySelectorAll('.wide')].map(box => [0, 60, 1e
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [375, 1280])
-def test_captions_stay_in_view_and_wide_tables_show_that_they_scroll(report, tmp_path, running, width):
-    path = tmp_path / "report.html"
-    path.write_text(render(report), encoding="utf-8")
+def test_captions_stay_in_view_and_wide_tables_show_that_they_scroll(page, page_file, running, width):
     # Playwright hides scrollbars, unless told not to.
     shown = running.browser_type.launch(executable_path=find_chromium(), args=FLAGS, ignore_default_args=["--hide-scrollbars"])
     try:
-        page = shown.new_page(viewport={"width": width, "height": 800})
-        page.goto(path.as_uri())
-        boxes = page.evaluate(IN_VIEW)
-        shadows = page.evaluate("getComputedStyle(document.querySelector('.wide')).backgroundAttachment")
+        tab = shown.new_page(viewport={"width": width, "height": 800})
+        tab.goto(page_file)
+        boxes = tab.evaluate(IN_VIEW)
+        shadows = tab.evaluate("getComputedStyle(document.querySelector('.wide')).backgroundAttachment")
     finally:
         shown.close()
-    assert len(boxes) == len(BeautifulSoup(render(report), "html.parser").find_all("table"))
+    assert len(boxes) == len(page.find_all("table"))
     assert all(in_view for box in boxes for _, in_view, _ in box)
     assert all(scrolls == bar for box in boxes for scrolls, _, bar in box)
     assert sum(box[0][0] for box in boxes) >= (4 if width == 375 else 1)
@@ -346,6 +333,12 @@ def test_maps_show_the_filter():
 # --- mistakes and commands
 
 
+def no_numbers():
+    layer = nn.Conv2d(4, 4, 3, groups=4)
+    nn.init.constant_(layer.weight, torch.nan)
+    return layer
+
+
 @each(
     ("call", "message"),
     [
@@ -358,42 +351,31 @@ def test_maps_show_the_filter():
         ),
         (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), draws=0), "draws is 0"),
         (lambda: inspect_model(nn.Conv2d(4, 4, 3, groups=4), seed=-1), "seed is -1"),
+        (lambda: inspect_model(nn.Sequential(no_numbers())), "layer 0: its weights hold NaN"),
     ],
 )
 def test_a_mistake_is_one_line(call, message):
     refused(call, message)
 
 
-def test_bad_weights_name_the_layer(mixed):
-    model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4))
-    nn.init.constant_(model[0].weight, torch.nan)
-    refused(lambda: inspect_model(model), "layer 0: its weights hold NaN")
-
-
-def command(module, *arguments):
-    """Run a command module as the command line does."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    module.add_arguments(parser)
-    return module.run(parser.parse_args([str(a) for a in arguments]))
+def stored(path, classes=1000):
+    """What the commands are told of a network of random weights."""
+    torch.manual_seed(0)
+    save_file(timm.create_model("mobilenetv3_small_050", num_classes=classes).state_dict(), path)
+    return "mobilenetv3_small_050", "--weights", path
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "mobile.safetensors"
-    torch.manual_seed(0)
-    save_file(timm.create_model("mobilenetv3_small_050").state_dict(), path)
-    return path
+def mobile(tmp_path_factory):
+    return stored(tmp_path_factory.mktemp("weights") / "mobile.safetensors")
 
 
-def test_inspect_prints_and_writes(weights, tmp_path, capsys):
-    arguments = ("mobilenetv3_small_050", "--weights", weights, "--nulls", "random", "--draws", 2)
-    assert command(inspect_command, *arguments, "--json", "-o", tmp_path / "a.json", "--html", tmp_path / "a.html") == 0
-    printed = json.loads(capsys.readouterr().out)
+def test_inspect_prints_and_writes(mobile, tmp_path, run):
+    arguments = ("inspect", *mobile, "--nulls", "random", "--draws", 2)
+    printed = json.loads(run(*arguments, "--json", "-o", tmp_path / "a.json", "--html", tmp_path / "a.html")[1])
     assert printed == json.loads((tmp_path / "a.json").read_text()) and len(printed["layers"]) == 11
     assert "blocks.0.0.conv_dw" in (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert command(inspect_command, *arguments, "-o", tmp_path / "b.csv") == 0
-    table = capsys.readouterr().out
+    table = run(*arguments, "-o", tmp_path / "b.csv")[1]
     assert all(layer["layer"] in table for layer in printed["layers"]) and "null_random" in table
     assert pd.read_csv(tmp_path / "b.csv").explained.tolist() == [layer["explained"] for layer in printed["layers"]]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "a.json", "b.csv"]
@@ -414,38 +396,42 @@ def test_inspect_prints_and_writes(weights, tmp_path, capsys):
         (("--weights", "missing.safetensors"), "missing.safetensors"),
     ],
 )
-def test_wrong_options_of_inspect_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+def test_wrong_options_of_inspect_are_one_line(arguments, message, tmp_path, monkeypatch, refuses):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.csv").write_text("mine")
-    with pytest.raises((ValueError, FileNotFoundError), match=message) as raised:
-        command(inspect_command, "mobilenetv3_small_050", *arguments)
-    assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["there.csv"]
-    assert (tmp_path / "there.csv").read_text() == "mine" and capsys.readouterr().out == ""
+    refuses(message, "inspect", "mobilenetv3_small_050", *arguments)
+    assert [p.name for p in tmp_path.iterdir()] == ["there.csv"] and (tmp_path / "there.csv").read_text() == "mine"
+
+
+def images(place, counts):
+    """A folder of images for each class, as many as are asked for."""
+    for name, count in counts.items():
+        (place / name).mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (40, 50), (len(name), 90 * i, 20)).save(place / name / f"{i}, a.png")
+    return place
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Four images in two of ImageNet's classes."""
-    place, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name in ("n01443537", "n02102040"):
-        (place / name).mkdir()
-        for i in range(2):
-            Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8)).save(place / name / f"{i}.png")
-    return place
+    return images(tmp_path_factory.mktemp("images"), {"n01443537": 2, "n02102040": 2})
 
 
-def test_evaluate_prints_and_writes(weights, folder, tmp_path, capsys):
-    arguments = ("mobilenetv3_small_050", "--weights", weights, "--data", folder)
-    assert command(evaluate_command, *arguments, "--json", "-o", tmp_path / "a.csv") == 0
-    document = json.loads(capsys.readouterr().out)
+def test_evaluate_prints_and_writes(mobile, folder, tmp_path, run):
+    arguments = ("evaluate", *mobile, "--data", folder)
+    document = json.loads(run(*arguments, "--json", "-o", tmp_path / "a.csv")[1])
     assert document["networks"][0]["n"] == 4 and document["comparison"] is None
     # The folders' names say which classes they are.
     table = pd.read_csv(tmp_path / "a.csv")
     assert table.label.tolist() == [1, 1, 217, 217]
-    assert table.file.tolist() == ["n01443537/0.png", "n01443537/1.png", "n02102040/0.png", "n02102040/1.png"]
+    assert table.file.tolist() == [f"{name}/{i}, a.png" for name in ("n01443537", "n02102040") for i in (0, 1)]
     assert any("named by ImageNet's identifiers" in note for note in document["notes"])
-    assert command(evaluate_command, *arguments, "--against-weights", weights) == 0
-    assert "agreement 100.00%" in capsys.readouterr().out
+    assert "agreement 100.00%" in run(*arguments, "--against-weights", mobile[-1])[1]
+    # The images of a package have their names.
+    assert run("evaluate", *mobile, "-o", tmp_path / "b.csv")[0] == 0
+    table = pd.read_csv(tmp_path / "b.csv")
+    assert [int(file.removesuffix(".jpg").rpartition("_")[2]) for file in table.file] == table.label.tolist()
+    assert table.file.nunique() == 20
 
 
 @pytest.fixture
@@ -456,17 +442,13 @@ def numbered(tmp_path):
         network.classifier.weight.zero_(), network.classifier.bias.zero_()
         network.classifier.bias[10] = 9.0
     save_file(network.state_dict(), tmp_path / "ten.safetensors")
-    for number in range(12):
-        (tmp_path / "data" / str(number)).mkdir(parents=True)
-        for i in range(5 if number == 10 else 1):
-            Image.new("RGB", (32, 32), (20 * number, 30 * i, 90)).save(tmp_path / "data" / str(number) / f"{i}, a.png")
+    images(tmp_path / "data", {str(number): 5 if number == 10 else 1 for number in range(12)})
     (tmp_path / "data" / "3" / "list.txt").write_text("")
-    return "mobilenetv3_small_050", "--weights", tmp_path / "ten.safetensors", "--data", tmp_path / "data"
+    return "evaluate", "mobilenetv3_small_050", "--weights", tmp_path / "ten.safetensors", "--data", tmp_path / "data"
 
 
-def test_evaluate_follows_the_numbers_of_folders_and_says_what_it_skips(numbered, tmp_path, capsys):
-    assert command(evaluate_command, *numbered, "--json", "-o", tmp_path / "a.csv") == 0
-    document = json.loads(capsys.readouterr().out)
+def test_evaluate_follows_the_numbers_of_folders_and_says_what_it_skips(numbered, tmp_path, run):
+    document = json.loads(run(*numbered, "--json", "-o", tmp_path / "a.csv")[1])
     assert document["networks"][0]["top1"] == 5 / 16
     assert any("10 is class 10" in note or "11 is class 11" in note for note in document["notes"])
     assert any(
@@ -477,48 +459,26 @@ def test_evaluate_follows_the_numbers_of_folders_and_says_what_it_skips(numbered
     assert [int(file.partition("/")[0]) for file in table.file] == table.label.tolist() and table.file[0] == "0/0, a.png"
 
 
-def test_a_file_says_which_class_each_folder_is(numbered, tmp_path, capsys):
+def test_a_file_says_which_class_each_folder_is(numbered, tmp_path, run, refuses):
     names = [str(number) for number in range(12)]
     names[10], names[3] = names[3], names[10]
     (tmp_path / "classes.txt").write_text("\n".join(names))
-    assert command(evaluate_command, *numbered, "--classes", tmp_path / "classes.txt") == 0
-    printed = capsys.readouterr().out
-    assert (
-        "top-1 6.25%" in printed
-        and f"note: classes: 12 folders have the classes that {tmp_path / 'classes.txt'} says" in printed
-    )
-    for options, message in (
-        (("--classes", tmp_path / "gone.txt"), "gone.txt cannot be read"),
-        (
-            ("--classes", tmp_path / "classes.txt", "--data", "imagenet-samples"),
-            "--classes is given, and imagenet-samples has no folders of classes",
-        ),
-    ):
-        refused(lambda options=options: command(evaluate_command, *numbered, *options), message)
+    printed = run(*numbered, "--classes", tmp_path / "classes.txt")[1]
+    assert "top-1 6.25%" in printed
+    assert f"note: classes: 12 folders have the classes that {tmp_path / 'classes.txt'} says" in printed
+    refuses("gone.txt cannot be read", *numbered, "--classes", tmp_path / "gone.txt")
+    without = ("--classes", tmp_path / "classes.txt", "--data", "imagenet-samples")
+    refuses("--classes is given, and imagenet-samples has no folders of classes", *numbered, *without)
+    refuses("--data imagenet-samples has 1000 classes and mobilenetv3_small_050 knows 12", *numbered, *without[2:])
+    (tmp_path / "data" / "cat").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "data" / "cat" / "0.png")
+    refuses("13 class folders and the network knows 12 classes", *numbered)
 
 
-def test_the_images_of_a_package_have_their_names_in_the_table(weights, tmp_path, capsys):
-    assert command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, "-o", tmp_path / "a.csv") == 0
-    table = pd.read_csv(tmp_path / "a.csv")
-    assert [int(file.removesuffix(".jpg").rpartition("_")[2]) for file in table.file] == table.label.tolist() and len(
-        set(table.file)
-    ) == 20
-
-
-def test_evaluate_beside_replaced_filters(weights, folder, tmp_path, capsys):
-    arguments = (
-        "mobilenetv3_small_050",
-        "--weights",
-        weights,
-        "--data",
-        folder,
-        "--replace",
-        "random",
-        "--recalibrate",
-        folder,
-    )
-    assert command(evaluate_command, *arguments, "-o", tmp_path / "a.json") == 0
-    document, out = json.loads((tmp_path / "a.json").read_text()), capsys.readouterr().out
+def test_evaluate_beside_replaced_filters(mobile, folder, tmp_path, run):
+    arguments = ("evaluate", *mobile, "--data", folder, "--replace", "random", "--recalibrate", folder)
+    out = run(*arguments, "-o", tmp_path / "a.json")[1]
+    document = json.loads((tmp_path / "a.json").read_text())
     assert document["comparison"]["kl_nats"] > 0 and len(document["networks"]) == 2
     assert "batch norms were estimated anew" in out and "McNemar" in out and "11 layers" in out
 
@@ -534,39 +494,20 @@ def test_evaluate_beside_replaced_filters(weights, folder, tmp_path, capsys):
         (("--data", "nowhere"), "nowhere is not there"),
         (("--split", "dev"), "unknown split 'dev'"),
         (("--device", "gpu9"), "device is 'gpu9'"),
-        (("--device", "meta"), r"device is 'meta': expected cpu, cuda \(cuda:1, ...\) or mps"),
+        (("--device", "meta"), "device is 'meta': expected cpu, cuda (cuda:1, ...) or mps"),
         (("--data", "fashion-mnist"), "--data fashion-mnist has 10 classes and mobilenetv3_small_050 knows 1000: expected"),
         (("--method", "D1"), "--method is given without --replace"),
         (("--seed", "0"), "--seed is given without --replace"),
         (("--split", "val"), "--split is given, and imagenet-samples has no splits"),
-        (("--split", "train", "--data", "."), r"--split is given, and \. has no splits"),
-        (("--split", "train", "--data", "imagefolder:."), r"--split is given, and imagefolder:\. has no splits"),
+        (("--split", "train", "--data", "."), "--split is given, and . has no splits"),
+        (("--split", "train", "--data", "imagefolder:."), "--split is given, and imagefolder:. has no splits"),
         (("-o", "a.npy"), "a.npy: expected a name that ends in .json or .csv"),
     ],
 )
-def test_wrong_options_of_evaluate_are_one_line(weights, arguments, message, tmp_path, monkeypatch):
+def test_wrong_options_of_evaluate_are_one_line(mobile, arguments, message, tmp_path, monkeypatch, refuses):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=message) as raised:
-        command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, *arguments)
-    assert "\n" not in str(raised.value) and not list(tmp_path.iterdir())
-
-
-def test_classes_that_do_not_fit_are_one_line(weights, folder, tmp_path):
-    (folder / "cat").mkdir()
-    Image.new("RGB", (40, 40)).save(folder / "cat" / "0.png")
-    refused(
-        lambda: command(evaluate_command, "mobilenetv3_small_050", "--weights", weights, "--data", folder),
-        "3 class folders and the network knows 1000 classes",
-    )
-
-
-def test_a_network_of_other_classes_is_not_judged_on_images_of_a_name(tmp_path):
-    weights = tmp_path / "ten.safetensors"
-    save_file(timm.create_model("mobilenetv3_small_050", num_classes=10).state_dict(), weights)
-    refused(
-        lambda: command(evaluate_command, "mobilenetv3_small_050", "--weights", weights),
-        "--data imagenet-samples has 1000 classes and mobilenetv3_small_050 knows 10",
-    )
+    refuses(message, "evaluate", *mobile, *arguments)
+    assert not list(tmp_path.iterdir())
 
 
 def test_recalibration_mixes_the_classes(tmp_path):
@@ -576,22 +517,15 @@ def test_recalibration_mixes_the_classes(tmp_path):
         for i in range(32):
             Image.new("RGB", (8, 8), (200 * k, 0, 0)).save(tmp_path / "train" / name / f"{i}.png")
     loaded = load_model("mobilenetv3_small_050", num_classes=2)
-    images = evaluate_command._first_images(str(tmp_path), loaded, 64)
-    bright = torch.tensor([float(images[i][0][0].mean()) for i in range(64)]).reshape(4, 16)
+    first = _first_images(str(tmp_path), loaded, 64)
+    bright = torch.tensor([float(first[i][0][0].mean()) for i in range(64)]).reshape(4, 16)
     share = (bright > bright.mean()).float().mean(1)
-    assert len(images) == 64 and ((share > 0.1) & (share < 0.9)).all()
+    assert len(first) == 64 and ((share > 0.1) & (share < 0.9)).all()
 
 
-def test_recalibration_needs_no_classes(tmp_path, capsys):
+def test_recalibration_needs_no_classes(tmp_path, run):
     """One folder to recalibrate a network of two classes: only its images are looked at."""
-    weights = tmp_path / "two.safetensors"
-    save_file(timm.create_model("mobilenetv3_small_050", num_classes=2).state_dict(), weights)
-    (tmp_path / "train" / "cat").mkdir(parents=True)
-    Image.new("RGB", (40, 40)).save(tmp_path / "train" / "cat" / "0.png")
-    (tmp_path / "val").mkdir()
-    for name in ("cat", "dog"):
-        (tmp_path / "val" / name).mkdir()
-        Image.new("RGB", (40, 40)).save(tmp_path / "val" / name / "0.png")
-    arguments = ("mobilenetv3_small_050", "--weights", weights, "--data", tmp_path, "--split", "val", "--replace", "unit")
-    assert command(evaluate_command, *arguments, "--recalibrate", tmp_path) == 0
-    assert "batch norms were estimated anew" in capsys.readouterr().out
+    images(tmp_path, {"train/cat": 1, "val/cat": 1, "val/dog": 1})
+    arguments = ("evaluate", *stored(tmp_path / "two.safetensors", 2), "--data", tmp_path, "--split", "val")
+    out = run(*arguments, "--replace", "unit", "--recalibrate", tmp_path)[1]
+    assert "batch norms were estimated anew" in out

@@ -9,12 +9,12 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
-from keyfilters.cli import main  # noqa: E402
 from keyfilters.filters import KEYS  # noqa: E402
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.networks import (  # noqa: E402
+    MODES,
     TrainConfig,
     extract,
     find_depthwise,
@@ -24,12 +24,11 @@ from keyfilters.networks import (  # noqa: E402
     load_model,
     match,
     replace,
+    weight_of,
 )
-from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
-from keyfilters.networks.surgery.replacing import MODES  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import fit_scales  # noqa: E402
 from keyfilters.networks.training.setup import network_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
@@ -88,13 +87,6 @@ def test_what_is_there_is_said(kind):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_frozen_script_is_named():
-    refused(
-        lambda: inspect_model(torch.jit.freeze(torch.jit.script(SMALL)), nulls="none"),
-        "is TorchScript without its convolutions as modules",
-    )
-
-
 def test_what_is_not_depthwise_is_not_listed():
     network = nn.Sequential(
         nn.Conv1d(8, 8, 7),
@@ -106,6 +98,8 @@ def test_what_is_not_depthwise_is_not_listed():
     )
     assert find_depthwise(network) == []
     refused(lambda: inspect_model(network, nulls="none"), "has no depthwise convolution")
+    frozen = torch.jit.freeze(torch.jit.script(SMALL))
+    refused(lambda: inspect_model(frozen, nulls="none"), "is TorchScript without its convolutions as modules")
 
 
 AXES = {"x": ((1, 7), 1), "y": ((7, 1), 0)}
@@ -303,96 +297,44 @@ NAMES = ("mobileone_s0", "fastvit_t8", "repvit_m0_9")
 
 @pytest.mark.filterwarnings("ignore")
 @each("name", NAMES)
-def test_branches_are_merged_with_their_batch_norms(name):
+def test_branches_are_merged_with_their_batch_norms_before_they_are_looked_at(name, tmp_path, run):
     torch.manual_seed(0)
-    model = timm.create_model(name).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            with torch.no_grad():
+    model = timm.create_model(name, num_classes=5).eval()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
                 for value in (module.weight, module.running_var):
                     value.uniform_(0.5, 1.5)
                 for value in (module.bias, module.running_mean):
                     value.normal_(0, 0.1)
     before = {n: v.clone() for n, v in model.state_dict().items()}
     one, notes = merged(model)
-    assert "are merged with their batch norms" in notes[0]
-    image = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        ours, theirs = one(image), model(image)
-    assert torch.allclose(ours, theirs, atol=1e-3 * float(theirs.abs().max()))
-    assert all(torch.equal(v, model.state_dict()[n]) for n, v in before.items())
-    assert len(find_depthwise(one)) < len(find_depthwise(model))
-    assert merged(one)[1] == []
-    report = inspect_model(model, nulls="none")
-    assert report.notes == tuple(notes) and [d.name for d in find_depthwise(one)] == [
-        layer.match.name for layer in report.layers
-    ]
-    assert "merged with their batch norms" in report.text()
-
-
-class Promised(nn.Module):
-    """Branches with a method to merge them that does nothing."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = (
-            nn.Sequential(nn.Conv2d(8, 8, n, padding=n // 2, groups=8), nn.BatchNorm2d(8)) for n in (3, 5)
-        )
-
-    def forward(self, x):
-        return self.first(x) + self.second(x)
-
-    def switch_to_deploy(self):
-        pass
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_branches_that_were_not_merged_are_not_said_to_be():
-    for model, name in ((Promised().eval(), "the network itself"), (nn.Sequential(Promised()).eval(), "0")):
-        found = match(model)
-        assert len(found.layers) == 2 and f"({name} is as it was): each is looked at on its own" in found.notes[0]
-
-
-@pytest.mark.filterwarnings("ignore")
-@each("name", NAMES)
-def test_branches_are_merged_before_surgery_and_extraction(name, tmp_path, capsys):
-    torch.manual_seed(0)
-    model = timm.create_model(name, num_classes=5).eval()
-    one, notes = merged(model)
     names = [d.name for d in find_depthwise(one)]
-    found = match(model)
-    assert [m.name for m in found.layers] == names and found.notes == tuple(notes) and "merged" in str(found)
+    assert "are merged with their batch norms" in notes[0] and merged(one)[1] == []
+    assert len(names) < len(find_depthwise(model))
+    report, found, keys, done = inspect_model(model, nulls="none"), match(model), extract(model, k=3, seed=1), replace(model)
+    assert (
+        [layer.match.name for layer in report.layers] == [m.name for m in found.layers] == done.report.layer.tolist() == names
+    )
+    assert report.notes == found.notes == keys.notes == done.notes == tuple(notes)
+    assert all("merged with their batch norms" in " ".join(text.split()) for text in (report.text(), str(found)))
     right = match(one)
     assert all(np.array_equal(a.explained, b.explained) for a, b in zip(found.layers, right.layers, strict=True))
-    keys = extract(model, k=3, seed=1)
-    assert keys.notes == tuple(notes) and np.array_equal(keys.keys, extract(one, k=3, seed=1).keys)
-    before = {n: v.clone() for n, v in model.state_dict().items()}
-    done = replace(model)
-    assert done.report.layer.tolist() == names and done.notes == tuple(notes)
-    assert all(torch.equal(v, model.state_dict()[n]) for n, v in before.items())
+    assert np.array_equal(keys.keys, extract(one, k=3, seed=1).keys)
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        wanted = replace(one).model(image)
+        ours, theirs, wanted = one(image), model(image), replace(one).model(image)
+        assert torch.allclose(ours, theirs, atol=1e-3 * float(theirs.abs().max()))
         assert torch.equal(done.model(image), wanted)
+        assert all(torch.equal(v, model.state_dict()[n]) for n, v in before.items())
         # What the command writes is loaded again, in the merged form.
-        write_weights(model.state_dict(), tmp_path / f"{name}-own.safetensors")
-        assert (
-            main(
-                [
-                    "replace",
-                    name,
-                    "--weights",
-                    str(tmp_path / f"{name}-own.safetensors"),
-                    "-o",
-                    str(tmp_path / f"{name}.safetensors"),
-                ]
-            )
-            == 0
-        )
-        assert "are merged with their batch norms" in capsys.readouterr().out
-        loaded = load_model(name, weights=tmp_path / f"{name}.safetensors")
+        own, target = (tmp_path / f"{name}{what}.safetensors" for what in ("-own", ""))
+        write_weights(model.state_dict(), own)
+        status, out, _ = run("replace", name, "--weights", own, "-o", target)
+        assert status == 0 and "are merged with their batch norms" in out
+        loaded = load_model(name, weights=target)
         assert loaded.num_classes == 5 and "with its branches merged for deployment" in loaded.notes[-1]
-        assert torch.allclose(loaded.model(image), wanted, rtol=1e-4, atol=1e-5)
+        assert torch.allclose(loaded.model(image), wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
         optimiser = torch.optim.SGD(model.parameters())
         with pytest.warns(UserWarning, match="make the optimiser anew"):
             changed = replace(model, inplace=True)
@@ -401,27 +343,27 @@ def test_branches_are_merged_before_surgery_and_extraction(name, tmp_path, capsy
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_file_with_branches_says_so(tmp_path):
+def test_files_and_training_say_what_has_branches(tmp_path):
     for name in (*NAMES, "mobilenetv3_small_050"):
         model = timm.create_model(name).eval()
-        for form, state in (("open", model.state_dict()), ("merged", merged(model)[0].state_dict())):
+        one, said = merged(model)
+        assert (one is model) == (said == []) == (name not in NAMES)
+        for form, state in (("open", model.state_dict()), ("merged", one.state_dict())):
             write_weights(state, tmp_path / f"{name}-{form}.safetensors")
             notes = inspect_file(tmp_path / f"{name}-{form}.safetensors", nulls="none").notes
             assert bool(notes) == (form == "open" and name in NAMES) and all(
                 "branches that are merged for deployment" in n for n in notes
             ), (name, form)
-
-
-def test_training_with_keys_says_what_was_merged():
-    config = TrainConfig(model="mobileone_s0", replace="learnable", num_classes=4)
-    assert "are merged with their batch norms" in network_of(config, 4).notes[-1]
-
-
-def test_weights_that_fit_neither_form(tmp_path):
-    state = merged(timm.create_model("mobileone_s0").eval())[0].state_dict()
-    state.pop("stages.0.0.reparam_conv.weight")
+    # Weights that fit neither form.
+    state = dict(merged(timm.create_model(NAMES[0]).eval())[0].state_dict())
+    del state["stages.0.0.reparam_conv.weight"]
     write_weights(state, tmp_path / "x.safetensors")
-    refused(lambda: load_model("mobileone_s0", weights=tmp_path / "x.safetensors"), "does not fit mobileone_s0")
+    refused(lambda: load_model(NAMES[0], weights=tmp_path / "x.safetensors"), f"does not fit {NAMES[0]}")
+    # A network whose blocks can be fused, and that has no branches, stays; and training says what was merged.
+    levit = timm.create_model("levit_conv_128s")
+    assert merged(levit) == (levit, [])
+    config = TrainConfig(model=NAMES[0], replace="learnable", num_classes=4)
+    assert "are merged with their batch norms" in network_of(config, 4).notes[-1]
 
 
 class Rep(nn.Module):
@@ -451,17 +393,22 @@ class Broken(Rep):
         raise RuntimeError("no")
 
 
+class Promised(Rep):
+    def switch_to_deploy(self):
+        """Merges nothing."""
+
+
 def test_branches_of_other_libraries():
     torch.manual_seed(0)
     found = inspect_model(nn.Sequential(Deployable()), nulls="none")
     assert [layer.match.name for layer in found.layers] == ["0.big"] and "merged" in found.notes[0]
-    for kind, said in ((OtherLibrary, "merge them first"), (Broken, "could not be merged (no)")):
+    for kind, said in (
+        (OtherLibrary, "merge them first"),
+        (Broken, "could not be merged (no)"),
+        (Promised, "(0 is as it was): each is looked at on its own"),
+    ):
         found = inspect_model(nn.Sequential(kind()), nulls="none")
         assert len(found.layers) == 2 and said in found.notes[0]
         assert said in match(nn.Sequential(kind())).notes[0] and said in replace(nn.Sequential(kind())).notes[0]
     assert inspect_model(Deployable(), nulls="none").notes
-
-
-def test_networks_without_branches_stay():
-    for model in (timm.create_model("mobilenetv3_small_050"), timm.create_model("levit_conv_128s")):
-        assert merged(model) == (model, [])
+    assert "(the network itself is as it was)" in match(Promised()).notes[0]

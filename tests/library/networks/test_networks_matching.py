@@ -7,7 +7,6 @@ from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import message as said
-from refusals import refused
 from scipy.linalg.lapack import dsyevr
 
 from keyfilters import ideal_filter, learned_filters
@@ -18,24 +17,30 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from keyfilters.fitting.parameters import key_parameters  # noqa: E402
-from keyfilters.networks import klines  # noqa: E402
-from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
-from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d  # noqa: E402
-from keyfilters.networks.surgery import nulls  # noqa: E402
-from keyfilters.networks.surgery.depthwise import FILTER_SETS, find_depthwise, key_filters, resized  # noqa: E402
-from keyfilters.networks.surgery.matching import match, unit  # noqa: E402
-from keyfilters.networks.surgery.nulls import (  # noqa: E402
+from keyfilters.networks import (  # noqa: E402
     NULLS,
+    FilterBankConv2d,
+    ScaleSpaceConv2d,
+    explained_interval,
+    find_depthwise,
+    inspect_model,
+    key_filters,
+    klines,
+    match,
+    null_distribution,
+    replace,
+)
+from keyfilters.networks.surgery import nulls  # noqa: E402
+from keyfilters.networks.surgery.depthwise import FILTER_SETS, resized  # noqa: E402
+from keyfilters.networks.surgery.matching import unit  # noqa: E402
+from keyfilters.networks.surgery.nulls import (  # noqa: E402
     covariance_root,
     direction_root,
-    explained_interval,
-    null_distribution,
     null_distributions,
     null_filters,
     spread_of_directions,
 )
 from keyfilters.networks.surgery.printing import frame_text  # noqa: E402
-from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import GAMMA_MAX, fit_scales, sigma_max  # noqa: E402
 
 SEEDS = st.integers(0, 10**6)
@@ -108,12 +113,11 @@ def test_constant_zero_and_withered_filters_are_dead():
     assert np.isnan(layer.explained[[1, 2, 4]]).all() and (layer.gain[[1, 2, 4]] == 0).all()
     np.testing.assert_array_equal(layer.offset[[1, 2]], [0.1, 0.0])
     assert 0 < layer.pooled() < 1
-
-
-def test_a_layer_of_nothing_but_dead_filters():
+    own = fit_scales(stack, layer.key, *key_parameters("B"))
+    assert own.gain[1] == 0 and own.offset[1] == 0.1 and np.isnan(own.explained[1]) and own.explained[0] > 0
+    # A layer of nothing else.
     found = match(np.ones((4, 5, 5)))
     assert found.layers[0].dead == 4 and np.isnan(found.pooled())
-    refused(lambda: explained_interval(found), "no filter is matched")
 
 
 def test_pooling_by_energy_and_by_filters():
@@ -396,12 +400,6 @@ def test_scales_that_a_filter_does_not_determine_are_said(key):
         assert [not np.isnan(row.sigma_x), not np.isnan(row.sigma_y)] == expected and row.explained_fitted > 1 - 1e-6
 
 
-def test_dead_filters_have_no_scales():
-    stack = np.stack([np.full((7, 7), 0.25), learned_filters()[0]])
-    found = fit_scales(stack, match(stack).layers[0].key, *key_parameters("B"))
-    assert found.gain[0] == 0 and found.offset[0] == 0.25 and np.isnan(found.explained[0]) and found.explained[1] > 0.5
-
-
 # Mistakes
 
 
@@ -428,13 +426,15 @@ def spoilt(value):
         (lambda: match({"a": "b"}), "a is not an array of real numbers"),
         (lambda: match([]), "expected a torch.nn.Module"),
         (lambda: key_filters("B", 4), "size is 4: expected an odd integer"),
-        (lambda: match(noise(0)).pooled("sum"), "unknown pool 'sum'"),
+        (lambda: match(noise(0)).pooled("sum"), "unknown pool 'sum': expected one of energy, filters, median"),
         (lambda: null_distribution(noise(0), "B", "noise"), "unknown kind 'noise'"),
         (lambda: null_distribution(noise(0), draws=0), "draws is 0: expected an integer of at least 1"),
         (lambda: null_distribution(noise(0), seed=-1), "seed is -1: expected an integer of at least 0"),
         (lambda: null_distribution(np.ones((3, 7, 7))), "no layer has live filters"),
         (lambda: null_filters("random", np.ones((3, 7, 7)), np.random.default_rng()), "all its filters are dead"),
         (lambda: explained_interval(match(noise(0)), level=95), "level is 95: expected a number between 0 and 1"),
+        (lambda: explained_interval(match(noise(0)), pool="median"), "unknown pool 'median': expected one of energy, filters"),
+        (lambda: explained_interval(match(np.ones((4, 5, 5)))), "no filter is matched"),
     ],
 )
 def test_mistakes_are_answered_in_one_line(call, message):
@@ -444,10 +444,6 @@ def test_mistakes_are_answered_in_one_line(call, message):
 # What print shows
 
 
-def mixed_layers():
-    return nn.Sequential(depthwise(4, 3), depthwise(4, (3, 7)), nn.Sequential(depthwise(6, 7)))
-
-
 @pytest.mark.parametrize("prefix", ["", "a.very.long.name.of.a.part.of.a.network."])
 def test_reports_fit_into_eighty_columns(prefix):
     network = nn.Sequential()
@@ -455,7 +451,7 @@ def test_reports_fit_into_eighty_columns(prefix):
     for name in filter(None, prefix.split(".")):
         place.add_module(name, nn.Sequential())
         place = place.get_submodule(name)
-    place.add_module("mixed", mixed_layers())
+    place.add_module("mixed", nn.Sequential(depthwise(4, 3), depthwise(4, (3, 7)), nn.Sequential(depthwise(6, 7))))
     for found in (match(network), replace(network), inspect_model(network, draws=2)):
         lines = str(found).splitlines()
         assert max(map(len, lines)) <= 80 and "..." not in str(found)
@@ -485,8 +481,6 @@ def test_one_large_filter_decides_the_pooled_share_and_not_the_mean_nor_the_medi
     assert (row.explained_mean, row.explained_median) == (each.mean(), np.median(each))
     shown = " ".join(str(found).split())
     assert f"pooled by energy); over the filters mean {each.mean():.3f}, median {np.median(each):.3f}" in shown
-    refused(lambda: found.pooled("mode"), "unknown pool 'mode': expected one of energy, filters, median")
-    refused(lambda: explained_interval(found, pool="median"), "unknown pool 'median': expected one of energy, filters")
     # A null pooled in the same three ways: of the same draws, each filter of a draw by itself.
     channels, random = null_filters("random", noise, np.random.default_rng([3, 0]), "learned")
     shares = match(channels, random).layers[0].explained

@@ -11,7 +11,6 @@ import patient
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("timm")
 
 from safetensors.torch import load_file  # noqa: E402
 from training_samples import folder, history, images, tiny  # noqa: E402

@@ -1,11 +1,11 @@
 """Networks by name, weights from files: formats, faults in one line, nothing unpickled, no waiting."""
 
 import argparse
+import functools
 import hashlib
 import http.server
 import json
 import os
-import pickle
 import socket
 import sys
 import threading
@@ -16,10 +16,11 @@ import numpy as np
 import patient
 import pytest
 import refusals
-from each import each
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
+from checkpoints import Payload, equal, facebook, pickled  # noqa: E402
+
 from keyfilters.deadline import within  # noqa: E402
 from keyfilters.networks.data.datasets import imagenet_samples, preprocess  # noqa: E402
 from keyfilters.networks.zoo import hub  # noqa: E402
@@ -34,33 +35,12 @@ def message(call):
     return refusals.message(lambda: within(WATCHDOG, call))
 
 
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
 @pytest.fixture(scope="module")
 def atto():
     torch.manual_seed(0)
     state = timm.create_model(ATTO).state_dict()
     # The response normalisation starts at zero: other values show whether they arrive.
     return {name: torch.randn_like(value) * 0.1 if ".grn." in name else value for name, value in state.items()}
-
-
-def facebook(state, head=True):
-    """timm's names to those of Facebook's files, with their shapes."""
-    out = {}
-    for name, value in state.items():
-        if name.startswith("head.") and not head:
-            continue
-        for ours, theirs in (
-            ("mlp.grn.weight", "grn.gamma"), ("mlp.grn.bias", "grn.beta"), ("mlp.fc", "pwconv"), ("conv_dw", "dwconv"),
-            ("head.fc.", "head."), ("head.norm.", "norm."), (".blocks.", "."), ("stem.", "downsample_layers.0."),
-        ):  # fmt: skip
-            name = name.replace(ours, theirs)
-        if ".downsample." in name:
-            name = name.replace("stages.", "downsample_layers.").replace(".downsample.", ".")
-        out[name] = value.reshape(1, 1, 1, -1) if ".grn." in name else value
-    return out
 
 
 # ---- formats --------------------------------------------------------------------------------------------------------
@@ -78,15 +58,6 @@ def test_a_file_in_the_networks_own_names(tmp_path, atto, suffix):
     assert loaded.num_classes == 1000 and loaded.input_size == (3, 224, 224)
 
 
-def test_facebooks_names_are_those_of_the_published_files(atto):
-    names = set(facebook(atto))
-    assert {
-        "downsample_layers.0.0.weight", "downsample_layers.3.1.bias", "stages.0.0.dwconv.weight", "stages.2.5.pwconv1.weight",
-        "stages.3.1.grn.gamma", "stages.0.0.norm.bias", "norm.weight", "head.weight",
-    } <= names  # fmt: skip
-    assert len(names) == len(atto)
-
-
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_facebooks_format_as_timm_takes_it(tmp_path, atto, suffix):
     path, theirs = tmp_path / f"fb{suffix}", facebook(atto)
@@ -95,6 +66,11 @@ def test_facebooks_format_as_timm_takes_it(tmp_path, atto, suffix):
     )
     loaded = load_model(ATTO, weights=str(path))
     by_timm = timm.create_model(ATTO, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
+    # The names are those of the published files.
+    assert len(theirs) == len(atto) and theirs.keys() >= {
+        "downsample_layers.0.0.weight", "downsample_layers.3.1.bias", "stages.0.0.dwconv.weight", "stages.2.5.pwconv1.weight",
+        "stages.3.1.grn.gamma", "stages.0.0.norm.bias", "norm.weight", "head.weight",
+    }  # fmt: skip
     assert equal(loaded.model.state_dict(), atto) and equal(by_timm.state_dict(), atto)
 
 
@@ -123,32 +99,6 @@ def test_a_file_of_another_size_says_which(tmp_path, atto):
     assert "does not fit resnet18" in message(lambda: load_model("resnet18", weights=path))
 
 
-@pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_ema", "state_dict_ema"])
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
-def test_wrapped_weights_are_found(tmp_path, wrapper, prefix):
-    weights = {"a.weight": torch.ones(2), "b": torch.zeros(1)}
-    content = {wrapper: {prefix + name: value for name, value in weights.items()}, "epoch": 3, "best": {"loss": 1.0}}
-    torch.save(content, tmp_path / "c.pth")
-    assert equal(read_weights(tmp_path / "c.pth"), weights)
-
-
-def test_averaged_weights_come_first_and_nests_are_opened(tmp_path):
-    inner = {"n_averaged": torch.tensor(4), "module.a": torch.ones(1), "module.b": torch.ones(1)}
-    torch.save({"model": {"a": torch.zeros(1), "b": torch.zeros(1)}, "model_ema": {"state_dict": inner}}, tmp_path / "c.pth")
-    assert equal(read_weights(tmp_path / "c.pth"), {"a": torch.ones(1), "b": torch.ones(1)})
-
-
-def test_a_part_called_module_keeps_its_name(tmp_path):
-    weights = {"module.a": torch.ones(1), "head": torch.ones(1)}
-    torch.save(weights, tmp_path / "c.pth")
-    assert equal(read_weights(tmp_path / "c.pth"), weights)
-
-
-def test_the_old_format_of_torch(tmp_path):
-    torch.save({"a": torch.arange(3)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert equal(read_weights(tmp_path / "old.pth"), {"a": torch.arange(3)})
-
-
 # ---- classes --------------------------------------------------------------------------------------------------------
 
 
@@ -165,31 +115,7 @@ def test_the_number_of_classes_is_that_of_the_file(tmp_path):
         assert torch.equal(next(other.model.parameters()), next(source.parameters()))
 
 
-@each("classes", [-1, 2.5, True, "ten"])
-def test_a_wrong_number_of_classes(classes):
-    assert "num_classes is" in message(lambda: load_model("small_convnext", num_classes=classes))
-
-
 # ---- faults of files ------------------------------------------------------------------------------------------------
-
-
-class Payload:
-    """Pickled, it is a call that makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
-def pickled(path, content, way):
-    if way == "zip":
-        torch.save(content, path)
-    elif way == "legacy":
-        torch.save(content, path, _use_new_zipfile_serialization=False)
-    else:
-        path.write_bytes(pickle.dumps(content, protocol=int(way)))
 
 
 @pytest.mark.parametrize("way", ["zip", "legacy", "0", "2", "4", "5"])
@@ -301,27 +227,24 @@ def test_missing_counters_of_batches_are_no_fault(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "options", "expected"),
     [
-        ("convnextv2_tinny", "did you mean convnextv2_tiny"),
-        ("small_convnet", "did you mean small_convnext"),
-        ("qqqqq", "expected efficientnet_lite0, small_convnext or a name of timm"),
-        (f"{ATTO}.fcma", "unknown weights 'fcma' of convnextv2_atto: expected one of fcmae"),
-        ("model.pth", "a file of weights is given beside it"),
-        ("hf-hub:someone/something", "expected the name of a network"),
-        ("", "expected the name of a network"),
-        (None, "expected the name of a network"),
+        ("convnextv2_tinny", {}, "did you mean convnextv2_tiny"),
+        ("small_convnet", {}, "did you mean small_convnext"),
+        ("qqqqq", {}, "expected efficientnet_lite0, small_convnext or a name of timm"),
+        (f"{ATTO}.fcma", {}, "unknown weights 'fcma' of convnextv2_atto: expected one of fcmae"),
+        ("model.pth", {}, "a file of weights is given beside it"),
+        ("hf-hub:someone/something", {}, "expected the name of a network"),
+        ("", {}, "expected the name of a network"),
+        (None, {}, "expected the name of a network"),
+        *(("small_convnext", {"num_classes": wrong}, "num_classes is") for wrong in (-1, 2.5, True, "ten")),
+        (ATTO, {"weights": "a.pth", "pretrained": True}, "not both"),
+        ("small_convnext", {"pretrained": True}, "no published weights"),
+        ("small_convnext", {"model_args": {"colour": 3}}, "cannot be built with colour=3"),
     ],
 )
-def test_an_unknown_name(name, expected):
-    assert expected in message(lambda: load_model(name))
-
-
-def test_arguments_that_do_not_go_together(tmp_path):
-    assert "not both" in message(lambda: load_model(ATTO, weights="a.pth", pretrained=True))
-    assert "no published weights" in message(lambda: load_model("small_convnext", pretrained=True))
-    assert "cannot be built with colour=3" in message(lambda: load_model("small_convnext", model_args={"colour": 3}))
-    assert load_model("small_convnext", model_args={"dims": (8, 16)}).model.dims == (8, 16)
+def test_what_cannot_be_loaded_is_one_line(name, options, expected):
+    assert expected in message(lambda: load_model(name, **options))
 
 
 # ---- EfficientNet-Lite0 with its packaged weights -------------------------------------------------------------------
@@ -374,16 +297,6 @@ def silent():
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def fake_cache(folder, atto):
-    """The hub's cache with one repository, as the client lays it out."""
-    place = folder / "hf" / "hub" / f"models--{REPOSITORY.replace('/', '--')}"
-    commit = "0" * 40
-    (place / "refs").mkdir(parents=True)
-    (place / "refs" / "main").write_text(commit)
-    (place / "snapshots" / commit).mkdir(parents=True)
-    write_weights(atto, place / "snapshots" / commit / "model.safetensors")
-
-
 def total(state):
     return float(sum(value.double().sum() for value in state.values()))
 
@@ -415,7 +328,12 @@ def test_the_time_limit_is_for_all_of_it(monkeypatch):
 
 @pytest.mark.slow
 def test_what_is_in_the_cache_needs_no_network(tmp_path, atto, silent):
-    fake_cache(tmp_path, atto)
+    # The hub's cache with one repository, as the client lays it out.
+    place, commit = tmp_path / "hf" / "hub" / f"models--{REPOSITORY.replace('/', '--')}", "0" * 40
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text(commit)
+    (place / "snapshots" / commit).mkdir(parents=True)
+    write_weights(atto, place / "snapshots" / commit / "model.safetensors")
     done = hub_process(tmp_path, 0.5, HF_ENDPOINT=silent)
     assert json.loads(done.stdout) == [f"hub: {REPOSITORY}", pytest.approx(total(atto))]
 
@@ -436,44 +354,32 @@ def test_torchs_cache_in_facebooks_format(tmp_path, atto, silent):
 
 @pytest.fixture
 def small_hub(tmp_path, atto):
-    """A server that answers as the hub does; it offers one of the two names of files."""
-    path = tmp_path / "offered.bin"
-    torch.save(atto, path)
-    data, commit = path.read_bytes(), "1" * 40
-    offered = [f"/{REPOSITORY}/resolve/main/pytorch_model.bin"]
+    """A server that answers as the hub does, and the file that it offers of the two names of files."""
+    offered = tmp_path / "hub" / REPOSITORY / "resolve" / "main" / "pytorch_model.bin"
+    offered.parent.mkdir(parents=True)
+    torch.save(atto, offered)
+    digest, commit = hashlib.sha256(offered.read_bytes()).hexdigest(), "1" * 40
+    (offered.parents[1] / commit).symlink_to(offered.parent)
 
-    class Hub(http.server.BaseHTTPRequestHandler):
-        def do_GET(self, body=True):
-            there = self.path in offered or self.path.replace(commit, "main") in offered
-            self.send_response(200 if there else 404)
-            if there:
-                self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-                self.send_header("X-Repo-Commit", commit)
-            else:
-                self.send_header("X-Error-Code", "EntryNotFound" if REPOSITORY in self.path else "RepoNotFound")
-            self.send_header("Content-Length", str(len(data) if there else 0))
-            self.end_headers()
-            if body and there:
-                self.wfile.write(data)
-
-        def do_HEAD(self):
-            self.do_GET(body=False)
+    class Hub(http.server.SimpleHTTPRequestHandler):
+        def end_headers(self):
+            for name, value in (("ETag", f'"{digest}"'), ("X-Repo-Commit", commit), ("X-Error-Code", "EntryNotFound")):
+                self.send_header(name, value)
+            super().end_headers()
 
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", offered
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Hub, directory=tmp_path / "hub")) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", offered
+        server.shutdown()
+        thread.join()
 
 
 def test_a_download_from_the_hub(tmp_path, atto, small_hub):
-    address, offered = small_hub
-    done = hub_process(tmp_path, HF_ENDPOINT=address)
+    done = hub_process(tmp_path, HF_ENDPOINT=small_hub[0])
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [f"hub: {REPOSITORY}", pytest.approx(total(atto))]
 
@@ -481,7 +387,7 @@ def test_a_download_from_the_hub(tmp_path, atto, small_hub):
 @pytest.mark.slow
 def test_a_hub_that_has_no_such_file(tmp_path, small_hub):
     address, offered = small_hub
-    offered.clear()
+    offered.unlink()
     done = hub_process(tmp_path, HF_ENDPOINT=address)
     assert done.returncode == 1 and "does not offer them" in done.stderr and done.stderr.count("\n") == 1
 
@@ -505,9 +411,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert read_metadata(tmp_path / "s.safetensors") == {"format": "pt", "epoch": "3", "who": "me"}
     torch.save(state, tmp_path / "s.pth")
     assert read_metadata(tmp_path / "s.pth") == {}
-
-
-def test_tied_weights_of_a_network(tmp_path):
+    # Tied weights of a network.
     network = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
     network[1].weight = network[0].weight
     write_weights(network, tmp_path / "n.safetensors")
