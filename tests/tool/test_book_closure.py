@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from tiny_book import ROOT, tiny_book
+from tiny_book import ROOT, entry_of, executed, tiny_book, write_notebook
 
 from keyfilters_build import distributions, execute
 from keyfilters_build import run_store as runs
@@ -21,7 +21,7 @@ from keyfilters_build.closure import Library
 from keyfilters_build.distributions import EXECUTORS, needed
 from keyfilters_build.launch import is_install_cell
 from keyfilters_build.manifest import load_manifest
-from keyfilters_build.project import Project
+from keyfilters_build.project import Project, write_atomic
 from keyfilters_build.run_store import cache_keys, page_source
 
 REAL = Project(ROOT)
@@ -74,9 +74,9 @@ def fake(monkeypatch):
 
 def fresh(project):
     """The notebooks that a build executes now."""
-    made, failures = execute.execute_all(project, load_manifest(project), "quick")
+    made, failures = executed(project)
     assert not failures
-    return {run.entry.slug for run in made if run.fresh}
+    return {slug for slug, run in made.items() if run.fresh}
 
 
 def replaced(path, old, new):
@@ -126,11 +126,9 @@ def test_one_figure_function_executes_the_chapters_that_draw_with_it_and_nothing
         cell.metadata.tags = ["hide-input"]
         nbformat.write(notebook, path)
     # Distributions that no notebook imports.
-    for name in ("check-jsonschema", "sphinx", "zizmor"):
-        text = copied.lock.read_text()
-        changed = re.sub(rf"^{name}==\S+", f"{name}==0.0.1", text, flags=re.MULTILINE)
-        assert changed != text
-        copied.lock.write_text(changed)
+    changed, count = re.subn(r"(?m)^(check-jsonschema|sphinx|zizmor)==\S+", r"\1==0.0.1", copied.lock.read_text())
+    assert count == 3
+    copied.lock.write_text(changed)
     assert fresh(copied) == set()
     # Data that some read, and what all who show a figure call.
     replaced(chapters / "data" / "convnext_v2.csv", "\n", "\n\n")
@@ -151,19 +149,17 @@ def test_what_another_processor_would_compute_is_another_run(copied, monkeypatch
 def test_each_output_stands_below_its_own_cell_when_the_text_changed(tmp_path, fake):
     project = tiny_book(tmp_path / "book", "one")
     assert fresh(project) == {"one"}
-    path = project.notebooks / "one.ipynb"
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(project.notebooks / "one.ipynb", as_version=4)
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell("A new paragraph.", id="new"))
     notebook.cells[0].source += " Another word."
     for cell in notebook.cells:
         cell["id"] = f"other-{cell['id']}"
-    nbformat.write(notebook, path)
-    [run], _ = execute.execute_all(project, load_manifest(project), "quick")
-    assert not run.fresh
-    shown = page_source(project, run)
-    assert [cell.source for cell in shown.cells] == [cell.source for cell in notebook.cells]
-    code = [cell for cell in shown.cells if cell.cell_type == "code"]
-    assert [cell.outputs[0].text for cell in code] == [f"output {n} of one\n" for n in range(1, len(code) + 1)]
+    write_notebook(project, "one", notebook)
+    runs, _ = executed(project)
+    shown = page_source(project, runs["one"])
+    assert not runs["one"].fresh and [cell.source for cell in shown.cells] == [cell.source for cell in notebook.cells]
+    outputs = [cell.outputs[0].text for cell in shown.cells if cell.cell_type == "code"]
+    assert outputs == [f"output {n} of one\n" for n in range(1, len(outputs) + 1)]
     assert "injected" not in [cell["id"] for cell in shown.cells]
 
 
@@ -234,9 +230,7 @@ CODE = {
 def small(tmp_path):
     project = Project(tmp_path)
     for name, text in PACKAGE.items():
-        path = project.package / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        write_atomic(project.package / name, text)
     return project
 
 
@@ -332,21 +326,16 @@ def definition_at(path, line):
 @pytest.mark.parametrize("slug", [pytest.param(slug, marks=[] if slug in QUICK else pytest.mark.slow) for slug in SLUGS])
 def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
     """The oracle: every function that a run calls, every module and distribution that it loads, every file that it opens."""
-    entry = next(entry for entry in load_manifest(REAL) if entry.slug == slug)
     closure = Library(REAL).closure(code_of(slug))
     script, out = tmp_path / "run.py", tmp_path / "found.json"
-    notebook = nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4)
     cells = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cells.append(cell.source)
-            if "parameters" in cell.metadata.get("tags", []):
-                cells += [f"{name} = {value!r}" for name, value in entry.parameters["quick"].items()]
+    for cell in nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4).cells:
+        cells += [cell.source] if cell.cell_type == "code" else []
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += [f"{name} = {value!r}" for name, value in entry_of(REAL, slug).parameters["quick"].items()]
     script.write_text(TRACER.format(package=str(REAL.package), out=str(out), cells=cells))
     environment = {**execute.kernel_environment(REAL), "KEYFILTERS_RESULTS": str(tmp_path / "results"), "MPLBACKEND": "agg"}
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     found = json.loads(out.read_text())
     modules = Library(REAL).modules
@@ -355,13 +344,8 @@ def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
     assert len(called) > 10, "the tracer saw next to nothing"
     assert {row for row in called if row[1]} <= closure.definitions
     assert {name for name in found["modules"] if name in modules} <= closure.modules
-    read = {
-        Path(file).relative_to(package).as_posix()
-        for file in found["files"]
-        for package in REAL.packages
-        if Path(file).is_relative_to(package)
-    }
-    assert read <= closure.data
+    read = [(Path(file), package) for file in found["files"] for package in REAL.packages]
+    assert {file.relative_to(package).as_posix() for file, package in read if file.is_relative_to(package)} <= closure.data
     # What the executors need themselves computes nothing, and is loaded all the same.
     known, todo = set(needed(REAL, closure.outside)), list(EXECUTORS)
     while todo:

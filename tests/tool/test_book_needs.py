@@ -1,24 +1,17 @@
 """What a notebook needs: checked before anything is executed."""
 
 import pytest
-from tiny_book import tiny_book
+from tiny_book import executed, tiny_book
 
 from keyfilters import fetch
 from keyfilters_build import prerequisites
-from keyfilters_build.execute import execute_all
 from keyfilters_build.manifest import load_manifest
-from keyfilters_build.project import BookError
+from keyfilters_build.project import BookError, write_atomic
 from keyfilters_build.provenance import versions
 
 
-@pytest.fixture
-def project(tmp_path):
-    return tiny_book(tmp_path, "one")
-
-
-def test_an_unknown_need_is_named(project):
-    text = project.manifest.read_text().rstrip() + "\n    needs: [quantum]\n"
-    project.manifest.write_text(text)
+def test_an_unknown_need_is_named(tmp_path):
+    project = tiny_book(tmp_path, "one", needs="[quantum]")
     expected = r"manifest.yml: \$.notebooks\[0\].needs\[0\]: 'quantum' is not one of \['networks', .*'fashion-mnist'\]$"
     with pytest.raises(BookError, match=expected):
         load_manifest(project)
@@ -37,23 +30,22 @@ def bare(tmp_path, monkeypatch):
     return tiny_book(tmp_path / "book", "one", "two", needs="[networks, representations, fashion-mnist]")
 
 
-def test_a_build_gets_what_is_missing_before_it_executes(bare, monkeypatch):
+def test_a_build_gets_what_is_missing_before_it_executes(bare, no_kernels, monkeypatch):
     def unpacked():
         """Stands for Debian's package."""
-        fetch.cache_folder().mkdir(parents=True)
         for row in fetch.FILES.values():
-            (fetch.cache_folder() / row.file).write_bytes(b"")
+            write_atomic(fetch.cache_folder() / row.file, b"")
         return fetch.cache_folder()
 
     monkeypatch.setattr(prerequisites, "from_debian", unpacked)
     monkeypatch.setattr(fetch, "_read_all", lambda folder: {})
-    runs, failures = execute_all(bare, load_manifest(bare), "quick")
-    assert [run.entry.slug for run in runs] == ["one", "two"] and not failures
+    runs, failures = executed(bare)
+    assert list(runs) == ["one", "two"] and not failures
 
 
 def test_a_build_without_its_data_says_so_and_executes_nothing(bare):
     with pytest.raises(BookError, match="^Fashion-MNIST is not there .*apt-get install dataset-fashion-mnist"):
-        execute_all(bare, load_manifest(bare), "quick")
+        executed(bare)
     assert not list(bare.build.rglob("*.ipynb"))
 
 

@@ -6,25 +6,18 @@ import subprocess
 import sys
 
 import pytest
-from nbformat import v4
-from tiny_book import tiny_book, tiny_notebook, write_notebook
+from tiny_book import edit, executed, tiny_book
 
-from keyfilters_build.execute import execute_all
-from keyfilters_build.manifest import load_manifest
 from keyfilters_build.processor import FLOOR, KINDS, common_kernels, processor, processor_flags, shortfall
 
 AVX2 = {"sse4_2", "avx", "avx2", "fma"}
 NAMES = {limit.variable for limit in FLOOR.values()} | {"NPY_DISABLE_CPU_FEATURES"}
 
 
-def test_newer_processors_compute_as_those_with_avx2():
-    found = common_kernels({}, AVX2 | {"avx512f"})
-    assert found == common_kernels({}, AVX2)
-    assert set(found) == NAMES and "X86_V4" in found["NPY_DISABLE_CPU_FEATURES"].split()
-
-
 @pytest.mark.parametrize("flags", [set(), {"sse4_2"}, {"avx2"}, {"neon"}])
-def test_a_processor_without_avx2_is_left_alone_and_says_so(flags):
+def test_newer_processors_compute_as_those_with_avx2_and_one_without_is_left_alone_and_says_so(flags):
+    found = common_kernels({}, AVX2 | {"avx512f"})
+    assert found == common_kernels({}, AVX2) and set(found) == NAMES and "X86_V4" in found["NPY_DISABLE_CPU_FEATURES"].split()
     assert common_kernels({}, flags) == {}
     assert shortfall(flags).count("\n") == 0 and "last digits may differ" in shortfall(flags)
 
@@ -46,12 +39,9 @@ def test_older_kernels_may_be_asked_for_and_newer_may_not(asked, variable, value
     assert set(found) >= NAMES - {variable}
 
 
-def test_what_numpy_is_asked_to_leave_out_stays_out():
+def test_numpy_takes_the_list_without_a_word_and_what_it_is_asked_to_leave_out_stays_out():
     found = common_kernels({"NPY_DISABLE_CPU_FEATURES": "X86_V3, FMA3"}, AVX2)
     assert found["NPY_DISABLE_CPU_FEATURES"].split()[:2] == ["X86_V3", "FMA3"]
-
-
-def test_numpy_takes_the_list_without_a_word():
     code = "import numpy; numpy.ones((3, 3)) @ numpy.ones(3)"
     environment = {"NPY_DISABLE_CPU_FEATURES": common_kernels({}, AVX2)["NPY_DISABLE_CPU_FEATURES"], "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -71,12 +61,11 @@ def test_a_notebook_is_executed_with_them(tmp_path, monkeypatch, asked, expected
     if asked:
         monkeypatch.setenv("ATEN_CPU_CAPABILITY", asked)
     project = tiny_book(tmp_path, "one")
-    notebook = tiny_notebook("one")
-    notebook.cells.append(v4.new_code_cell("import os\npage.number('kernels', os.environ.get('ATEN_CPU_CAPABILITY', 'any'))"))
-    write_notebook(project, "one", notebook)
-    (run,), failures = execute_all(project, load_manifest(project), "quick")
+    number = "import os\npage.number('kernels', os.environ.get('ATEN_CPU_CAPABILITY', 'any'))"
+    edit(project, "one", 5, lambda source: f"{source}\n{number}")
+    runs, failures = executed(project)
     assert not failures
-    assert json.loads((run.results / "numbers.json").read_text())["kernels"]["text"] == expected
+    assert json.loads((runs["one"].results / "numbers.json").read_text())["kernels"]["text"] == expected
 
 
 # --- what is recorded of it ---------------------------------------------------------------
@@ -91,31 +80,28 @@ LIMITS = {
 FLAGS = {"sse": {"sse4_2"}, "avx2": {"avx2", "fma"}, "avx512": {"avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"}}
 
 
+@pytest.fixture
+def x86(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+
+
 @pytest.mark.parametrize("machine", FLAGS)
 @pytest.mark.parametrize("limit", LIMITS)
-def test_a_run_computes_as_the_lesser_of_machine_and_limits(monkeypatch, machine, limit):
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+def test_a_run_computes_as_the_lesser_of_machine_and_limits(x86, machine, limit):
     expected = min(machine, limit, key=list(KINDS).index)
     assert processor(LIMITS[limit], FLAGS[machine]) == {"machine": machine, "kind": expected}
 
 
 @pytest.mark.parametrize("machine", FLAGS)
-def test_the_build_lets_every_machine_compute_as_one_with_avx2(monkeypatch, machine):
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    expected = "sse" if machine == "sse" else "avx2"
-    assert processor(common_kernels({}, FLAGS[machine]), FLAGS[machine])["kind"] == expected
-    asked = LIMITS["sse"]
-    assert processor(asked | common_kernels(asked, FLAGS[machine]), FLAGS[machine])["kind"] == "sse"
+def test_the_build_lets_every_machine_compute_as_one_with_avx2(x86, machine):
+    for asked, kind in ({}, "sse" if machine == "sse" else "avx2"), (LIMITS["sse"], "sse"):
+        assert processor(asked | common_kernels(asked, FLAGS[machine]), FLAGS[machine])["kind"] == kind
 
 
-def test_one_library_without_a_limit_is_enough_to_compute_as_the_machine(monkeypatch):
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+def test_one_library_without_a_limit_is_enough_to_compute_as_the_machine(x86, monkeypatch):
     for left_out in LIMITS["sse"]:
         some = {name: value for name, value in LIMITS["sse"].items() if name != left_out}
         assert processor(some, FLAGS["avx512"])["kind"] == "avx512", left_out
-
-
-def test_another_architecture_is_called_by_its_name(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert processor({}, set()) == {"machine": "arm64", "kind": "arm64"}
 
