@@ -126,6 +126,26 @@ def running(once, nodejs):
         yield found
 
 
+@pytest.fixture(scope="session")
+def addresses(book_html):
+    """Protocol -> address of the built book."""
+    from browser import served
+
+    with served(book_html) as http:
+        yield {"http": http, "file": book_html.as_uri()}
+
+
+@pytest.fixture
+def visit(running, addresses):
+    """Opens pages of the built book; whatever goes wrong in one of them fails the test at its end."""
+    from pages import ready
+    from tabs import Tabs
+
+    tabs = Tabs(running, addresses, ready)
+    yield tabs.open
+    tabs.close()
+
+
 @pytest.fixture
 def one_thread():
     """PyTorch on one thread, whose sums come in a fixed order."""

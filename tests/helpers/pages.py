@@ -1,9 +1,9 @@
 """The pages of the built book as a browser shows them, and what can be wrong with one: everything is looked at in one visit."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import yaml
+from tabs import watched
 
 from keyfilters_build.text_size import FLOOR, size, texts
 
@@ -218,22 +218,9 @@ class Visitor:
 
     def __init__(self, browser, html, addresses, width):
         self.html, self.addresses, self.width = html, addresses, width
-        self.trouble = []
         self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="light", reduced_motion="reduce")
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.trouble.append(f"script error: {error}"))
-        self.page.on("request", self._request)
+        self.trouble = watched(self.page, addresses["http"])
         self.page.on("requestfailed", lambda request: self.trouble.append(f"not loaded: {request.url}"))
-
-    def _console(self, message):
-        if message.type == "error":
-            self.trouble.append(f"console: {message.text} ({message.location.get('url', '')})")
-
-    def _request(self, request):
-        url = urlsplit(request.url)
-        home = urlsplit(self.addresses["http"]).netloc
-        if not (url.scheme in ("file", "data", "blob", "about") or (url.scheme == "http" and url.netloc == home)):
-            self.trouble.append(f"request to the outside: {request.url}")
 
     def visit(self, protocol, name, modes, axe=None):
         """What is wrong with a page in the modes named, one after the other; with what axe-core finds, if its script is given."""

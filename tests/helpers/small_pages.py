@@ -1,13 +1,13 @@
-"""A page with scripts in a small book of its own, and a browser's tab that notes whatever goes wrong in it."""
+"""A page with scripts in a small book of its own."""
 
 import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import browser as chromium
 import pytest
+from tabs import Tabs
 
 from keyfilters_build.interactive import write_interactive
 from keyfilters_build.project import Project
@@ -50,36 +50,6 @@ def small_book(folder: Path, page: str, text: str | None = None) -> Path:
     return built
 
 
-class Page:
-    """A page at its addresses (protocol -> address of its book); `ready` is the condition in which it can be used."""
-
-    def __init__(self, running, addresses, name: str, ready: str):
-        self.running, self.addresses, self.name, self.ready = running, addresses, name, ready
-        self.tabs, self.trouble = [], []
-
-    def _note(self, request):
-        url = urlsplit(request.url)
-        if url.scheme not in ("file", "data", "blob", "about") and url.netloc != urlsplit(self.addresses["http"]).netloc:
-            self.trouble.append(f"request to the outside: {request.url}")
-
-    def open(self, hash="", protocol="http", width=1280, mode="light", height=900):
-        tab = self.running.new_page(viewport={"width": width, "height": height}, color_scheme=mode, reduced_motion="reduce")
-        tab.on("console", lambda message: self.trouble.append(message.text) if message.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: self.trouble.append(str(error)))
-        tab.on("request", self._note)
-        tab.goto(f"{self.addresses[protocol]}/{self.name}{hash}", wait_until="load")
-        chromium.settle(tab)
-        tab.wait_for_function(self.ready)
-        self.tabs.append(tab)
-        return tab
-
-    def close(self):
-        """Close the tabs; `AssertionError` with whatever went wrong in them."""
-        for tab in self.tabs:
-            tab.close()
-        assert not self.trouble, "\n".join(self.trouble)
-
-
 def fixtures(page: str, ready: str, text: str | None = None):
     """What the tests of a page (of `text`, if it is none of the book) take: its small book, the addresses of this book, and the function that opens the page.
 
@@ -95,10 +65,18 @@ def fixtures(page: str, ready: str, text: str | None = None):
         with chromium.served(html) as http:
             yield {"http": http, "file": html.as_uri()}
 
+    def usable(tab):
+        chromium.settle(tab)
+        tab.wait_for_function(ready)
+
     @pytest.fixture
     def opened(running, addresses):
-        tab = Page(running, addresses, f"{page}.html", ready)
-        yield tab.open
-        tab.close()
+        tabs = Tabs(running, addresses, usable, ("error", "warning"))
+
+        def opened(hash="", *arguments, **options):
+            return tabs.open(f"{page}.html{hash}", *arguments, **options)
+
+        yield opened
+        tabs.close()
 
     return html, addresses, opened

@@ -56,7 +56,7 @@ def tree(tmp_path):
     for name in ("book", "notebooks", "src", "tests", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=kept)
     for name in ("_config.yml", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path / name)
+        shutil.copy(ROOT / name, tmp_path)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "src"), str(tmp_path / "tools")])}
 
     def run(*arguments):
@@ -69,21 +69,23 @@ def tree(tmp_path):
 
 def lines_of(path, table):
     """Index of the first and behind the last line of the assignment to `table`."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == table for target in targets):
-            return node.lineno - 1, node.end_lineno
-    raise AssertionError(f"{path.name} has no {table}")
+    nodes = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    targets = [getattr(node, "target", None) or node.targets[0] for node in nodes]
+    [node] = [node for node, target in zip(nodes, targets, strict=True) if getattr(target, "id", None) == table]
+    return node.lineno - 1, node.end_lineno
+
+
+def put(path, start, end, text):
+    """Put `text` in the place of lines of a file."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*lines[:start], text, *lines[end:]]), encoding="utf-8")
 
 
 def add_row(path, table, row):
     """Behind the last row of the table that is indented alike."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    first, end = lines_of(path, table)
-    indent = re.match(" *", row)[0]
-    last = max(n for n in range(first, end) if re.match(f"{indent}[^ ]", lines[n]))
-    lines.insert(last + 1, row)
-    path.write_text("".join(lines), encoding="utf-8")
+    lines, indent = path.read_text(encoding="utf-8").splitlines(), re.match(" *", row)[0]
+    last = max(n for n in range(*lines_of(path, table)) if re.match(f"{indent}[^ ]", lines[n]))
+    put(path, last + 1, last + 1, row)
 
 
 def replace(path, old, new):
@@ -96,9 +98,7 @@ def test_add_a_key(tree):
     root, run = tree
     (operators, [row]), (filters, [table]), (test, [content]) = steps("Add a key").items()
     add_row(root / operators, "OPERATORS", row)
-    first, end = lines_of(root / filters, "FURTHER_KEYS")
-    lines = (root / filters).read_text(encoding="utf-8").splitlines(keepends=True)
-    (root / filters).write_text("".join([*lines[:first], table, *lines[end:]]), encoding="utf-8")
+    put(root / filters, *lines_of(root / filters, "FURTHER_KEYS"), table)
     (root / test).write_text(content, encoding="utf-8")
     assert f"python -m pytest {test}` is green" in TEXT
     assert "1 passed" in run("-m", "pytest", "-q", "-n", "0", test)
@@ -152,9 +152,8 @@ def molecules(exercise, names):
             v4.new_markdown_cell(":::{solution-end}\n:::"),
         ]
     cells += [v4.new_markdown_cell("## Summary\n\nDone."), v4.new_markdown_cell("## What next\n\nNothing.")]
-    return v4.new_notebook(
-        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
 def test_add_a_page(tree):

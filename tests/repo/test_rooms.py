@@ -14,6 +14,13 @@ from keyfilters._moved import MOVED
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def run_python(code, *options):
+    """What a program prints in a process of its own, where it must not fail."""
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_every_import_goes_the_way_of_the_contract():
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([str(program), "--no-cache"], cwd=ROOT, capture_output=True, text=True)
@@ -30,10 +37,7 @@ for found in pkgutil.walk_packages(keyfilters.__path__, "keyfilters."):
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:keyfilters", "-c", code], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    run_python(code, "-W", "error::DeprecationWarning:keyfilters")
 
 
 @pytest.mark.parametrize("old", sorted(MOVED))
@@ -47,8 +51,7 @@ assert found is importlib.import_module({MOVED[old]!r})
 told = [str(warning.message) for warning in said if warning.category is DeprecationWarning and {old!r} in str(warning.message)]
 assert told == [{old + " is now " + MOVED[old] + "; the old name goes with release 0.2"!r}], told
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python(code)
 
 
 def test_what_lies_in_a_package_that_moved_is_one_module_under_both_names():
@@ -62,8 +65,7 @@ import keyfilters_book.page, keyfilters_book.representations.frames
 assert page is keyfilters_book.page and frame is keyfilters_book.representations.frames.frame
 assert page.__spec__.name == page.__name__ == "keyfilters_book.page"
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python(code)
 
 
 def test_figures_of_chapters_are_found_under_their_old_names():
@@ -87,10 +89,9 @@ try:
 except ModuleNotFoundError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == (
+    assert run_python(code) == (
         "keyfilters.representations is now keyfilters_book.representations, of the package keyfilters-book, which is not installed\n"
-    ), done.stderr
+    )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

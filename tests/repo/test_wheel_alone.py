@@ -58,27 +58,18 @@ def alone(tmp_path_factory):
 def test_the_wheel_alone_runs_the_examples_of_the_readme_and_the_doctests(alone):
     python, site, folder = alone
     shutil.copy(ROOT / "README.md", folder)
-    absent = [
-        python,
-        "-c",
-        "import importlib.util as u; print([u.find_spec(n) for n in ('keyfilters_book', 'keyfilters_build', 'sphinx')])",
-    ]
+    modules = "('keyfilters_book', 'keyfilters_build', 'sphinx')"
+    absent = [python, "-c", f"import importlib.util as u; print([u.find_spec(n) for n in {modules}])"]
     assert subprocess.run(absent, cwd=folder, capture_output=True, text=True).stdout.strip() == "[None, None, None]"
-    options = [
-        "--doctest-modules",
-        "--doctest-glob=README.md",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "-W",
-        "error",
+    options = "--doctest-modules --doctest-glob=README.md --import-mode=importlib -p no:cacheprovider -q -W error -o".split()
+    command = [
+        python,
+        "-m",
+        "pytest",
+        *options,
+        "doctest_optionflags=ELLIPSIS NORMALIZE_WHITESPACE",
+        "README.md",
+        site / "keyfilters",
     ]
-    flags = ["-o", "doctest_optionflags=ELLIPSIS NORMALIZE_WHITESPACE"]
-    done = patient.run(
-        [python, "-m", "pytest", *options, *flags, "README.md", str(site / "keyfilters")],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
+    done = patient.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]

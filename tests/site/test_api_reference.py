@@ -1,13 +1,13 @@
 """The API reference: every public name once, with what its docstring has, and the search finds it."""
 
 import ast
+import pkgutil
 import re
 import zlib
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
-import browser as chromium
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -16,6 +16,7 @@ import keyfilters
 import keyfilters_book
 from keyfilters_build import api_names as reference
 from keyfilters_build.api_pages import MISTAKES, PICTURES, filled
+from keyfilters_build.chromium import settle
 from keyfilters_build.project import BookError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,9 +41,15 @@ def declared(path):
     return None
 
 
-def test_every_public_module_is_on_a_page():
-    lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
-    assert not lost, f"on no page: {', '.join(lost)}; add them to PAGES (or INTERNAL) in tools/keyfilters_build/api_names.py"
+def on_no_page():
+    return [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
+
+
+def test_every_public_module_is_on_a_page_and_without_its_line_it_is_missed(monkeypatch):
+    lost = ", ".join(on_no_page())
+    assert not lost, f"on no page: {lost}; add them to PAGES (or INTERNAL) in tools/keyfilters_build/api_names.py"
+    monkeypatch.setattr(reference, "PAGES", {k: v for k, v in reference.PAGES.items() if k != "measures"})
+    assert on_no_page() == ["keyfilters.uncertainty", "keyfilters_book.rank_correlations", "keyfilters_book.significance"]
 
 
 def test_the_picture_of_a_name_is_a_figure_of_a_chapter():
@@ -54,51 +61,34 @@ def test_the_picture_of_a_name_is_a_figure_of_a_chapter():
     assert set(PICTURES) <= {name.place for name in all_names()}
 
 
-def test_a_picture_that_no_chapter_has_is_named(monkeypatch):
+def test_a_picture_that_no_chapter_has_and_a_mark_that_names_nothing_are_named(monkeypatch):
+    with pytest.raises(BookError, match="no such page"):
+        filled("text\n<!-- library: layer -->\n")
     monkeypatch.setitem(PICTURES, "keyfilters.spread", "spread_measures/fig-nowhere")
     with pytest.raises(BookError, match="keyfilters.spread has the picture spread_measures/fig-nowhere"):
         filled("<!-- library: core -->")
 
 
-def test_a_new_module_must_be_listed(monkeypatch):
-    """Without its line the page of a module is missed."""
-    monkeypatch.setattr(reference, "PAGES", {k: v for k, v in reference.PAGES.items() if k != "measures"})
-    lost = [m for m in reference.public_modules() if reference.page_of(m) is None and reference._names(m)]
-    assert lost == ["keyfilters.uncertainty", "keyfilters_book.rank_correlations", "keyfilters_book.significance"]
-
-
 @pytest.mark.parametrize("facade", reference.FACADES)
 def test_every_exported_name_is_there(facade):
     package = reference.import_module(facade)
-    objects = {id(value) for name in all_names() for value in [_object(name.place)]}
-    missing = [name for name in package.__all__ if id(getattr(package, name)) not in objects]
-    assert not missing
+    objects = {id(pkgutil.resolve_name(name.place)) for name in all_names()}
+    assert not [name for name in package.__all__ if id(getattr(package, name)) not in objects]
 
 
-def _object(place):
-    module, _, name = place.rpartition(".")
-    return getattr(reference.import_module(module), name)
-
-
-def test_every_declared_name_of_a_module_is_there():
+def test_every_declared_name_of_a_module_is_there_once():
     """Names in `__all__` as they stand in the files, found without the code that the reference is made by."""
-    sources = [Path(package.__file__).parent for package in (keyfilters, keyfilters_book)]
     known = {(name.module, name.name) for name in all_names()}
     missing = []
-    for path in sorted(path for source in sources for path in source.rglob("*.py")):
-        source = next(source for source in sources if path.is_relative_to(source))
-        module = ".".join(path.relative_to(source.parent).with_suffix("").parts).removesuffix(".__init__")
-        if module not in reference.public_modules() or path.name == "__init__.py":
-            continue
-        for name in declared(path) or ():
-            loaded = reference.import_module(module)
-            origin = getattr(getattr(loaded, name), "__module__", module)
-            if not {(module, name), (origin, name)} & known:
-                missing.append(f"{module}.{name}")
+    for source in (Path(package.__file__).parent for package in (keyfilters, keyfilters_book)):
+        for path in sorted(path for path in source.rglob("*.py") if path.name != "__init__.py"):
+            module = ".".join(path.relative_to(source.parent).with_suffix("").parts)
+            if module not in reference.public_modules():
+                continue
+            for name in declared(path) or ():
+                origin = getattr(getattr(reference.import_module(module), name), "__module__", module)
+                missing += [f"{module}.{name}"] * (not {(module, name), (origin, name)} & known)
     assert not missing
-
-
-def test_every_name_stands_once():
     assert not [place for place, count in Counter(name.place for name in all_names()).items() if count > 1]
 
 
@@ -108,8 +98,8 @@ def test_first_lines_say_what(page):
     silent = []
     for name in everything()[page]:
         first = (name.doc.strip().splitlines() or [""])[0]
-        if not name.summary or len(first) <= 9 or first == "Parameters" or first.startswith(">>>"):
-            silent.append(f"{name.place}: {first!r} does not say what it is")
+        says = name.summary and len(first) > 9 and first != "Parameters" and not first.startswith(">>>")
+        silent += [] if says else [f"{name.place}: {first!r} does not say what it is"]
     assert everything()[page] and not silent, "\n".join(silent)
 
 
@@ -128,9 +118,9 @@ def test_reasons_stand_beside_what_is_internal():
     assert all(prefix in modules and reason for prefix, reason in reference.INTERNAL.items())
 
 
-def test_a_mark_that_names_nothing_is_an_error():
-    with pytest.raises(BookError, match="no such page"):
-        filled("text\n<!-- library: layer -->\n")
+@cache
+def soup(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
 
 
 @pytest.fixture(scope="module")
@@ -151,68 +141,37 @@ def test_every_name_is_in_the_built_book(inventory):
 
 @pytest.mark.book
 @pytest.mark.parametrize("page", reference.PAGES)
-def test_entries_have_signature_and_example(page, book_html):
-    soup = BeautifulSoup((book_html / "api" / f"{page}.html").read_text(encoding="utf-8"), "lxml")
-    rows = [row.find("a").get_text() for row in soup.select("table.api-names tbody tr")]
-    assert sorted(rows) == sorted(name.name for name in everything()[page])
-    for name in everything()[page]:
-        entry = soup.find("dt", id=name.place)
+def test_entries_have_signature_and_example_and_keep_the_addresses_of_former_names(page, book_html):
+    shown, names = soup(book_html / "api" / f"{page}.html"), everything()[page]
+    rows = [row.find("a").get_text() for row in shown.select("table.api-names tbody tr")]
+    assert sorted(rows) == sorted(name.name for name in names)
+    for name in names:
+        entry = shown.find("dt", id=name.place)
         assert entry is not None, name.place
-        assert name.kind == "data" or name.kind == "class" or "(" in entry.get_text(), f"{name.place} has no signature"
+        assert name.kind in ("data", "class") or "(" in entry.get_text(), f"{name.place} has no signature"
         text = entry.find_next_sibling("dd").get_text()
         assert (">>>" in name.doc) <= (">>>" in text), f"the example of {name.place} is not shown"
         # Sections of a docstring that were not understood would stand there as text.
         assert "-----" not in text and ":math:" not in text and ".. math::" not in text, name.place
+    former = {old for name in names for old in reference.formers(name.place)[-1:]}
+    assert former <= {tag["id"] for tag in shown.select("[id]")}
 
 
 @pytest.mark.book
-def test_the_command_line_has_every_command(book_html):
-    text = BeautifulSoup((book_html / "api" / "command_line.html").read_text(encoding="utf-8"), "lxml").get_text()
+def test_the_command_line_has_every_command_and_messages_are_shown(book_html):
+    text = soup(book_html / "api" / "command_line.html").get_text()
     for command in ("fit", "spread", "scorecard", "inspect", "replace", "train", "evaluate", "extract"):
         assert f"usage: keyfilters {command} " in text
-
-
-@pytest.mark.book
-def test_messages_are_shown(book_html):
-    soup = BeautifulSoup((book_html / "own_network.html").read_text(encoding="utf-8"), "lxml")
-    shown = {term.get_text(): term.find_next_sibling("dd").get_text().strip() for term in soup.select("dl.simple dt")}
+    terms = soup(book_html / "own_network.html").select("dl.simple dt")
+    shown = {term.get_text(): term.find_next_sibling("dd").get_text().strip() for term in terms}
     assert [call for call in MISTAKES if len(shown.get(call, "")) < 20] == []
+    assert sum(bool(reference.formers(name.place)) for name in all_names()) > 300
 
 
 @pytest.mark.book
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    "word, place",
-    [
-        ("ScaleSpaceConv2d", "keyfilters.networks.ScaleSpaceConv2d"),
-        ("fit", "keyfilters.fit"),
-        ("discrete_gaussian", "keyfilters.discrete_gaussian"),
-    ],
-)
-def test_the_search_finds_names(running, book_html, inventory, word, place):
-    tab = running.new_page(viewport={"width": 1280, "height": 900})
-    try:
-        with chromium.served(book_html) as address:
-            tab.goto(f"{address}/search.html?q={word}")
-            page = inventory[place][1].replace("$", place)
-            tab.wait_for_selector(f'#search-results li a[href*="{page}"]', timeout=20_000)
-    finally:
-        tab.close()
-
-
-@pytest.mark.book
-def test_entries_keep_the_addresses_of_the_names_they_had_before(book_html):
-    ids = {
-        page: {
-            tag["id"]
-            for tag in BeautifulSoup((book_html / "api" / f"{page}.html").read_text(encoding="utf-8"), "lxml").select("[id]")
-        }
-        for page in reference.PAGES
-    }
-    moved = {
-        name.place: (page, old)
-        for page, names in everything().items()
-        for name in names
-        for old in reference.formers(name.place)[-1:]
-    }
-    assert len(moved) > 300 and not [old for page, old in moved.values() if old not in ids[page]]
+def test_the_search_finds_names(visit, inventory):
+    for place in ("keyfilters.networks.ScaleSpaceConv2d", "keyfilters.fit", "keyfilters.discrete_gaussian"):
+        tab = visit(f"search.html?q={place.rpartition('.')[2]}", ready=settle)
+        page = inventory[place][1].replace("$", place)
+        tab.wait_for_selector(f'#search-results li a[href*="{page}"]', timeout=20_000)

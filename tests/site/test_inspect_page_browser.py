@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 
 from safetensors.torch import save  # noqa: E402
 from small_pages import PROTOCOLS, WIDTHS, fixtures  # noqa: E402
+from tabs import violations  # noqa: E402
 from weight_files import bad_files, network, noisy_filters, weights  # noqa: E402
 
 from keyfilters.networks import inspect_file  # noqa: E402
@@ -68,28 +69,25 @@ def shows(tab, path):
     assert tab.inner_text(".ki-answer") == inspect_file(path, nulls="none").answer
     assert tab.inner_text("#ki-message") == f"{path.name} was read; the report stands below."
     matched = [row for row in right.frame().to_dict("records") if not row["note"]]
-    found = rows(tab, "Layers")
-    assert [line[0] for line in found] == [row["layer"] for row in matched]
-    for line, row in zip(found, matched, strict=True):
-        assert line[1:6] == [row["size"], row["stride"] or "–", row["padding"] or "–", str(row["channels"]), str(row["dead"])]
+    for line, row in zip(rows(tab, "Layers"), matched, strict=True):
+        assert line[:6] == [str(row[name] or "–") for name in ("layer", "size", "stride", "padding", "channels")] + [
+            str(row["dead"])
+        ]
         # The shares of the other nulls, which stand between, are of other draws.
-        names = ("explained", "explained_mean", "explained_median", "null_impulse")
-        assert [float(text) for text in line[6:10]] == pytest.approx([row[name] for name in names], abs=0.00051)
+        told(line[6:10], [row[name] for name in ("explained", "explained_mean", "explained_median", "null_impulse")])
         assert line[13:] == [str(row[f"key_{k}"]) for k in range(1, 9)]
     for line, row in zip(rows(tab, "Scales and rank"), matched, strict=True):
-        assert line[:3] == [row["layer"], row["size"], str(row["channels"])] and line[7] == str(row["rank"])
+        assert [*line[:3], line[7]] == [str(row[name]) for name in ("layer", "size", "channels", "rank")]
         told(line[3:7], [row[name] for name in ("sigma_x", "sigma_y", "explained", "explained_fitted")])
     for line, record in zip(rows(tab, "Offsets by stride and padding"), right.places, strict=True):
         assert line[:6] == [
             str(record[name] or "–") for name in ("size", "stride", "padding", "dilation", "layers", "channels")
         ]
         told(line[6:], [record[f"{name}_{axis}"] for axis in "xy" for name in ("mean", "shift", "grid")])
-    warnings = tab.locator(".ki-warning").all_inner_texts()
-    assert warnings == ([right.warning] if right.warning else [])
+    assert tab.locator(".ki-warning").all_inner_texts() == ([right.warning] if right.warning else [])
     assert [line[0] for line in rows(tab, "Explained variance by kernel size")] == [record["size"] for record in right.sizes]
-    assert [line[1] for line in rows(tab, "Filters by key")] == [
-        str(sum(row[f"key_{k}"] for row in matched)) for k in range(1, 9)
-    ]
+    by_key = [str(sum(row[f"key_{k}"] for row in matched)) for k in range(1, 9)]
+    assert [line[1] for line in rows(tab, "Filters by key")] == by_key
     assert [[line[0], line[3]] for line in rows(tab, "Layers not matched")] == [[m.name, m.note] for m in right.not_matched]
     assert tab.locator(".ki-maps .ki-key canvas").count() == len({s.key for s in right.samples})
     assert tab.locator(".ki-maps figure:not(.ki-key) canvas").count() == len(right.samples)
@@ -116,14 +114,17 @@ def test_a_file_of_noise_is_warned_of_as_by_the_command(opened, tmp_path):
     assert tab.locator(".ki-warning").count() == 1
 
 
-def test_a_chosen_file_is_read_too_and_again(opened, files):
+def test_a_chosen_file_is_read_too_and_again_and_of_two_the_last_wins(opened, files):
     tab = opened()
+    said = "name => document.getElementById('ki-message').textContent.startsWith(`${name} was read;`)"
     for path in (files["onnx"], files["safetensors"], files["safetensors"]):
         tab.set_input_files("#ki-file", path)
-        tab.wait_for_function(
-            "name => document.getElementById('ki-message').textContent.startsWith(`${name} was read;`)", arg=path.name
-        )
+        tab.wait_for_function(said, arg=path.name)
         shows(tab, path)
+    contents = [[[path.name], [base64.b64encode(path.read_bytes()).decode()]] for path in files.values()]
+    tab.evaluate(f"all => all.forEach(each => ({DROP})(document.getElementById('ki-drop'), each))", contents)
+    tab.wait_for_function(said, arg="net.onnx")
+    shows(tab, files["onnx"])
 
 
 def test_a_bad_file_is_one_line_and_takes_the_old_report_away(opened, files, tmp_path):
@@ -139,19 +140,6 @@ def test_a_bad_file_is_one_line_and_takes_the_old_report_away(opened, files, tmp
     assert drop(tab, files["onnx"]).startswith("net.onnx was read;")
 
 
-def test_the_last_file_wins(opened, files):
-    tab = opened()
-    contents = [base64.b64encode(path.read_bytes()).decode() for path in files.values()]
-    drops = (
-        "([names, contents]) => names.forEach((name, i) => ("
-        + DROP
-        + ")(document.getElementById('ki-drop'), [[name], [contents[i]]]))"
-    )
-    tab.evaluate(drops, [[path.name for path in files.values()], contents])
-    tab.wait_for_function("document.getElementById('ki-message').textContent.startsWith('net.onnx was read;')")
-    shows(tab, files["onnx"])
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_saved_report_is_one_file_that_needs_nothing_else(opened, running, files, tmp_path, protocol):
     tab = opened(protocol=protocol)
@@ -164,12 +152,8 @@ def test_the_saved_report_is_one_file_that_needs_nothing_else(opened, running, f
     target = tmp_path / "saved.html"
     download.value.save_as(target)
     text = target.read_text(encoding="utf-8")
-    assert (
-        text.startswith('<!DOCTYPE html>\n<html lang="en">')
-        and "<script" not in text
-        and "://" not in text
-        and "<canvas" not in text
-    )
+    assert text.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert not [part for part in ("<script", "://", "<canvas") if part in text]
     for width in WIDTHS:
         page = running.new_page(viewport={"width": width, "height": 900})
         asked = []
@@ -216,13 +200,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(opened, axe, files
     tab = opened(width=width, mode=mode)
     drop(tab, files["safetensors"])
     assert tab.evaluate(FAULTS) == []
-    tab.add_script_tag(path=axe)
     assert tab.evaluate("document.documentElement.dataset.theme") == mode
-    found = tab.evaluate(
-        """async () => (await axe.run({include: [[".kx"], [".ki-report"]]}, {elementRef: false, preload: {assets: ["media"]}})).violations
-            .flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 140)} ${node.failureSummary}`))"""
-    )
-    assert not found, "\n".join(found)
+    assert violations(tab, axe, ".kx", ".ki-report") == []
 
 
 def test_the_keyboard_reaches_the_file_and_the_tables(opened, files):
@@ -233,12 +212,6 @@ def test_the_keyboard_reaches_the_file_and_the_tables(opened, files):
     while len(seen) < 9:
         tab.keyboard.press("Tab")
         seen.append(tab.evaluate("(e => e.id || e.getAttribute('aria-label') || '')(document.activeElement)"))
-    tables = [
-        "Explained variance by kernel size",
-        "Nulls by kernel size",
-        "Filters by key",
-        "Layers",
-        "Scales and rank",
-        "Offsets by stride and padding",
-    ]
+    tables = ["Explained variance by kernel size", "Nulls by kernel size", "Filters by key", "Layers", "Scales and rank",
+              "Offsets by stride and padding"]  # fmt: skip
     assert seen[:8] == ["ki-save", *tables, "Layers not matched"]

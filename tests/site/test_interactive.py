@@ -44,16 +44,19 @@ def data():
     return interactive_data()
 
 
-def rows(data):
-    return data["keys"]
+def close(found, expected, room):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=room)
 
 
-def test_kernels_agree(node):
+def test_kernels_and_factors_agree(node, data):
     cases = [{"sigma": s, "radius": 4, "order": order} for s in SIGMAS for order in (0, 1)]
     for case, found in zip(cases, node("gaussians", cases=cases), strict=True):
         expected = discrete_gaussian(case["sigma"], 5)
-        expected = expected[1:-1] if case["order"] == 0 else scale_derivative(expected)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+        close(found, expected[1:-1] if case["order"] == 0 else scale_derivative(expected), 1e-14)
+    cases = [{"row": row, "sigmaX": s, "sigmaY": s, "edge": edge} for row in data["keys"] for s in SIGMAS for edge in EDGES]
+    for case, found in zip(cases, node("factors", cases=cases), strict=True):
+        kernel = discrete_gaussian(case["sigmaX"], 4)
+        close(found, [factor(case["row"][axis], kernel, case["edge"]) for axis in "xy"], 1e-14)
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -61,20 +64,11 @@ def test_kernels_agree(node):
 def test_models_agree_to_twelve_decimals(node, data, key, edge):
     gammas = (-1.0, 0.0, 0.3, 0.5257, 3.0) if key == 7 else (None,)
     cases = [
-        {"row": rows(data)[key - 1], "sigmaX": x, "sigmaY": y, "gamma": gamma, "edge": edge}
+        {"row": data["keys"][key - 1], "sigmaX": x, "sigmaY": y, "gamma": gamma, "edge": edge}
         for x in SIGMAS for y in SIGMAS for gamma in gammas
     ]  # fmt: skip
     expected = [kf.ideal_filter(key, c["sigmaX"], c["sigmaY"], gamma=c["gamma"], edge=edge).ravel() for c in cases]
-    np.testing.assert_allclose(node("models", cases=cases), expected, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("edge", EDGES)
-def test_factors_agree(node, data, edge):
-    cases = [{"row": row, "sigmaX": s, "sigmaY": s, "edge": edge} for row in rows(data) for s in SIGMAS]
-    for case, found in zip(cases, node("factors", cases=cases), strict=True):
-        kernel = discrete_gaussian(case["sigmaX"], 4)
-        expected = [factor(case["row"][axis], kernel, edge) for axis in "xy"]
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+    close(node("models", cases=cases), expected, 1e-12)
 
 
 def test_spread_measures_and_distances_agree(node, data):
@@ -83,38 +77,29 @@ def test_spread_measures_and_distances_agree(node, data):
     weights = [None, *data["templates"]]
     cases = [{"filter": f.tolist(), "weight": w} for f in filters for w in weights]
     for case, found in zip(cases, node("spreads", cases=cases), strict=True):
-        weight = None if case["weight"] is None else np.reshape(case["weight"], (7, 7))
-        spread = kf.spread(np.reshape(case["filter"], (7, 7)), weight)
+        spread = kf.spread(*(part and np.reshape(part, (7, 7)) for part in (case["filter"], case["weight"])))
         (xx, xy), (_, yy) = spread.covariance
-        expected = [spread.l1_norm, *spread.mean, xx, xy, yy]
-        np.testing.assert_allclose([found["l1"], *found["mean"], *found["covariance"]], expected, rtol=0, atol=1e-12)
+        close([found["l1"], *found["mean"], *found["covariance"]], [spread.l1_norm, *spread.mean, xx, xy, yy], 1e-12)
     fits = [kf.fit(row.number, "D1") for row in KEYS]
     cases = [{"model": f.model().ravel().tolist(), "target": t} for f, t in zip(fits, data["normalized"], strict=True)]
     for fit, found in zip(fits, node("distances", cases=cases), strict=True):
-        assert found["l2"] ** 2 == pytest.approx(fit.objective, abs=1e-12)
-        expected = [fit.relative_l1, fit.relative_l2, fit.cosine]
-        assert [found["relativeL1"], found["relativeL2"], found["cosine"]] == pytest.approx(expected, abs=1e-12)
+        expected = [fit.objective, fit.relative_l1, fit.relative_l2, fit.cosine]
+        close([found["l2"] ** 2, found["relativeL1"], found["relativeL2"], found["cosine"]], expected, 1e-12)
 
 
-def test_the_convolution_of_the_image_agrees(node):
+def test_the_convolution_of_the_image_and_the_limits_of_the_fits_agree(node):
     rng = np.random.default_rng(4)
     image, h = rng.normal(size=(11, 15)), rng.normal(size=(7, 7))
     case = {"image": image.ravel().tolist(), "width": 15, "height": 11, "filter": h.ravel().tolist()}
     # Turning the y axis of image and filter round leaves a convolution as it is.
-    expected = ndimage.convolve(image, h, mode="nearest")
-    np.testing.assert_allclose(node("convolutions", cases=[case])[0], expected.ravel(), rtol=0, atol=1e-12)
-
-
-def test_the_limits_of_the_fits_are_those_of_the_library(node):
-    limits = node("limits")
-    assert limits == {"top": {"free": scale_fits.sigma_max(7), "unit": largest_scale(7)}, "gamma": scale_fits.GAMMA_MAX}
+    close(node("convolutions", cases=[case])[0], ndimage.convolve(image, h, mode="nearest").ravel(), 1e-12)
+    limits = {"top": {"free": scale_fits.sigma_max(7), "unit": largest_scale(7)}, "gamma": scale_fits.GAMMA_MAX}
+    assert node("limits") == limits
 
 
 def hard_filters(data):
-    rng = np.random.default_rng(5)
-    noise = [rng.normal(size=49).tolist() for _ in range(4)]
-    turned = [(-np.array(data["learned"][2])).tolist()]
-    return [*data["normalized"], *noise, kf.ideal_filter(5, 3.0).ravel().tolist(), *turned]
+    noise = np.random.default_rng(5).normal(size=(4, 49)).tolist()
+    return [*data["normalized"], *noise, kf.ideal_filter(5, 3.0).ravel().tolist(), [-x for x in data["learned"][2]]]
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -122,7 +107,7 @@ def test_fits_by_method_d1_agree(node, data, edge):
     """Objective to 1e-12, scales and gamma to 1e-6 (flat valleys: the objective is quadratic in them)."""
     filters = hard_filters(data)
     cases = [{"filter": f, "objective": "unit", "edge": edge} for f in filters]
-    for f, answer in zip(filters, node("fits", rows=rows(data), cases=cases), strict=True):
+    for f, answer in zip(filters, node("fits", rows=data["keys"], cases=cases), strict=True):
         for found in answer["fits"]:
             fit = kf.fit(found["key"], "D1", filter=np.reshape(f, (7, 7)), normalized=True, edge=edge)
             assert found["residual"] == pytest.approx(fit.objective, abs=1e-12)
@@ -136,7 +121,7 @@ def test_fits_with_gain_and_offset_agree(node, data):
     filters = hard_filters(data)
     cases = [{"filter": f, "objective": "free", "edge": "crop"} for f in filters]
     same = 0
-    for f, answer in zip(filters, node("fits", rows=rows(data), cases=cases), strict=True):
+    for f, answer in zip(filters, node("fits", rows=data["keys"], cases=cases), strict=True):
         repeated = np.repeat(np.reshape(f, (1, 7, 7)), 8, axis=0)
         own = scale_fits.fit_scales(repeated, np.arange(1, 9), np.full(8, 0.7), np.full(8, 0.7), np.full(8, 0.5))
         for i, found in enumerate(answer["fits"]):
@@ -150,32 +135,21 @@ def test_fits_with_gain_and_offset_agree(node, data):
 
 
 @pytest.mark.parametrize("objective", ["free", "unit"])
-def test_an_idealised_filter_is_recovered(node, data, objective):
+def test_an_idealised_filter_is_recovered_whatever_its_size_and_nothing_is_not(node, data, objective):
     truth = [(k, 0.31 + 0.1 * k, 1.2 - 0.09 * k, 0.6 if k == 7 else None) for k in range(1, 9)]
+    gains, offset = ([1e-3, 1, 1e6], 0.25) if objective == "free" else ([1], 0.0)
     if objective == "unit":
         truth[6] = (7, 0.8, 0.8, 0.6)
-    gain, offset = (1e-3, 0.25) if objective == "free" else (1.0, 0.0)
-    filters = [gain * kf.ideal_filter(k, x, y, gamma=g).ravel() + offset for k, x, y, g in truth]
-    cases = [{"filter": f.tolist(), "objective": objective, "edge": "crop"} for f in filters]
-    for (key, x, y, gamma), answer in zip(truth, node("fits", rows=rows(data), cases=cases), strict=True):
+    cases = [(gain, *row) for gain in gains for row in truth]
+    filters = [(gain * (kf.ideal_filter(k, x, y, gamma=g) + offset)).ravel().tolist() for gain, k, x, y, g in cases]
+    asked = [{"filter": f, "objective": objective, "edge": "crop"} for f in [*filters, [offset] * 49]]
+    *answers, nothing = node("fits", rows=data["keys"], cases=asked)
+    assert nothing is None
+    for (gain, key, x, y, gamma), answer in zip(cases, answers, strict=True):
         best = answer["best"]
         assert best["key"] == key and best["explained"] == pytest.approx(1, abs=1e-12)
-        found = [best[name] for name in ("sigmaX", "sigmaY", "gain", "offset")]
-        assert found == pytest.approx([x, y, gain, offset], abs=1e-9)
-        assert gamma is None or best["gamma"] == pytest.approx(gamma, abs=1e-9)
-
-
-@pytest.mark.parametrize("objective", ["free", "unit"])
-def test_fits_of_sizes_and_of_nothing(node, data, objective):
-    base = np.array(data["normalized"][4])
-    cases = [{"filter": (scale * base).tolist(), "objective": objective, "edge": "crop"} for scale in (1, 1e6, 1e-6)]
-    one, large, small = node("fits", rows=rows(data), cases=cases)
-    if objective == "free":
-        for other, scale in ((large, 1e6), (small, 1e-6)):
-            assert other["best"]["key"] == 5 and other["best"]["sigmaX"] == pytest.approx(one["best"]["sigmaX"], abs=1e-9)
-            assert other["best"]["gain"] == pytest.approx(scale * one["best"]["gain"], rel=1e-9)
-    nothing = [0.0] * 49 if objective == "unit" else [0.3] * 49
-    assert node("fits", rows=rows(data), cases=[{"filter": nothing, "objective": objective, "edge": "crop"}]) == [None]
+        found = [best["sigmaX"], best["sigmaY"], best["gain"] / gain, best["offset"] / gain, best["gamma"] or 0]
+        assert found == pytest.approx([x, y, 1, offset, gamma or 0], abs=1e-9)
 
 
 def line(values, separator=","):
@@ -184,57 +158,54 @@ def line(values, separator=","):
 
 def test_texts_of_a_filter_are_read(node):
     values = np.round(np.random.default_rng(6).normal(size=49), 3)
-    texts = [line(values), line(values, " "), line(values, "\t"), line(values, ";"), " ".join(map(str, values))]
     square = values.reshape(7, 7)
-    texts += [str(square), "array(" + repr(square.tolist()).replace("], ", "],\n") + ")"]
-    texts += [line(values).replace("-", "\u2212"), line(values).replace("\n", ",\r\n") + "\n\n"]
-    for found in node("texts", cases=texts):
-        assert found == {"filter": values.tolist(), "side": 7}
+    texts = [*(line(values, separator) for separator in ", \t;"), " ".join(map(str, values)), str(square)]
+    texts += ["array(" + repr(square.tolist()).replace("], ", "],\n") + ")", line(values).replace("-", "\u2212")]
+    texts += [line(values).replace("\n", ",\r\n") + "\n\n"]
+    assert node("texts", cases=texts) == [{"filter": values.tolist(), "side": 7}] * len(texts)
 
 
 @each("side", [3, 5])
 def test_a_smaller_filter_stands_in_the_middle_of_zeros(node, side):
     values = np.arange(1.0, side * side + 1).reshape(side, side)
-    for text in ("\n".join(" ".join(map(str, row)) for row in values), ",".join(map(str, values.ravel()))):
-        [found] = node("texts", cases=[text])
-        assert found == {"filter": np.pad(values, (7 - side) // 2).ravel().tolist(), "side": side}
+    texts = "\n".join(" ".join(map(str, row)) for row in values), ",".join(map(str, values.ravel()))
+    expected = {"filter": np.pad(values, (7 - side) // 2).ravel().tolist(), "side": side}
+    assert node("texts", cases=texts) == [expected, expected]
+
+
+def sampled(case, axis, operator):
+    """A factor of a model with the sampled Gaussian."""
+    sigma, edge = case[f"sigma{axis.upper()}"], case["edge"]
+    if case["row"]["number"] == 7 and operator == "second" and edge == "crop":  # zeros beyond the window, as published
+        return kf.difference(kf.gaussian_kernel(sigma, 3, kind="sampled"), "second", edge="zero")
+    return factor(operator, kf.gaussian_kernel(sigma, 4, kind="sampled"), edge)
 
 
 def test_models_with_the_sampled_gaussian_agree(node, data):
     cases = [
         {"row": row, "sigmaX": x, "sigmaY": 0.7, "gamma": 0.5 if row["number"] == 7 else None, "edge": edge, "sampled": True}
-        for row in rows(data) for edge in EDGES for x in (0.1, 0.4, 1.0, 3.5)
+        for row in data["keys"] for edge in EDGES for x in (0.1, 0.4, 1.0, 3.5)
     ]  # fmt: skip
     for case, found in zip(cases, node("models", cases=cases), strict=True):
-        row, edge, part = KEYS[case["row"]["number"] - 1], case["edge"], {}
-        for axis, sigma in (("x", case["sigmaX"]), ("y", case["sigmaY"])):
-            taps = kf.gaussian_kernel(sigma, 4, kind="sampled")
-            own = {op: factor(op, taps, edge) for op in ("identity", "second", case["row"][axis])}
-            part[axis] = own["identity"], own["second"], own[case["row"][axis]]
-        if row.number == 7:
-            if edge == "crop":  # zeros beyond the window, as published
-                for axis, sigma in (("x", case["sigmaX"]), ("y", case["sigmaY"])):
-                    cropped = kf.gaussian_kernel(sigma, 3, kind="sampled")
-                    part[axis] = part[axis][0], kf.difference(cropped, "second", edge="zero"), None
-            (plain_x, second_x, _), (plain_y, second_y, _) = part["x"], part["y"]
-            expected = -0.5 * (np.outer(second_y[::-1], plain_x) + np.outer(plain_y[::-1], second_x))
+        row = case["row"]
+        if row["number"] == 7:
+            parts = ("second", "identity"), ("identity", "second")
+            expected = -0.5 * sum(np.outer(sampled(case, "y", one)[::-1], sampled(case, "x", other)) for one, other in parts)
             expected[3, 3] += 1
         else:
-            expected = np.outer(part["y"][2][::-1], part["x"][2])
-        np.testing.assert_allclose(found, expected.ravel(), rtol=0, atol=1e-13)
+            expected = np.outer(sampled(case, "y", row["y"])[::-1], sampled(case, "x", row["x"]))
+        close(found, expected.ravel(), 1e-13)
 
 
 def test_spectra_and_gains_agree(node, data):
     filters = [*data["normalized"], *np.random.default_rng(8).normal(size=(2, 49)).tolist()]
     w, n = np.linspace(-np.pi, np.pi, 9), np.arange(-3, 4)
-    for h, found in zip(filters, node("spectra", cases=[{"filter": h, "n": 9} for h in filters]), strict=True):
-        waves = np.exp(-1j * np.outer(w, n))
-        expected = np.abs(waves[::-1] @ np.reshape(h, (7, 7))[::-1] @ waves.T)
-        np.testing.assert_allclose(found, expected.ravel(), rtol=0, atol=1e-12)
+    waves = np.exp(-1j * np.outer(w, n))
+    expected = [np.abs(waves[::-1] @ np.reshape(h, (7, 7))[::-1] @ waves.T).ravel() for h in filters]
+    close(node("spectra", cases=[{"filter": h, "n": 9} for h in filters]), expected, 1e-12)
     keys = np.array([kf.fit(key, "D1").model().ravel() for key in range(1, 9)])
     found = node("gains", cases=[{"filters": keys.tolist(), "target": h} for h in filters])
-    expected = np.linalg.lstsq(keys.T, np.transpose(filters), rcond=None)[0].T
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    close(found, np.linalg.lstsq(keys.T, np.transpose(filters), rcond=None)[0].T, 1e-9)
 
 
 COVARIANCES = [
@@ -248,46 +219,32 @@ def affine(case):
     return c, abs(c[0, 1])
 
 
-def test_affine_gaussians_agree(node):
+def forms(node, data, name, key, settings, names=("sx", "sy", "angle", "border")):
+    """What the page makes of a model for settings."""
+    given = {"form": name, "row": data["keys"][key - 1], "target": data["normalized"][key - 1]}
+    settings = [{"gamma": 0.5} | dict(zip(names, setting, strict=True)) for setting in settings]
+    return node("forms", cases=[given | {"setting": setting} for setting in settings])
+
+
+def test_affine_gaussians_and_derivatives_along_any_direction_agree(node, data):
     cases = [{"covariance": affine(c)[0].ravel()[[0, 1, 3]].tolist(), "radius": 4} for c in COVARIANCES]
-    for case, found in zip(COVARIANCES, node("affine", cases=cases), strict=True):
-        np.testing.assert_allclose(found, kf.affine_gaussian(*affine(case), radius=4).ravel(), rtol=0, atol=1e-13)
-
-
-def forms(node, data, name, settings, key=5):
-    """What the page makes of a model for settings (sx, sy, angle, border)."""
-    row, target = rows(data)[key - 1], data["normalized"][key - 1]
-    names = ("sx", "sy", "angle", "border")
-    cases = [
-        {"form": name, "row": row, "target": target, "setting": dict(zip(names, s, strict=True)) | {"gamma": 0.5}}
-        for s in settings
-    ]
-    return node("forms", cases=cases)
-
-
-def test_derivatives_along_any_direction_agree(node, data):
     settings = [(*case, "crop") for case in COVARIANCES]
-    for order, name in ((1, "first"), (2, "second")):
-        for case, found in zip(COVARIANCES, forms(node, data, name, settings), strict=True):
-            expected = kf.oriented_filter(order, np.deg2rad(case[2]), *affine(case))
-            np.testing.assert_allclose(found["filter"], expected.ravel(), rtol=0, atol=1e-13)
-    for case, found in zip(COVARIANCES, forms(node, data, "affine", settings), strict=True):
-        expected = kf.jet_filters(*affine(case))["T"]
-        np.testing.assert_allclose(found["filter"], expected.ravel(), rtol=0, atol=1e-13)
-
-
-def test_the_mixed_derivative_agrees(node, data):
+    first, second, blob = (forms(node, data, name, 5, settings) for name in ("first", "second", "affine"))
+    for i, found in enumerate(node("affine", cases=cases)):
+        covariance, angle = affine(COVARIANCES[i]), np.deg2rad(COVARIANCES[i][2])
+        close(found, kf.affine_gaussian(*covariance, radius=4).ravel(), 1e-13)
+        close(first[i]["filter"], kf.oriented_filter(1, angle, *covariance).ravel(), 1e-13)
+        close(second[i]["filter"], kf.oriented_filter(2, angle, *covariance).ravel(), 1e-13)
+        close(blob[i]["filter"], kf.jet_filters(*covariance)["T"].ravel(), 1e-13)
     settings = [(x, y, 0, "exact") for x in (0.0, 0.6, 2.0) for y in (0.3, 1.1)]
-    for (x, y, *_), found in zip(settings, forms(node, data, "mixed", settings, key=7), strict=True):
-        expected = kf.jet_filters(np.diag([x**2, y**2]), 0.0)["xy"]
-        np.testing.assert_allclose(found["filter"], expected.ravel(), rtol=0, atol=1e-13)
+    for (x, y, *_), found in zip(settings, forms(node, data, "mixed", 7, settings), strict=True):
+        close(found["filter"], kf.jet_filters(np.diag([x**2, y**2]), 0.0)["xy"].ravel(), 1e-13)
 
 
 def blobs(node, data, key, edge, scales):
     """What the page makes of a key with a blob and a constant at (sigma_x, sigma_y, gamma)."""
-    names = ("sx", "sy", "gamma")
-    given = {"form": "components", "row": rows(data)[key - 1], "target": data["normalized"][key - 1]}
-    return node("forms", cases=[given | {"setting": dict(zip(names, s, strict=True)) | {"border": edge}} for s in scales])
+    settings = [(*setting, edge) for setting in scales]
+    return forms(node, data, "components", key, settings, ("sx", "sy", "gamma", "border"))
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -297,9 +254,9 @@ def test_a_key_with_a_blob_agrees(node, data, key, edge):
     best = kf.fit_components(key, "blob and constant", edge=edge)
     x, y, gamma = workbench_data()["components"][edge][key - 1]
     assert (x, y, gamma) == (*best.sigmas, None)
-    near = [(x, y, None), (x + 0.02, y, None), (x, y + 0.02, None), (x - 0.02, y, None), (x, y - 0.02, None)]
+    near = [(x + dx, y + dy, None) for dx, dy in ((0, 0), (0.02, 0), (0, 0.02), (-0.02, 0), (0, -0.02))]
     found, *others = blobs(node, data, key, edge, near)
-    np.testing.assert_allclose(found["filter"], best.model.ravel(), rtol=0, atol=1e-9)
+    close(found["filter"], best.model.ravel(), 1e-9)
     own, *_ = best.coefficients.values()
     assert [found["a"], found["b"]] == pytest.approx([own, best.coefficients["constant"]], abs=1e-9)
     assert found["c"] is None if key == 8 else found["c"] == pytest.approx(best.coefficients["T"], abs=1e-9)
@@ -320,20 +277,41 @@ def test_key_7_with_a_blob_is_the_best_at_its_scales(node, data, edge):
         parts = kf.ideal_filter(7, x, y, gamma=gamma, edge=edge), kf.ideal_filter(8, x, y, edge=edge), np.ones((7, 7))
         design = np.reshape(parts, (3, 49)).T
         expected = design @ np.linalg.lstsq(design, target, rcond=1e-10)[0]
-        np.testing.assert_allclose(found["filter"], expected, rtol=0, atol=1e-10)
+        close(found["filter"], expected, 1e-10)
 
 
-def test_the_intervals_are_those_of_the_library():
-    data, short = workbench_data(), {"sx": "sigma_x", "sy": "sigma_y", "gamma": "gamma"}
-    assert data["level"] == LEVEL == 0.95
-    for edge, methods in data["intervals"].items():
-        assert list(methods) == ["A", "B", "D1", "D2", "A-joint", "B-joint", "D-joint"]
-        for method, keys in methods.items():
-            fits = kf.fit_joint(method, edge=edge) if "joint" in method else {k: kf.fit(k, method, edge=edge) for k in (2, 7)}
-            for key in (2, 7):
-                expected = fits[key].interval(LEVEL)
-                assert {short[name]: tuple(ends) for name, ends in keys[key - 1].items()} == expected, (edge, method, key)
-                assert (keys[key - 1].get("gamma") is None) == (key == 2)
+def fits_of(method, edge):
+    """Key -> fit by a method of one key or of all together."""
+    return kf.fit_joint(method, edge=edge) if "joint" in method else {k: kf.fit(k, method, edge=edge) for k in range(1, 9)}
+
+
+SHORT = {"sx": "sigma_x", "sy": "sigma_y", "gamma": "gamma"}
+JOINT = ["A-joint", "B-joint", "C-joint", "D-joint"]
+
+
+def test_the_data_the_fits_and_their_intervals_are_those_of_the_library(data):
+    assert np.array_equal(np.reshape(data["learned"], (8, 7, 7)), kf.learned_filters())
+    assert np.array_equal(np.reshape(data["normalized"], (8, 7, 7)), kf.normalized_filters())
+    assert len(data["colours"]) == 11
+    assert max(data["colours"][5]) - min(data["colours"][5]) <= 1, "the middle of the diverging colours is not neutral"
+    bench = workbench_data()
+    assert bench["level"] == LEVEL == 0.95 and list(data["presets"]) == list(bench["intervals"]) == list(EDGES)
+    for edge, methods in data["presets"].items():
+        intervals = bench["intervals"][edge]
+        assert list(methods) == ["A", "B", "C1", "C2", "D1", "D2", *JOINT]
+        assert list(intervals) == ["A", "B", "D1", "D2", "A-joint", "B-joint", "D-joint"]
+        for method, shown in methods.items():
+            fits = fits_of(method, edge)
+            assert shown == [[fits[key].sigma_x, fits[key].sigma_y, fits[key].gamma] for key in range(1, 9)], (edge, method)
+            assert all(0 <= scale <= 3.5 for x, y, _ in shown for scale in (x, y))
+            for key in (2, 7) if method in intervals else ():
+                own = intervals[method][key - 1]
+                assert {SHORT[name]: tuple(ends) for name, ends in own.items()} == fits[key].interval(LEVEL), (
+                    edge,
+                    method,
+                    key,
+                )
+                assert (own.get("gamma") is None) == (key == 2)
 
 
 def test_the_photographs_are_those_of_the_library():
@@ -366,6 +344,11 @@ def test_bad_texts_get_one_line_that_names_the_place_and_the_mend(node, text, ex
     assert node("texts", cases=[text]) == [{"problem": expected}]
 
 
+def test_the_settings_to_try_can_be_read(node):
+    settings = lxml.html.fromstring(SOURCES["settings.html"]).xpath("//@data-setting")
+    assert settings and not any(found["problems"] for found in node("addresses", cases=[f"#{s}" for s in settings]))
+
+
 @each(
     "address, settings, problems",
     [
@@ -394,29 +377,13 @@ def test_the_address_is_read_and_what_is_wrong_is_named(node, address, settings,
     assert all(" in the address is ignored: expected " in text for text in found["problems"])
 
 
-def test_the_data_are_those_of_the_library(data):
-    assert np.array_equal(np.reshape(data["learned"], (8, 7, 7)), kf.learned_filters())
-    assert np.array_equal(np.reshape(data["normalized"], (8, 7, 7)), kf.normalized_filters())
-    assert list(data["presets"]) == list(EDGES)
-    for edge, methods in data["presets"].items():
-        assert list(methods) == ["A", "B", "C1", "C2", "D1", "D2", "A-joint", "B-joint", "C-joint", "D-joint"]
-        for method, fits in methods.items():
-            for key, (x, y, gamma) in enumerate(fits, 1):
-                fit = kf.fit_joint(method, edge=edge)[key] if "joint" in method else kf.fit(key, method, edge=edge)
-                assert (x, y, gamma) == (fit.sigma_x, fit.sigma_y, fit.gamma), (edge, method, key)
-                assert 0 <= x <= 3.5 and 0 <= y <= 3.5
-    assert len(data["colours"]) == 11
-    assert max(data["colours"][5]) - min(data["colours"][5]) <= 1, "the middle of the diverging colours is not neutral"
-
-
 def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path):
     project = Project(tmp_path)
     shutil.copytree(FOLDER, project.book / "interactive")
     write_interactive(project)
     targets = {page: project.generated / f"{page}.html" for page in PAGES}
     for page, target in targets.items():
-        text = target.read_text(encoding="utf-8")
-        kinds = [Path(name).suffix for name in PAGES[page]]
+        text, kinds = target.read_text(encoding="utf-8"), [Path(name).suffix for name in PAGES[page]]
         assert [text.count(f"</{tag}>") for tag in ("style", "script")] == [kinds.count(".css"), 1 + kinds.count(".js")]
         written = json.loads(re.search(r"KeyFilters = \{data: (.*)\};$", text, re.M)[1])
         assert written == interactive_data() | (workbench_data() if page == "interactive" else {})
@@ -425,17 +392,12 @@ def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path)
     assert [target.stat().st_mtime_ns for target in targets.values()] == before
 
 
-def test_no_fitted_value_is_typed_into_a_script(data):
-    numbers = {x for methods in data["presets"].values() for fits in methods.values() for fit in fits for x in fit if x}
-    digits = {f"{x % 1:.3f}"[1:] for x in numbers}
-    for name in (name for name in SOURCES if name.endswith(".js")):
-        literals = re.findall(r"\d*(\.\d{3})", SOURCES[name])
-        assert not [text for text in literals if text in digits], name
-
-
-def test_nothing_comes_from_another_host_and_no_file_is_long():
+def test_no_fitted_value_is_typed_nothing_comes_from_another_host_and_no_file_is_long(data):
+    fitted = {x for methods in data["presets"].values() for fits in methods.values() for fit in fits for x in fit if x}
+    digits = {f"{x % 1:.3f}"[1:] for x in fitted}
     assert {name for names in PAGES.values() for name in names} == {name for name in SOURCES if not name.endswith(".html")}
     for name, text in SOURCES.items():
+        assert not name.endswith(".js") or not digits & set(re.findall(r"\d*(\.\d{3})", text)), name
         assert "://" not in text and "@import" not in text, name
         assert not re.search(r"\b(fetch|import|XMLHttpRequest|eval)\(", text), name
         assert text.count("\n") <= (400 if name.endswith(".css") else 300), name
@@ -455,17 +417,11 @@ def test_every_control_has_a_name_and_every_id_that_a_script_uses_is_there():
     assert "ki-style" in used and used - {"ki-style"} <= set(ids)
 
 
-def test_the_settings_to_try_can_be_read(node):
-    settings = lxml.html.fromstring(SOURCES["settings.html"]).xpath("//@data-setting")
-    assert settings and not any(found["problems"] for found in node("addresses", cases=[f"#{s}" for s in settings]))
-
-
 def test_the_pages_are_in_the_contents_and_embed_their_parts():
     toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
-    embedded = []
-    for name in PAGES:
-        assert name in [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-        first, *parts = re.findall(r"^:file: (\S+)$", (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8"), re.M)
-        assert first == f"_generated/{name}.html"
-        embedded += parts
-    assert {f"interactive/{name}" for name in SOURCES if name.endswith(".html")} == set(embedded)
+    listed = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
+    texts = {name: (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
+    embedded = {name: re.findall(r"^:file: (\S+)$", text, re.M) for name, text in texts.items()}
+    assert set(PAGES) <= listed and all(files[0] == f"_generated/{name}.html" for name, files in embedded.items())
+    parts = {f"interactive/{name}" for name in SOURCES if name.endswith(".html")}
+    assert parts == {file for files in embedded.values() for file in files[1:]}

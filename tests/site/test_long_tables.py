@@ -1,9 +1,7 @@
 """The scorecard: the deviating rows first with their reasons, then all rows in one table that filters and sorts."""
 
-import browser as chromium
 import pytest
 from lxml import html as lxml_html
-from pages import DESKTOP, ready
 
 from keyfilters.published import DEVIATES, EQUAL, scorecard
 
@@ -34,28 +32,20 @@ def test_deviating_rows_stand_first_and_equal_pairs_are_one_number_with_a_tick(b
     assert order.index("tbl-deviating") < order.index("tbl-card")
 
 
-def test_a_long_table_filters_and_sorts(running, book_html):
-    card = scorecard()
-    tab = running.new_page(viewport={"width": DESKTOP, "height": 900})
-    try:
-        with chromium.served(book_html) as address:
-            tab.goto(f"{address}/notebooks/scorecard.html", wait_until="load")
-            ready(tab)
-        field = tab.locator(".table-filter input").last
-        field.fill("deviates")
-        assert len(column(tab, "verdict")) == int((card.verdict == DEVIATES).sum())
-        field.fill("key 2 c1")
-        own = card[(card.key.astype(str) == "2") & (card.method == "C1")]
-        assert len(column(tab, "key")) == len(own) and set(column(tab, "key")) == {"2"}
-        field.fill("")
-        before = column(tab, "digits")
-        assert len(before) == len(card)
-        button = tab.locator("#tbl-card th", has_text="digits").locator("button")
-        for sign in (1, -1):
-            button.click()
-            numbers = [sign * float(text) for text in column(tab, "digits")]
-            assert numbers == sorted(numbers)
+def test_a_long_table_filters_and_sorts(visit):
+    card, tab = scorecard(), visit("notebooks/scorecard.html")
+    field = tab.locator(".table-filter input").last
+    field.fill("deviates")
+    assert len(column(tab, "verdict")) == int((card.verdict == DEVIATES).sum())
+    field.fill("key 2 c1")
+    assert column(tab, "key") == ["2"] * int(((card.key.astype(str) == "2") & (card.method == "C1")).sum())
+    field.fill("")
+    before = column(tab, "digits")
+    assert len(before) == len(card)
+    button = tab.locator("#tbl-card th", has_text="digits").locator("button")
+    for sign in (1, -1):
         button.click()
-        assert column(tab, "digits") == before
-    finally:
-        tab.close()
+        numbers = [sign * float(text) for text in column(tab, "digits")]
+        assert numbers == sorted(numbers)
+    button.click()
+    assert column(tab, "digits") == before

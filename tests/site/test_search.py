@@ -2,7 +2,6 @@
 
 from urllib.parse import quote
 
-import browser as chromium
 import pytest
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
@@ -42,17 +41,11 @@ QUERIES = {
     "learned_filters": "notebooks/learned_filters.html",
 }
 
-FIRST = """() => [...document.querySelectorAll("#search-results ul.search > li > a")].slice(0, 5)
+FOUND = """() => [...document.querySelectorAll("#search-results ul.search > li > a")]
     .map(link => link.getAttribute("href").replace(/[?]highlight=[^#]*/, ""))"""
 # They come one by one, the best first; a query of single letters has a thousand of them.
-SHOWN = """() => document.querySelector("#search-results .search-summary")?.textContent
-    || document.querySelectorAll("#search-results ul.search > li > a").length >= 5"""
-
-
-@pytest.fixture(scope="module")
-def places(book_html):
-    with chromium.served(book_html) as http:
-        yield {"http": http, "file": book_html.as_uri()}
+SHOWN = """first => document.querySelector("#search-results .search-summary")?.textContent
+    || first && document.querySelectorAll("#search-results ul.search > li > a").length >= first"""
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +55,11 @@ def tab(running):
     page.close()
 
 
-def search(tab, place, query):
-    tab.goto(f"{place}/search.html?q={quote(query)}", wait_until="domcontentloaded")
-    tab.wait_for_function(SHOWN, timeout=20_000)
-    return tab.evaluate(FIRST)
+def search(tab, address, query, first=5):
+    """The addresses that are found: the first so many, or all."""
+    tab.goto(f"{address}/search.html?q={quote(query)}", wait_until="domcontentloaded")
+    tab.wait_for_function(SHOWN, arg=first, timeout=20_000)
+    return tab.evaluate(FOUND)[:first]
 
 
 # From a file the search is the same but for the excerpts: a word, a symbol and a function there, the rest among the long tests.
@@ -80,22 +74,17 @@ FROM_A_FILE = ("sigma_x", "method B", "ideal_filter")
         for protocol in ("http", "file")
     ],
 )
-def test_the_page_is_among_the_first_five(tab, places, query, protocol):
-    found = search(tab, places[protocol], query)
+def test_the_page_is_among_the_first_five(tab, addresses, query, protocol):
+    found = search(tab, addresses[protocol], query)
     page, _, anchor = QUERIES[query].partition("#")
     assert any(link.split("#")[0] == page and (not anchor or link.endswith(f"#{anchor}")) for link in found), found
 
 
-def test_chapters_come_before_the_reference_of_the_library(tab, places):
-    tab.goto(f"{places['http']}/search.html?q=learned_filters", wait_until="domcontentloaded")
-    tab.wait_for_function("document.querySelector('#search-results .search-summary')?.textContent", timeout=20_000)
-    found = tab.evaluate(
-        "[...document.querySelectorAll('#search-results ul.search > li > a')].map(link => link.getAttribute('href'))"
-    )
-    reference = [link.startswith("api/") for link in found]
+def test_chapters_come_before_the_reference_of_the_library(tab, addresses):
+    reference = [link.startswith("api/") for link in search(tab, addresses["http"], "learned_filters", None)]
     assert any(reference) and reference == sorted(reference)
 
 
 @pytest.mark.parametrize("protocol", ["http", "file"])
-def test_what_is_nowhere_is_not_found(tab, places, protocol):
-    assert search(tab, places[protocol], "xyzzyplugh") == []
+def test_what_is_nowhere_is_not_found(tab, addresses, protocol):
+    assert search(tab, addresses[protocol], "xyzzyplugh") == []

@@ -3,11 +3,12 @@
 import io
 import re
 
-import browser as chromium
 import pypdf
 import pytest
+from tabs import violations
 from tiny_book import ROOT
 
+from keyfilters_build.chromium import settle
 from keyfilters_build.course import load_course, parse_deck
 from keyfilters_build.project import BookError, Project
 from keyfilters_build.slides import page_link
@@ -16,7 +17,6 @@ from keyfilters_build.text_size import size, texts
 PLANS = load_course(Project(ROOT))
 DECKS = [plan.slug for plan in PLANS]
 each_deck = pytest.mark.parametrize("deck", DECKS)
-in_browser = [pytest.mark.book, pytest.mark.browser]
 
 
 @pytest.mark.parametrize("text", ["# No name", "(start)=\nNo heading", "(start)=\n# One\n---\n## Two"])
@@ -41,36 +41,19 @@ def test_addresses_of_pages_and_settings():
     assert page_link("interactive.html#key=5&sx=1") == "../interactive.html#key=5&sx=1"
 
 
-@pytest.fixture(scope="module")
-def addresses(book_html):
-    with chromium.served(book_html) as http:
-        yield {"http": http, "file": book_html.as_uri()}
+def presented(page):
+    settle(page)
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
 
 
 @pytest.fixture
-def tab(running):
-    """Opens pages that note what goes wrong; all are closed afterwards."""
-    opened = []
+def tab(visit):
+    """Opens a deck, by default as a presentation of 1280 by 720 pixels."""
 
-    def open_tab(address, width=1280, height=720, mode="light"):
-        page = running.new_page(viewport={"width": width, "height": height}, color_scheme=mode, reduced_motion="reduce")
-        opened.append(page)
-        page.trouble = []
-        page.on("console", lambda message: page.trouble.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.on("requestfailed", lambda request: page.trouble.append(f"not loaded: {request.url}"))
-        page.goto(address, wait_until="load")
-        chromium.settle(page)
-        return page
+    def tab(deck, how="", protocol="file", ready=presented, width=1280, height=720, mode="light"):
+        return visit(f"slides/{deck}.html{how}", protocol, width, mode, height, ready)
 
-    yield open_tab
-    for page in opened:
-        page.close()
-
-
-def presented(page):
-    page.wait_for_function("window.Reveal && Reveal.isReady()")
-    return page
+    return tab
 
 
 # What is wrong with the slide that is shown. Mathematics has its own sizes for indices.
@@ -135,8 +118,7 @@ def too_small_on(slide, places, folder):
     found = []
     for name, width, height in places["images"]:
         text = shown_text((folder / name).read_bytes(), width, height)
-        if text < LEAST:
-            found.append(f"{slide}: {name}: text of {text:.1f} px")
+        found += [f"{slide}: {name}: text of {text:.1f} px"] * (text < LEAST)
     for side, middle in (("right", 640), ("bottom", 360)):
         if places[side] < middle:
             found.append(f"{slide}: nothing beyond {places[side]:.0f} px: its {side} half is empty")
@@ -154,96 +136,64 @@ def test_small_text_and_an_empty_half_are_seen(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    "deck, protocol, mode",
-    [
-        # Each deck once, and one of them in the other way; the rest are among the long tests.
-        pytest.param(
-            deck,
-            protocol,
-            mode,
-            marks=()
-            if (protocol, mode) == ("http", "light") or (deck, protocol, mode) == (DECKS[0], "file", "dark")
-            else pytest.mark.slow,
-        )
-        for deck in DECKS
-        for protocol in ("http", "file")
-        for mode in ("light", "dark")
-    ],
-)
+def some(*ways):
+    """Each deck in the first of the ways, and one of them in the last; the rest are among the long tests."""
+    chosen = {*((deck, *ways[0]) for deck in DECKS), (DECKS[0], *ways[-1])}
+    cases = [(deck, *way) for deck in DECKS for way in ways]
+    return [pytest.param(*case, marks=() if case in chosen else pytest.mark.slow) for case in cases]
+
+
+@pytest.mark.parametrize("deck, protocol, mode", some(("http", "light"), ("http", "dark"), ("file", "light"), ("file", "dark")))
 @pytest.mark.book
 @pytest.mark.browser
-def test_every_slide_by_the_keyboard(deck, mode, protocol, tab, addresses):
-    page = presented(tab(f"{addresses[protocol]}/slides/{deck}.html", mode=mode))
+def test_every_slide_by_the_keyboard(deck, mode, protocol, tab, book_html):
+    page = tab(deck, "", protocol, mode=mode)
     slides = [slide for plan in PLANS if plan.slug == deck for part in plan.parts for slide in part.slides]
-    problems, seen, folder = [], [], ROOT / "_build" / "html" / "slides"
+    problems, seen = [], []
     for _ in slides:
         seen.append(page.evaluate("document.querySelector('section.present').id"))
-        problems += page.evaluate(LOOK)
-        problems += too_small_on(seen[-1], page.evaluate(PLACES), folder)
+        problems += page.evaluate(LOOK) + too_small_on(seen[-1], page.evaluate(PLACES), book_html / "slides")
         page.keyboard.press("ArrowRight")
-    assert seen == slides
-    assert not problems + page.trouble, "\n".join(problems + page.trouble)
+    assert seen == slides and not problems, "\n".join(problems)
     assert page.evaluate("document.querySelectorAll('h1').length") == 1
 
 
-@each_deck
+@pytest.mark.parametrize("deck, mode", some(("light",), ("dark",)))
 @pytest.mark.book
 @pytest.mark.browser
-def test_a_slide_is_addressed_by_its_name(deck, tab, addresses):
-    page = presented(tab(f"{addresses['file']}/slides/{deck}.html#/home"))
-    assert page.evaluate("document.querySelector('section.present').id") == "home"
+def test_colours_and_names_are_readable(deck, mode, tab, axe):
+    for page in (tab(deck, "?read", "http", settle, mode=mode), tab(deck, "#/plan", "http", mode=mode)):
+        assert violations(page, axe) == []
 
 
-@pytest.mark.parametrize(
-    "deck, mode",
-    [
-        # Each deck once, and one of them in the other colours; the rest are among the long tests.
-        pytest.param(deck, mode, marks=() if mode == "light" or deck == DECKS[0] else pytest.mark.slow)
-        for deck in DECKS
-        for mode in ("light", "dark")
-    ],
-)
-@pytest.mark.book
-@pytest.mark.browser
-def test_colours_and_names_are_readable(deck, mode, tab, addresses, axe):
-    def violations(page):
-        page.add_script_tag(path=axe)
-        return page.evaluate(
-            """async () => (await axe.run(document, {elementRef: false, preload: {assets: ["media"]}})).violations.flatMap(rule =>
-                rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 120)}`))"""
-        )
-
-    reading = tab(f"{addresses['http']}/slides/{deck}.html?read", mode=mode)
-    problems = violations(reading)
-    page = presented(tab(f"{addresses['http']}/slides/{deck}.html#/plan", mode=mode))
-    problems += violations(page)
-    assert not problems, "\n".join(problems)
+SHRUNK = """() => [...document.querySelectorAll(".paper img")].filter(image =>
+    !(image.clientWidth >= parseFloat(image.style.getPropertyValue("--legible")))).map(image => image.src)"""
 
 
 @each_deck
 @pytest.mark.book
 @pytest.mark.browser
-def test_on_a_phone_the_slides_are_a_page_with_notes(deck, tab, addresses):
-    page = tab(f"{addresses['file']}/slides/{deck}.html#/home", width=375, height=800)
-    assert page.evaluate("document.documentElement.classList.contains('reading') && !document.querySelector('.reveal')")
-    assert page.evaluate("document.scrollingElement.scrollWidth") <= 375
-    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
-    assert page.evaluate("[...document.querySelectorAll('aside.notes')].every(note => note.checkVisibility())")
-    assert page.evaluate("getComputedStyle(document.body).fontSize") == "18px"
-    shrunk = """() => [...document.querySelectorAll(".paper img")].filter(image =>
-        !(image.clientWidth >= parseFloat(image.style.getPropertyValue("--legible")))).map(image => image.src)"""
-    assert page.query_selector(".paper img") and not page.evaluate(shrunk), "text in a figure is smaller than 9 points"
-    # The address leads to its slide.
-    assert page.evaluate("Math.abs(document.getElementById('home').getBoundingClientRect().top)") < 800
-    assert not page.trouble
+def test_on_a_phone_the_slides_are_a_page_with_notes(deck, tab):
+    page = tab(deck, "#/home", ready=settle, width=375, height=800)
+    for holds in (
+        "document.documentElement.classList.contains('reading') && !document.querySelector('.reveal')",
+        "document.scrollingElement.scrollWidth <= 375",
+        "[...document.images].every(image => image.complete && image.naturalWidth > 0)",
+        "[...document.querySelectorAll('aside.notes')].every(note => note.checkVisibility())",
+        "getComputedStyle(document.body).fontSize === '18px'",
+        # The address leads to its slide.
+        "Math.abs(document.getElementById('home').getBoundingClientRect().top) < 800",
+    ):
+        assert page.evaluate(holds), holds
+    assert page.query_selector(".paper img") and not page.evaluate(SHRUNK), "text in a figure is smaller than 9 points"
 
 
 @each_deck
 @pytest.mark.book
 @pytest.mark.browser
-def test_the_speakers_view_opens_from_a_file(deck, tab, addresses):
-    page = presented(tab(f"{addresses['file']}/slides/{deck}.html#/plan"))
+def test_a_slide_is_addressed_by_its_name_and_the_speakers_view_opens_from_a_file(deck, tab):
+    page = tab(deck, "#/plan")
+    assert page.evaluate("document.querySelector('section.present').id") == "plan"
     with page.expect_popup() as opened:
         page.keyboard.press("s")
     view = opened.value
@@ -257,10 +207,9 @@ def test_the_speakers_view_opens_from_a_file(deck, tab, addresses):
 @each_deck
 @pytest.mark.book
 @pytest.mark.browser
-def test_one_slide_a_page_in_print(deck, tab, addresses):
-    page = presented(tab(f"{addresses['file']}/slides/{deck}.html?print-pdf"))
+def test_one_slide_a_page_in_print(deck, tab):
+    page = tab(deck, "?print-pdf")
     page.wait_for_selector(".pdf-page")
     document = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
-    slides = sum(len(part.slides) for plan in PLANS if plan.slug == deck for part in plan.parts)
-    assert len(document.pages) == slides
+    assert len(document.pages) == sum(len(part.slides) for plan in PLANS if plan.slug == deck for part in plan.parts)
     assert "Ninety minutes" in document.pages[1].extract_text()

@@ -5,9 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from nbformat import v4
 from small_pages import PROTOCOLS, fixtures
+from tabs import violations
 
 import keyfilters as kf
 from keyfilters.fitting.joint import fit_table
@@ -21,15 +23,13 @@ METHODS = ["A", "D1", "D2"]
 
 def cells():
     """The two kinds of slider, with data as a chapter stores them."""
-    folder = Path(tempfile.mkdtemp())
-    n = np.arange(-20, 21)
-    rows = []
-    for sigma in SIGMA:
-        sampled = kf.gaussian_kernel(sigma, 20, "sampled")
-        rows.append((sigma, sampled.sum(), sampled @ n**2 / sampled.sum() / sigma**2))
+    folder, n = Path(tempfile.mkdtemp()), np.arange(-20, 21)
+    taps = [kf.gaussian_kernel(sigma, 20, "sampled") for sigma in SIGMA]
+    curves = pd.DataFrame(
+        {"sigma": SIGMA, "total": [t.sum() for t in taps], "variance": [t @ n**2 / t.sum() for t in taps] / SIGMA**2}
+    )
     # The first variance is missing, as where a curve has a gap.
-    text = "\n".join(",".join(map(str, row)) for row in rows).replace(str(rows[0][2]), "")
-    (folder / "fig-curve.csv").write_text(f"sigma,total,variance\n{text}\n")
+    curves.replace({"variance": {curves.variance[0]: np.nan}}).to_csv(folder / "fig-curve.csv", index=False)
     table = fit_table()
     table[table.method.isin(METHODS)].to_csv(folder / "fig-table.csv", index=False)
     models = {name: np.stack([kf.fit(key, name).model() for key in range(1, 9)]) for name in METHODS}
@@ -53,17 +53,11 @@ TEXT = "# Two sliders\n\nA figure stands here.\n\n" + "\n\n".join(sweep_html(*ea
 html, addresses, opened = fixtures("sweeps", "document.querySelectorAll('.sweep output').length === 2", TEXT)
 
 
-def numbers(box):
+def shows(box, wanted):
+    """The numbers of a slider are those wanted, to the three digits, or decimals, that are shown."""
     texts = box.locator(".sweep-number").all_inner_texts()
-    return [None if text == "–" else float(text.replace("\u2212", "-")) for text in texts]
-
-
-def close(shown, wanted):
-    """Equal to the three digits, or decimals, that are shown."""
-    return all(
-        a is b if a is None or b is None else a == pytest.approx(b, rel=5.01e-3, abs=5.01e-4)
-        for a, b in zip(shown, wanted, strict=True)
-    )
+    numbers = [None if text == "–" else float(text.replace("\u2212", "-")) for text in texts]
+    return numbers == [value if value is None else pytest.approx(value, rel=5.01e-3, abs=5.01e-4) for value in wanted]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -78,7 +72,7 @@ def test_curves_have_a_mark_and_the_numbers_of_the_setting(opened, protocol):
     for k, setting in enumerate(data["settings"]):
         assert float(box.locator("output").inner_text()) == pytest.approx(setting, rel=5.01e-3)
         wanted = [data["curves"]["sampled"][k], data["curves"]["sum"][k], data["also"]["also the sum"][k]]
-        assert (wanted[0] is None) == (k == 0) and close(numbers(box), wanted)
+        assert (wanted[0] is None) == (k == 0) and shows(box, wanted)
         spoken = slider.get_attribute("aria-valuetext")
         assert all(text in spoken for text in box.locator(".sweep-number").all_inner_texts())
         pictures.add(box.locator(".sweep-plot > svg").evaluate("e => e.outerHTML"))
@@ -95,7 +89,7 @@ def test_filters_change_with_the_setting(opened):
     for method in METHODS:
         assert box.locator("output").inner_text() == method
         fits = [kf.fit(key, method) for key in range(1, 9)]
-        assert close(numbers(box), [*(f.sigma_x for f in fits), *(f.relative_l2 for f in fits)])
+        assert shows(box, [*(f.sigma_x for f in fits), *(f.relative_l2 for f in fits)])
         pictures.append(box.locator("canvas").evaluate_all("all => all.map(canvas => canvas.toDataURL())"))
         tab.keyboard.press("ArrowRight")
     first, last = pictures[0], pictures[-1]
@@ -114,11 +108,7 @@ def test_nothing_is_cut_or_hard_to_read(opened, axe, width, mode):
     assert tab.evaluate("document.scrollingElement.scrollWidth") <= width
     wide = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth).length"
     assert tab.locator(".sweep, .sweep p, .sweep li, .sweep .sweep-row span").evaluate_all(wide) == 0
-    tab.add_script_tag(path=axe)
-    found = tab.evaluate(
-        "async () => (await axe.run({include: [['.sweep']]}, {elementRef: false, preload: {assets: ['media']}})).violations.map(rule => `${rule.id}: ${rule.nodes[0].html}`)"
-    )
-    assert not found, found
+    assert violations(tab, axe, ".sweep") == []
 
 
 def test_print_and_a_browser_without_scripts_have_the_figure_alone(opened, running, addresses):
@@ -126,10 +116,6 @@ def test_print_and_a_browser_without_scripts_have_the_figure_alone(opened, runni
     assert tab.locator(".sweep").first.is_visible()
     tab.emulate_media(media="print")
     assert not tab.locator(".sweep").first.is_visible()
-    context = running.new_context(java_script_enabled=False)
-    try:
-        bare = context.new_page()
+    with running.new_page(java_script_enabled=False) as bare:
         bare.goto(f"{addresses['http']}/sweeps.html", wait_until="load")
         assert "A figure stands here" in bare.inner_text("article") and not bare.locator(".sweep").first.is_visible()
-    finally:
-        context.close()

@@ -20,6 +20,7 @@ from tiny_book import ROOT, copied, edit, entry_of, executed, files, tiny_book, 
 
 from keyfilters_build.build import check_runs
 from keyfilters_build.command import ACTIONS, main
+from keyfilters_build.execute import execute_all
 from keyfilters_build.manifest import PROFILES, load_manifest, select
 from keyfilters_build.project import Project, replace_tree, write_atomic
 from keyfilters_build.provenance import provenance
@@ -342,3 +343,37 @@ def test_no_setting_of_whoever_builds_reaches_a_notebook(tmp_path, monkeypatch):
     for home, expected in (("/home/somebody", ["one: cell 6: shows a path of the machine that ran it"]), ("/", [])):
         monkeypatch.setenv("HOME", home)
         assert check_runs(project, list(runs.values())) == expected
+
+
+# The notebooks of this book, executed twice from nothing.
+
+# It draws random numbers; the others are executed a second time by the long tests.
+CHEAP = ("spread_measures",)
+
+
+def pictures(run):
+    cells = nbformat.read(run.notebook, as_version=4).cells
+    return [out.data["image/png"] for cell in cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
+
+
+@pytest.mark.book
+@pytest.mark.parametrize(
+    "slugs", [CHEAP, pytest.param(None, marks=pytest.mark.slow, id="all")], ids=lambda slugs: "-".join(slugs)
+)
+def test_two_runs_write_the_same_bytes(tmp_path, book_html, slugs):
+    """The run of the build, and one from nothing. Notebooks that measure time are left out: their results lie apart for that reason."""
+    here = Project(ROOT)
+    again = Project(tmp_path)
+    packages = ((package, again.package.with_name(package.name)) for package in here.packages)
+    for path, target in ((here.notebooks, again.notebooks), *packages, (here.lock, again.lock)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
+    entries = [entry for entry in load_manifest(here) if not entry.timed and (slugs is None or entry.slug in slugs)]
+    assert slugs is None or len(entries) == len(slugs)
+    (first, failed_first), (second, failed_second) = (execute_all(book, entries, "quick") for book in (here, again))
+    assert not failed_first + failed_second and all(run.fresh for run in second)
+    for one, two in zip(first, second, strict=True):
+        results, repeated = (files(book.results("quick", one.entry.slug)) for book in (here, again))
+        assert results and results.keys() == repeated.keys(), one.entry.slug
+        assert not [name for name in results if results[name] != repeated[name]], one.entry.slug
+        assert pictures(one) == pictures(two), f"{one.entry.slug}: its pictures differ"

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from tiny_book import ROOT, executed, tiny_book, write_notebook
+from tiny_book import ROOT, entry_of, executed, tiny_book, write_notebook
 
 from keyfilters_build import closure as reading
 from keyfilters_build import execute
@@ -125,11 +125,9 @@ def test_a_module_of_figures_executes_the_chapters_that_draw_with_it_and_nothing
         cell.metadata.tags = ["hide-input"]
         nbformat.write(notebook, path)
     # Distributions that no notebook imports.
-    for name in ("check-jsonschema", "sphinx", "zizmor"):
-        text = copied.lock.read_text()
-        changed = re.sub(rf"^{name}==\S+", f"{name}==0.0.1", text, flags=re.MULTILINE)
-        assert changed != text
-        copied.lock.write_text(changed)
+    changed, count = re.subn(r"(?m)^(check-jsonschema|sphinx|zizmor)==\S+", r"\1==0.0.1", copied.lock.read_text())
+    assert count == 3
+    copied.lock.write_text(changed)
     assert fresh(copied) == set()
     # Data that some read, and what all who show a figure call.
     replaced(chapters / "data" / "convnext_v2.csv", "\n", "\n\n")
@@ -297,21 +295,16 @@ Path({out!r}).write_text(json.dumps({{"calls": sorted(calls), "modules": loaded,
 @pytest.mark.parametrize("slug", [pytest.param(slug, marks=[] if slug in QUICK else pytest.mark.slow) for slug in SLUGS])
 def test_nothing_is_executed_that_is_not_part_of_the_key(slug, tmp_path):
     """The oracle: the module of every function that a run calls, every distribution that it loads, every file that it opens."""
-    entry = next(entry for entry in load_manifest(REAL) if entry.slug == slug)
     closure = Library(REAL).closure(code_of(slug))
     script, out = tmp_path / "run.py", tmp_path / "found.json"
-    notebook = nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4)
     cells = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cells.append(cell.source)
-            if "parameters" in cell.metadata.get("tags", []):
-                cells += [f"{name} = {value!r}" for name, value in entry.parameters["quick"].items()]
+    for cell in nbformat.read(REAL.notebooks / f"{slug}.ipynb", as_version=4).cells:
+        cells += [cell.source] if cell.cell_type == "code" else []
+        if "parameters" in cell.metadata.get("tags", []):
+            cells += [f"{name} = {value!r}" for name, value in entry_of(REAL, slug).parameters["quick"].items()]
     script.write_text(TRACER.format(package=str(REAL.package), out=str(out), cells=cells))
     environment = {**execute.kernel_environment(REAL), "KEYFILTERS_RESULTS": str(tmp_path / "results"), "MPLBACKEND": "agg"}
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
     found = json.loads(out.read_text())
     names = {str(path): name for name, path in Library(REAL).modules.items()}

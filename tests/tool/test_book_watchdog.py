@@ -6,35 +6,31 @@ import sys
 import time
 from itertools import count
 
-from tiny_book import tiny_book, tiny_notebook, write_notebook
+from tiny_book import edit, executed, tiny_book
 
-from keyfilters_build.execute import execute_all
-from keyfilters_build.manifest import load_manifest
 from keyfilters_build.watchdog import Watchdog
 
 
-def executed(root, code, seconds):
+def outcome(root, code, seconds):
     """The run or the failure of a notebook that begins with `code`, planned to take `seconds`."""
     project = tiny_book(root, "one")
-    notebook = tiny_notebook("one")
-    notebook.cells[2].source = f"import time\n{code}\n{notebook.cells[2].source}"
-    write_notebook(project, "one", notebook)
+    edit(project, "one", 2, lambda source: f"import time\n{code}\n{source}")
     project.manifest.write_text(project.manifest.read_text().replace("budget_seconds: 60", f"budget_seconds: {seconds}"))
-    runs, failures = execute_all(project, load_manifest(project), "quick")
-    [result] = runs + failures
+    runs, failures = executed(project)
+    [result] = [*runs.values(), *failures]
     return result
 
 
 def test_one_that_hangs_is_stopped_long_before_its_budget(tmp_path, monkeypatch):
     monkeypatch.setattr("keyfilters_build.execute.PATIENCE", 6)
-    failure = executed(tmp_path / "book", "time.sleep(3600)", 1800)
+    failure = outcome(tmp_path / "book", "time.sleep(3600)", 1800)
     assert failure.cell == 3 and failure.error == "hung: its processes took no processor time for 6 s"
 
 
 def test_one_over_its_budget_that_gets_on_is_not_stopped(tmp_path, monkeypatch, capfd):
     """It takes longer than the patience too; the log says that it took longer than planned."""
     monkeypatch.setattr("keyfilters_build.execute.PATIENCE", 8)
-    run = executed(tmp_path / "book", "while time.process_time() < 12: pass", 2)
+    run = outcome(tmp_path / "book", "while time.process_time() < 12: pass", 2)
     assert run.record["seconds"] > 12 and "note" not in run.record
     assert re.search(
         r"^  one: [0-9.]+ s, planned 2 s at most; it had \d+% of a processor$", capfd.readouterr().err, re.MULTILINE
@@ -42,7 +38,7 @@ def test_one_over_its_budget_that_gets_on_is_not_stopped(tmp_path, monkeypatch, 
 
 
 def test_one_without_end_is_stopped(tmp_path):
-    failure = executed(tmp_path / "book", "while True: pass", 1)
+    failure = outcome(tmp_path / "book", "while True: pass", 1)
     assert failure.cell == 3
     assert failure.error == "no end in sight: its processes took more than 10 s of processor time"
 
