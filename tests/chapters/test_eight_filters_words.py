@@ -125,7 +125,7 @@ def test_five_seeds_of_the_longest_setting_are_shown_and_decide_nothing(less, aw
     assert parts.due_sentence(found) == parts.due_sentence(without) and parts.few_sentence(found) == parts.few_sentence(without)
     assert not summary.turned(runs, searches(), EIGHT, found, "learned")
     # Shown all the same, with its seeds.
-    longest = parts.longest_sentence(found)
+    longest = parts.longest_sentence(found, runs)
     assert "nothing is decided before all 10 seeds are there: over the first 5 the keys are" in longest
     assert f"{away} points (" in longest.partition(" beside learned filters")[0]
     assert f"{points(less['random'])} points (" in longest.partition(" beside learned filters")[2]
@@ -151,12 +151,25 @@ def test_ten_seeds_of_the_longest_setting_are_judged_with_the_others(less, readi
     runs = pd.concat([*OTHERS, made_up("long", less, learned=0.9, spread=0.0001)], ignore_index=True)
     found = found_of(runs)
     assert found.p.notna().all() and len(found) == 4 * len(summary.RIVALS)
-    longest = parts.longest_sentence(found)
+    longest = parts.longest_sentence(found, runs)
     assert f"the keys are, beside learned filters, {reading} ({points(less['learned'])} points" in longest
     assert "55,000 images (10 epochs)" in parts.counted(found, "learned")
     assert parts.coverage_sentence(summary.design_coverage(runs, searches(), EIGHT)) == "All settings are complete."
     assert extracted.frozen_table(runs, searches()).data.tolist()[-1] == "55,000 images, 10 epochs, here"
-    assert "not enough runs" in parts.longest_sentence(found_of(*OTHERS))
+    assert "not enough runs" in parts.longest_sentence(found_of(*OTHERS), runs)
+
+
+@pytest.mark.parametrize(("train", "test", "overfit"), [(-0.05, 0.04, True), (-0.05, -0.04, False), (0.05, 0.04, False)])
+def test_learned_filters_are_said_to_overfit_only_where_both_losses_say_so(train, test, overfit):
+    runs = pd.concat([*OTHERS, made_up("long", WINS, learned=0.9, spread=0.0001)], ignore_index=True)
+    theirs = runs.variant.isin(["learned", "learned-small"]) & (runs.setting == "long")
+    runs["train_loss"] += np.where(theirs, train, 0.0) + 1e-4 * (runs.seed % 3)
+    runs["loss"] += np.where(theirs, test, 0.0)
+    longest = parts.longest_sentence(found_of(runs), runs)
+    assert (
+        ", which overfit there (their loss is 0.07 on the training images and 0.34 on the test images, that of" in longest
+    ) == overfit
+    assert ("overfit" in longest) == overfit and "ahead (+3.0 points" in longest
 
 
 def test_what_more_epochs_gained_is_a_difference_of_pairs():

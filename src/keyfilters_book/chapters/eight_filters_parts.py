@@ -203,7 +203,27 @@ LONGEST = max(SETTINGS.values(), key=lambda setting: setting.passes)
 """The setting with the longest training."""
 
 
-def longest_sentence(found: pd.DataFrame) -> str:
+def overfitting_clause(runs: pd.DataFrame, learned: str) -> str:
+    """That learned filters overfit in the longest training, with losses; empty where they do not.
+
+    They do where, in pairs over seeds, their loss is surely below that of the keys on the training images and surely above
+    it on the test images.
+    """
+    ends = runs[(runs.setting == LONGEST.name) & runs.variant.isin([learned, summary.KEY_VARIANT])]
+    wide = ends.pivot(index="seed", columns="variant", values=["train_loss", "loss"]).dropna()
+    train, test = (
+        summary.mean_interval(wide[what][learned] - wide[what][summary.KEY_VARIANT]) for what in ("train_loss", "loss")
+    )
+    if train[2] >= 0 or test[1] <= 0:
+        return ""
+    theirs, keys = (
+        f"{wide['train_loss'][name].mean():.2f} on the training images and {wide['loss'][name].mean():.2f} on the test images"
+        for name in (learned, summary.KEY_VARIANT)
+    )
+    return f", which overfit there (their loss is {theirs}, that of the keys {keys})"
+
+
+def longest_sentence(found: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What the keys are beside learned and beside random filters after the longest training; with its seeds so far, if they lack."""
     rows = {row.rival: row for row in found[found.setting == LONGEST.name].itertuples()}
     after = f"the longest training ({LONGEST.label})"
@@ -212,7 +232,8 @@ def longest_sentence(found: pd.DataFrame) -> str:
     learned, noise = rows["learned"], rows["random"]
     if learned.reading in summary.SIDES:
         return (
-            f"After {after} the keys are, beside learned filters, {_in_words(learned)}; beside random ones, {_in_words(noise)}."
+            f"After {after} the keys are, beside learned filters{overfitting_clause(runs, learned.variant)}, {_in_words(learned)};"
+            f" beside random ones, {_in_words(noise)}."
         )
     away = [f"{points(r.mean)} points ({points(r.low)} to {points(r.high)})" for r in (learned, noise)]
     return (
@@ -615,7 +636,7 @@ def loss_numbers(loss, lines) -> dict:
 def says_numbers(found, accuracies, least, runs) -> dict:
     """Numbers of the text: what the runs say."""
     return {
-        "longest_says": longest_sentence(found),
+        "longest_says": longest_sentence(found, runs),
         "gained_says": gained_sentence(runs, found),
         "explored_says": explored_sentence(runs),
         "gain_says": gain_sentence(found),
