@@ -8,7 +8,7 @@ import numpy as np
 
 from keyfilters_book.significance import holm
 
-from .verdict import Hint, call, choice, exercise, hint_if, mapping, near, number
+from .verdict import call, choice, exercise, hints, mapping, near, number
 
 __all__ = ["check_17_1", "check_17_2", "check_17_3"]
 
@@ -25,23 +25,23 @@ def check_17_1(answer):
     """How many seeds a sign-flip test needs after Holm's correction."""
     for comparisons in (1, 5, 13, 40):
         found = number(call(answer, comparisons), f"the number of seeds for {comparisons} comparisons")
-
         right = _least_seeds(comparisons)
-        if near(found, right):
-            continue
-        hint_if(
-            near(found, _least_seeds(1)),
-            "So many are enough for one test. What does the correction do to the smallest p-value?",
+        hints(
+            (
+                near(found, _least_seeds(1)),
+                "So many are enough for one test. What does the correction do to the smallest p-value?",
+            ),
+            (
+                near(found, _least_seeds(comparisons, sides=1)),
+                "The test has two sides: the pattern with all signs flipped is as extreme.",
+            ),
+            (
+                near(found, np.ceil(found)) and found < right,
+                f"Too few for {comparisons} comparisons. What is the least p-value that n pairs can have?",
+            ),
+            right=near(found, right),
+            otherwise=f"Not the least number for {comparisons} comparisons; is it a whole number?",
         )
-        hint_if(
-            near(found, _least_seeds(comparisons, sides=1)),
-            "The test has two sides: the pattern with all signs flipped is as extreme.",
-        )
-        hint_if(
-            near(found, np.ceil(found)) and found < right,
-            f"Too few for {comparisons} comparisons. What is the least p-value that n pairs can have?",
-        )
-        raise Hint(f"Not the least number for {comparisons} comparisons; is it a whole number?")
 
 
 @lru_cache(maxsize=1)
@@ -65,17 +65,19 @@ def check_17_2(answer):
     found = [number(answer[name], name) for name in ("plain", "Holm")]
     # Two samples, of 1,000 and of 4,000 studies: four standard deviations of their difference.
     widths = [4 * np.sqrt(1000 * p * (1 - p) * 1.25) for p in chances]
-    hint_if(max(found) <= 1 and max(found) > 0, "Count the studies instead of giving a share.")
-    hint_if(found[1] > found[0], "The correction can only take findings away: are the two exchanged?")
-    hint_if(abs(found[0] - 50) < 30, "plain: so many have a small p-value in one comparison. How many in at least one of all?")
-    hint_if(
-        abs(found[0] - 1000 * chances[0]) > widths[0],
-        f"plain: each study has {comparisons} comparisons, all with the same learned runs, and five seeds.",
-    )
-    hint_if(abs(found[0] - found[1]) < 30, "Holm: as many as without the correction. Which p-value is compared with 0.05?")
-    hint_if(
-        abs(found[1] - 1000 * chances[1]) > widths[1],
-        "Holm: the smallest p-value of a study, corrected for all comparisons of that study.",
+    hints(
+        (max(found) <= 1 and max(found) > 0, "Count the studies instead of giving a share."),
+        (found[1] > found[0], "The correction can only take findings away: are the two exchanged?"),
+        (abs(found[0] - 50) < 30, "plain: so many have a small p-value in one comparison. How many in at least one of all?"),
+        (
+            abs(found[0] - 1000 * chances[0]) > widths[0],
+            f"plain: each study has {comparisons} comparisons, all with the same learned runs, and five seeds.",
+        ),
+        (abs(found[0] - found[1]) < 30, "Holm: as many as without the correction. Which p-value is compared with 0.05?"),
+        (
+            abs(found[1] - 1000 * chances[1]) > widths[1],
+            "Holm: the smallest p-value of a study, corrected for all comparisons of that study.",
+        ),
     )
 
 
@@ -104,21 +106,24 @@ def check_17_3(answer):
     answer = mapping(answer, ["change", "imperfect", "spoilt"])
     change = number(answer["change"], "change")
     causes = {name: choice(answer[name], _CAUSES, name) for name in ("imperfect", "spoilt")}
-    hint_if(change == 0, "change: not a single digit differs. Do the two networks have different norms?")
-    hint_if(
-        change < 0 or change > 100 * _change(),
-        "change: too large. Apart from the norm, are all weights of the two networks equal?",
-    )
-    hint_if(
-        change < _change() / 100, "change: too small. Divide the norm of the difference of the outputs by that of the output."
-    )
-    hint_if(
-        causes["imperfect"] == "rounding",
-        "imperfect: rounding is finer than that. What does a normalisation add before it takes a root?",
-    )
-    hint_if(causes["imperfect"] == "bias", "imperfect: what are the biases of a network that was not trained yet?")
-    hint_if(causes["imperfect"] != "constant", "imperfect: what in the division does not grow with the norm of the filters?")
-    hint_if(
-        causes["spoilt"] != "bias",
-        "spoilt: what is trained and added before the normalisation, whatever the norm of the filters is?",
+    hints(
+        (change == 0, "change: not a single digit differs. Do the two networks have different norms?"),
+        (
+            change < 0 or change > 100 * _change(),
+            "change: too large. Apart from the norm, are all weights of the two networks equal?",
+        ),
+        (
+            change < _change() / 100,
+            "change: too small. Divide the norm of the difference of the outputs by that of the output.",
+        ),
+        (
+            causes["imperfect"] == "rounding",
+            "imperfect: rounding is finer than that. What does a normalisation add before it takes a root?",
+        ),
+        (causes["imperfect"] == "bias", "imperfect: what are the biases of a network that was not trained yet?"),
+        (causes["imperfect"] != "constant", "imperfect: what in the division does not grow with the norm of the filters?"),
+        (
+            causes["spoilt"] != "bias",
+            "spoilt: what is trained and added before the normalisation, whatever the norm of the filters is?",
+        ),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from .verdict import Hint, array, call, choice, exercise, hint_if, hints, mapping, near, number, rounded
+from .verdict import array, call, choice, exercise, hints, mapping, near, number, rounded
 
 __all__ = ["check_23_1", "check_23_2", "check_23_3"]
 
@@ -46,24 +48,26 @@ def check_23_2(answer):
     layers = [Dictionary(d / np.linalg.norm(d, axis=0)) for d in (rng.normal(size=(12, 9)), rng.normal(size=(9, 7)))]
     y, betas = 2 * rng.normal(size=(12, 20)), (0.4, 0.3)
     weights = call(answer, *(d.atoms for d in layers))
-    hint_if(not isinstance(weights, tuple | list) or len(weights) != 2, "Two matrices are expected, W1 and W2.")
+    hints((not isinstance(weights, tuple | list) or len(weights) != 2, "Two matrices are expected, W1 and W2."))
     (n, m1), m2 = layers[0].atoms.shape, layers[1].atoms.shape[1]
-    first = array(weights[0], [None, None], "W1")
-    hint_if(
-        first.shape == (n, m1),
-        "With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?",
+    first, second = array(weights[0], [None, None], "W1"), array(weights[1], [None, None], "W2")
+    hints(
+        (
+            first.shape == (n, m1),
+            "With as many channels as atoms, ReLU drops what is negative. What would a second set of atoms keep?",
+        ),
+        (first.shape == (n, 2 * m1) and second.shape[0] == m1, "W2 must read both halves of the channels of the first layer."),
     )
-    first = array(first, [n, 2 * m1], "W1")
-    second = array(weights[1], [None, None], "W2")
-    hint_if(second.shape[0] == m1, "W2 must read both halves of the channels of the first layer.")
-    second = array(second, [2 * m1, 2 * m2], "W2")
+    first, second = array(first, [n, 2 * m1], "W1"), array(second, [2 * m1, 2 * m2], "W2")
     soft = layered_thresholding(y, layers, "soft", thresholds=betas)
     channels = forward(y, [first, second], [-b for b in betas])
     for z, right, name in zip(channels, soft, ("first", "second"), strict=True):
         u, v = np.split(z, 2)
-        if not near(u - v, right):
-            hint_if(near(v - u, right), f"The halves of the {name} layer are exchanged: positive parts come first.")
-            raise Hint(f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?")
+        hints(
+            (near(v - u, right), f"The halves of the {name} layer are exchanged: positive parts come first."),
+            right=near(u - v, right),
+            otherwise=f"The {name} layer does not keep the soft threshold as u - v. With which sign does each half enter?",
+        )
 
 
 @exercise('epsilon, a number, and what comes nearer, "thresholding" or "basis pursuit"', answers="equal_epsilon nearer_method")
@@ -75,7 +79,7 @@ def check_23_3(answer):
     epsilon = number(found["epsilon"], "epsilon")
     word = choice(found["nearer"], ["thresholding", "basis pursuit"], "nearer")
     mu = spikes_and_waves(256).coherence
-    right = 2 * mu / 6.5
+    right, shares = 2 * mu / 6.5, _shares_of_bounds()
     hints(
         (near(epsilon, 2 * mu / 7.5, rtol=0.01), "epsilon: the noise adds to the error of thresholding, too."),
         (
@@ -87,13 +91,14 @@ def check_23_3(answer):
             not rounded(epsilon, right, decimals=3),
             "epsilon: set the two bounds equal, with the coherence of impulses and Walsh functions, and solve.",
         ),
-    )
-    shares = _shares_of_bounds()
-    hint_if(
-        word != max(shares, key=shares.get), "nearer: divide each measured error by its bound. Which quotient is closer to 1?"
+        (
+            word != max(shares, key=shares.get),
+            "nearer: divide each measured error by its bound. Which quotient is closer to 1?",
+        ),
     )
 
 
+@lru_cache(maxsize=1)
 def _shares_of_bounds() -> dict[str, float]:
     """Measured largest error over its bound, of hard thresholding and of basis pursuit, for a little noise."""
     from ..representations.dictionaries import spikes_and_waves
