@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from keyfilters_build.accessible import MENDS, mend_page
 from keyfilters_build.narrow import narrow
-from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
+from keyfilters_build.text_size import COLUMN, SMALLEST_TEXT, legible_width, size, texts, too_small
 
 
 def svg_of(fig, fonttype="path"):
@@ -45,13 +45,13 @@ def test_sizes_of_texts_are_those_drawn(fonttype, label, text):
     assert sorted(points for points, _ in texts(svg)) == pytest.approx([label, 30], abs=0.01)
     assert size(svg) == pytest.approx((432, 216))
     # At the width returned, the smallest text has the floor.
-    assert label * legible_width(svg) / (432 * 96 / 72) == pytest.approx(FLOOR, rel=0.01)
+    assert label * legible_width(svg) / (432 * 96 / 72) == pytest.approx(SMALLEST_TEXT, rel=0.01)
 
 
 def test_text_too_small_for_the_page_is_named_and_a_figure_without_text_may_have_any_width():
     empty = svg_of(Figure(figsize=(3, 3)))
     assert legible_width(empty) == 0 and too_small(empty) == ""
-    narrowest = FLOOR * 6 * 96 / COLUMN
+    narrowest = SMALLEST_TEXT * 6 * 96 / COLUMN
     assert too_small(drawn(6, math.ceil(narrowest * 10) / 10)) == ""
     assert re.fullmatch("the text 'scale' of 6 pt would be shown with 7.0 pt.*larger text", too_small(drawn(6, 6)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from tabs import watched
 
-from keyfilters_build.text_size import FLOOR, size, texts
+from keyfilters_build.text_size import SMALLEST_TEXT, size, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "book" / "_generated" / "data"
@@ -190,9 +190,9 @@ def small_texts(page, name, html):
         # A point is 96/72 CSS pixels.
         scale = shown["width"] * 72 / 96 / size(drawn)[0]
         points, label = min(texts(drawn))
-        if points * scale < FLOOR - 0.05 and not shown["enlarges"]:
+        if points * scale < SMALLEST_TEXT - 0.05 and not shown["enlarges"]:
             problems.append(f"{shown['id']}: {label!r} has {points * scale:.1f} pt, and no button enlarges it")
-        if points * scale > FLOOR + 0.05 and shown["enlarges"]:
+        if points * scale > SMALLEST_TEXT + 0.05 and shown["enlarges"]:
             problems.append(f"{shown['id']} can be read, but offers to be enlarged")
         if shown["wide"]:
             problems.append(f"{shown['id']} is wider than the page")

@@ -22,6 +22,7 @@ SHARED = {
     CALLED_LIKE_NOTEBOOKS: "each module is called like its notebook, and only notebooks import from it",
 }
 """Folders whose modules may define what others define, with the reason."""
+ENTRY_POINTS = {"main": "what a command runs", "setup": "what Sphinx calls in an extension"}
 
 
 def modules():
@@ -52,6 +53,12 @@ def twice(pairs):
 def test_a_public_name_has_one_meaning():
     found = ((name, path.as_posix()) for path in modules() for name in defined(ast.parse((ROOT / "src" / path).read_text())))
     assert twice(found) == {}, "rename all but one, and list the old name in keyfilters._moved.RENAMED"
+
+
+def test_a_public_name_of_the_tool_has_one_meaning():
+    paths = sorted((ROOT / "tools").rglob("*.py"))
+    found = ((name, path.as_posix()) for path in paths for name in defined(ast.parse(path.read_text(encoding="utf-8"))))
+    assert twice(pair for pair in found if pair[0] not in ENTRY_POINTS) == {}
 
 
 def test_a_file_name_stands_for_one_file():

@@ -21,8 +21,8 @@ from keyfilters.images import photographs
 from keyfilters.models import factor
 from keyfilters.networks.surgery import scale_fits
 from keyfilters_build.interactive import (
+    INTERACTIVE_PAGES,
     LEVEL,
-    PAGES,
     PHOTOGRAPH,
     PHOTOGRAPHS,
     grey_photographs,
@@ -381,9 +381,9 @@ def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path)
     project = Project(tmp_path)
     shutil.copytree(FOLDER, project.book / "interactive")
     write_interactive(project)
-    targets = {page: project.generated / f"{page}.html" for page in PAGES}
+    targets = {page: project.generated / f"{page}.html" for page in INTERACTIVE_PAGES}
     for page, target in targets.items():
-        text, kinds = target.read_text(encoding="utf-8"), [Path(name).suffix for name in PAGES[page]]
+        text, kinds = target.read_text(encoding="utf-8"), [Path(name).suffix for name in INTERACTIVE_PAGES[page]]
         assert [text.count(f"</{tag}>") for tag in ("style", "script")] == [kinds.count(".css"), 1 + kinds.count(".js")]
         written = json.loads(re.search(r"KeyFilters = \{data: (.*)\};$", text, re.M)[1])
         assert written == interactive_data() | (workbench_data() if page == "interactive" else {})
@@ -395,7 +395,9 @@ def test_the_page_is_written_whole_and_left_alone_when_nothing_changed(tmp_path)
 def test_no_fitted_value_is_typed_nothing_comes_from_another_host_and_no_file_is_long(data):
     fitted = {x for methods in data["presets"].values() for fits in methods.values() for fit in fits for x in fit if x}
     digits = {f"{x % 1:.3f}"[1:] for x in fitted}
-    assert {name for names in PAGES.values() for name in names} == {name for name in SOURCES if not name.endswith(".html")}
+    assert {name for names in INTERACTIVE_PAGES.values() for name in names} == {
+        name for name in SOURCES if not name.endswith(".html")
+    }
     for name, text in SOURCES.items():
         assert not name.endswith(".js") or not digits & set(re.findall(r"\d*(\.\d{3})", text)), name
         assert "://" not in text and "@import" not in text, name
@@ -420,8 +422,8 @@ def test_every_control_has_a_name_and_every_id_that_a_script_uses_is_there():
 def test_the_pages_are_in_the_contents_and_embed_their_parts():
     toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
     listed = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
-    texts = {name: (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
+    texts = {name: (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8") for name in INTERACTIVE_PAGES}
     embedded = {name: re.findall(r"^:file: (\S+)$", text, re.M) for name, text in texts.items()}
-    assert set(PAGES) <= listed and all(files[0] == f"_generated/{name}.html" for name, files in embedded.items())
+    assert set(INTERACTIVE_PAGES) <= listed and all(files[0] == f"_generated/{name}.html" for name, files in embedded.items())
     parts = {f"interactive/{name}" for name in SOURCES if name.endswith(".html")}
     assert parts == {file for files in embedded.values() for file in files[1:]}

@@ -11,7 +11,7 @@ from tiny_book import ROOT
 from keyfilters_build.chromium import settle
 from keyfilters_build.course import load_course, parse_deck
 from keyfilters_build.project import BookError, Project
-from keyfilters_build.slides import page_link
+from keyfilters_build.slides import link_from_deck
 from keyfilters_build.text_size import size, texts
 
 PLANS = load_course(Project(ROOT))
@@ -37,8 +37,8 @@ def test_every_slide_has_notes_and_no_typed_result(deck):
 
 
 def test_addresses_of_pages_and_settings():
-    assert page_link("notebooks/key7") == "../notebooks/key7.html"
-    assert page_link("interactive.html#key=5&sx=1") == "../interactive.html#key=5&sx=1"
+    assert link_from_deck("notebooks/key7") == "../notebooks/key7.html"
+    assert link_from_deck("interactive.html#key=5&sx=1") == "../interactive.html#key=5&sx=1"
 
 
 def presented(page):

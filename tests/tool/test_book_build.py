@@ -23,7 +23,7 @@ from keyfilters_build.command import ACTIONS, main
 from keyfilters_build.execute import execute_all
 from keyfilters_build.manifest import PROFILES, load_manifest, select
 from keyfilters_build.project import Project, replace_tree, write_atomic
-from keyfilters_build.provenance import provenance
+from keyfilters_build.provenance import run_provenance
 from keyfilters_build.run_store import cache_key, cached_run
 
 IMPORTS = tiny_notebook("any").cells[2].source
@@ -111,10 +111,10 @@ def test_one_notebook_alone_is_executed_anew(built_book, tmp_path, no_kernels):
 ])  # fmt: skip
 def test_every_input_is_part_of_the_key_and_all_data_of_their_sum(tmp_path, change, differs):
     project = tiny_book(tmp_path / "book", "one")
-    before, data = key(project), provenance(project)["data_sha256"]
+    before, data = key(project), run_provenance(project)["data_sha256"]
     assert before != key(project, "full")
     change(project)
-    assert (key(project) != before, provenance(project)["data_sha256"] != data) == differs
+    assert (key(project) != before, run_provenance(project)["data_sha256"] != data) == differs
 
 
 def test_a_font_cache_of_another_matplotlib_is_made_anew_before_a_notebook_runs(tmp_path, no_kernels):

@@ -8,10 +8,10 @@ import sys
 import pytest
 from tiny_book import edit, executed, tiny_book
 
-from keyfilters_build.processor import FLOOR, KINDS, common_kernels, processor, processor_flags, shortfall
+from keyfilters_build.processor import KERNEL_LIMITS, PROCESSOR_KINDS, common_kernels, processor, processor_flags, shortfall
 
 AVX2 = {"sse4_2", "avx", "avx2", "fma"}
-NAMES = {limit.variable for limit in FLOOR.values()} | {"NPY_DISABLE_CPU_FEATURES"}
+NAMES = {limit.variable for limit in KERNEL_LIMITS.values()} | {"NPY_DISABLE_CPU_FEATURES"}
 
 
 @pytest.mark.parametrize("flags", [set(), {"sse4_2"}, {"avx2"}, {"neon"}])
@@ -88,7 +88,7 @@ def x86(monkeypatch):
 @pytest.mark.parametrize("machine", FLAGS)
 @pytest.mark.parametrize("limit", LIMITS)
 def test_a_run_computes_as_the_lesser_of_machine_and_limits(x86, machine, limit):
-    expected = min(machine, limit, key=list(KINDS).index)
+    expected = min(machine, limit, key=list(PROCESSOR_KINDS).index)
     assert processor(LIMITS[limit], FLAGS[machine]) == {"machine": machine, "kind": expected}
 
 
@@ -118,7 +118,7 @@ def test_the_libraries_agree_with_what_is_recorded(limit):
     command = [sys.executable, "-W", "ignore", "-c", code]
     run = subprocess.run(command, env={**os.environ, **LIMITS[limit]}, capture_output=True, text=True, check=True)
     recorded, torch_says, numpy_found = json.loads(run.stdout)
-    if recorded["machine"] not in KINDS:
+    if recorded["machine"] not in PROCESSOR_KINDS:
         pytest.skip("not an x86-64 processor")
     assert {"DEFAULT": "sse", "AVX2": "avx2"}[torch_says] == recorded["kind"]
     assert ("X86_V3" in numpy_found) == (recorded["kind"] == "avx2") and "X86_V4" not in numpy_found

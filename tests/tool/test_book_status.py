@@ -162,7 +162,7 @@ def test_equal_files_give_an_equal_line(project, monkeypatch):
     )
     (project.package / "data" / "numbers.csv").write_text("a\n2\n")
     assert provenance_line(project, "quick") != line
-    monkeypatch.setattr(run_pages, "provenance", lambda project: FACTS | {"commit": "0123456789 with local changes"})
+    monkeypatch.setattr(run_pages, "run_provenance", lambda project: FACTS | {"commit": "0123456789 with local changes"})
     assert provenance_line(project, "quick").startswith("Built from commit `0123456789` with local changes, profile quick")
 
 

@@ -20,7 +20,7 @@ from .manifest import Entry
 from .prerequisites import provide
 from .processor import kernel_environment, processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
-from .provenance import cores, provenance, versions
+from .provenance import cores, run_provenance, versions
 from .run_store import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
 from .watchdog import GENEROUS, PATIENCE, Watchdog
 
@@ -208,7 +208,7 @@ def execute_all(
         if lacking := shortfall(processor_flags()):
             print(f"note: {lacking}", file=sys.stderr)
         environment = kernel_environment(project)
-        facts = provenance(project, {**os.environ, **environment})
+        facts = run_provenance(project, {**os.environ, **environment})
         _warm_up(environment)
         # A log gets one line for each notebook, a terminal a bar as well.
         quiet = not sys.stderr.isatty()

@@ -136,7 +136,7 @@ def identifier(latex: str) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Explanation:
     """Where a term or a symbol is explained, and what of a page leads there."""
 
     name: str
@@ -157,13 +157,13 @@ class Entry:
 class Finder:
     """All terms and symbols of the book."""
 
-    terms: list[Entry] = field(default_factory=list)
-    symbols: list[Entry] = field(default_factory=list)
+    terms: list[Explanation] = field(default_factory=list)
+    symbols: list[Explanation] = field(default_factory=list)
     phrases: tuple[str, ...] = ()
 
-    def words(self, docname: str) -> tuple[re.Pattern[str], dict[str, Entry | None]]:
+    def words(self, docname: str) -> tuple[re.Pattern[str], dict[str, Explanation | None]]:
         """A pattern for all forms on a page, the longest first, and what each form stands for (None: nothing)."""
-        meaning: dict[str, Entry | None] = {form(phrase): None for phrase in self.phrases}
+        meaning: dict[str, Explanation | None] = {form(phrase): None for phrase in self.phrases}
         for entry in self.terms:
             if entry.on(docname):
                 meaning.update({form(one): entry for one in entry.forms})
@@ -172,7 +172,7 @@ class Finder:
         alternatives = "|".join(re.escape(one).replace(r"\ ", gap).replace("'", apostrophe) for one in forms)
         return re.compile(rf"(?<![\w\-])(?:({alternatives})s?)(?![\w\-]|['’]\w)", re.IGNORECASE), meaning
 
-    def formulas(self, docname: str) -> dict[str, Entry]:
+    def formulas(self, docname: str) -> dict[str, Explanation]:
         """Formula -> symbol, for a page."""
         return {canonical(one): entry for entry in self.symbols if entry.on(docname) for one in entry.forms}
 
@@ -204,7 +204,7 @@ class Page:
         self.active = docname not in {entry.docname for entry in [*finder.terms, *finder.symbols]}
         self.done: set[str] = set()
 
-    def term(self, text: str, before: str) -> Iterator[tuple[int, int, Entry]]:
+    def term(self, text: str, before: str) -> Iterator[tuple[int, int, Explanation]]:
         """Where in `text`, which stands behind `before`, terms are used for the first time."""
         for found in self.pattern.finditer(text) if self.active and self.meaning else ():
             words = form(found[1])
@@ -217,7 +217,7 @@ class Page:
                 self.done.add(entry.target)
                 yield found.start(), found.end(), entry
 
-    def symbol(self, latex: str) -> Entry | None:
+    def symbol(self, latex: str) -> Explanation | None:
         """The symbol that a formula is, if it stands on the page for the first time."""
         # A number may follow in the text: $\sigma =$ 0.5.
         entry = self.formulas.get(canonical(latex).removesuffix("=")) if self.active else None
@@ -262,14 +262,14 @@ def _symbols(doctree: nodes.document) -> Iterator[tuple[list[str], str, nodes.No
     return ((formulas, row["ids"][0], row.children[1]) for row, formulas in _rows(doctree))
 
 
-def _entries(app: Sphinx, docname: str, found: Callable, settings: Mapping[str, Any], unknown: str) -> list[Entry]:
+def _entries(app: Sphinx, docname: str, found: Callable, settings: Mapping[str, Any], unknown: str) -> list[Explanation]:
     """The entries of a page that explains, with the forms and pages that the settings add or leave out."""
     entries = []
     for names, target, explained in found(app.env.get_doctree(docname)):
         options = settings.get(names[0]) or {}
         forms = [name for name in names if name not in options.get("without", ())] + list(options.get("forms", ()))
         only, without = (frozenset(options.get(which, ())) for which in ("only", "except"))
-        entries.append(Entry(names[0], docname, target, sentence(_plain(explained)), tuple(forms), only, without))
+        entries.append(Explanation(names[0], docname, target, sentence(_plain(explained)), tuple(forms), only, without))
     left = sorted(set(settings) - {entry.name for entry in entries})
     if left:
         raise ValueError(f"{FORMS}: {unknown} {left[0]!r}")
@@ -290,7 +290,7 @@ def collect(app: Sphinx) -> Finder:
     return finder
 
 
-def _link(app: Sphinx, page: Page, home: str, entry: Entry, child: nodes.Node) -> nodes.reference:
+def _link(app: Sphinx, page: Page, home: str, entry: Explanation, child: nodes.Node) -> nodes.reference:
     link = make_refnode(app.builder, home, entry.docname, entry.target, child, entry.hint)
     link["classes"].append("term-link")
     return link

@@ -23,7 +23,7 @@ from keyfilters.normalization import normalized_filters
 from .project import Project, write_atomic
 from .sweeps import diverging_colours
 
-PAGES = {
+INTERACTIVE_PAGES = {
     "interactive": (
         "interactive.css",
         "stage.css",
@@ -170,7 +170,7 @@ def write_interactive(project: Project) -> None:
     """
     folder = project.book / "interactive"
     known, workbench = interactive_data(), workbench_data()
-    for page, names in PAGES.items():
+    for page, names in INTERACTIVE_PAGES.items():
         content = known | workbench if "forms.js" in names else known
         # A closing tag within a script would end it.
         data = json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("</", r"<\/")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from .project import Project
 
-KINDS = {"sse": "x86-64 without AVX2", "avx2": "x86-64 with AVX2", "avx512": "x86-64 with AVX-512"}
+PROCESSOR_KINDS = {"sse": "x86-64 without AVX2", "avx2": "x86-64 with AVX2", "avx512": "x86-64 with AVX-512"}
 """Kinds of x86 processor that the libraries have kernels of their own for, from the least to the most; in words."""
 
 
@@ -43,7 +43,7 @@ def _older(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-FLOOR: dict[str, Limit] = {
+KERNEL_LIMITS: dict[str, Limit] = {
     "ATen": Limit("ATEN_CPU_CAPABILITY", "avx2", ("ATEN_CPU_CAPABILITY",), _older("default")),
     "oneDNN": Limit("ONEDNN_MAX_CPU_ISA", "AVX2", ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"), _older("sse41 avx")),
     # Conditional numerical reproducibility; it also fixes the order of sums for data that lie otherwise in memory.
@@ -109,7 +109,7 @@ def common_kernels(asked: Mapping[str, str], flags: Collection[str]) -> dict[str
         return {}
     found = {
         limit.variable: limit.value
-        for limit in FLOOR.values()
+        for limit in KERNEL_LIMITS.values()
         if not any(asked.get(name, "").lower() in limit.older for name in limit.asked)
     }
     # NumPy takes a list of what not to use; it never is asked for less by ours than by the person's own.
@@ -135,7 +135,7 @@ def processor(environment: Mapping[str, str] | None = None, flags: Collection[st
     Returns
     -------
     dict of str to str
-        ``machine`` and ``kind``, each one of `KINDS`, or the name of an architecture that is not x86-64. Variables limit
+        ``machine`` and ``kind``, each one of `PROCESSOR_KINDS`, or the name of an architecture that is not x86-64. Variables limit
         the libraries one by one; ``kind`` is the most that one of them may use, and at most what the machine has.
 
     Examples
@@ -145,7 +145,7 @@ def processor(environment: Mapping[str, str] | None = None, flags: Collection[st
     """
     asked = os.environ if environment is None else environment
     machine = _machine(processor_flags() if flags is None else flags)
-    if machine not in KINDS:
+    if machine not in PROCESSOR_KINDS:
         return {"machine": machine, "kind": machine}
 
     def limit(library: Limit) -> str:
@@ -155,8 +155,8 @@ def processor(environment: Mapping[str, str] | None = None, flags: Collection[st
 
     off = asked.get(_NUMPY, "").replace(",", " ").split()
     numpy = "sse" if "X86_V3" in off else "avx2" if "X86_V4" in off else machine
-    order = list(KINDS).index
-    used = [min(machine, kind, key=order) for kind in (*map(limit, FLOOR.values()), numpy)]
+    order = list(PROCESSOR_KINDS).index
+    used = [min(machine, kind, key=order) for kind in (*map(limit, KERNEL_LIMITS.values()), numpy)]
     return {"machine": machine, "kind": max(used, key=order)}
 
 
@@ -168,7 +168,7 @@ def kind_text(kind: str) -> str:
     >>> kind_text("avx2"), kind_text("gpu"), kind_text("arm64")
     ('x86-64 with AVX2', 'a machine with a GPU', 'arm64')
     """
-    return {**KINDS, "gpu": "a machine with a GPU"}.get(kind, kind)
+    return {**PROCESSOR_KINDS, "gpu": "a machine with a GPU"}.get(kind, kind)
 
 
 # One thread: sums in a fixed order, and notebooks running at once do not compete for the cores.
@@ -206,7 +206,7 @@ def computes_as() -> dict[str, str]:
 
     Two runs of a notebook with equal answers compute alike.
     """
-    asked = {name for limit in FLOOR.values() for name in limit.asked}
+    asked = {name for limit in KERNEL_LIMITS.values() for name in limit.asked}
     found = {name: os.environ[name] for name in sorted(asked) if name in os.environ}
     found |= _FIXED | common_kernels(os.environ, processor_flags())
     return {"python": platform.python_version(), "machine": platform.machine(), **found}

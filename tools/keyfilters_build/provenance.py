@@ -93,7 +93,7 @@ def data_sha256(project: Project) -> str:
     return digest_files(data_files(project), *project.packages)
 
 
-def provenance(project: Project, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def run_provenance(project: Project, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """All of it, as it is written into the record of a run that is executed with the variables `environment`."""
     return {
         "commit": commit(project.root),

@@ -19,7 +19,7 @@ BEGIN, END = "<!-- scorecard:begin -->", "<!-- scorecard:end -->"
 PICTURE = ("all_methods", "fig-all-methods.svg", "eight-filters.svg")
 
 # verdict of the scorecard -> what it means in a list of counts, in this order
-VERDICTS: dict[str, str] = {
+VERDICT_MEANINGS: dict[str, str] = {
     EQUAL: "equal to their printed digits",
     WITHIN: "equal within the step of the published search grid",
     DEVIATES: "deviate, each with an explanation",
@@ -29,14 +29,14 @@ VERDICTS: dict[str, str] = {
 def scorecard_counts(scorecard: pd.DataFrame) -> str:
     """One line for each verdict with its number of rows.
 
-    Raises `ValueError` for a verdict that is not one of `VERDICTS`: a number without a judgement may not be published.
+    Raises `ValueError` for a verdict that is not one of `VERDICT_MEANINGS`: a number without a judgement may not be published.
     """
     counts = scorecard["verdict"].value_counts()
-    unknown = [verdict for verdict in counts.index if verdict not in VERDICTS]
+    unknown = [verdict for verdict in counts.index if verdict not in VERDICT_MEANINGS]
     if unknown:
-        raise ValueError(f"the scorecard has the verdict {unknown[0]!r}; expected one of {', '.join(VERDICTS)}")
+        raise ValueError(f"the scorecard has the verdict {unknown[0]!r}; expected one of {', '.join(VERDICT_MEANINGS)}")
     lines = [f"Of **{len(scorecard)}** published numbers, each counted once:"]
-    lines += [f"- **{int(counts.get(verdict, 0))}** {meaning}" for verdict, meaning in VERDICTS.items()]
+    lines += [f"- **{int(counts.get(verdict, 0))}** {meaning}" for verdict, meaning in VERDICT_MEANINGS.items()]
     return lines[0] + "\n\n" + "\n".join(lines[1:]) + "\n"
 
 

@@ -35,7 +35,7 @@ from .project import BookError, Project, fields, read_json, write_atomic
 from .run_store import Run, cache_keys, cached_run, newest_run
 
 EQUAL, WITHIN, DIFFER = "equal", "within", "differ"
-VERDICTS = (EQUAL, WITHIN, DIFFER)
+AGREEMENTS = (EQUAL, WITHIN, DIFFER)
 
 
 def _power(value: float) -> str:
@@ -338,7 +338,7 @@ def _reasons(reference: Mapping[str, Any], here: Mapping[str, Any], needs: Itera
 
 def _counts(rows: Iterable[Mapping[str, str]]) -> dict[str, int]:
     counts = Counter(row["verdict"] for row in rows)
-    return {verdict: counts[verdict] for verdict in VERDICTS}
+    return {verdict: counts[verdict] for verdict in AGREEMENTS}
 
 
 def _kinds(facts: Iterable[Mapping[str, Any]]) -> str:
@@ -401,7 +401,7 @@ def closing_line(project: Project, found: Mapping[str, Any]) -> str:
     if found["reference"] is None:
         name = project.short(reference_path(project, found["profile"]))
         return f"reproduction: nothing to compare with, there is no {name} (make reference writes it)"
-    total = sum(found[verdict] for verdict in VERDICTS)
+    total = sum(found[verdict] for verdict in AGREEMENTS)
     kinds = kind_text(found["reference"]["kind"])
     if found["kind"] != found["reference"]["kind"]:
         kinds += f"; here {kind_text(found['kind'])}"
@@ -417,7 +417,7 @@ def closing_line(project: Project, found: Mapping[str, Any]) -> str:
 
 _VERDICT = fields(
     "profile",
-    **dict.fromkeys(VERDICTS, _COUNT), claims_failed=_LIST, kind=_TEXT, reference=_OBJECT, chapters=_OBJECT,
+    **dict.fromkeys(AGREEMENTS, _COUNT), claims_failed=_LIST, kind=_TEXT, reference=_OBJECT, chapters=_OBJECT,
     rows=_LIST, profile=_TEXT,
 ) | {"additionalProperties": True}  # fmt: skip
 _VERDICTS = fields(*PROFILES, **dict.fromkeys(PROFILES, _VERDICT))

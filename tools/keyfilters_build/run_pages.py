@@ -10,11 +10,11 @@ from keyfilters_book.chapters.scorecard_parts import counted_once
 
 from .course import write_course
 from .page_texts import commit_text, csv_text, escaped, memory_text, page_link, parameters_text, prose_table, versions_text
-from .processor import KINDS, kind_text
+from .processor import PROCESSOR_KINDS, kind_text
 from .project import Project, write_atomic
-from .provenance import provenance
+from .provenance import run_provenance
 from .readme import scorecard_badge, scorecard_counts
-from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored, digest
+from .reproduction import AGREEMENTS, DIFFER, EQUAL, GPU, MEANING, WITHIN, Stored, digest
 from .run_store import Run
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _HEADS = (
     "Notebook", "Verdict", "Equal", "Seconds", "Memory", "Parameters", "Device", "Further versions", "Commit",
 )  # fmt: skip
 _COLUMNS = (
-    "slug", "verdict", "device", "processor", "seconds", "memory_mb", *VERDICTS, "parameters", "versions", "commit",
+    "slug", "verdict", "device", "processor", "seconds", "memory_mb", *AGREEMENTS, "parameters", "versions", "commit",
     "data_sha256",
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ def _device(row: Mapping[str, Any]) -> str:
 
 
 def _equal(row: Mapping[str, Any]) -> str:
-    return "not compared" if row["not_compared"] else f"{row[EQUAL]} of {sum(row[verdict] for verdict in VERDICTS)}"
+    return "not compared" if row["not_compared"] else f"{row[EQUAL]} of {sum(row[verdict] for verdict in AGREEMENTS)}"
 
 
 def _cells(slug: str, row: Mapping[str, Any], common: Mapping[str, str]) -> dict[str, str]:
@@ -145,12 +145,12 @@ def write_status(
 
 # Does it reproduce here?
 
-_EXPECTED = (*KINDS, GPU)
+_EXPECTED = (*PROCESSOR_KINDS, GPU)
 """Kinds of machine that the page names even where none has run."""
 
 
 def _total(found: Mapping[str, Any]) -> int:
-    return sum(found[verdict] for verdict in VERDICTS)
+    return sum(found[verdict] for verdict in AGREEMENTS)
 
 
 def answer(found: Mapping[str, Any]) -> str:
@@ -193,9 +193,9 @@ def chapters_table(found: Mapping[str, Any]) -> str:
     rows = []
     for slug, chapter in found["chapters"].items():
         failed = sum(claim["page"] == slug for claim in found["claims_failed"])
-        counts = [str(chapter[verdict]) for verdict in VERDICTS]
+        counts = [str(chapter[verdict]) for verdict in AGREEMENTS]
         rows.append([page_link(slug), *(["–"] * 3 if chapter["not_compared"] else counts), str(failed)])
-    rows.append(["all", *(f"{found[verdict]:,}" for verdict in VERDICTS), str(len(found["claims_failed"]))])
+    rows.append(["all", *(f"{found[verdict]:,}" for verdict in AGREEMENTS), str(len(found["claims_failed"]))])
     heads = ("Notebook", "Equal", "Within", "Differ", "Claims failed")
     text = prose_table("The results of this build, compared with the reference.", "tbl-reproduction", heads, rows, narrow=True)
     left_out: dict[str, list[str]] = {}
@@ -338,7 +338,7 @@ def provenance_line(project: Project, profile: str) -> str:
 
     Equal files, profile and versions give equal text.
     """
-    facts = provenance(project)
+    facts = run_provenance(project)
     return (
         f"Built from {commit_text(facts['commit'])}, profile {profile} · data sha256 `{facts['data_sha256'][:12]}` · "
         f"{versions_text(facts['versions'], ' · ')}\n"

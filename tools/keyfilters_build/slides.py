@@ -198,13 +198,15 @@ def render_deck(
     return _PAGE.format(title=html.escape(plan.title), slides=sections), deck.figures
 
 
-def page_link(address: str) -> str:
+def link_from_deck(address: str) -> str:
     """The address of a page of the book, as the decks beside it have it."""
     page, mark, fragment = address.partition("#")
     return f"../{page.removesuffix('.html')}.html{mark}{fragment}"
 
 
-def write_slides(project: Project, names: Names, target: Path, link: Callable[[str], str | None] = page_link) -> list[Path]:
+def write_slides(
+    project: Project, names: Names, target: Path, link: Callable[[str], str | None] = link_from_deck
+) -> list[Path]:
     """Write all decks of the course, and what they load, into the folder `target`; the decks."""
     source = project.book / "slides"
     plans = load_course(project)

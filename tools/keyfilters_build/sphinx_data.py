@@ -30,14 +30,14 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 FOLDER = "_downloads/data"
-KINDS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
+FIGURE_FORMATS = (("csv", "CSV"), ("npz", "NPZ"), ("svg", "SVG"))
 TABLES = "_generated/tables"
 
 
-def provenance(line: str) -> str:
+def provenance_html(line: str) -> str:
     """The last line of a page: where the book comes from, with what stands in backticks as code.
 
-    >>> provenance("Built from commit `1a2b`")
+    >>> provenance_html("Built from commit `1a2b`")
     '<div class="provenance"><p>Built from commit <code class="docutils literal">1a2b</code></p></div>'
     """
     said = re.sub(r"`([^`]*)`", r'<code class="docutils literal">\1</code>', html.escape(line.strip(), quote=False))
@@ -99,7 +99,7 @@ def _add_figures(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             continue
         source = Path(app.srcdir) / picture["uri"]
         links = []
-        for suffix, label in KINDS:
+        for suffix, label in FIGURE_FORMATS:
             data = source.with_suffix(f".{suffix}")
             if "_generated/data/" in picture["uri"] and data.is_file():
                 path, address = _place(app, docname, f"{figure['ids'][0]}.{suffix}")
@@ -115,7 +115,7 @@ def _say_provenance(app: Sphinx, docname: str, template: str, context: dict[str,
     own = doctree is None or any("page-card" in part["classes"] for part in doctree.findall(nodes.container))
     if app.builder.name == "html" and path.is_file() and not own:
         before, end, after = context["body"].rpartition("</section>")
-        context["body"] = before + provenance(path.read_text(encoding="utf-8")) + end + after
+        context["body"] = before + provenance_html(path.read_text(encoding="utf-8")) + end + after
 
 
 def _resolved(app: Sphinx, doctree: nodes.document, docname: str) -> None:

@@ -247,7 +247,7 @@ def _images(cell: NotebookNode) -> list[NotebookNode]:
     return [output for output in cell.get("outputs", ()) if any(mime.startswith("image/") for mime in output.get("data", {}))]
 
 
-def statements(source: str) -> list[ast.stmt] | None:
+def cell_statements(source: str) -> list[ast.stmt] | None:
     """The statements of a cell; None where it is no plain Python, such as one with a magic."""
     try:
         return ast.parse(source).body
@@ -285,7 +285,7 @@ def without_calls(source: str) -> str:
     y = 2
     """
     lines = source.split("\n")
-    found = statements(source) or []
+    found = cell_statements(source) or []
     taken = {line for each in found if not hands_over(each) for line in _lines(each)}
     dropped = {line for each in found if hands_over(each) for line in _lines(each)} - taken
     kept: list[str] = []
@@ -301,7 +301,7 @@ def plumbing(source: str) -> int:
     >>> plumbing("import numpy as np\\nx = 1\\npage.numbers(\\n    x=x,\\n)")
     4
     """
-    return len({line for each in statements(source) or [] if is_import(each) or hands_over(each) for line in _lines(each)})
+    return len({line for each in cell_statements(source) or [] if is_import(each) or hands_over(each) for line in _lines(each)})
 
 
 def _lines(statement: ast.stmt) -> range:
@@ -318,7 +318,7 @@ def shown_code(cell: NotebookNode) -> list[NotebookNode]:
     # Where only the output is folded, the code is shown as in any other cell.
     if any(tag.startswith(("hide-", "remove-")) and tag != "hide-output" for tag in tags):
         return [cell]
-    found = statements(cell.source)
+    found = cell_statements(cell.source)
     if found is None:
         return [cell]
     head = next((n for n, statement in enumerate(found) if not is_import(statement)), len(found))

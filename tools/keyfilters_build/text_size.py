@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-FLOOR = 9.0
+SMALLEST_TEXT = 9.0
 """The smallest text that a page shows, in points."""
 COLUMN = 672
 """CSS pixels that a figure has in a window of 1280; below that it scrolls."""
@@ -74,22 +74,22 @@ def texts(svg: bytes) -> Iterator[tuple[float, str]]:
 
 
 def legible_width(svg: bytes) -> int:
-    """CSS pixels that a figure must be wide for its smallest text to have `FLOOR` points; 0 for one without text."""
+    """CSS pixels that a figure must be wide for its smallest text to have `SMALLEST_TEXT` points; 0 for one without text."""
     smallest = min((points for points, _ in texts(svg)), default=None)
     if smallest is None:
         return 0
-    return math.ceil(size(svg)[0] * _PX_PER_POINT * FLOOR / smallest)
+    return math.ceil(size(svg)[0] * _PX_PER_POINT * SMALLEST_TEXT / smallest)
 
 
 def too_small(svg: bytes) -> str:
-    """One line on the smallest text of the figure if it is smaller than `FLOOR` in the column of a page, else nothing."""
+    """One line on the smallest text of the figure if it is smaller than `SMALLEST_TEXT` in the column of a page, else nothing."""
     width = size(svg)[0] * _PX_PER_POINT
     for points, label in sorted(texts(svg)):
         shown = points * COLUMN / width
-        if shown < FLOOR:
+        if shown < SMALLEST_TEXT:
             return (
                 f"the text {label!r} of {points:g} pt would be shown with {shown:.1f} pt, because the figure is "
-                f"{width / 96:.2f} in wide and a page shows it {COLUMN / 96:.2f} in wide; expected {FLOOR:g} pt or more: "
+                f"{width / 96:.2f} in wide and a page shows it {COLUMN / 96:.2f} in wide; expected {SMALLEST_TEXT:g} pt or more: "
                 f"draw it narrower or with larger text"
             )
     return ""
