@@ -14,7 +14,7 @@ from refusals import message
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
-from checkpoints import behind, equal, facebook, pickled  # noqa: E402
+from foreign_checkpoints import behind, equal, facebook, pickled  # noqa: E402
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.zoo.checkpoints import read_weights, write_weights  # noqa: E402

@@ -19,7 +19,7 @@ from refusals import refused
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
-from checkpoints import Payload  # noqa: E402
+from foreign_checkpoints import Payload  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny  # noqa: E402

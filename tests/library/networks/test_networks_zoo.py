@@ -19,7 +19,7 @@ import refusals
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
-from checkpoints import Payload, equal, facebook, pickled  # noqa: E402
+from foreign_checkpoints import Payload, equal, facebook, pickled  # noqa: E402
 
 from keyfilters.deadline import within  # noqa: E402
 from keyfilters.networks.data.datasets import imagenet_samples, preprocess  # noqa: E402
