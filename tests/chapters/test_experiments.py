@@ -21,7 +21,7 @@ from keyfilters import (
 from keyfilters.fitting.grid import published_windows
 from keyfilters.published import published, rerun
 from keyfilters.published.reproduce import Row
-from keyfilters_book.figures import digit_counts, log_dots
+from keyfilters_book.figures import log_dots
 from keyfilters_book.paper.excess import objective_excess
 from keyfilters_book.paper.procedure import drawn_minimum, truncated_filter, truncated_gaussian
 from keyfilters_book.published_experiments import EXPERIMENTS, experiment_filter, similarity, upward_bessel_kernel
@@ -93,7 +93,6 @@ def test_arrays_of_scales_broadcast(name):
     (lambda: upward_bessel_kernel(1.0, radius=0), "radius is 0"),
     (lambda: truncated_filter(7, 0.5, 0.5), "key 7 is not separable"),
     (lambda: drawn_minimum(np.arange(2), np.arange(3), np.ones((4, 2))), "values has shape"),
-    (lambda: digit_counts({"b": {"equal": []}}), "group 'b' is empty"),
     (lambda: log_dots({"C1": {"1": -1.0}}, xlabel="excess"), "group 'C1' holds -1"),
 ])  # fmt: skip
 def test_bad_input_is_named(call, message):
@@ -173,8 +172,6 @@ def test_excess_of_the_published_parameters():
     assert overwritten == table.excess.max() > 10 * table.excess.drop(("C", "7")).max()
 
 
-def test_figures_of_agreement():
-    fig = digit_counts({"a": {"equal": [16.2, 16.9, 3], "deviates": [3.1]}, "b": {"equal": [], "deviates": [0.0]}})
-    assert sorted(t.get_text() for t in fig.axes[0].texts) == ["1", "1", "1", "2"]
+def test_values_that_lie_close_share_a_label():
     fig = log_dots({"C1": {"1": 1e-5, "2": 1.1e-5, "3": 0.0}}, xlabel="excess", references={"one": 1.0})
     assert [t.get_text() for t in fig.axes[0].texts] == ["3", "1, 2"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from keyfilters.figures.style import MARKERS, RC
 from keyfilters.networks import ScaleSpaceConv2d
 from keyfilters_book import page
 from keyfilters_book.experiments import summary
@@ -20,7 +18,6 @@ from keyfilters_book.experiments.pairs import points
 from keyfilters_book.experiments.scale_sweep import common_filters
 from keyfilters_book.experiments.variants import SCALE_VARIANTS
 from keyfilters_book.figures import curves
-from keyfilters_book.figures.curves import DASHES
 from keyfilters_book.figures.networks import interval_dots
 from keyfilters_book.figures.training import scale_ends, trajectories
 from keyfilters_book.significance import paired_test
@@ -268,21 +265,6 @@ def bank(scale, kind):
         dtype=torch.float64,
     )  # fmt: skip
     return layer.kernels()[:, 0].numpy()
-
-
-def sweep_figure(wide: pd.DataFrame) -> Figure:
-    """Accuracy in per cent against the common scale, one line per seed and their mean."""
-    lines = {f"seed {seed}": wide[seed] for seed in wide.columns}
-    if len(lines) > 1:
-        lines = {"mean": wide.mean(axis=1)} | lines
-    with plt.rc_context(RC):
-        fig, ax = plt.subplots(figsize=(5.2, 3.9))
-        for (label, line), dash, marker in zip(lines.items(), DASHES, MARKERS, strict=False):
-            ax.plot(wide.index, line, linestyle=dash, marker=marker, label=label)
-        ax.set_title("frozen filters of one scale")
-        ax.set(xlabel=r"$\sigma$ (grid units)", ylabel="validation accuracy, %")
-        fig.legend(loc="outside lower center", ncols=3, frameon=False)
-    return fig
 
 
 def factor_banks(narrow: float, wide: float, gammas: Sequence[float]) -> dict[Any, np.ndarray]:

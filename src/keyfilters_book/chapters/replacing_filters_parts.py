@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters.figures.style import COLOURS, MARKERS, RC
 from keyfilters.networks import find_depthwise
 from keyfilters_book.experiments import replacement
 from keyfilters_book.experiments.layer_traits import HARMS, LAYER_PLACE, TRAITS
@@ -142,24 +140,6 @@ def with_all_layers(growing: pd.DataFrame, frame: pd.DataFrame, layers: int) -> 
     """The sweep over the number of layers, with all of them replaced as its last point."""
     whole = frame[frame.variant == "B"].assign(count=layers)
     return pd.concat([growing, *(whole.assign(order=order) for order in ("first", "last"))], ignore_index=True)
-
-
-def cumulative_figure(growing: pd.DataFrame, amounts: Sequence[int]) -> Figure:
-    """The divergence when more and more layers are replaced, from the first on and from the last."""
-    with plt.rc_context(RC):
-        fig, axes = plt.subplots(1, 2, figsize=(7.4, 3.8), sharey=True)
-        for ax, order in zip(axes, ("first", "last"), strict=True):
-            for i, state in enumerate(STATES):
-                part = growing[(growing.order == order) & (growing.state == state)]
-                place = part["count"] + 0.1 * amounts[0] * (i - 1)
-                ax.vlines(place, part.kl_low, part.kl_high, lw=2.5, alpha=0.45, color=COLOURS[1 + i])
-                ax.plot(place, part.kl, lw=1.2, marker=MARKERS[i], label=state, color=COLOURS[1 + i])
-            ax.set(title=f"the {order} layers", xticks=amounts)
-            ax.set_xlabel("layers replaced by method B")
-            ax.grid(axis="y", color="0.9")
-        axes[0].set_ylabel("KL, labelled images (nats)")
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    return fig
 
 
 def harm_figure(found: pd.DataFrame) -> Figure:

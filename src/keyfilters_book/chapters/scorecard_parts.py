@@ -92,12 +92,17 @@ def digit_numbers(digits) -> dict:
     }
 
 
-def digits_by_verdict(card) -> dict:
-    """Digits that agree, by group of rows and verdict."""
-    return {
-        group: {name: own.matching_digits[own.verdict == name].to_numpy() for name in VERDICTS}
-        for group, own in ((group, card[card.group == group]) for group in GROUPS)
-    }
+def digit_tally(card: pd.DataFrame) -> pd.DataFrame:
+    """How many numbers of a group and verdict agree to how many whole digits; each verdict that a group has is a row.
+
+    >>> card = pd.DataFrame({"group": "scales A, B", "verdict": [EQUAL, EQUAL, DEVIATES], "matching_digits": [3.2, 3.9, 1.0]})
+    >>> digit_tally(card)[["digits", "numbers", "row"]].to_numpy().tolist()
+    [[3.0, 2.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    group, verdict = pd.Categorical(card.group, list(GROUPS)), pd.Categorical(card.verdict, list(VERDICTS))
+    whole = pd.DataFrame({"group": group, "verdict": verdict, "digits": np.floor(card.matching_digits.to_numpy())})
+    tally = whole.groupby(["group", "verdict", "digits"], observed=True).size().reset_index(name="numbers")
+    return tally.assign(row=tally.groupby(["group", "verdict"], observed=True).ngroup())
 
 
 def counted_once(scorecard: pd.DataFrame) -> pd.DataFrame:

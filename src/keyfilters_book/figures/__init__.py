@@ -13,7 +13,7 @@ Those of :mod:`keyfilters.figures` stand here too, so that a chapter imports fro
 - ``training``: banks of filters, values of seeds with intervals, quantities over epochs
 - ``networks``: a network judged after surgery, variant by variant and layer by layer
 - ``clusters``: galleries of keys, explained variance beside nulls, maps of shifts
-- ``digits``: counts of matching digits, sizes over many powers of ten
+- ``digits``: sizes over many powers of ten
 - ``atoms``, ``image_grids``, ``lenet_pictures``, ``lines``, ``mosaics``, ``pursuits``, ``representations``: figures of
   the lecture's part, chapter by chapter
 """
@@ -23,7 +23,7 @@ from keyfilters.figures.style import COLOURS, DIVERGING, MARKERS, SEQUENTIAL, in
 
 from .curves import curves, interval_rows
 from .diagrams import network_diagram, receptive_field_growth
-from .digits import digit_counts, log_dots
+from .digits import log_dots
 from .filters_and_models import learned_and_models
 from .greyscale import image_panels
 from .molecules import draw_molecule, kernel_stems, molecule_panels
@@ -33,9 +33,9 @@ from .scales import method_heatmaps, pooled_objectives, scales_by_method
 from .spreads import ellipse, spread_panels
 
 __all__ = [
-    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "curves", "digit_counts",
-    "draw_filter", "draw_molecule", "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink",
-    "interval_rows", "kernel_stems", "learned_and_models", "log_dots", "method_heatmaps", "molecule_panels", "network_diagram",
-    "objective_map_figure", "pooled_objectives", "profile_panels", "receptive_field_growth", "scales_by_method",
-    "spread_panels", "styled", "symmetric_limit",
+    "COLOURS", "DIVERGING", "MARKERS", "MapPanel", "ProfilePanel", "SEQUENTIAL", "curves", "draw_filter", "draw_molecule",
+    "draw_objective_map", "ellipse", "filter_panels", "filter_rows", "image_panels", "ink", "interval_rows", "kernel_stems",
+    "learned_and_models", "log_dots", "method_heatmaps", "molecule_panels", "network_diagram", "objective_map_figure",
+    "pooled_objectives", "profile_panels", "receptive_field_growth", "scales_by_method", "spread_panels", "styled",
+    "symmetric_limit",
 ]  # fmt: skip

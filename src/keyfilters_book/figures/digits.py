@@ -1,71 +1,14 @@
-"""How well numbers agree: counts of matching digits, and sizes over many powers of ten."""
+"""Sizes over many powers of ten."""
 
 from __future__ import annotations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.lines import Line2D
 
-from keyfilters.figures.style import COLOURS, MARKERS, ink, styled
+from keyfilters.figures.style import COLOURS, styled
 
 from .panels import lines_behind
-
-
-@styled
-def digit_counts(groups, *, width: float = 7.4, row_height: float = 0.4, largest: int = 17) -> mpl.figure.Figure:
-    """Return how many numbers of each group agree to how many digits.
-
-    Parameters
-    ----------
-    groups : dict of str to dict of str to array_like
-        Group to verdict to matching digits, one value per number. Values are rounded down; every verdict
-        that a group has gets a line of marks, each with the count for its number of digits.
-    width, row_height : float
-        Inches.
-    largest : int
-        Right end of the axis.
-
-    Raises
-    ------
-    ValueError
-        If there are more verdicts than colours, or a group is empty.
-    """
-    verdicts = list(dict.fromkeys(v for group in groups.values() for v in group))
-    if len(verdicts) > len(COLOURS) - 1:
-        raise ValueError(f"{len(verdicts)} verdicts: expected at most {len(COLOURS) - 1}, one colour each")
-    lines = {label: {v: np.asarray(d, dtype=float) for v, d in group.items() if len(d)} for label, group in groups.items()}
-    for label, group in lines.items():
-        if not group:
-            raise ValueError(f"group {label!r} is empty: expected at least one number")
-    total = sum(len(group) for group in lines.values())
-    fig, ax = plt.subplots(figsize=(width, row_height * total + 1.4))
-    y, centres = 0, []
-    for group in lines.values():
-        centres.append(y + (len(group) - 1) / 2)
-        for verdict, digits in group.items():
-            i = verdicts.index(verdict)
-            for digit, count in zip(*np.unique(np.floor(digits), return_counts=True), strict=True):
-                ax.scatter(digit, y, s=190 + 6 * min(count, 40), color=COLOURS[1 + i], marker=MARKERS[i], zorder=3)
-                # The middle of a triangle lies lower than that of its box.
-                ax.annotate(
-                    str(count), (digit, y), xytext=(0, -2 if MARKERS[i] == "^" else 0), textcoords="offset points", ha="center",
-                    va="center_baseline", fontsize=11, color=ink(mpl.colors.to_rgba(COLOURS[1 + i])), zorder=4,
-                )  # fmt: skip
-            y += 1
-        if y < total:
-            ax.axhline(y - 0.5, color="0.85", linewidth=1)
-    ax.set(
-        yticks=centres, yticklabels=list(lines), ylim=(total - 0.4, -0.6), xlim=(-0.8, largest + 0.8),
-        xticks=range(0, largest + 1, 2), xlabel="matching significant digits",
-    )  # fmt: skip
-    lines_behind(ax, "x")
-    handles = [
-        Line2D([], [], linestyle="none", marker=MARKERS[i], markersize=10, color=COLOURS[1 + i], label=verdict)
-        for i, verdict in enumerate(verdicts)
-    ]
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    return fig
 
 
 @styled
