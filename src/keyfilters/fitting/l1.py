@@ -8,12 +8,10 @@ conditions with those residuals held at zero then gives the point to rounding.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 L1_ROUNDING = 1e-13
 """Residuals below this times the filter's l1 norm count as zero."""

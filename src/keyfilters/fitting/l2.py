@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from .l1 import L1_ROUNDING, LocalMinimum
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 
 def minimize_l2(problem: Problem, start: np.ndarray, max_steps: int = 60) -> LocalMinimum:

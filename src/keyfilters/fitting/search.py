@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from .l1 import LocalMinimum, minimize_l1
 from .l2 import minimize_l2
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 LOCAL = {1: minimize_l1, 2: minimize_l2}
 

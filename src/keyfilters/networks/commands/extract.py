@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser, Namespace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Extract master keys from the depthwise filters of a network and compare them with the eight."
 EXAMPLES = """examples:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..zoo import SUFFIXES
 from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = (
     "Describe the depthwise filters of a network, or of any file of weights, layer by layer: keys, explained variance, nulls, offsets. "

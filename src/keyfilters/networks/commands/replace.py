@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser, Namespace
 
 from ..surgery.ideas import IDEAS
 from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
 EXAMPLES = (

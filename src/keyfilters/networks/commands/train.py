@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser, Namespace
 
 from ..training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe
 from . import REPLACING_HELP, check_weights
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
 
 DESCRIPTION = "Train a network, with its own filters or replaced ones; every epoch is kept and can be gone on from."
 EXAMPLES = """examples:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from torch import nn
 
 from ...uncertainty import Interval, McNemar, mcnemar, wilson
 from ..layers.weights import Device
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,6 @@ class Evaluation:
 
     def per_class(self) -> pd.DataFrame:
         """One row for each label that occurs: class, n, top1, low, high."""
-        import pandas as pd
-
         rows = []
         for label in np.unique(self.labels).tolist():
             hits = self.correct[self.labels == label]

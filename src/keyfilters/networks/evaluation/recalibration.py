@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -16,9 +17,6 @@ from ..layers.parametrised import weight_of
 from ..layers.weights import Device
 from ..surgery.depthwise import find_depthwise
 from .forward import batches_of, check_model, device_of, evaluating, outputs_of_batch
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class _Sums:
@@ -209,8 +207,6 @@ def match_statistics(
     >>> float(report.gain_median[0].round(5))
     0.5
     """
-    import pandas as pd
-
     device = device_of(check_model(model), device)
     model.to(device)
     check_model(reference, "reference").to(device)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
@@ -17,8 +18,6 @@ from ..surgery.nulls import covariance_root, direction_root
 from .clusterings import ALGORITHMS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .extracting import Extraction
 
 DRAWS = {"random": 200, "gaussian": 20}
@@ -80,8 +79,6 @@ class KeyComparison:
         Columns key (1 to K), extracted (1 to k, missing for none), correlation (absolute), sign,
         chance (mean over the draws), chance_95 (their 95 % quantile).
         """
-        import pandas as pd
-
         # A reference filter may be left over in all draws, if there are fewer keys than references.
         seen = ~np.isnan(self.chance).all(axis=0)
         mean, high = np.full((2, len(seen)), np.nan)

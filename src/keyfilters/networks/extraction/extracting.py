@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from ...checks import choice, integer
@@ -13,9 +14,6 @@ from ..klines import check_count
 from ..surgery.matching import centred, is_dead, layers_and_notes, unit
 from .clusterings import ALGORITHMS
 from .comparison import KeyComparison, compare_keys
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NORMALIZATIONS = {"l2 mean-free": (True, True), "mean-free": (True, False), "l2": (False, True), "none": (False, False)}
 """name: (whether each filter's mean is taken off, whether it is divided by its l2 norm afterwards)."""
@@ -80,8 +78,6 @@ class Extraction:
 
     def frame(self) -> pd.DataFrame:
         """One row per layer: layer, channels, dead, explained, key_1 .. key_k (filters of each key)."""
-        import pandas as pd
-
         flat = self.keys.reshape(len(self.keys), -1)
         projection = np.einsum("ij,ij->i", self.vectors, flat[np.maximum(self.labels, 0)]) ** 2
         energy = np.einsum("ij,ij->i", self.vectors, self.vectors)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+from torch import nn
 
 from ..klines import check_count, checked_vectors
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import nn
 
 CANDIDATES = 50
 """Codes in equal steps from which the candidates of the first round are decoded, as published."""
@@ -62,8 +59,6 @@ class Reduction:
 
     def frame(self) -> pd.DataFrame:
         """One row per size: size, score, removed (the candidate left out next; missing in the last row)."""
-        import pandas as pd
-
         removed = pd.array([*self.removed.tolist(), None], dtype="Int64")
         return pd.DataFrame({"size": self.sizes, "score": self.scores, "removed": removed})
 

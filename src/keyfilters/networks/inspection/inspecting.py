@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from torch import nn
 
 from ...checks import choice, integer
 from ..surgery.depthwise import key_filters, key_filters_at
@@ -30,10 +32,6 @@ from .rows import (
     size_records,
     spreads_of,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import nn
 
 SAMPLES = 8
 """Filters shown per key."""
@@ -156,8 +154,6 @@ class Inspection:
 
         ``source`` of the weights and ``notes`` are added at the end. ``print`` shows the text with a width of 80.
         """
-        import pandas as pd
-
         frame = self.frame()
         left_out = ("mean_x", "mean_y", "xx", "xy", "yy", "l1", "dilation")
         # The note of a layer may be long; it stands below.
@@ -182,8 +178,6 @@ class Inspection:
 
     def frame(self) -> pd.DataFrame:
         """One row per layer: the columns of ``Matches.frame()``, geometry, nulls and mean spread measures."""
-        import pandas as pd
-
         return pd.DataFrame([row_of(layer, self.keys, self.nulls) for layer in self.layers])
 
     def records(self) -> list[dict]:

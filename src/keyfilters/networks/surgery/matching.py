@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from ...checks import choice
 from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters, key_filters_at
 from .printing import layer_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DEAD = 1e-4
 """A filter is dead if its deviation from its mean has less than this share of the median of its layer.
@@ -129,8 +127,6 @@ class Matches:
         Columns layer, size ("7x7"), stride ("2x2"), channels, dead, explained (pooled by energy),
         explained_mean and explained_median (over filters), key_1 .. key_K (how often each key is the best), note.
         """
-        import pandas as pd
-
         rows = []
         for m in self.layers:
             counts = np.bincount(m.key[m.live], minlength=self.keys + 1)[1:]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
 __all__: list[str] = []
 # Serves the commands and the reports: on no page of the reference.
@@ -61,8 +59,6 @@ def frame_text(frame: pd.DataFrame, width: int | None = None) -> str:
 
 
 def _cell(value) -> str:
-    import pandas as pd
-
     if pd.isna(value):
         return "-"
     # A rounded zero carries no sign.

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -351,8 +352,6 @@ def _row(layer, matched, replaced, change, note) -> dict:
 
 
 def _report(rows, keys):
-    import pandas as pd
-
     records = []
     for row in rows:
         key, note = row.pop("keys"), row.pop("note")

@@ -11,17 +11,14 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..layers.weights import Device
-
-if TYPE_CHECKING:
-    from .recipes import TrainConfig
-
+from .recipes import TrainConfig
 
 # What a stream of random numbers is for; part of its seed, so that no two streams are the same.
 _ORDER, _MOVES, _IMAGE, _STEP, _START = range(5)

@@ -6,24 +6,22 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from timm.data import Mixup
 from timm.loss import LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import nn
+from tqdm import tqdm
 
 from ..layers.parametrised import scale_parameters
 from .batches import Feed, Plan, judged, seed_step
 from .checkpointing import Checkpoint, RunFolder, plain
 from .recipes import TrainConfig
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-    from tqdm import tqdm
 
 PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 CHECK_EVERY = 10
