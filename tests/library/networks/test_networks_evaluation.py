@@ -479,7 +479,7 @@ def test_a_mistake_is_one_line(call, message):
         ("cuda:9", 0, "device is 'cuda:9': this machine has none; use cpu"),
         ("mps", 0, "device is 'mps': this machine has none; use cpu"),
         (torch.device("cuda", 9), 1, "device is 'cuda:9': this machine has cuda:0"),
-        ("cuda:2", 2, "device is 'cuda:2': this machine has cuda:0 to cuda:1"),
+        ("cuda:2", 2, "device is 'cuda:2': this machine has cuda:0, cuda:1"),
     ],
 )
 def test_a_device_that_is_not_there_is_one_line(monkeypatch, device, cards, message):

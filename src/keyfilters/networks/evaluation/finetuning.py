@@ -140,8 +140,6 @@ def distill(
             f"trainable is {trainable!r}, and the network has no such parameters: choose another of {', '.join(TRAINABLE)}"
         )
     batches = [images for images, _ in batches_of(data, batch_size) if len(images)]
-    if not batches:
-        raise ValueError("there are no images: expected at least one")
     targets = reference if isinstance(reference, (list, tuple)) else outputs_of(reference, batches, device)
     if [len(part) for part in targets] != [len(images) for images in batches]:
         raise ValueError("reference holds other numbers of logits than there are images: expected one tensor for each batch")

@@ -15,6 +15,7 @@ from ..layers.weights import Device
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Names of the reduced precisions that a pass can run in."""
+NO_IMAGES = "there are no images: expected at least one"
 DEVICES = ("cpu", "cuda", "mps")
 """Kinds of devices that a network can be run on."""
 
@@ -45,14 +46,9 @@ def check_device(device: Device) -> torch.device:
     shown = str(device) if isinstance(device, torch.device) else device
     if found is None or found.type not in DEVICES:
         raise ValueError(f"device is {shown!r}: expected cpu, cuda (cuda:1, ...) or mps")
-    if found.type == "cuda":
-        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    else:
-        there = int(found.type == "cpu" or torch.backends.mps.is_available())
-    if there == 0:
-        raise ValueError(f"device is {shown!r}: this machine has none; use cpu")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[found.type]
     if found.type != "cpu" and (found.index or 0) >= there:
-        names = f"{found.type}:0" if there == 1 else f"{found.type}:0 to {found.type}:{there - 1}"
+        names = ", ".join(f"{found.type}:{i}" for i in range(there)) or "none; use cpu"
         raise ValueError(f"device is {shown!r}: this machine has {names}")
     return found
 
@@ -83,7 +79,7 @@ def batches_of(data: Any, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, 
     Raises
     ------
     ValueError
-        For anything else, and, while iterating, for a batch that is neither.
+        For anything else, no images, and, while iterating, for a batch that is neither.
 
     Examples
     --------
@@ -94,6 +90,8 @@ def batches_of(data: Any, batch_size: int = 64) -> Iterable[tuple[torch.Tensor, 
         data = (data, None)
     if isinstance(data, (tuple, list)) and len(data) == 2 and _is_images(data[0]) and _is_labels(data[1], data[0]):
         images, labels = data[0], None if data[1] is None else labels_of(data[1])
+        if not len(images):
+            raise ValueError(NO_IMAGES)
         starts = range(0, len(images), batch_size)
         return [(images[i : i + batch_size], None if labels is None else labels[i : i + batch_size]) for i in starts]
     if isinstance(data, Dataset):
@@ -129,6 +127,7 @@ class _Pairs:
         self.data = data
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        seen = 0
         for number, batch in enumerate(self.data):
             if isinstance(batch, torch.Tensor):
                 batch = (batch, None)
@@ -140,7 +139,10 @@ class _Pairs:
                 labels = labels_of(labels)
                 if labels.shape != images.shape[:1]:
                     raise ValueError(f"batch {number} has labels of shape {tuple(labels.shape)}: expected ({len(images)},)")
+            seen += len(images)
             yield images, labels
+        if not seen:
+            raise ValueError(NO_IMAGES)
 
 
 @contextlib.contextmanager
@@ -187,7 +189,6 @@ def logits_of(model: nn.Module, images: torch.Tensor, device: torch.device, amp:
         raise ValueError(f"the network returns {found}: expected logits (samples, classes), as a classifier's")
     logits = output.double().cpu() if output.device.type != "mps" else output.cpu().double()
     if not torch.isfinite(logits).all():
-        bad = int((~torch.isfinite(logits)).any(dim=1).sum())
-        found = f"the network returns NaN or infinity for {bad} of {len(logits)} images"
-        raise ValueError(f"{found}: its weights or the images are bad")
+        bad = f"{int((~torch.isfinite(logits)).any(dim=1).sum())} of {len(logits)}"
+        raise ValueError(f"the network returns NaN or infinity for {bad} images: its weights or the images are bad")
     return logits

@@ -160,29 +160,23 @@ class _Tally:
     """What is counted batch by batch for an Evaluation."""
 
     def __init__(self) -> None:
-        self.hits, self.hits5, self.firsts, self.labels, self.logits, self.classes = [], [], [], [], [], 0
+        self.columns, self.logits, self.classes = [], [], 0
 
     def add(self, logits: torch.Tensor, labels: torch.Tensor, keep: bool = False) -> None:
         self.classes = logits.shape[1]
         labels = _checked_labels(labels, self.classes)
         first = _first(logits, min(5, self.classes))
         hit = first == labels[:, None]
-        self.hits.append(hit[:, 0])
-        self.hits5.append(hit.any(dim=1))
-        self.firsts.append(first[:, 0])
-        self.labels.append(labels)
+        self.columns.append((hit[:, 0], hit.any(dim=1), first[:, 0], labels))
         if keep:
             self.logits.append(logits)
 
     def evaluation(self, level: float) -> Evaluation:
-        n = sum(map(len, self.hits))
-        if not n:
-            raise ValueError("there are no images: expected at least one")
-        correct, correct5 = torch.cat(self.hits).numpy(), torch.cat(self.hits5).numpy()
-        right, right5 = int(correct.sum()), int(correct5.sum())
+        correct, correct5, firsts, labels = (torch.cat(parts).numpy() for parts in zip(*self.columns, strict=True))
+        n, right, right5 = len(correct), int(correct.sum()), int(correct5.sum())
         return Evaluation(
             n, self.classes, right / n, right5 / n, wilson(right, n, level), wilson(right5, n, level), min(5, self.classes),
-            level, _note(self.classes), correct, correct5, torch.cat(self.firsts).numpy(), torch.cat(self.labels).numpy(),
+            level, _note(self.classes), correct, correct5, firsts, labels,
             torch.cat(self.logits).numpy() if self.logits else None,
         )  # fmt: skip
 
@@ -290,16 +284,16 @@ def compare(
     model.to(device)
     check_model(reference, "reference").to(device)
     agrees, kl, overlap, tallies = [], [], [], (_Tally(), _Tally())
-    classes, labelled, n = 0, True, 0
+    labelled = True
     with evaluating(model, reference):
         for images, labels in batches_of(data, batch_size):
             ours, theirs = logits_of(model, images, device, amp), logits_of(reference, images, device, amp)
             classes = ours.shape[1]
             if theirs.shape != ours.shape:
-                both = f"the network has {classes} classes and the reference {theirs.shape[1]}"
-                raise ValueError(f"{both}: expected the same classes")
+                raise ValueError(
+                    f"the network has {classes} classes and the reference {theirs.shape[1]}: expected the same classes"
+                )
             first, other = _first(ours, min(5, classes)), _first(theirs, min(5, classes))
-            n += len(first)
             agrees.append(first[:, 0] == other[:, 0])
             # Rounding may leave a divergence of equal distributions a hair below 0.
             kl.append(divergence(ours, theirs).clamp(min=0.0))
@@ -308,13 +302,12 @@ def compare(
             if labelled:
                 for tally, logits in zip(tallies, (ours, theirs), strict=True):
                     tally.add(logits, labels)
-    if not n:
-        raise ValueError("there are no images: expected at least one")
     same, kl_each = torch.cat(agrees).numpy(), torch.cat(kl).numpy()
     accuracy: dict = {}
     if labelled:
         own, other = (tally.evaluation(level) for tally in tallies)
         accuracy = {"evaluation": own, "reference_evaluation": other, "mcnemar": mcnemar(own.correct, other.correct)}
+    n = len(same)
     return Comparison(
         n, classes, float(same.mean()), wilson(int(same.sum()), n, level), float(kl_each.mean()),
         float(torch.cat(overlap).mean()), min(5, classes), level, _note(classes), same, kl_each, **accuracy,

@@ -93,7 +93,7 @@ def recalibrate(model: nn.Module, data: Any, device: Device = None, *, batch_siz
         sums[norm].merge(count, norm.running_mean.double(), norm.running_var.double() * (count - 1))
 
     hooks = [norm.register_forward_hook(keep) for norm in norms]
-    seen = 0
+    done = False
     try:
         with evaluating(model):
             for norm in norms:
@@ -108,33 +108,20 @@ def recalibrate(model: nn.Module, data: Any, device: Device = None, *, batch_siz
                             f"a batch of {len(images)} image has no variance: take batches of at least 2"
                         ) from None
                     raise
-                seen += len(images)
-        if not seen:
-            raise ValueError("there are no images: expected at least one")
-    except BaseException:
-        _put_back(norms, before)
-        raise
+        done = True
     finally:
         for hook in hooks:
             hook.remove()
-        for norm, momentum in zip(norms, momenta, strict=True):
+        for norm, momentum, (mean, var, count) in zip(norms, momenta, before, strict=True):
             norm.momentum = momentum
-    with torch.no_grad():
-        for norm, old in zip(norms, before, strict=True):
-            if not sums[norm].count:  # not on the way of these images
-                _put_back([norm], [old])
-                continue
-            norm.running_mean.copy_(sums[norm].mean)
-            norm.running_var.copy_(sums[norm].variance(correction=1))
-    return len(norms)
-
-
-def _put_back(norms, before) -> None:
-    with torch.no_grad():
-        for norm, (mean, var, count) in zip(norms, before, strict=True):
+            found = sums[norm]
+            if done and found.count:
+                mean, var, count = found.mean, found.variance(correction=1), norm.num_batches_tracked
+            # As it was where the images end with an error, and of a norm that is not on their way.
             norm.running_mean.copy_(mean)
             norm.running_var.copy_(var)
             norm.num_batches_tracked.copy_(count)
+    return len(norms)
 
 
 class _Reached(Exception):
@@ -211,8 +198,6 @@ def match_statistics(
     model.to(device)
     check_model(reference, "reference").to(device)
     batches = list(batches_of(data, batch_size))
-    if not sum(len(images) for images, _ in batches):
-        raise ValueError("there are no images: expected at least one")
     names = []
     for layer in find_depthwise(model):
         if not isinstance(getattr(layer.module, "weight", None), torch.Tensor):
