@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..filters import key_row
+from ..output import as_json
 from .intervals import deviations, interval
 from .problem import largest_scale
 
@@ -123,15 +124,6 @@ def to_dict(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -
     (True, 7)
     """
 
-    def plain(value):
-        if isinstance(value, dict):
-            return {key: plain(v) for key, v in value.items()}
-        if isinstance(value, np.ndarray | list | tuple):
-            return [plain(v) for v in (value.tolist() if isinstance(value, np.ndarray) else value)]
-        if isinstance(value, np.generic):
-            value = value.item()
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-
     names = (
         "key", "method", "sigma_x", "sigma_y", "gamma", "objective", "relative_l1", "relative_l2", "cosine", "explained",
         "misfit", "converged", "size", "edge",
@@ -144,4 +136,4 @@ def to_dict(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -
         "certificate": {name: getattr(fit.certificate, name) for name in fit.certificate.__dataclass_fields__},
         "warnings": warnings(fit, level, draws=draws, seed=seed), "filter": fit.filter, "model": fit.model(),
     }  # fmt: skip
-    return plain(found)
+    return as_json(found)

@@ -15,6 +15,7 @@ import pandas as pd
 from torch import nn
 
 from ...checks import choice, integer
+from ...output import as_json, written
 from ..surgery.depthwise import key_filters, key_filters_at
 from ..surgery.matching import LayerMatch, layers_and_notes, match
 from ..surgery.nulls import NULLS, null_distributions
@@ -22,7 +23,6 @@ from ..surgery.printing import WIDTH, broken, frame_text
 from .rows import (
     LayerReport,
     by_key_of,
-    clean,
     grid_shift,
     key_names,  # noqa: F401 (it had its place here)
     place_records,
@@ -99,14 +99,18 @@ class Inspection:
     notes: tuple[str, ...] = ()
     sha256: str = ""
 
+    def _matched(self) -> tuple[list[LayerReport], np.ndarray]:
+        """The layers with filters that are matched, and the energy of each."""
+        matched = [layer for layer in self.layers if layer.match.live.any()]
+        return matched, np.array([layer.match.energy[layer.match.live].sum() for layer in matched])
+
     @property
     def answer(self) -> str:
         """What was found, in one sentence: the explained variance of all matched filters beside the nulls'."""
-        matched = [layer for layer in self.layers if layer.match.live.any()]
+        matched, energy = self._matched()
         filters = sum(int(layer.match.live.sum()) for layer in matched)
         if not matched:
             return f"{self.name}: no filter can be matched with the keys."
-        energy = np.array([layer.match.energy[layer.match.live].sum() for layer in matched])
 
         def share(values) -> str:
             return f"{100 * float(np.average(values, weights=energy)):.0f} %"
@@ -128,8 +132,7 @@ class Inspection:
 
         The nulls that vary, but for the best lines, which are fitted to the filters and always explain more.
         """
-        matched = [layer for layer in self.layers if layer.match.live.any()]
-        energy = np.array([layer.match.energy[layer.match.live].sum() for layer in matched])
+        matched, energy = self._matched()
         explained = np.average([layer.match.pooled() for layer in matched], weights=energy) if matched else math.nan
         reached = []
         for kind in self.nulls:
@@ -184,15 +187,15 @@ class Inspection:
         """As ``frame()``, with missing numbers as None, and under ``by_key`` what each key explains in the layer."""
         found = []
         for layer in self.layers:
-            row = clean(row_of(layer, self.keys, self.nulls))
-            found.append(row | {"by_key": [clean(r) for r in by_key_of(layer)]})
+            row = as_json(row_of(layer, self.keys, self.nulls))
+            found.append(row | {"by_key": [as_json(r) for r in by_key_of(layer)]})
         return found
 
     def document(self) -> dict:
         """Everything but the samples, ready for JSON."""
         return {
             "model": self.name, "answer": self.answer, "warning": self.warning, "sha256": self.sha256, "method": self.method, "keys": self.keys, "nulls": list(self.nulls), "draws": self.draws,
-            "seed": self.seed, "merged": list(self.notes), "sizes": [clean(r) for r in self.sizes], "places": [clean(r) for r in self.places],
+            "seed": self.seed, "merged": list(self.notes), "sizes": [as_json(r) for r in self.sizes], "places": [as_json(r) for r in self.places],
             "layers": self.records(),
         }  # fmt: skip
 
@@ -229,7 +232,6 @@ class Inspection:
         >>> file.read_text(encoding="utf-8").count("<h1>")
         1
         """
-        from ...output import written
         from .report_page import render
 
         kind = report_kind(path)

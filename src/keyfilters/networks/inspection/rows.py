@@ -17,6 +17,7 @@ from ...uncertainty import bootstrap_interval
 from ..surgery.depthwise import DYNAMIC, DepthwiseLayer
 from ..surgery.matching import LayerMatch, Matches, centred
 from ..surgery.nulls import NULLS, explained_interval
+from ..surgery.printing import by_x
 from ..surgery.scale_fits import OwnScales, fit_scales
 
 POOLED = {"energy": "", "filters": "_mean", "median": "_median"}
@@ -63,15 +64,6 @@ class LayerReport:
 def key_names(keys: int) -> list[str]:
     """What the keys are called: those of the catalogue where there are eight, else numbers."""
     return [row.name for row in KEYS] if keys == len(KEYS) else [f"filter {k}" for k in range(1, keys + 1)]
-
-
-def clean(record: dict) -> dict:
-    """NaN is not JSON: a missing number is None."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-
-
-def _pair(value) -> str:
-    return value if isinstance(value, str) else "x".join(map(str, value))
 
 
 def grid_shift(
@@ -140,11 +132,6 @@ def rank_of(layer: Any, found: LayerMatch) -> int:
     return int(np.searchsorted(np.cumsum(held), ENERGY * held.sum()) + 1)
 
 
-def _median(values) -> float:
-    values = values[~np.isnan(values)]
-    return float(np.median(values)) if len(values) else math.nan
-
-
 def fitted_row(layer: LayerReport, chosen: Any) -> dict:
     """Median scales of the chosen filters that determine them, and the explained variance of all with scales of their own, pooled by energy."""
     own, energy = layer.scales, layer.match.energy[chosen]
@@ -152,15 +139,16 @@ def fitted_row(layer: LayerReport, chosen: Any) -> dict:
         return {"sigma_x": math.nan, "sigma_y": math.nan, "explained_fitted": math.nan}
     share = float(np.average(own.explained[chosen], weights=energy / energy.max()))
     scales = {
-        name: _median(values[chosen & firm])
+        name: _over(np.median, values[chosen & firm])
         for name, values, firm in zip(("sigma_x", "sigma_y"), (own.sigma_x, own.sigma_y), own.determined, strict=True)
     }
     return scales | {"explained_fitted": share}
 
 
-def _mean(values) -> float:
+def _over(average, values) -> float:
+    """The mean or median of those that are numbers."""
     values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else math.nan
+    return float(average(values)) if len(values) else math.nan
 
 
 def _null_columns(kind: str, drawn) -> dict:
@@ -177,13 +165,13 @@ def row_of(layer: LayerReport, keys: int, nulls: Any) -> dict:
     row = Matches([layer.match], keys).frame().iloc[0].to_dict()
     note = row.pop("note")
     row = {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
-    geometry = {"padding": _pair(layer.padding), "dilation": _pair(layer.dilation)}
+    geometry = {"padding": by_x(layer.padding), "dilation": by_x(layer.dilation)}
     first = {k: row.pop(k) for k in ("layer", "size", "stride")}
     row = first | geometry | row
     for kind in nulls:
         row |= _null_columns(kind, layer.nulls.get(kind))
     row |= fitted_row(layer, layer.match.live) | {"rank": layer.rank}
-    row |= {name: _mean(layer.spreads[:, i]) for i, name in enumerate(SPREAD_COLUMNS)}
+    row |= {name: _over(np.mean, layer.spreads[:, i]) for i, name in enumerate(SPREAD_COLUMNS)}
     return row | {"grid_x": layer.grid_shift[0], "grid_y": layer.grid_shift[1], "note": note}
 
 
@@ -195,7 +183,7 @@ def by_key_of(layer: LayerReport) -> list[dict]:
         record = {"key": key, "channels": int(chosen.sum()), "explained_mean": float(found.explained[chosen].mean())}
         record["positive"] = int((found.gain[chosen] > 0).sum())
         record |= fitted_row(layer, chosen)
-        records.append(record | {name: _mean(layer.spreads[chosen, i]) for i, name in enumerate(SPREAD_COLUMNS)})
+        records.append(record | {name: _over(np.mean, layer.spreads[chosen, i]) for i, name in enumerate(SPREAD_COLUMNS)})
     return records
 
 
@@ -206,7 +194,7 @@ def size_records(reports: Sequence, pooled: Any, keys: int, nulls: Any, seed: in
         chosen = [r.match for r in reports if r.match.matched and r.match.kernel_size == size]
         matches = Matches(chosen, keys)
         record = {
-            "size": _pair(size), "layers": len(chosen), "channels": sum(m.channels for m in chosen),
+            "size": by_x(size), "layers": len(chosen), "channels": sum(m.channels for m in chosen),
             "dead": sum(m.dead for m in chosen), "explained": matches.pooled(), "low": math.nan, "high": math.nan,
             "explained_mean": matches.pooled("filters"), "explained_median": matches.pooled("median"),
         }  # fmt: skip
@@ -225,12 +213,12 @@ def place_records(reports: Sequence, seed: int) -> list[dict]:
     for report in reports:
         if report.match.matched:
             m = report.match
-            place = (m.kernel_size, m.stride, _pair(report.padding), report.dilation, report.grid_shift)
+            place = (m.kernel_size, m.stride, by_x(report.padding), report.dilation, report.grid_shift)
             groups.setdefault(place, []).append(report)
     records = []
     for (size, stride, padding, dilation, centre), members in sorted(groups.items()):
         record = {
-            "size": _pair(size), "stride": _pair(stride), "padding": padding, "dilation": _pair(dilation),
+            "size": by_x(size), "stride": by_x(stride), "padding": padding, "dilation": by_x(dilation),
             "layers": len(members), "channels": sum(int(r.match.live.sum()) for r in members),
         }  # fmt: skip
         members = [r for r in members if r.match.live.any()]
@@ -244,6 +232,6 @@ def place_records(reports: Sequence, seed: int) -> list[dict]:
                 if len(values) > 1:
                     found = bootstrap_interval(values, labels if len(members) > 1 else None, draws=400, seed=seed)
                     low, high = found.low, found.high
-                record |= {measure: _mean(values), f"{measure}_low": low, f"{measure}_high": high}
+                record |= {measure: _over(np.mean, values), f"{measure}_low": low, f"{measure}_high": high}
         records.append(record)
     return records

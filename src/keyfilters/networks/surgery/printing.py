@@ -22,6 +22,11 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
+def by_x(value) -> str:
+    """A kernel size, stride or the like as it stands in tables: ``7x7``."""
+    return value if isinstance(value, str) else "x".join(map(str, value))
+
+
 def frame_text(frame: pd.DataFrame, width: int | None = None) -> str:
     """Return a data frame as text: numbers with three decimals, missing ones as ``-``.
 

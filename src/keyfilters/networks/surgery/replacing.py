@@ -22,7 +22,7 @@ from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters
 from .matching import Matches, match_layer
 from .modes import MODES, Job, Mode
-from .printing import layer_table
+from .printing import by_x, layer_table
 
 _SCALED = ("own", "learnable")
 _OPTIONS = ("learn_scales", "learn_gamma", "learn_gain", "share", "kind", "edge", "normalize")
@@ -234,7 +234,7 @@ def replace(
     # All new weights are made before the first is put in: an error leaves the model as it was.
     built: dict[str, ComputedWeight] = {}
     first_of: dict[int, tuple[int, ComputedWeight]] = {}
-    matches, rows = [], []
+    matches, rows, keys = [], [], len(key_filters(bank))
     tied = _tied_elsewhere(
         source, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable]
     )
@@ -245,7 +245,7 @@ def replace(
             stays = f"its weight is also {elsewhere}, which is not replaced" if elsewhere else "not selected"
             if no_layer and take:
                 stays = "one row or column: no stand-alone layer takes its place; without standalone its weight is replaced"
-            rows.append(_row(layer, None, 0, float("nan"), layer.note or stays))
+            rows.append(_row(layer, keys, layer.note or stays))
             continue
         filters, matched = layer.filters, match_layer(layer, bank)
         # Tied weights draw the same random numbers.
@@ -266,7 +266,7 @@ def replace(
         change = float(np.linalg.norm(after - filters) / norm) if norm else 0.0
         built[layer.name] = new
         matches.append(matched)
-        rows.append(_row(layer, matched, matched.channels - matched.dead, change, "" if first is None else "weight shared"))
+        rows.append(_row(layer, keys, "" if first is None else "weight shared", matched, change))
     before = dict(model.named_parameters())
     if source is model:
         result = model if inplace else _copied(model)
@@ -290,13 +290,8 @@ def replace(
             result = _put(result, places[id(old)], conv)
             old = conv
         parametrise(old, new)
-    after = dict(result.named_parameters())
-    kept = {id(p) for p in before.values()}
-    new_names = tuple(name for name, p in after.items() if id(p) not in kept)
-    if inplace:
-        _warn(before, after, new_names)
-    keys = len(key_filters(bank))
-    return Replacement(result, _report(rows, keys), Matches(matches, keys, tuple(notes)), new_names, tuple(notes))
+    new_names = _new_names(before, result, inplace)
+    return Replacement(result, pd.DataFrame(rows), Matches(matches, keys, tuple(notes)), new_names, tuple(notes))
 
 
 def _tied_elsewhere(model: nn.Module, chosen: list[nn.Module]) -> dict[int, str]:
@@ -320,13 +315,13 @@ def _copied(model: nn.Module) -> nn.Module:
         ) from None
 
 
-def _warn(before: dict, after: dict, new_names) -> None:
-    """Warn if an optimiser that exists holds parameters that the network no longer has."""
-    left = {id(p) for p in after.values()}
+def _new_names(before: dict, model: nn.Module, inplace: bool) -> tuple[str, ...]:
+    """The parameters that were not there before; a warning where an optimiser holds some that the network no longer has."""
+    after = dict(model.named_parameters())
+    left, kept = {id(p) for p in after.values()}, {id(p) for p in before.values()}
+    new_names = tuple(name for name, p in after.items() if id(p) not in kept)
     gone = {id(p): name for name, p in before.items() if id(p) not in left}
-    if not gone:
-        return
-    held = [
+    held = [] if not (inplace and gone) else [
         gone[id(p)]
         for optimiser in gc.get_objects() if issubclass(type(optimiser), torch.optim.Optimizer)
         for group in getattr(optimiser, "param_groups", ()) for p in group["params"] if id(p) in gone
@@ -337,27 +332,17 @@ def _warn(before: dict, after: dict, new_names) -> None:
             f"an optimiser holds {len(held)} weights that the network no longer has, such as {held[0]}; {new}: make the "
             "optimiser anew, for example from scale_parameters(model)", stacklevel=3,
         )  # fmt: skip
+    return new_names
 
 
-def _row(layer, matched, replaced, change, note) -> dict:
-    def text(pair):
-        return pair if isinstance(pair, str) else "x".join(map(str, pair))
-
+def _row(layer, keys: int, note: str, matched=None, change=float("nan")) -> dict:
+    counts = np.bincount(matched.key if matched else [], minlength=keys + 1)[1:]
     return {
-        "layer": layer.name, "size": text(layer.kernel_size), "stride": text(layer.stride), "padding": text(layer.padding),
-        "channels": layer.channels, "replaced": replaced, "dead": matched.dead if matched else 0,
-        "explained": matched.pooled() if matched else float("nan"), "change": change, "keys": matched.key if matched else None,
-        "note": note,
+        "layer": layer.name, "size": by_x(layer.kernel_size), "stride": by_x(layer.stride), "padding": by_x(layer.padding),
+        "channels": layer.channels, "replaced": matched.channels - matched.dead if matched else 0,
+        "dead": matched.dead if matched else 0, "explained": matched.pooled() if matched else float("nan"), "change": change,
+        **{f"key_{k}": int(c) for k, c in enumerate(counts, start=1)}, "note": note,
     }  # fmt: skip
-
-
-def _report(rows, keys):
-    records = []
-    for row in rows:
-        key, note = row.pop("keys"), row.pop("note")
-        counts = np.zeros(keys, dtype=int) if key is None else np.bincount(key, minlength=keys + 1)[1:]
-        records.append(row | {f"key_{k}": int(c) for k, c in enumerate(counts, start=1)} | {"note": note})
-    return pd.DataFrame(records)
 
 
 def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
@@ -408,9 +393,7 @@ def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
             plain.weight = first.weight
         result = _put(result, places[id(layer)], plain) if plain is not layer else result
     if inplace:
-        after = dict(result.named_parameters())
-        kept = {id(p) for p in before.values()}
-        _warn(before, after, tuple(name for name, p in after.items() if id(p) not in kept))
+        _new_names(before, result, inplace)
     return result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .pickles import Skipped
+from .files import Skipped
 
 __all__: list[str] = []
 # Serves the readers and reports: on no page of the reference.
