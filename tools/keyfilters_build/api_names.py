@@ -100,9 +100,7 @@ INTERNAL: dict[str, str] = {
     "keyfilters.cli": "the page on the command line shows what it does",
     "keyfilters.networks.commands": "the page on the command line shows what they do",
     "keyfilters.checks": "checks what users hand in; its messages are what they see",
-    "keyfilters.deadline": "serves the modules that use the network",
     "keyfilters.output": "serves the command line",
-    "keyfilters.networks.training.setup": "a step of `train`",
     "keyfilters._moved": "old names of what has moved",
 }
 """Modules that are not meant to be called from outside, with the reason. `PAGES` goes before."""
@@ -110,8 +108,11 @@ INTERNAL: dict[str, str] = {
 MOVED_NAMES = {
     "keyfilters_book.experiments.store.banks_of": "keyfilters.networks.experiments.campaign.banks_of",
     "keyfilters_build.experiments": "keyfilters.networks.experiments",
-    "keyfilters.networks.inspection.rows.LayerReport": "keyfilters.networks.inspection.inspecting.LayerReport",
-    "keyfilters.networks.inspection.rows.key_names": "keyfilters.networks.inspection.inspecting.key_names",
+    **{
+        f"keyfilters.networks.layers.base.{name}": f"keyfilters.networks.layers.parametrised.{name}"
+        for name in ("parametrise", "write_out")
+    },
+    "keyfilters.networks.inspection.report_page.key_names": "keyfilters.networks.inspection.rows.key_names",
     "keyfilters_book.figures": "keyfilters.figures",
 }
 """Place -> former place, of what did not move with its module."""

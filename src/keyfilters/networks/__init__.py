@@ -24,7 +24,7 @@ _ROOMS = {
     "layers.kernels": ("half_gaussian", "ideal_kernels"),
     "layers.scale_space": ("FilterBankConv2d", "ScaleSpaceConv2d"),
     "layers.lines_and_volumes": ("ScaleSpaceConv1d", "ScaleSpaceConv3d"),
-    "layers.parametrised": ("scale_parameters", "weight_of"),
+    "layers.base": ("scale_parameters", "weight_of"),
     "surgery.depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
     "surgery.matching": ("match",),
     "surgery.nulls": ("NULLS", "explained_interval", "null_distribution"),

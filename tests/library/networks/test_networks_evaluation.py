@@ -13,7 +13,7 @@ from refusals import refused
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from keyfilters.networks.data.class_numbers import class_numbers
+from keyfilters.networks.data.datasets import class_numbers
 from keyfilters.networks.evaluation.finetuning import (
     TRAINABLE,
     distill,

@@ -18,8 +18,7 @@ from keyfilters import ideal_filter, learned_filters
 from keyfilters.filter_files import load_filters
 from keyfilters.networks.commands import extract as command
 from keyfilters.networks.extraction.autoencoder import fit_autoencoder
-from keyfilters.networks.extraction.clusterings import ALGORITHMS
-from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
+from keyfilters.networks.extraction.comparison import ALGORITHMS, assign, compare_keys, surrogate
 from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
 from keyfilters.networks.extraction.reduction import REACH, Accuracy, ExplainedVariance, elbow, greedy_reduction
 from keyfilters.networks.extraction.route import pool_networks, two_rounds

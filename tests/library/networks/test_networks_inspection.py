@@ -23,9 +23,8 @@ from keyfilters import learned_filters, spread
 from keyfilters.networks import load_model
 from keyfilters.networks.commands import evaluate as evaluate_command
 from keyfilters.networks.commands import inspect as inspect_command
-from keyfilters.networks.inspection.inspecting import inspect_model
+from keyfilters.networks.inspection.inspecting import SPREAD_COLUMNS, grid_shift, inspect_model
 from keyfilters.networks.inspection.report_page import png, render
-from keyfilters.networks.inspection.rows import SPREAD_COLUMNS, grid_shift
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
 from keyfilters_build.chromium import FLAGS, find_chromium
 

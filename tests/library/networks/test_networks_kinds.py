@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 
 from keyfilters.cli import main  # noqa: E402
 from keyfilters.filters import KEYS  # noqa: E402
-from keyfilters.fitting.parameters import key_parameters  # noqa: E402
+from keyfilters.fitting.joint import key_parameters  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.networks import (  # noqa: E402
@@ -25,13 +25,13 @@ from keyfilters.networks import (  # noqa: E402
     match,
     replace,
 )
-from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
+from keyfilters.networks.layers.base import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
 from keyfilters.networks.surgery.replacing import MODES  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import fit_scales  # noqa: E402
-from keyfilters.networks.training.setup import network_of  # noqa: E402
+from keyfilters.networks.training.loop import network_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 
 

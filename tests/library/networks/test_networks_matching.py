@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from keyfilters.fitting.parameters import key_parameters  # noqa: E402
+from keyfilters.fitting.joint import key_parameters  # noqa: E402
 from keyfilters.networks import klines  # noqa: E402
 from keyfilters.networks.inspection.inspecting import inspect_model  # noqa: E402
 from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d  # noqa: E402

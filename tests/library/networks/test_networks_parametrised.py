@@ -19,9 +19,9 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.flop_counter import FlopCounterMode
 
 from keyfilters import ideal_filter
-from keyfilters.fitting.parameters import key_parameters
+from keyfilters.fitting.joint import key_parameters
 from keyfilters.networks import ScaleSpaceConv2d, find_depthwise, fold, replace, scale_parameters
-from keyfilters.networks.layers.parametrised import parametrise, weight_of, write_out
+from keyfilters.networks.layers.base import parametrise, weight_of, write_out
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight
 from keyfilters.networks.surgery.replacing import MODES
 

@@ -20,7 +20,7 @@ from timm.models import byobnet, convmixer, edgenext, efficientnet, fastvit, inc
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.commands import replace as command  # noqa: E402
-from keyfilters.networks.layers.parametrised import weight_of  # noqa: E402
+from keyfilters.networks.layers.base import weight_of  # noqa: E402
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E402
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters  # noqa: E402

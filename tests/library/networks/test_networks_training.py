@@ -27,13 +27,11 @@ from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny 
 from keyfilters.networks.commands import train as command  # noqa: E402
 from keyfilters.networks.surgery.replacing import replace  # noqa: E402
 from keyfilters.networks.training import checkpointing  # noqa: E402
-from keyfilters.networks.training import run as training_run  # noqa: E402
+from keyfilters.networks.training import loop as training_run  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
 from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
-from keyfilters.networks.training.loop import Diverged, train, train_network  # noqa: E402
+from keyfilters.networks.training.loop import Diverged, Transformed, optimizer_of, schedule_of, sets_of, train, train_network  # noqa: E402  # noqa: E402
 from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
-from keyfilters.networks.training.run import optimizer_of, schedule_of  # noqa: E402
-from keyfilters.networks.training.setup import Transformed, sets_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.output import file_mask  # noqa: E402
 

@@ -88,8 +88,7 @@ def run(options: Namespace) -> int:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
         check_output(options.output, options.force)
     check_weights(options.weights)
-    from ..extraction.clusterings import ALGORITHMS
-    from ..extraction.comparison import KEY_NULLS
+    from ..extraction.comparison import ALGORITHMS, KEY_NULLS
     from ..extraction.extracting import NORMALIZATIONS, extract
     from ..extraction.reduction import ExplainedVariance, greedy_reduction
     from ..surgery.depthwise import key_filters

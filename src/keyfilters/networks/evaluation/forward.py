@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from ..layers.weights import Device
+from ..layers.base import Device
 
 AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Names of the reduced precisions that a pass can run in."""

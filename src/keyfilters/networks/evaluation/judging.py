@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ...uncertainty import Interval, McNemar, mcnemar, wilson
-from ..layers.weights import Device
+from ..layers.base import Device
 from .forward import batches_of, check_model, device_of, evaluating, logits_of
 
 

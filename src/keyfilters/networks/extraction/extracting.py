@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 from ...checks import choice, integer
 from ..klines import check_count
 from ..surgery.matching import centred, is_dead, layers_and_notes, unit
-from .clusterings import ALGORITHMS
-from .comparison import KeyComparison, compare_keys
+from .comparison import ALGORITHMS, KeyComparison, compare_keys
 
 NORMALIZATIONS = {"l2 mean-free": (True, True), "mean-free": (True, False), "l2": (False, True), "none": (False, False)}
 """name: (whether each filter's mean is taken off, whether it is divided by its l2 norm afterwards)."""

@@ -18,8 +18,7 @@ from ..surgery.depthwise import no_key_size
 from ..surgery.matching import Stack
 from ..zoo.checkpoints import check_sound, no_weights
 from ..zoo.files import check_file, read_content
-from ..zoo.trees import largest, trees
-from ..zoo.weight_formats import computed_weights, dense_kernels
+from ..zoo.weight_formats import computed_weights, dense_kernels, largest, trees
 from .inspecting import Inspection, inspect_layers
 
 BRANCHES = re.compile(r"(^|\.)(rbr_\w+|conv_kxk|lkb_origin|small_conv|dil_conv_\w+|token_mixer\.conv1)\.")

@@ -16,8 +16,8 @@ from PIL import Image
 
 from ... import __version__
 from ...figures.style import DIVERGING, ink, symmetric_limit
+from ...filters import KEYS
 from ..surgery.nulls import NULLS
-from .rows import key_names
 
 if TYPE_CHECKING:
     from .inspecting import Inspection
@@ -97,6 +97,11 @@ figure.key img { border: 3px solid var(--bar); }
 .legend .track { display: inline-block; width: 1rem; vertical-align: -.2rem; } .legend .tick { left: .4rem; }
 dt { font-weight: 600; } dd { margin: 0 0 .4rem 1rem; }
 """
+
+
+def key_names(keys: int) -> list[str]:
+    """What the keys are called: those of the catalogue where there are eight, else numbers."""
+    return [row.name for row in KEYS] if keys == len(KEYS) else [f"filter {k}" for k in range(1, keys + 1)]
 
 
 def _ramp(page: str, full: str, steps: int = 11) -> str:

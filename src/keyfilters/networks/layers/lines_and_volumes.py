@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from ...checks import choice, odd_size, scales
 from ...filters import axis_keys
-from .base import ConvGeometry, DepthwiseKernelConv
+from .base import ConvGeometry, DepthwiseKernelConv, PerChannel
 from .kernels import TABLED_OPERATORS, axis_factors, reach_of
 from .tabled import TabledWeight, precise
-from .weights import PerChannel
 
 AXIS_LETTERS = "xyz"
 """The axes of the layers; x is the last axis of a tensor."""

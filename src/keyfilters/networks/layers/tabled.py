@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from ...choices import Edge
+from .base import ComputedWeight
 from .kernels import KernelTable, reach_of
-from .weights import ComputedWeight
 
 FAR = 64.0
 """Grid units. Filters of greater scales are next to constant in any kernel."""
