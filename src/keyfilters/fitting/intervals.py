@@ -16,8 +16,8 @@ from ..filters import SHARPENING, key_row
 from ..normalization import normalize_many
 from ..output import as_json
 from ..uncertainty import Interval, confidence_level
-from .l1 import minimize_l1
 from .problem import SharpeningProblem, largest_scale, make_problem
+from .search import minimize_l1
 from .terms import LOWEST_VARIANCE, Model, grid_minima, grid_values, least_squares, project
 from .variance import closed_form_of, many_variances, match_many
 

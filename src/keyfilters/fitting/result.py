@@ -105,7 +105,7 @@ class Certificate:
     multipliers : tuple of float
         Their multipliers.
     stationarity, slope_at_bound, curvature : float
-        See :class:`keyfilters.fitting.l1.LocalMinimum`. For ``"root"``, ``stationarity`` is the
+        See :class:`keyfilters.fitting.search.LocalMinimum`. For ``"root"``, ``stationarity`` is the
         largest remaining difference of the variances.
     runner_up : float
         Objective of the next local minimum met.

@@ -19,9 +19,8 @@ from keyfilters.filter_files import load_filters
 from keyfilters.networks.commands import extract as command
 from keyfilters.networks.extraction.autoencoder import fit_autoencoder
 from keyfilters.networks.extraction.comparison import ALGORITHMS, assign, compare_keys, surrogate
-from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
+from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized, pool_networks, two_rounds
 from keyfilters.networks.extraction.reduction import REACH, Accuracy, ExplainedVariance, elbow, greedy_reduction
-from keyfilters.networks.extraction.route import pool_networks, two_rounds
 from keyfilters.networks.klines import k_lines, leading_directions
 
 

@@ -187,8 +187,7 @@ def run(options: Namespace) -> int:
 
     from ...checks import choice
     from ..data.datasets import classes_of_file
-    from ..evaluation.forward import AMP, check_device
-    from ..evaluation.judging import compare, evaluate
+    from ..evaluation.judging import AMP, check_device, compare, evaluate
     from ..surgery.depthwise import key_filters
     from ..surgery.replacing import MODES
     from ..zoo.loading import load_model

@@ -126,8 +126,7 @@ def run(options: Namespace) -> int:
             )
     check_weights(options.weights)
     targets = _targets(options)
-    from ..inspection.inspecting import check_nulls, inspect_model
-    from ..inspection.inspecting_files import inspect_file, sha256_of
+    from ..inspection.inspecting import check_nulls, inspect_file, inspect_model, sha256_of
     from ..surgery.depthwise import key_filters
     from ..surgery.printing import terminal_width
     from ..zoo.loading import load_model

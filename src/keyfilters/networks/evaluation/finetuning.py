@@ -15,8 +15,7 @@ from torch import nn
 from ...checks import integer
 from ..layers.base import ComputedWeight, Device, weight_of
 from ..surgery.depthwise import find_depthwise
-from .forward import batches_of, check_model, device_of, evaluating, logits_of, outputs_of_batch
-from .judging import divergence
+from .judging import batches_of, check_model, device_of, divergence, evaluating, logits_of, outputs_of_batch
 
 __all__ = ["TRAINABLE", "Distillation", "distill", "match_statistics", "outputs_of", "recalibrate", "trainable_parameters"]
 
