@@ -95,6 +95,7 @@ RENAMED: dict[str, dict[str, str]] = {
     "keyfilters.networks.evaluation.judging": {"run": "outputs_of_batch"},
     "keyfilters.networks.extraction.autoencoder": {"BATCH": "CODES_AT_ONCE"},
     "keyfilters.networks.extraction.comparison": {"Comparison": "KeyComparison", "NULLS": "KEY_NULLS"},
+    "keyfilters.networks.inspection.inspecting": {"clean": "keyfilters.output.as_json"},
     "keyfilters.networks.inspection.report_page": {"COLUMNS": "REPORT_COLUMNS"},
     "keyfilters.networks.surgery.branches": {"METHODS": "MERGE_METHODS"},
     "keyfilters.networks.surgery.nulls": {"Interval": "ExplainedInterval"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from typing import Any
 
 import pandas as pd
 
@@ -22,7 +23,7 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
-def by_x(value) -> str:
+def by_x(value: Any) -> str:
     """A kernel size, stride or the like as it stands in tables: ``7x7``."""
     return value if isinstance(value, str) else "x".join(map(str, value))
 
