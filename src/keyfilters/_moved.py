@@ -69,6 +69,7 @@ MOVED = {
     "keyfilters.networks.inspection.rows": "keyfilters.networks.inspection.inspecting",
     "keyfilters.networks.layers.parametrised": "keyfilters.networks.layers.base",
     "keyfilters.networks.layers.weights": "keyfilters.networks.layers.base",
+    "keyfilters.networks.zoo.response_norm": "keyfilters.networks.zoo.small",
     "keyfilters.published.reproduce": "keyfilters.published.verdicts",
     "keyfilters.fitting.compare": "keyfilters.fitting.methods",
     "keyfilters.fitting.landscape": "keyfilters_book.paper.landscape",

@@ -186,8 +186,7 @@ def run(options: Namespace) -> int:
     from tqdm import tqdm
 
     from ...checks import choice
-    from ..data.datasets import classes_of_file
-    from ..evaluation.judging import AMP, check_device, compare, evaluate
+    from ..evaluation.judging import compare, evaluate
     from ..surgery.depthwise import key_filters
     from ..surgery.replacing import MODES
     from ..zoo.loading import load_model
@@ -195,15 +194,9 @@ def run(options: Namespace) -> int:
     if options.replace is not None:
         choice(options.replace, MODES, "mode")
         key_filters(options.method or METHOD)
-    if options.device is not None:
-        check_device(options.device)
     split = _split(options)
-    if options.classes is not None:
-        if options.data in CLASSES_OF_DATA:
-            raise ValueError(f"--classes is given, and {options.data} has no folders of classes: leave it out")
-        classes_of_file(options.classes)
-    if options.amp is not None:
-        choice(options.amp, AMP, "amp")
+    if options.classes is not None and options.data in CLASSES_OF_DATA:
+        raise ValueError(f"--classes is given, and {options.data} has no folders of classes: leave it out")
     loaded = load_model(options.model, **weights_given(options.weights))
     data = _data(options.data, split, loaded, options.classes)
     loader = DataLoader(data, batch_size=numbers["batch_size"], num_workers=numbers["workers"])

@@ -49,26 +49,19 @@ def _targets(options) -> list[str]:
     from ...output import check_output
     from ..inspection.inspecting import report_kind
 
-    if options.html is not None and Path(options.html).suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{options.html}: expected a name that ends in .html")
-    if options.csv is not None and Path(options.csv).suffix.lower() != ".csv":
-        raise ValueError(f"{options.csv}: expected a name that ends in .csv")
-    if options.output is not None:
-        report_kind(options.output)
-    targets = {
-        flag: path
-        for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output))
-        if path is not None
-    }
     seen: dict[Path, str] = {}
-    for flag, path in targets.items():
+    for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output)):
+        if path is None:
+            continue
+        kind = flag.replace("--", ".")
+        if kind != "-o" and Path(path).suffix.lower() not in (kind, kind[:4]):
+            raise ValueError(f"{path}: expected a name that ends in {kind}")
+        report_kind(path)
         if first := seen.get(Path(path).absolute()):
             raise ValueError(f"{first} and {flag} both name {path}: expected two files")
         seen[Path(path).absolute()] = flag
-    targets = list(targets.values())
-    for path in targets:
         check_output(path, options.force)
-    return targets
+    return [path for path in (options.html, options.csv, options.output) if path is not None]
 
 
 def _is_file(name: str) -> bool:

@@ -376,6 +376,11 @@ def _split_folder(folder: Path, split: str, needed: bool) -> Path:
     return there[0] if there else folder
 
 
+def _folder_of(spec: str) -> Path:
+    kind, _, rest = spec.partition(":")
+    return Path(rest if kind in ("imagenet", "imagefolder") and rest else spec)
+
+
 def has_splits(spec: str) -> bool:
     """Whether the data of :func:`dataset` have a training and a validation part (True for a folder that is not there).
 
@@ -387,8 +392,7 @@ def has_splits(spec: str) -> bool:
     text = str(spec)
     if text in ("fashion-mnist", "imagenet-samples"):
         return text == "fashion-mnist"
-    kind, _, rest = text.partition(":")
-    folder = Path(rest if kind in ("imagenet", "imagefolder") and rest else text)
+    folder = _folder_of(text)
     return not folder.is_dir() or any((folder / name).is_dir() for names in SPLITS.values() for name in names)
 
 
@@ -524,14 +528,12 @@ def dataset(spec: str, split: str = "train", transform: Callable | None = None, 
         return ArrayDataset(
             *imagenet_samples(None), transform or evaluation_transform(), [file.name for file in sample_files()]
         )
-    kind, _, rest = text.partition(":")
-    needed = kind == "imagenet" and bool(rest)
-    folder = Path(rest if kind in ("imagenet", "imagefolder") and rest else text)
+    folder = _folder_of(text)
     if folder == Path(text) and not folder.exists():
         raise ValueError(
             f"{text} is not there: expected fashion-mnist, imagenet-samples, imagenet:FOLDER or a folder with one folder of images per class"
         )
-    return _image_folder(folder, split, transform or evaluation_transform(), needed)
+    return _image_folder(folder, split, transform or evaluation_transform(), text.startswith("imagenet:"))
 
 
 def _collate(tensors, index):

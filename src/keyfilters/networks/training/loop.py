@@ -35,8 +35,11 @@ from torch import nn
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..layers.base import scale_parameters
+from ..layers.base import scale_parameters, weight_of
+from ..surgery.replacing import fold
+from ..surgery.replacing import replace as surgery
 from ..zoo.checkpoints import write_weights
+from ..zoo.loading import LoadedModel, load_model
 from .batches import ArrayImages, Feed, Plan, judged, seed_start, seed_step
 from .checkpointing import WEIGHTS, Checkpoint, RunFolder, plain
 from .recipes import PRETRAINED, TrainConfig
@@ -50,24 +53,11 @@ SIZES = 10_000
 """Of so many images of a folder, evenly spread, the size in bytes tells whether they are the same."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network to train, the images that it takes, and what was noted when it was made."""
+def network_of(config: TrainConfig, classes: int) -> LoadedModel:
+    """Make the network: constructor, weights to start from, then the surgery on its depthwise filters.
 
-    model: nn.Module
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    channels: int
-    size: int
-    notes: tuple[str, ...] = ()
-    weights: str = ""
-    """Which weights it started from: the hash of their file, or where they came from."""
-
-
-def network_of(config: TrainConfig, classes: int) -> Network:
-    """Make the network: constructor, weights to start from, then the surgery on its depthwise filters."""
-    from ..zoo.loading import load_model
-
+    ``source`` of weights from a file is the hash of the file.
+    """
     args = dict(config.model_args)
     if config.drop_path:
         args["drop_path_rate"] = config.drop_path
@@ -75,18 +65,16 @@ def network_of(config: TrainConfig, classes: int) -> Network:
     loaded = load_model(
         config.model, weights=None if published else config.weights, pretrained=published, num_classes=classes, model_args=args
     )
-    model, notes = loaded.model, [*loaded.notes]
     if config.replace is not None:
-        from ..surgery.replacing import replace
-
-        done = replace(model, config.method, config.replace, seed=config.seed, inplace=True)
-        model, notes = done.model, [*notes, *done.notes]
-    channels, size = loaded.input_size[0], config.img_size or loaded.input_size[-1]
-    weights = loaded.source
+        done = surgery(loaded.model, config.method, config.replace, seed=config.seed, inplace=True)
+        loaded.model, loaded.notes = done.model, [*loaded.notes, *done.notes]
+    size = config.img_size or loaded.input_size[-1]
+    loaded.input_size = (loaded.input_size[0], size, size)
     if config.weights is not None and not published:
         with open(config.weights, "rb") as file:
-            weights = f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
-    return Network(model.train(), loaded.mean, loaded.std, channels, size, tuple(notes), weights)
+            loaded.source = f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+    loaded.model.train()
+    return loaded
 
 
 class Transformed(Dataset):
@@ -130,14 +118,15 @@ class Sets:
                     digest.update(f"{number(folder)} {Path(path).relative_to(root).as_posix()}{size}\n".encode())
         return f"sha256 {digest.hexdigest()}"
 
-    def prepared(self, config: TrainConfig, network: Network) -> tuple:
+    def prepared(self, config: TrainConfig, network: LoadedModel) -> tuple:
         """The two sets as the network takes them: augmented for training, resized and cropped for validation."""
+        channels = network.input_size[0]
         if isinstance(self.train, tuple):
             # Grey images for a network that takes colours: the same in each channel.
-            coloured = [(np.repeat(x[..., None], network.channels, -1), y) for x, y in (self.train, self.val)]
+            coloured = [(np.repeat(x[..., None], channels, -1), y) for x, y in (self.train, self.val)]
             return tuple(ArrayImages(*pair, network.mean, network.std) for pair in coloured)
         common = {
-            "input_size": (network.channels, network.size, network.size), "mean": network.mean, "std": network.std,
+            "input_size": network.input_size, "mean": network.mean, "std": network.std,
             "interpolation": config.interpolation,
         }  # fmt: skip
         try:
@@ -151,7 +140,7 @@ class Sets:
             ) from None
         plain = create_transform(**common, is_training=False, crop_pct=config.crop_pct)
         pairs = zip((self.train, self.val), (augmented, plain), strict=True)
-        return tuple(Transformed(images, transform, network.channels) for images, transform in pairs)
+        return tuple(Transformed(images, transform, channels) for images, transform in pairs)
 
 
 def sets_of(config: TrainConfig) -> Sets:
@@ -171,7 +160,7 @@ def sets_of(config: TrainConfig) -> Sets:
         raise ValueError(
             "data is 'imagenet': expected the folder that holds train and val, one folder of images a class (--data PATH)"
         )
-    path = config.data.partition(":")[2] if config.data.startswith(("imagenet:", "imagefolder:")) else config.data
+    path = config.data.removeprefix("imagenet:").removeprefix("imagefolder:")
     train, val = (dataset(f"imagenet:{path}", split, _as_it_is) for split in ("train", "val"))
     if train.classes != val.classes:
         odd = sorted(set(train.classes) ^ set(val.classes))[0]
@@ -588,9 +577,6 @@ def _compiled(config, call):
 
 def _write_weights(network: nn.Module, path: Path, record: dict) -> None:
     """Write the weights under the names of the original architecture: filters made from scales become plain kernels."""
-    from ..layers.base import weight_of
-    from ..surgery.replacing import fold
-
     if any(weight_of(module) is not None for module in network.modules()):
         network = fold(network)
     write_weights(network, path, {k: record[k] for k in ("model", "model_args", "replace", "method", "seed")}, force=True)
@@ -647,7 +633,7 @@ def train(
         seed_start(config.seed)
         network = network_of(config, raw.classes)
     train_set, val_set = raw.prepared(config, network)
-    origins = {"weights_of_start": network.weights, "images": raw.fingerprint()}
+    origins = {"weights_of_start": network.source, "images": raw.fingerprint()}
     options = {"progress": progress, "on_epoch": on_epoch, "on_step": on_step, "accelerator": accelerator}
     if dry_run:
         result = dry(network.model, train_set, val_set, config, target.path, accelerator, options)
