@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -279,15 +278,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _as_options(message: str) -> str:
-    """The message of a Python function with its arguments as options.
-
-    >>> _as_options("a.csv: exists already; pass force=True to overwrite it")
-    'a.csv: exists already; add --force to overwrite it'
-    """
-    return re.sub(r"\b(force|resume)=True\b", r"--\1", re.sub(r"\bpass (?=(force|resume)=True\b)", "add ", message))
-
-
 def _afterwards(options) -> str:
     """How to go on after Ctrl-C, where there is a way."""
     if getattr(options, "command", None) != "train" or options.dry_run:
@@ -321,7 +311,7 @@ def _run(options) -> int:
         sys.stdout.flush()
         return status
     except ValueError as error:
-        print(f"keyfilters: {_as_options(' '.join(str(error).split()))}", file=sys.stderr)
+        print(f"keyfilters: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # The reader of a pipe (head, say) has enough; silence the interpreter's own flush.

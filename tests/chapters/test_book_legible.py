@@ -15,23 +15,25 @@ from keyfilters_build.narrow import narrow
 from keyfilters_build.text_size import COLUMN, FLOOR, legible_width, size, texts, too_small
 
 
-def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):
-    fig = Figure(figsize=(width, 3))
-    fig.text(0.5, 0.5, text, fontsize=label)
-    fig.text(0.5, 0.2, "large", fontsize=30)
+def svg_of(fig, fonttype="path"):
     stored = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": fonttype}):
         fig.savefig(stored, format="svg", metadata={"Date": None})
     return stored.getvalue()
 
 
+def drawn(width=6.0, label=12.0, fonttype="path", text="scale"):
+    fig = Figure(figsize=(width, 3))
+    fig.text(0.5, 0.5, text, fontsize=label)
+    fig.text(0.5, 0.2, "large", fontsize=30)
+    return svg_of(fig, fonttype)
+
+
 def panels(columns):
     fig = Figure(figsize=(9, 2))
     for ax in fig.subplots(1, columns):
         ax.set(title="panel", xticks=[], yticks=[])
-    stored = io.BytesIO()
-    fig.savefig(stored, format="svg", metadata={"Date": None})
-    return stored.getvalue()
+    return svg_of(fig)
 
 
 @settings(deadline=None, max_examples=20)
@@ -46,14 +48,9 @@ def test_sizes_of_texts_are_those_drawn(fonttype, label, text):
     assert label * legible_width(svg) / (432 * 96 / 72) == pytest.approx(FLOOR, rel=0.01)
 
 
-def test_a_figure_without_text_may_have_any_width():
-    stored = io.BytesIO()
-    Figure(figsize=(3, 3)).savefig(stored, format="svg")
-    assert legible_width(stored.getvalue()) == 0
-    assert too_small(stored.getvalue()) == ""
-
-
-def test_text_too_small_for_the_page_is_named():
+def test_text_too_small_for_the_page_is_named_and_a_figure_without_text_may_have_any_width():
+    empty = svg_of(Figure(figsize=(3, 3)))
+    assert legible_width(empty) == 0 and too_small(empty) == ""
     narrowest = FLOOR * 6 * 96 / COLUMN
     assert too_small(drawn(6, math.ceil(narrowest * 10) / 10)) == ""
     assert re.fullmatch("the text 'scale' of 6 pt would be shown with 7.0 pt.*larger text", too_small(drawn(6, 6)))

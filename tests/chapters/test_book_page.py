@@ -116,12 +116,6 @@ def test_a_table_is_myst_and_html(results, shown):
     assert (results / "tbl-a.csv").read_text().splitlines()[1] == "1,0.25,a|b,d1"
 
 
-def test_a_link_may_depend_on_the_value(results, shown):
-    frame = pd.DataFrame({"verdict": ["equal", "odd"]})
-    page.table(frame, "tbl-a", caption="C.", link={"verdict": lambda v: None if v == "equal" else f"#{v}"})
-    assert shown[0]["text/markdown"].splitlines()[5:7] == ["| equal |", "| [odd](#odd) |"]
-
-
 def test_a_pair_is_one_number_with_a_tick_or_two(results, shown):
     frame = pd.DataFrame({"key": [1, 2, 3, 4], "printed": [0.25, 0.5, 0.75, np.nan], "here": [0.2500001, 0.51, np.nan, 1.0]})
     page.table(frame, "tbl-a", caption="C.", formats={"printed": "{:.2f}"}, pairs={"here": "printed"})
@@ -130,19 +124,19 @@ def test_a_pair_is_one_number_with_a_tick_or_two(results, shown):
     assert lines[2:6] == ["| 1 | 0.25 ✓ |", "| 2 | 0.50 / 0.51 |", "| 3 | 0.75 |", "| 4 | 1.00 |"]
     # What is stored does not depend on what is shown.
     assert (results / "tbl-a.csv").read_text() == page._csv(frame)
-    with pytest.raises(ValueError, match="no column 'mine'"):
-        page.table(frame, "tbl-a", caption="C.", pairs={"mine": "printed"})
 
 
-def test_a_table_of_words_may_break_its_lines(results, shown):
-    page.table(pd.DataFrame({"why": ["a long story"]}), "tbl-a", caption="C.", wrap=True)
-    assert shown[0]["text/markdown"].splitlines()[:4] == [":::{table} C.", ":name: tbl-a", ":class: wrap", ""]
-
-
-def test_an_index_with_names_becomes_a_column(results, shown):
-    page.table(pd.DataFrame({"x": [1]}, index=pd.Index(["A"], name="method")), "tbl-a", caption="C.")
-    assert "| A | 1 |" in shown[0]["text/markdown"]
-    assert (results / "tbl-a.csv").read_text() == "method,x\nA,1\n"
+@each(("frame", "options", "shows", "stores"), [
+    (pd.DataFrame({"verdict": ["equal", "odd"]}), {"link": {"verdict": lambda v: None if v == "equal" else f"#{v}"}},
+     "| equal |\n| [odd](#odd) |\n", "verdict\nequal\nodd\n"),
+    (pd.DataFrame({"why": ["a long story"]}), {"wrap": True}, ":::{table} C.\n:name: tbl-a\n:class: wrap\n\n", "why\na long story\n"),
+    (pd.DataFrame({"x": [1]}, index=pd.Index(["A"], name="method")), {}, "| A | 1 |", "method,x\nA,1\n"),
+])  # fmt: skip
+def test_links_may_depend_on_values_words_may_break_their_lines_and_a_named_index_is_a_column(
+    results, shown, frame, options, shows, stores
+):
+    page.table(frame, "tbl-a", caption="C.", **options)
+    assert shows in shown[-1]["text/markdown"] and (results / "tbl-a.csv").read_text() == stores
 
 
 def test_outside_of_the_build_all_is_shown_and_nothing_written(monkeypatch, tmp_path, capsys, shown):
@@ -177,31 +171,32 @@ def test_a_number_in_a_sentence_has_a_minus(results, value, format_, text):
     assert json.loads((results / "numbers.json").read_text())["a"]["text"] == text
 
 
-def test_numbers_are_collected(results):
-    page.numbers(b_ratio=(np.float64(1.23456), ".2f"))
+def test_numbers_are_collected_and_may_be_bounds(results):
+    page.numbers(b_ratio=(np.float64(1.23456), ".2f"), most=(0.0413, ".2f", "up"), least=(0.9647, "{:.3f}", "down"))
     page.number("a-word", "none")
     stored = json.loads((results / "numbers.json").read_text())
-    assert stored == {"a-word": {"text": "none", "value": "none"}, "b-ratio": {"text": "1.23", "value": 1.23456}}
-    assert list(stored) == sorted(stored)
+    assert stored["a-word"] == {"text": "none", "value": "none"} and stored["b-ratio"] == {"text": "1.23", "value": 1.23456}
+    assert (stored["most"]["text"], stored["least"]["text"]) == ("0.05", "0.964")
+    assert list(stored) == ["a-word", "b-ratio", "least", "most"]
 
 
-@pytest.mark.parametrize("name", ["Fig-a", "fig a", "", "fig_a", "../fig", 3])
-def test_a_name_that_is_no_label_is_refused(results, name):
-    for call in (
-        lambda: page.number(name, 1.0),
-        lambda: page.table(pd.DataFrame({"x": [1]}), name, caption="C."),
-        lambda: page.figure(None, name, data={"x": [1]}),
-    ):
-        refused(call, "expected lower-case letters")
-    assert not results.exists()
+FRAME = pd.DataFrame({"x": [1]})
 
 
-def test_other_mistakes_are_refused(results):
-    frame = pd.DataFrame({"x": [1]})
-    refused(lambda: page.table(frame, "tbl-a", caption="C.", formats={"y": "{}"}), "no column 'y'; the columns are x")
-    refused(lambda: page.table(frame[:0], "tbl-a", caption="C."), "table is empty")
-    refused(lambda: page.figure(None, "fig-a", data=None), "data is None")
-    refused(lambda: page.number("a", float("nan")), "expected a finite number")
+@each(("call", "words"), [
+    *((lambda name=name: page.number(name, 1.0), "expected lower-case letters") for name in ("Fig-a", "fig a", "", "fig_a", "../fig", 3)),
+    (lambda: page.table(FRAME, "Tbl", caption="C."), "expected lower-case letters"),
+    (lambda: page.figure(None, "Fig", data={"x": [1]}), "expected lower-case letters"),
+    (lambda: page.table(FRAME, "tbl-a", caption="C.", formats={"y": "{}"}), "no column 'y'; the columns are x"),
+    (lambda: page.table(FRAME, "tbl-a", caption="C.", pairs={"mine": "x"}), "no column 'mine'"),
+    (lambda: page.table(FRAME[:0], "tbl-a", caption="C."), "table is empty"),
+    (lambda: page.figure(None, "fig-a", data=None), "data is None"),
+    (lambda: page.number("a", float("nan")), "expected a finite number"),
+    (lambda: page.numbers(most=(0.5, ".2f", "sideways")), "expected 'up' or 'down'"),
+    *((lambda value=value: page.power_of_ten(value), "expected the size of an error") for value in (-1e-16, float("inf"), float("nan"))),
+])  # fmt: skip
+def test_mistakes_are_refused_and_nothing_is_written(results, call, words):
+    refused(call, words)
     assert not results.exists()
 
 
@@ -228,13 +223,6 @@ def test_a_bound_bounds_and_is_near(value, format_):
     nearest = float(format_.format(value).replace(",", ""))
     assert low <= value <= high
     assert nearest in (low, high)
-
-
-def test_a_bound_in_the_text(results):
-    page.numbers(most=(0.0413, ".2f", "up"), least=(0.9647, "{:.3f}", "down"))
-    stored = json.loads((results / "numbers.json").read_text())
-    assert (stored["most"]["text"], stored["least"]["text"]) == ("0.05", "0.964")
-    refused(lambda: page.numbers(most=(0.5, ".2f", "sideways")), "expected 'up' or 'down'")
 
 
 @each(
@@ -283,8 +271,3 @@ def test_a_power_of_ten_bounds_and_is_the_least(value):
     bound = page.power_of_ten(value)
     assert f"{bound:.0e}".startswith("1e") and value <= bound
     assert bound / 10 < max(value, 1e-14) * (1 + 1e-15)
-
-
-@pytest.mark.parametrize("value", [-1e-16, float("inf"), float("nan")])
-def test_the_size_of_an_error_is_not_negative(value):
-    refused(lambda: page.power_of_ten(value), "expected the size of an error")

@@ -15,7 +15,7 @@ from each import each
 
 from keyfilters_book.exercises import EXERCISES, Verdict, exercise
 from keyfilters_book.exercises.verdict import Hint, array, call, choice, mapping, number
-from keyfilters_build.labels import in_solutions
+from keyfilters_build.labels import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGS = [row["slug"] for row in yaml.safe_load((ROOT / "notebooks/manifest.yml").read_text(encoding="utf-8"))["notebooks"]]
@@ -24,7 +24,7 @@ DIRECTIVE = re.compile(r"^:::\{exercise\} (?P<chapter>\d+)\.(?P<number>\d+), (?P
 
 def answers(slug):
     importlib.import_module(f"keyfilters_book.exercises.{slug}")
-    return importlib.import_module(f"exercises.{slug}").ANSWERS
+    return importlib.import_module(f"exercises.{slug}_answers").ANSWERS
 
 
 def prose(slug):
@@ -58,7 +58,7 @@ def test_right_answers_pass(slug):
 @each_chapter
 def test_right_answers_pass_at_the_digits_that_the_solution_prints(slug):
     assert answers(slug)
-    for label, answer in getattr(importlib.import_module(f"exercises.{slug}"), "ROUNDED", {}).items():
+    for label, answer in getattr(importlib.import_module(f"exercises.{slug}_answers"), "ROUNDED", {}).items():
         verdict = EXERCISES[label](answer())
         assert verdict, verdict
 
@@ -152,7 +152,7 @@ def test_answers_are_plain_variables_whose_names_the_checks_know(slug):
     """Each answer has names of its own in its chapter, and no later cell for all readers sets one of them."""
     importlib.import_module(f"keyfilters_book.exercises.{slug}")
     notebook = nbformat.read(ROOT / "notebooks" / f"{slug}.ipynb", as_version=4)
-    seen, code = [], [cell.source for _, cell, of in in_solutions(notebook) if cell.cell_type == "code" and of is None]
+    seen, code = [], [text for _, cell, text, of in pieces(notebook) if cell.cell_type == "code" and of is None]
     for label in answers(slug):
         names, check = EXERCISES[label].answers, f"check_{label.replace('.', '_')}({', '.join(EXERCISES[label].answers)})"
         (place,) = [n for n, source in enumerate(code) if check in source]

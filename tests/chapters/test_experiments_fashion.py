@@ -174,10 +174,10 @@ def test_the_designs_hold_together():
         for setting in design.settings.values():
             assert setting.images <= SPLIT_SIZES[setting.data][0] and setting.data in design.searches
         for setting in design.settings.values():
-            own, rates = design.own_searches.get(setting.name, ((), ()))
+            own = design.own_searches.get(setting.name, {})
             places = {name: design.searched(name, setting) for name in design.variants}
             assert all(len(set(g)) == len(g) for _, g in places.values())
-            assert all({r for r, _ in g} == set(rates if v in own else design.rates) for v, (_, g) in places.items())
+            assert all({r for r, _ in g} == set(own.get(v, design.rates)) for v, (_, g) in places.items())
             # Equal numbers of trials, but for those that are searched once more; that is done with the images of the setting.
             assert len({len(g) for v, (_, g) in places.items() if v not in own}) == 1
             assert all(places[v][0] == replace(setting, name=f"search {setting.name}") for v in own)

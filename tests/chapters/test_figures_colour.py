@@ -57,14 +57,11 @@ def test_the_simulation_confuses_what_it_should():
     assert apart["deuteranopia"] < apart["normal"] / 2 and apart["protanopia"] < apart["normal"] / 2
 
 
-def test_series_differ_in_marker_too():
-    assert len(set(MARKERS)) == len(MARKERS) >= len(COLOURS)
-
-
 def test_lines_and_markers_stand_out_from_the_paper():
     """WCAG asks 3 of what is not text; the two light colours of the palette come last and carry a marker."""
     below = [colour for colour in COLOURS if contrast(colour, "white") < 3]
     assert below == list(COLOURS[len(COLOURS) - len(below) :])
+    assert len(set(MARKERS)) == len(MARKERS) >= len(COLOURS)
 
 
 @pytest.mark.parametrize("name", [DIVERGING, "viridis", "Greys"])

@@ -18,7 +18,7 @@ from keyfilters_book.grading.grade_command import grade
 from keyfilters_book.grading.judge import Limits, exercises_of, judge
 from keyfilters_book.grading.submissions import find_submissions
 from keyfilters_book.grading.values import decode, encode
-from keyfilters_build.labels import in_solutions
+from keyfilters_build.labels import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGS = [row["slug"] for row in yaml.safe_load((ROOT / "notebooks/manifest.yml").read_text(encoding="utf-8"))["notebooks"]]
@@ -227,9 +227,9 @@ def test_right_answers_of_each_chapter_get_all_points_and_wrong_ones_none(slug, 
     """The answers go the way of a student's: through a notebook, in a process of its own."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests/helpers"))
     points = exercises_of(slug)
-    answers = importlib.import_module(f"exercises.{slug}").ANSWERS
+    answers = importlib.import_module(f"exercises.{slug}_answers").ANSWERS
     for which, wanted in (("{}][0]()", points), ("{}][1][0][0]", dict.fromkeys(points, 0))):
-        lines = [f"from exercises.{slug} import ANSWERS"]
+        lines = [f"from exercises.{slug}_answers import ANSWERS"]
         for label in points:
             names = EXERCISES[label].answers
             lines.append(f"answer = ANSWERS[{which.format(repr(label))}")
@@ -245,7 +245,7 @@ def test_right_answers_of_each_chapter_get_all_points_and_wrong_ones_none(slug, 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_points_rise_with_the_level_of_an_exercise(slug):
     notebook = nbformat.read(ROOT / "notebooks" / f"{slug}.ipynb", as_version=4)
-    text = "\n\n".join(cell.source for _, cell, _ in in_solutions(notebook) if cell.cell_type == "markdown")
+    text = "\n\n".join(text for _, cell, text, _ in pieces(notebook) if cell.cell_type == "markdown")
     found = dict(re.findall(r"^:::\{exercise\} ([\d.]+), (easy|medium|harder)$", text, re.MULTILINE))
     assert [exercises_of(slug)[label] for label in found] == [
         {"easy": 1, "medium": 2, "harder": 3}[level] for level in found.values()

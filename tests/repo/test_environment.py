@@ -57,21 +57,14 @@ def version_of(requirement):
     return specifier.version
 
 
-def test_conda_has_the_python_bound_of_the_project(project, conda):
-    assert conda[0] == "python" + project["requires-python"], MEND
-
-
-def test_conda_lists_exactly_the_direct_dependencies(direct, conda):
-    assert {canonicalize_name(name) for name in conda[1]} == set(direct), MEND
-
-
-def test_conda_has_the_versions_of_the_lock(locked, conda):
-    versions = {name: {version_of(each) for each in locked[canonicalize_name(name)]} for name in conda[1]}
-    assert versions == {name: {version} for name, version in conda[1].items()}, MEND
-
-
-def test_conda_installs_the_project_itself(conda):
-    assert conda[2] == ["--editable ."]
+def test_conda_has_the_python_the_direct_dependencies_with_their_locked_versions_and_the_project(
+    project, direct, locked, conda
+):
+    python, pins, others = conda
+    assert (python, others) == ("python" + project["requires-python"], ["--editable ."]), MEND
+    assert {canonicalize_name(name) for name in pins} == set(direct), MEND
+    versions = {name: {version_of(each) for each in locked[canonicalize_name(name)]} for name in pins}
+    assert versions == {name: {version} for name, version in pins.items()}, MEND
 
 
 def test_the_lock_meets_what_the_project_asks_for(direct, locked):

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import patient
@@ -50,8 +52,11 @@ def calls(place):
     return log.read_text().splitlines() if log.exists() else []
 
 
-def ready(place):
-    return (place / ".venv" / ".ready").exists()
+def set_up(place, **environment):
+    """Whether the set-up went well; it is said by the exit status and by the stamp alike."""
+    done = make(place, "setup", **environment)
+    assert (done.returncode == 0) == (place / ".venv" / ".ready").exists()
+    return done.returncode == 0
 
 
 def test_make_alone_prints_help_and_does_nothing(place):
@@ -62,17 +67,15 @@ def test_make_alone_prints_help_and_does_nothing(place):
     assert not (place / ".venv").exists()
 
 
-def test_set_up_installs_with_hashes_and_happens_once(place):
-    assert make(place, "setup").returncode == 0
-    assert ready(place) and not (place / ".venv" / ".incomplete").exists()
+def test_set_up_installs_with_hashes_what_is_pinned_and_happens_once(place):
+    assert set_up(place) and not (place / ".venv" / ".incomplete").exists()
     installs = [call for call in calls(place) if "pip install" in call]
-    assert (
-        all("--require-hashes" in call or "--no-deps --no-build-isolation --editable" in call for call in installs) and installs
-    )
-    assert not any("://" in call for call in installs)
+    pinned = ("--require-hashes", "--no-deps --no-build-isolation --editable")
+    assert installs and all(any(words in call for words in pinned) and "://" not in call for call in installs)
     before = len(calls(place))
-    assert make(place, "setup").returncode == 0
-    assert len(calls(place)) == before
+    assert set_up(place) and len(calls(place)) == before
+    first, *hashes = (place / ".venv" / "uv.lock").read_text().splitlines()
+    assert first.startswith("uv==") and len(hashes) > 1 and all(line.lstrip().startswith("--hash=sha256:") for line in hashes)
 
 
 def test_no_setting_for_other_python_programs_is_handed_on(place):
@@ -97,37 +100,22 @@ def test_long_tests_are_left_out_unless_all_are_asked_for(place):
         assert asked == ([] if target == "unit" else ["-m keyfilters_build build --profile quick"]) + [shared]
 
 
-def test_the_installer_is_pinned_in_the_lock(place):
-    make(place, "setup")
-    pin = (place / ".venv" / "uv.lock").read_text()
-    assert pin.startswith("uv==") and pin.count("--hash=sha256:") > 1
-    assert all(line.lstrip().startswith("--hash") for line in pin.splitlines()[1:])
-
-
 @pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
 def test_a_new_lock_installs_again_into_the_same_environment(place, name):
-    make(place, "setup")
+    assert set_up(place)
     (place / ".venv" / "mine").touch()
     later = (place / ".venv" / ".ready").stat().st_mtime + 5
     os.utime(place / name, (later, later))
     before = len(calls(place))
-    assert make(place, "setup").returncode == 0
-    assert len(calls(place)) > before and (place / ".venv" / "mine").exists()
+    assert set_up(place) and len(calls(place)) > before and (place / ".venv" / "mine").exists()
 
 
-def test_a_failed_installation_leaves_no_stamp(place):
-    done = make(place, "setup", FAIL_AT_INSTALL="1")
-    assert done.returncode != 0 and not ready(place)
-    assert make(place, "setup").returncode == 0 and ready(place)
-
-
-def test_a_killed_set_up_starts_from_an_empty_environment(place):
-    done = make(place, "setup", KILL_AT_VENV="1")
-    assert done.returncode != 0 and not ready(place)
-    half = place / ".venv" / "half"
-    half.touch()
-    assert make(place, "setup").returncode == 0
-    assert ready(place) and not half.exists()
+def test_a_failed_or_killed_set_up_leaves_no_stamp_and_the_next_starts_from_an_empty_environment(place):
+    for fault in ("FAIL_AT_INSTALL", "KILL_AT_VENV"):
+        assert not set_up(place, **{fault: "1"})
+        (place / ".venv" / "half").touch()
+        assert set_up(place) and not (place / ".venv" / "half").exists()
+        shutil.rmtree(place / ".venv")
 
 
 @pytest.mark.parametrize(
@@ -146,22 +134,16 @@ def test_without_a_python_that_will_do_there_is_one_line(place, environment, pyt
     assert not (place / ".venv").exists()
 
 
-def test_a_copied_environment_is_made_anew(place, tmp_path):
-    make(place, "setup")
-    assert ready(place)
+def test_a_copied_environment_is_made_anew(place):
+    assert set_up(place)
     (place / ".venv" / ".home").write_text("/somewhere/else\n")
-    (place / ".venv" / "old").write_text("")
-    make(place, "setup")
-    assert ready(place) and not (place / ".venv" / "old").exists()
+    (place / ".venv" / "old").touch()
+    assert set_up(place) and not (place / ".venv" / "old").exists()
     before = len(calls(place))
-    make(place, "setup")
-    assert len(calls(place)) == before
+    assert set_up(place) and len(calls(place)) == before
 
 
 def test_serve_says_what_is_wrong_with_the_port(tmp_path):
-    import socket
-    import sys
-
     serve = [sys.executable, str(ROOT / "tools" / "serve.py"), str(tmp_path)]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -172,17 +154,14 @@ def test_serve_says_what_is_wrong_with_the_port(tmp_path):
             assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_the_device_is_handed_to_the_experiments(place):
+def test_the_device_is_handed_to_the_experiments_and_for_anything_else_refused(place):
+    """It would be passed over without a word."""
     assert make(place, "experiments", "DEVICE=cuda", "JOBS=4").returncode == 0
     assert calls(place)[-1].endswith("-m keyfilters_build.experiments --device cuda --jobs 4")
-
-
-@pytest.mark.parametrize("goal", ["book", "test", "help"])
-def test_a_device_for_anything_else_is_refused(place, goal):
-    """It would be passed over without a word."""
-    done = make(place, goal, "DEVICE=cuda")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "DEVICE=cuda is for make experiments, and for that alone" in done.stderr
+    for goal in ("book", "test", "help"):
+        done = make(place, goal, "DEVICE=cuda")
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert "DEVICE=cuda is for make experiments, and for that alone" in done.stderr
     assert make(place, "help", DEVICE="cuda").returncode == 0
 
 

@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 while not (ROOT / "src").is_dir():
     ROOT = ROOT.parent
 PACKAGES = ("keyfilters", "keyfilters_book")
+CALLED_LIKE_NOTEBOOKS = "keyfilters_book/exercises"
 SHARED = {
     "keyfilters/networks/commands": "each command has the same names, by which `keyfilters.cli` calls it",
     "keyfilters_book/chapters": "each module holds the parts of one notebook, which alone imports from it",
-    "keyfilters_book/exercises": "each module is called like its notebook, and only notebooks import from it",
+    CALLED_LIKE_NOTEBOOKS: "each module is called like its notebook, and only notebooks import from it",
 }
 """Folders whose modules may define what others define, with the reason."""
 
@@ -54,7 +55,9 @@ def test_a_public_name_has_one_meaning():
 
 
 def test_a_file_name_stands_for_one_file():
-    assert twice((path.name, path.as_posix()) for path in modules() if not path.name.startswith("__")) == {}
+    paths = [path.relative_to(ROOT) for folder in ("src", "tools", "tests") for path in (ROOT / folder).rglob("*.py")]
+    named = [path for path in paths if path.name != "conftest.py" and path.parent.as_posix() != f"src/{CALLED_LIKE_NOTEBOOKS}"]
+    assert twice((path.name, path.as_posix()) for path in named if not path.name.startswith("__")) == {}
 
 
 def test_no_module_is_named_like_one_of_the_standard_library():

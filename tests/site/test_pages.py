@@ -22,7 +22,7 @@ from pages import (
     pages_of_the_contents,
 )
 
-from keyfilters_build.sample import SAMPLE
+from keyfilters_build.build import SAMPLE
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 

@@ -80,7 +80,7 @@ def test_the_page_has_its_card_and_its_data_and_no_paths_and_no_times(built):
         assert str(built.root) not in text and os.path.expanduser("~") + "/" not in text
         notebook = json.loads(text)
         assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
-        assert all(set(cell["metadata"]) <= {"mystnb", "tags", "written"} for cell in notebook["cells"])
+        assert all(set(cell["metadata"]) <= {"mystnb", "tags"} for cell in notebook["cells"])
 
 
 def test_a_run_leaves_its_results_one_picture_and_what_was_printed_in_two_pieces_as_one(built):

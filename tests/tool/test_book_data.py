@@ -10,83 +10,69 @@ from docutils.core import publish_doctree
 from tiny_book import ROOT
 
 import keyfilters_build.sphinx_data as sphinx_data
+from keyfilters_build.build import SAMPLE
 from keyfilters_build.project import Project
 from keyfilters_build.provenance import data_sha256
-from keyfilters_build.sample import SAMPLE
 
 NUMBERED = '[@id][.//span[@class="caption-number"]]'
 
 
-def pages(html):
-    """The pages of the book, without those that Sphinx adds, the sample of what the command writes and the teaching kit."""
+@pytest.fixture(scope="module")
+def pages(book_html):
+    """Path and tree of the pages of the book, without those that Sphinx adds, the sample of what the command writes and the teaching kit."""
     made = {"search.html", "genindex.html", "py-modindex.html", SAMPLE}
-    for path in sorted(html.rglob("*.html")):
-        name = path.relative_to(html)
-        if not name.parts[0].startswith("_") and name.parts[0] != "teach" and name.as_posix() not in made:
-            yield path, lxml.html.parse(str(path)).getroot()
+    names = {path: path.relative_to(book_html) for path in sorted(book_html.rglob("*.html"))}
+    kept = [
+        path
+        for path, name in names.items()
+        if name.parts[0][0] != "_" and name.parts[0] != "teach" and name.as_posix() not in made
+    ]
+    return [(path, lxml.html.parse(str(path)).getroot()) for path in kept]
 
 
-def files_behind(path, tree, identifier):
-    """Suffix -> file, of the links to the data of a figure or table."""
-    links = tree.xpath('//div[contains(@class, "data-links")]//a/@href')
-    found = [(path.parent / link).resolve() for link in links]
-    return {file.suffix[1:]: file for file in found if file.stem == identifier}
+def numbered(pages, kind):
+    """(name, element, suffix -> file behind it) of all numbered figures or tables."""
+    for path, tree in pages:
+        found = tree.xpath('//div[contains(@class, "data-links")]//a/@href')
+        links = [(path.parent / link).resolve() for link in found]
+        for element in tree.xpath(f"//{kind}{NUMBERED}"):
+            own = {file.suffix[1:]: file for file in links if file.stem == element.get("id")}
+            yield f"{path.name}: {element.get('id')}", element, own
 
 
 def rows_in(path):
-    """The rows of a CSV file, its head included."""
+    """How many rows a CSV file has, all of one length, its head included."""
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
+        rows = list(csv.reader(file))
+    assert len({len(row) for row in rows}) == 1, path
+    return len(rows)
 
 
 @pytest.mark.book
-def test_every_figure_has_its_svg_and_its_data(book_html):
-    seen = 0
-    for path, tree in pages(book_html):
-        for figure in tree.xpath(f"//figure{NUMBERED}"):
-            seen += 1
-            name = f"{path.relative_to(book_html)}: {figure.get('id')}"
-            files = files_behind(path, tree, figure.get("id"))
-            assert "svg" in files and files.keys() & {"csv", "npz"}, f"{name}: {files}"
-            root = lxml.etree.parse(str(files["svg"])).getroot()
-            assert root.tag.endswith("}svg"), name
-            if "npz" in files:
-                with zipfile.ZipFile(files["npz"]) as archive:
-                    assert archive.testzip() is None and archive.namelist(), name
-            else:
-                rows = rows_in(files["csv"])
-                assert len(rows) > 1 and len({len(row) for row in rows}) == 1, name
-    assert seen
+def test_every_figure_has_its_svg_and_its_data_and_every_table_a_csv_with_as_many_rows(pages):
+    figures, tables = list(numbered(pages, "figure")), list(numbered(pages, "table"))
+    assert figures and tables
+    for name, _, files in figures:
+        assert "svg" in files and files.keys() & {"csv", "npz"}, f"{name}: {files}"
+        assert lxml.etree.parse(str(files["svg"])).getroot().tag.endswith("}svg"), name
+        if "npz" in files:
+            with zipfile.ZipFile(files["npz"]) as archive:
+                assert archive.testzip() is None and archive.namelist(), name
+        else:
+            assert rows_in(files["csv"]) > 1, name
+    for name, table, files in tables:
+        assert "csv" in files and rows_in(files["csv"]) - 1 == len(table.xpath("./tbody/tr")), name
 
 
 @pytest.mark.book
-def test_every_table_has_a_csv_with_as_many_rows(book_html):
-    seen = 0
-    for path, tree in pages(book_html):
-        for table in tree.xpath(f"//table{NUMBERED}"):
-            seen += 1
-            name = f"{path.relative_to(book_html)}: {table.get('id')}"
-            files = files_behind(path, tree, table.get("id"))
-            assert "csv" in files, f"{name} has no CSV"
-            rows = rows_in(files["csv"])
-            assert len(rows) - 1 == len(table.xpath("./tbody/tr")), name
-            assert len({len(row) for row in rows}) == 1, name
-    assert seen
-
-
-@pytest.mark.book
-def test_every_page_says_where_it_comes_from(book_html):
-    data = data_sha256(Project(ROOT))[:12]
-    lines = set()
-    for path, tree in pages(book_html):
-        name = path.relative_to(book_html)
+def test_every_page_says_where_it_comes_from(pages):
+    data, lines = data_sha256(Project(ROOT))[:12], set()
+    for path, tree in pages:
         cards, footers = tree.find_class("page-card"), tree.find_class("provenance")
-        assert len(cards) + len(footers) == 1, name
-        assert len(cards) == (name.parts[0] == "notebooks"), name
+        assert len(cards) + len(footers) == 1 and len(cards) == (path.parent.name == "notebooks"), path
         text = " ".join((cards + footers)[0].text_content().split())
-        assert re.search(r"(Built|Executed) from (commit [0-9a-f]{7,}|files that are in no commit)", text), f"{name}: {text}"
-        assert "profile quick" in text and "NumPy" in text, f"{name}: {text}"
-        assert f"data sha256 {data}" in text, f"{name}: {text}"
+        assert re.search(r"(Built|Executed) from (commit [0-9a-f]{7,}|files that are in no commit)", text), f"{path}: {text}"
+        assert all(part in text for part in ("profile quick", "NumPy", f"data sha256 {data}")), f"{path}: {text}"
         lines.update([text] if footers else [])
     assert len(lines) == 1, "pages of one build name one build"
 

@@ -14,8 +14,15 @@ from keyfilters_book import page
 from keyfilters_build.command import main
 from keyfilters_build.data_summary import RELATIVE, disagreement, summary
 from keyfilters_build.manifest import load_manifest
-from keyfilters_build.reference_run import load_reference, reference_path
-from keyfilters_build.reproduction import closing_line, load_stored, number_verdict, reproduce, write_reproduction
+from keyfilters_build.reproduction import (
+    closing_line,
+    load_reference,
+    load_stored,
+    number_verdict,
+    reference_path,
+    reproduce,
+    write_reproduction,
+)  # fmt: skip
 from keyfilters_build.run_pages import answer, write_reproduction_page
 from keyfilters_build.run_store import cache_key, partial_folder, store_run
 

@@ -21,14 +21,7 @@ def test_each_key_has_its_name_and_its_formula(drawn, columns):
     assert len(said) == 16 and drawn[columns].count(b"<image ") == 16
 
 
-def test_its_words_can_be_read(drawn):
-    assert not too_small(drawn[8]) and legible_width(drawn[4]) <= PHONE
-
-
-def test_it_is_the_same_each_time(drawn):
-    assert front_picture() == drawn[8]
-
-
-def test_the_photograph_comes_with_a_package():
+def test_its_words_can_be_read_it_is_the_same_each_time_and_its_photograph_comes_with_a_package(drawn):
+    assert not too_small(drawn[8]) and legible_width(drawn[4]) <= PHONE and front_picture() == drawn[8]
     image = photograph()
     assert image.shape == (128, 128) and 0 <= image.min() < image.max() <= 1 and np.isfinite(image).all()

@@ -3,18 +3,12 @@
 import lxml.html
 import pytest
 
-from keyfilters_build.code_lines import plumbing
+from keyfilters_build.stage import plumbing
 
 
 @pytest.fixture(scope="module")
 def tree(built_book):
     return lxml.html.parse(str(built_book.html / "notebooks" / "one.html")).getroot()
-
-
-def place(tree, xpath):
-    """Where an element stands in the page, counted in elements."""
-    [found] = tree.xpath(xpath)
-    return list(tree.iter()).index(found)
 
 
 def test_question_picture_answer_goals_come_in_this_order(tree):
@@ -29,7 +23,8 @@ def test_question_picture_answer_goals_come_in_this_order(tree):
         "//h2[starts-with(., 'Parabola')]",
         "//div[contains(@class, 'lead-place')]",
     ]
-    places = [place(tree, xpath) for xpath in order]
+    assert [len(tree.xpath(xpath)) for xpath in order] == [1] * len(order)
+    places = [list(tree.iter()).index(*tree.xpath(xpath)) for xpath in order]
     assert places == sorted(places)
 
 

@@ -137,18 +137,11 @@ _WITHIN = {f"keyfilters_book.figures.{now}": f"keyfilters_book.figures.{old}" fo
 }
 
 
-def former(place: str) -> str | None:
-    """The place that a name had before, whose address others may have kept; None where it has always been there.
-
-    >>> former("keyfilters_book.representations.frames.frame"), former("keyfilters.fit")
-    ('keyfilters.representations.frames.frame', None)
-    """
-    return next(reversed(formers(place)), None)
-
-
 def formers(place: str) -> tuple[str, ...]:
-    """All places that a name had, the latest first.
+    """All places that a name had, whose addresses others may have kept, the latest first.
 
+    >>> formers("keyfilters.fit")
+    ()
     >>> formers("keyfilters_book.figures.lines.layer_lines")
     ('keyfilters_book.figures.single_layer.layer_lines', 'keyfilters.figures.single_layer.layer_lines')
     """

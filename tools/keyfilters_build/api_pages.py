@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .api_names import PACKAGES, PAGES, Name, former, formers, modules_of, names_of, page_of, public_modules
+from .api_names import PACKAGES, PAGES, Name, formers, modules_of, names_of, page_of, public_modules
 from .project import BookError, digest_code
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _section(module: str, names: list[Name]) -> str:
             parts += [_rst(lines), _picture(name.place)]
             lines = [f".. py:currentmodule:: {module}", ""]
     parts.append(_rst(lines))
-    title, before = module.rpartition(".")[2], (former(module) or module).rpartition(".")[2]
+    title, before = module.rpartition(".")[2], [module, *formers(module)][-1].rpartition(".")[2]
     # A section keeps the anchor of the name that its module had before.
     anchor = "" if before == title else f'<span id="{before.replace("_", "-")}"></span>\n\n'
     return f"## {title}\n\n{anchor}`{module}`\n\n" + "\n".join(parts)

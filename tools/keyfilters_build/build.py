@@ -32,10 +32,13 @@ from .readme import PICTURE, refresh
 from .reproduction import closing_line, load_stored, reproduce, write_reproduction
 from .run_pages import write_run_pages
 from .run_store import Run, page_source
-from .sample import SAMPLE, write_sample
 from .slides import add_slides
 from .stage import stage
 from .teach import kit_page
+
+SAMPLE = "sample-report.html"
+"""A report of `keyfilters inspect` to look at, of a network whose weights come with the book's packages."""
+_NETWORK = "efficientnet_lite0"
 
 # MyST-NB counts the lines of the third cell from 30000 on.
 _PLACE = re.compile(r"book/notebooks/(?P<name>[^:]+\.ipynb):(?P<line>\d+)")
@@ -240,3 +243,17 @@ def build_html(project: Project) -> bool:
     os.replace(fresh, project.html)
     write_atomic(stamp, f"{inputs} {_pages(project.html)}\n")
     return True
+
+
+def write_sample(project: Project) -> Path:
+    """Write `_build/sample-report.html`, anew where the library has changed since, and return its path."""
+    target, stamp = project.build / SAMPLE, project.build / "sample-report.sha256"
+    state = digest_files(sorted(project.package.rglob("*.py")), project.package)
+    if not (target.is_file() and stamp.is_file() and stamp.read_text() == state):
+        from keyfilters.networks import inspect_model, load_model
+
+        found = inspect_model(load_model(_NETWORK, pretrained=True).model, name=_NETWORK, nulls=("random", "gaussian"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        found.write(target, force=True)
+        write_atomic(stamp, state)
+    return target

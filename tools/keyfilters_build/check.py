@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from .claim_marks import check_claims
-from .labels import exercises_of, in_solutions
+from .labels import exercises_of, pieces
 from .launch import is_install_cell
 from .text_size import too_small
 
@@ -115,9 +115,9 @@ def _check_exercises(slug: str, notebook: NotebookNode) -> list[str]:
     if len(exercises) < 2:
         failures.append(f"{slug}: {len(exercises)} exercises with a label; expected at least two")
     code: dict[str | None, list[str]] = {None: []}
-    for _, cell, solution in in_solutions(notebook):
+    for _, cell, text, solution in pieces(notebook):
         if cell.cell_type == "code":
-            code.setdefault(solution, []).append(cell.source)
+            code.setdefault(solution, []).append(text)
     for exercise in exercises:
         label, where = exercise.label, f"{slug}: exercise {exercise.label}"
         title = _EXERCISE_TITLE.fullmatch(exercise.title)
@@ -196,12 +196,9 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         if kind == "stream" and output.name == "stderr":
             yield f"wrote to stderr: {(output.text.strip() or '(blank)').splitlines()[0]}"
         data = output.get("data", {})
-        for text in private:
-            if text in output.get("text", "") or any(
-                text in value for mime, value in data.items() if isinstance(value, str) and not mime.startswith("image/png")
-            ):
-                yield "shows a path of the machine that ran it"
-                break
+        said = [value for mime, value in data.items() if isinstance(value, str) and not mime.startswith("image/png")]
+        if any(text in words for text in private for words in [output.get("text", ""), *said]):
+            yield "shows a path of the machine that ran it"
         if any(mime.startswith("image/") for mime in data):
             images += 1
         markdown = data.get("text/markdown", "")
@@ -215,13 +212,9 @@ def _check_outputs(cell: NotebookNode, private: list[str]) -> Iterable[str]:
         yield f"its metadata have a caption of the table {name}, but it shows none of this name"
     metadata = cell.metadata.get("mystnb", {})
     shown = metadata.get("figure", {})
-    if images:
-        if not shown.get("name"):
-            yield "shows a figure without name; expected `mystnb: {figure: {name: ...}}` in the cell's metadata"
-        if not str(shown.get("caption", "")).strip():
-            yield "shows a figure without caption; expected `mystnb: {figure: {caption: ...}}` in the cell's metadata"
-        if not str(metadata.get("image", {}).get("alt", "")).strip():
-            yield "shows a figure without alternative text; expected `mystnb: {image: {alt: ...}}` in the cell's metadata"
+    for what, part, key in (("name", "figure", "name"), ("caption", "figure", "caption"), ("alternative text", "image", "alt")):
+        if images and not str(metadata.get(part, {}).get(key, "")).strip():
+            yield f"shows a figure without {what}; expected `mystnb: {{{part}: {{{key}: ...}}}}` in the cell's metadata"
     if images > 1:
         yield f"shows {images} figures; expected one a cell"
     if shown and not images:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbformat.v4 import new_markdown_cell
+
 from keyfilters_book import claims as stored
 
-from .labels import in_solutions
+from .labels import pieces
 from .page_texts import escaped
 from .project import BookError
 
@@ -67,13 +69,13 @@ def check_claims(slug: str, notebook: NotebookNode) -> list[str]:
     failures: list[str] = []
     markers = [
         (position, " ".join(match["statement"].split()))
-        for position, cell, _ in in_solutions(notebook)
+        for position, cell, text, _ in pieces(notebook)
         if cell.cell_type == "markdown"
-        for match in _MARKER.finditer(cell.source)
+        for match in _MARKER.finditer(text)
     ]
     seen: set[str] = set()
-    for position, cell, solution in in_solutions(notebook):
-        for statement in stated(cell.source) if cell.cell_type == "code" else []:
+    for position, cell, text, solution in pieces(notebook):
+        for statement in stated(text) if cell.cell_type == "code" else []:
             where = f"{slug}: cell {position}: the claim"
             if statement is None:
                 failures.append(f"{where} does not begin with its statement as a string literal")
@@ -109,14 +111,14 @@ def _note(text: str) -> str:
     return f":::{{warning}}\n:class: claim-failed\n{text}\n:::"
 
 
-def marked(cells: Iterable[NotebookNode], claims: Mapping[str, Mapping[str, Any]]) -> tuple[list[Any], list[str]]:
+def marked(cells: list[NotebookNode], claims: Mapping[str, Mapping[str, Any]]) -> tuple[list[NotebookNode], list[str]]:
     """The cells with every marker dropped or answered, and the words of every refusal.
 
-    A claim without a marker that does not hold is answered by a note below its cell, which comes as Markdown text.
+    A claim without a marker that does not hold is answered by a note below its cell.
     """
     false = {statement: _words(statement, claim["shown"]) for statement, claim in claims.items() if not claim["holds"]}
     answered: set[str] = set()
-    out: list[Any] = []
+    out: list[NotebookNode] = []
 
     def answer(match: re.Match[str]) -> str:
         statement = " ".join(match["statement"].split())
@@ -125,14 +127,14 @@ def marked(cells: Iterable[NotebookNode], claims: Mapping[str, Mapping[str, Any]
         answered.add(statement)
         return f" **{false[statement]}**"
 
-    cells = list(cells)
     for cell in cells:
         if cell.cell_type == "markdown":
             cell.source = _MARKER.sub(answer, cell.source)
     for cell in cells:
         out.append(cell)
         if cell.cell_type == "code":
-            out += [_note(false[s]) for s in stated(cell.source) if s in false and s not in answered]
+            notes = [_note(false[s]) for s in stated(cell.source) if s in false and s not in answered]
+            out += [new_markdown_cell(note, id=f"claim-{len(out) + n}") for n, note in enumerate(notes)]
     return out, list(false.values())
 
 

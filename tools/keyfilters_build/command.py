@@ -71,8 +71,7 @@ def _launch(project: Project, options: argparse.Namespace) -> None:
 def _reference(project: Project, options: argparse.Namespace) -> None:
     from .build import alone, check_runs
     from .manifest import PROFILES, load_manifest
-    from .reference_run import reference_path, write_reference
-    from .reproduction import write_machine
+    from .reproduction import reference_path, write_machine, write_reference
 
     if options.profile not in PROFILES:
         raise BookError(f"unknown profile {options.profile!r}; the profiles are {', '.join(PROFILES)}")

@@ -1,7 +1,7 @@
 """The course: two plans from `book/course.yml`, checked, and written as tables for the page and the slides.
 
 A plan is a list of parts with minutes. Each part names its slides, pages, settings of the interactive page and
-exercises, and everything named must exist: a lecturer finds out now, not in front of the class.
+exercises.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from typing import Any
 
 import nbformat
 
-from .check import figure_name
 from .labels import exercises_of
-from .links import setting_problem
 from .manifest import Entry, contents, load_manifest
 from .project import BookError, Project, checked, fields, read_yaml, write_atomic
 
@@ -120,89 +118,52 @@ class Plan:
 
 
 def load_course(project: Project) -> list[Plan]:
-    """Read and check the plans.
+    """Read and check the plans; none for a book without `course.yml`.
 
-    Raises `BookError`, naming plan and part, for anything that is not there or does not add up.
+    Raises `BookError`, naming plan and part, for what does not add up. Pages, figures, exercises and settings that are not there
+    are found on the page that the plans become, by Sphinx and by `check_html`.
     """
     path = project.book / "course.yml"
+    if not path.is_file():
+        return []
     name = project.short(path)
-    known = _Known(project)
     rows = checked(read_yaml(path, name), _SCHEMA, name)["plans"]
-    return [_plan(row, f"{name}: {row['slug']}", known) for row in rows]
+    return [_plan(project, row, f"{name}: {row['slug']}") for row in rows]
 
 
-class _Known:
-    """What a plan may name."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.figures: set[str] = set()
-        self.exercises: set[str] = set()
-        entries = load_manifest(project)
-        for entry in entries:
-            notebook = nbformat.read(project.notebooks / f"{entry.slug}.ipynb", as_version=4)
-            self.figures |= {f"{entry.slug}/{name}" for cell in notebook.cells if (name := figure_name(cell))}
-            self.exercises |= {exercise.label for exercise in exercises_of(entry.slug, notebook)}
-        self.pages = {f"notebooks/{entry.slug}" for entry in entries}
-        self.pages |= {path.stem for path in project.book.glob("*.md")}
-
-
-def _plan(row: Any, where: str, known: _Known) -> Plan:
-    deck = known.project.book / "slides" / f"{row['slug']}.md"
+def _plan(project: Project, row: Any, where: str) -> Plan:
+    deck = project.book / "slides" / f"{row['slug']}.md"
     if not deck.is_file():
-        raise BookError(f"{where}: there is no {known.project.short(deck)}")
-    figures, slides = _deck_figures(deck.read_text(encoding="utf-8"), known, where)
-    parts = tuple(_part(part, f"{where}: part {n}", known, figures) for n, part in enumerate(row["parts"], start=1))
+        raise BookError(f"{where}: there is no {project.short(deck)}")
+    try:
+        slides = parse_deck(deck.read_text(encoding="utf-8"))
+    except BookError as error:
+        raise BookError(f"{where}: {error}") from None
+    figures = {slide.name: [match["name"] for match in FIGURE.finditer(slide.body)] for slide in slides}
+    parts = tuple(_part(part, f"{where}: part {n}", figures) for n, part in enumerate(row["parts"], start=1))
     total = sum(part.minutes for part in parts)
     if total != MINUTES:
         raise BookError(f"{where}: its parts take {total} minutes; expected {MINUTES}")
-    named = [slide for part in parts for slide in part.slides]
-    if named != slides:
-        pairs = zip(named, slides, strict=False)
-        wrong = " and ".join(next((pair for pair in pairs if pair[0] != pair[1]), (named[-1], slides[-1])))
+    named, there = [slide for part in parts for slide in part.slides], [slide.name for slide in slides]
+    if named != there:
+        pairs = zip(named, there, strict=False)
+        wrong = " and ".join(next((pair for pair in pairs if pair[0] != pair[1]), (named[-1], there[-1])))
         raise BookError(f"{where}: the parts must name each slide of the deck once, in its order; compare {wrong}")
-    _all_known(row["home"], known.exercises, "exercise", where)
     return Plan(row["slug"], row["title"], parts, tuple(row["home"]))
 
 
-def _deck_figures(text: str, known: _Known, where: str) -> tuple[dict[str, list[str]], list[str]]:
-    """Slide -> its figures, and the slides in order."""
-    figures: dict[str, list[str]] = {}
-    try:
-        slides = parse_deck(text)
-    except BookError as error:
-        raise BookError(f"{where}: {error}") from None
-    for slide in slides:
-        if slide.name in figures:
-            raise BookError(f"{where}: two slides have the name {slide.name}")
-        names = [f"{match['slug']}/{match['name']}" for match in FIGURE.finditer(slide.body)]
-        _all_known(names, known.figures, "figure", f"{where}: slide {slide.name}")
-        figures[slide.name] = [name.split("/")[1] for name in names]
-    return figures, list(figures)
-
-
-def _all_known(names: list[str], known: set[str], kind: str, where: str) -> None:
-    for name in names:
-        if name not in known:
-            raise BookError(f"{where}: there is no {kind} {name!r}")
-
-
-def _part(row: Any, where: str, known: _Known, figures: dict[str, list[str]]) -> Part:
-    _all_known(row["slides"], set(figures), "slide", where)
+def _part(row: Any, where: str, figures: dict[str, list[str]]) -> Part:
     takes = row.get("takes", {})
-    _all_known(list(takes), set(row["slides"]), "slide of this part", where)
+    for known, names, kind in ((figures, row["slides"], "slide"), (row["slides"], takes, "slide of this part")):
+        for name in names:
+            if name not in known:
+                raise BookError(f"{where}: there is no {kind} {name!r}")
     left, others = row["minutes"] - sum(takes.values()), len(row["slides"]) - len(takes)
     if left < others if others else left:
         raise BookError(f"{where}: takes leaves {left} minutes of {row['minutes']} for {others} slides")
-    _all_known(row.get("pages", []), known.pages, "page", where)
-    _all_known(row.get("exercises", []), known.exercises, "exercise", where)
-    settings = [(setting["address"], setting["words"]) for setting in row.get("settings", [])]
-    for address, _ in settings:
-        if problem := setting_problem(address):
-            raise BookError(f"{where}: the setting {address!r}: {problem}")
     return Part(
         row["minutes"], row["title"], row["do"].strip(), tuple(row["slides"]), tuple(row.get("pages", [])),
-        tuple(settings), tuple(row.get("exercises", [])),
+        tuple((setting["address"], setting["words"]) for setting in row.get("settings", [])), tuple(row.get("exercises", [])),
         tuple(name for slide in row["slides"] for name in figures[slide]), takes,
     )  # fmt: skip
 
@@ -275,8 +236,9 @@ def plan_table(plan: Plan, titles: dict[str, str]) -> str:
 
 
 def write_course(project: Project) -> None:
-    """Write the fragments of the course page; a book without `course.yml` has none."""
-    if not (project.book / "course.yml").is_file():
+    """Write the fragments of the course page; a book without a course has none."""
+    plans = load_course(project)
+    if not plans:
         return
     entries = load_manifest(project)
     folder = project.generated / "course"
@@ -287,5 +249,5 @@ def write_course(project: Project) -> None:
         for position, exercise in enumerate(exercises_of(entry.slug, notebook), start=1):
             numbered = exercise.title if "." in exercise.title else f"{chapter}.{position}"
             titles[exercise.label] = numbered
-    for plan in load_course(project):
+    for plan in plans:
         write_atomic(folder / f"{plan.slug}.md", plan_table(plan, titles))

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import nbformat
 
-from .build import build_html
+from .build import SAMPLE, build_html
 from .pdf import print_book
 from .plain import only_solutions, without_solutions
 from .project import BookError, Project, remove_tree, write_atomic
-from .sample import SAMPLE
 from .teach import without_notes
 
 _CLAIM = re.compile(r'\bclaim\(\s*f?"([^"{]+)')

@@ -16,10 +16,9 @@ from typing import Any
 
 import nbformat
 
-from .kernel_environment import kernel_environment
 from .manifest import Entry
 from .prerequisites import provide
-from .processor import processor_flags, shortfall
+from .processor import kernel_environment, processor_flags, shortfall
 from .project import BookError, Project, remove_tree, replace_tree
 from .provenance import cores, provenance, versions
 from .run_store import Run, cache_keys, cached_run, clear_partials, partial_folder, store_run
@@ -56,16 +55,13 @@ def read_source(project: Project, entry: Entry) -> nbformat.NotebookNode:
 def check_parameters(project: Project, entries: list[Entry]) -> None:
     """Each parameter of the manifest must stand in the cell tagged `parameters`: papermill only warns.
 
-    Raises `BookError` for a notebook that cannot be read, lacks the cell, or lacks a parameter.
+    Raises `BookError` for a notebook that cannot be read, or lacks a parameter.
     """
     from papermill.inspection import inspect_notebook
 
     for entry in entries:
-        path = project.notebooks / f"{entry.slug}.ipynb"
-        notebook = read_source(project, entry)
-        if not any("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells):
-            raise BookError(f"{project.short(path)}: no cell is tagged `parameters`")
-        known = set(inspect_notebook(str(path)))
+        read_source(project, entry)
+        known = set(inspect_notebook(str(project.notebooks / f"{entry.slug}.ipynb")))
         for profile, parameters in entry.parameters.items():
             for name in parameters:
                 if name not in known:

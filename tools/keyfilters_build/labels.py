@@ -25,7 +25,9 @@ _EXERCISE = re.compile(
     r"(?P<text>.*?)^(?P=colons)[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
-_SOLUTION = re.compile(r"^:::\{solution-(?:start\}\s+(?P<label>\S+)|end\})", re.MULTILINE)
+_SOLUTION = re.compile(
+    r"^:::\{solution-(?:start\}\s+(?P<label>\S+)|end\})[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE
+)
 _LABEL = re.compile(r"^:label:[ \t]*(\S+)", re.MULTILINE)
 _LEVEL = re.compile(r"(?P<number>\d+\.\d+),\s*(?P<level>\w+)")
 
@@ -96,13 +98,24 @@ def exercises_of(slug: str, notebook: NotebookNode) -> list[Exercise]:
     return found
 
 
-def in_solutions(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, str | None]]:
-    """Each cell with its number, counted from 1, and the label of the exercise to whose solution it belongs (None: to none)."""
-    current = None
+def pieces(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode, str, str | None]]:
+    """Number (from 1) of a cell, the cell, a piece of its text, and the label of the exercise whose solution that belongs to.
+
+    A cell of code is one piece; the marks of solutions are in none.
+
+    >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+    >>> start, end = ":::{solution-start} ex-1\\n:::\\n\\nIt is 2.", ":::{solution-end}\\n:::\\n\\nMore."
+    >>> cells = [new_markdown_cell(start), new_code_cell("assert 1 + 1 == 2"), new_markdown_cell(end)]
+    >>> [(text.strip(), label) for _, _, text, label in pieces(new_notebook(cells=cells)) if text]
+    [('It is 2.', 'ex-1'), ('assert 1 + 1 == 2', 'ex-1'), ('More.', None)]
+    """
+    label = None
     for position, cell in enumerate(notebook.cells, start=1):
+        begin = 0
         for mark in _SOLUTION.finditer(cell.source) if cell.cell_type == "markdown" else ():
-            current = mark["label"]
-        yield position, cell, current
+            yield position, cell, cell.source[begin : mark.start()], label
+            label, begin = mark["label"], mark.end()
+        yield position, cell, cell.source[begin:], label
 
 
 def citations(bibliography: Path) -> dict[str, Citation]:

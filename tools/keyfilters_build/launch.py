@@ -1,5 +1,6 @@
 """The first code cell of every notebook in git: one statement that installs what the notebook needs where that is
-missing, as in Colab, and does nothing elsewhere.
+missing, as in Colab, and does nothing elsewhere. (`%pip install` would ask the index in each run of each notebook, and put the
+branch over a clone that is worked on.)
 
 One function makes the text of the cell and one command (`python -m keyfilters_build launch`) writes it into all
 notebooks; the build refuses a notebook whose cell is another.

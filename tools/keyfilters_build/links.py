@@ -2,6 +2,8 @@
 
 Sphinx checks the references that it makes itself (`nitpicky`); it does not look into HTML that a page writes (the plans of
 the course, settings of the interactive page), into slides or style sheets, nor for what a browser fetches from elsewhere.
+lychee, which follows the links that lead out (`.github/workflows/links.yml`), is a program that no environment here brings, and
+knows neither settings nor slides.
 """
 
 from __future__ import annotations

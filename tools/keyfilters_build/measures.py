@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .chromium import chromium, served, settle
-from .code_lines import plumbing
 from .manifest import contents
 from .narrow import PHONE, SMALLEST
 from .project import BookError, Project
+from .stage import plumbing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

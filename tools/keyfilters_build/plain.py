@@ -16,8 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .check import figure_name, markdown_cell
-from .labels import Names
-from .page_form import LEAD
+from .labels import Names, pieces
 from .project import BookError
 
 # A role, or a piece of code that may look like one. Backticks in any number, closed by as many.
@@ -32,10 +31,6 @@ _TARGET = re.compile(r"^\((?P<label>[\w-]+)\)=[ \t]*$", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^(?P<colons>:{3,})\{(?P<name>[\w-]+)\}[ \t]*(?P<argument>.*)$")
 _OPTION = re.compile(r"^:(?P<name>[\w-]+):[ \t]*(?P<value>.*)$")
 _FENCE = re.compile(r"^[ \t]*(?P<marks>```+|~~~+)")
-_START = re.compile(r"^:::\{solution-start\}[^\n]*\n(?::[^\n]*\n)*:::[ \t]*(?:\n|\Z)", re.MULTILINE)
-_END = re.compile(r"^:::\{solution-end\}[^\n]*\n:::[ \t]*(?:\n|\Z)", re.MULTILINE)
-# What the page adds below a title and below figures: it is about the page, not about the notebook.
-_PAGE_ONLY = ("page-card", "page-play", "page-sweep only-screen", "data-links")
 _QUOTED = ("admonition", "note", "tip", "hint", "important", "warning", "caution", "seealso", "attention")
 
 
@@ -102,7 +97,7 @@ class Converter:
         while lines and (option := _OPTION.match(lines[0])):
             options[option["name"]] = option["value"].strip()
             lines = lines[1:]
-        if name == "div" and argument.strip() in _PAGE_ONLY or name == "solution-end":
+        if name == "solution-end":
             return []
         body = self._blocks(lines)
         while body and not body[0].strip():
@@ -206,26 +201,17 @@ def without_solutions(notebook: NotebookNode) -> NotebookNode:
     >>> [cell.source for cell in without_solutions(new_notebook(cells=cells)).cells]
     ['More.']
     """
-    kept, inside = [], False
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            if not inside:
-                kept.append(cell)
-            continue
-        text, rest = "", cell.source
-        while rest:
-            mark = (_END if inside else _START).search(rest)
-            if not inside:
-                text += rest[: mark.start()] if mark else rest
-            rest = rest[mark.end() :] if mark else ""
-            inside = inside != bool(mark)
-        if text.strip():
-            cell = nbformat.from_dict(dict(cell))
-            cell.source = text.strip()
-            kept.append(cell)
-    if inside:
+    kept: dict[int, str] = {}
+    label = None
+    for position, cell, text, label in pieces(notebook):
+        if not label and (text.strip() or cell.cell_type == "code"):
+            kept[position] = kept.get(position, "") + text
+    if label:
         raise BookError("a solution has no end; expected `:::{solution-end}`")
-    notebook.cells = kept
+    cells = [nbformat.from_dict(dict(notebook.cells[position - 1])) for position in kept]
+    for cell, text in zip(cells, kept.values(), strict=True):
+        cell.source = text if cell.cell_type == "code" else text.strip()
+    notebook.cells = cells
     return notebook
 
 
@@ -238,61 +224,24 @@ def only_solutions(notebook: NotebookNode) -> dict[str, list[tuple[str, str]]]:
     {'ex-1': [('markdown', 'It is 2.'), ('code', '1 + 1')]}
     """
     found: dict[str, list[tuple[str, str]]] = {}
-    label = None
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and label:
-            found[label].append(("code", cell.source))
-            said = "".join(output.text for output in cell.outputs if output.output_type == "stream").strip()
-            said = "\n".join(line for line in said.splitlines() if not line.startswith("Exercise "))
-            found[label] += [("output", said)] if said else []
-        rest = cell.source if cell.cell_type == "markdown" else ""
-        while rest:
-            mark = (_END if label else _START).search(rest)
-            inside = rest[: mark.start()] if mark else rest
-            if label and inside.strip():
-                found[label].append(("markdown", inside.strip()))
-            if mark:
-                label = None if label else mark[0].split("}")[1].split()[0]
-                if label:
-                    found[label] = []
-            rest = rest[mark.end() :] if mark else ""
+    for _, cell, text, label in pieces(notebook):
+        if label and cell.cell_type == "code":
+            said = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+            said = "\n".join(line for line in said.strip().splitlines() if not line.startswith("Exercise "))
+            found.setdefault(label, []).extend([("code", text), *([("output", said)] if said else [])])
+        elif label and text.strip():
+            found.setdefault(label, []).append(("markdown", text.strip()))
     return found
-
-
-def as_written(notebook: NotebookNode) -> NotebookNode:
-    """The page with its code as the notebook has it: imports where they are used, all lines, the first figure at its place."""
-    cells: list[NotebookNode] = []
-    lead = None
-    for cell in notebook.cells:
-        if cell["id"] == LEAD:
-            lead = cell
-        elif cell["id"] == "lead-place" and lead is not None:
-            drawn = next(c for c in reversed(cells) if c.cell_type == "code")
-            drawn.outputs += lead.outputs
-            drawn.metadata["mystnb"] = lead.metadata["mystnb"]
-        elif cell.metadata.get("written") == {}:
-            cells[-1].outputs += cell.outputs
-            cells[-1].metadata["mystnb"] = cell.metadata.get("mystnb", {})
-        else:
-            if "written" in cell.metadata:
-                written = cell.metadata.pop("written")
-                cell.source, cell.metadata["tags"] = written["source"], written["tags"]
-                if not written["tags"]:
-                    del cell.metadata["tags"]
-            cells.append(cell)
-    notebook.cells = cells
-    return notebook
 
 
 def plain_notebook(
     notebook: NotebookNode, slug: str, names: Names, link: Callable[[str], str], heading: str, *, solutions: bool
 ) -> NotebookNode:
-    """The page `slug` as a plain notebook: with its outputs and solutions, or without both.
+    """The notebook of the page `slug`, with its outputs, as a plain one: with outputs and solutions, or without both.
 
     `heading` is the line below the title.
     """
     convert = Converter(names, f"notebooks/{slug}", link)
-    notebook = as_written(notebook)
     if not solutions:
         notebook = without_solutions(notebook)
     cells = []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from keyfilters.output import written
 
 
 class BookError(Exception):
@@ -79,6 +80,11 @@ class Project:
     @property
     def staged(self) -> Path:
         return self.book / "notebooks"
+
+    @property
+    def written(self) -> Path:
+        """The notebooks as they are written, with the outputs of their runs."""
+        return self.build / "written"
 
     @property
     def generated(self) -> Path:
@@ -179,28 +185,14 @@ def digest_code() -> str:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write `content` under a temporary name beside `path` and rename it: a reader sees all of it or nothing new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with written(path, force=True) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def replace_tree(source: Path, target: Path) -> None:
-    """Make `target` a copy of the directory `source`, file by file; files that `source` lacks go."""
-    target.mkdir(parents=True, exist_ok=True)
-    wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
-    for path in sorted(target.rglob("*"), reverse=True):
-        if path.is_file() and path.relative_to(target) not in wanted:
-            path.unlink()
-        elif path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    for relative in sorted(wanted):
-        content = (source / relative).read_bytes()
-        copy = target / relative
-        if not copy.is_file() or copy.read_bytes() != content:
-            write_atomic(copy, content)
+    """Make `target` a copy of the directory `source`, with its times: what did not change is not read again."""
+    remove_tree(target)
+    shutil.copytree(source, target)
 
 
 def remove_tree(path: Path) -> None:

@@ -93,16 +93,11 @@ def with_counts(text: str, scorecard: pd.DataFrame) -> str:
     return f"{head}{begin}\n{scorecard_counts(scorecard)}{end}{tail}"
 
 
-def refresh(project: Project, profile: str, scorecard: pd.DataFrame | None = None) -> list[str]:
+def refresh(project: Project, profile: str, scorecard: pd.DataFrame) -> list[str]:
     """Bring README.md and its picture up to date after the notebooks ran; the files that changed.
 
-    Files that are right already are not written, so that a second build changes nothing. Without `scorecard`
-    the library's own is taken.
+    Files that are right already are not written, so that a second build changes nothing.
     """
-    if scorecard is None:
-        from keyfilters.published import scorecard as judge
-
-        scorecard = judge()
     notebook, figure, copy = PICTURE
     readme = project.root / "README.md"
     wanted = {

@@ -14,8 +14,7 @@ from .processor import KINDS, kind_text
 from .project import Project, write_atomic
 from .provenance import provenance
 from .readme import scorecard_badge, scorecard_counts
-from .reference_run import digest
-from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored
+from .reproduction import DIFFER, EQUAL, GPU, MEANING, VERDICTS, WITHIN, Stored, digest
 from .run_store import Run
 
 if TYPE_CHECKING:

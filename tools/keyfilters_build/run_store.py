@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from nbformat import NotebookNode
 
 from .closure import Library
 from .distributions import needed
-from .kernel_environment import computes_as
 from .launch import is_install_cell
 from .manifest import Entry
+from .processor import computes_as
 from .project import Project, remove_tree, write_atomic
 
 # Runs kept for each notebook and profile: switching back and forth between a few states costs nothing.
@@ -193,15 +194,5 @@ def clear_partials(folder: Path) -> None:
     """Remove what an interrupted build left; another build running at the same time is left alone."""
     for path in folder.glob(".partial-*"):
         pid = path.name.rsplit("-", 1)[1]
-        if not _alive(int(pid)) or int(pid) == os.getpid():
+        if not psutil.pid_exists(int(pid)) or int(pid) == os.getpid():
             remove_tree(path)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

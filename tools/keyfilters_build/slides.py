@@ -33,10 +33,9 @@ from .labels import Names, read_names
 from .manifest import load_manifest
 from .plain import Converter, only_solutions
 from .project import BookError, Project, write_atomic
-from .text_size import legible_width
+from .text_size import legible_width, size
 
 _EXERCISE = re.compile(r"^\{exercise\}`(?P<label>[\w-]+)`$", re.MULTILINE)
-_SIZE = re.compile(r'viewBox="(?P<left>[\d.]+) (?P<top>[\d.]+) (?P<width>[\d.]+) (?P<height>[\d.]+)"')
 # A figure at least this wide for its height stands above its text, a narrower one beside it.
 _WIDE = 1.6
 # The files of reveal.js that a deck needs, of those that come with the package sphinx-revealjs.
@@ -46,8 +45,12 @@ Solutions = Mapping[str, Sequence[tuple[str, str]]]
 _CREDIT = "CC BY 4.0 · filters: Babaiee, Kiasari, Rus and Grosu, CC BY 4.0"
 
 
-def _markdown() -> MarkdownIt:
-    """Markdown with mathematics left to MathJax."""
+def markdown() -> MarkdownIt:
+    """Markdown with mathematics left to MathJax, on slides, on sheets and in Moodle.
+
+    >>> markdown().render("It is $x_1$.")
+    '<p>It is <span class="math inline">\\\\(x_1\\\\)</span>.</p>\\n'
+    """
 
     def maths(content: str, options: dict) -> str:
         marks = ("\\[", "\\]") if options["display_mode"] else ("\\(", "\\)")
@@ -61,7 +64,7 @@ class _Deck:
 
     def __init__(self, plan: Plan, names: Names, data: Path, link: Callable[[str], str | None], solutions: Solutions) -> None:
         self.plan, self.names, self.data, self.link, self.solutions = plan, names, data, link, solutions
-        self.parser = _markdown()
+        self.parser = markdown()
         self.parts = {slide: part for part in plan.parts for slide in part.slides}
         # address -> content, of all figures that the deck shows
         self.figures: dict[str, str] = {}
@@ -95,14 +98,13 @@ class _Deck:
                     f"slides of {self.plan.slug}: there is no figure {address.removeprefix('figures/')}; one that does not fit a slide has none"
                 )
             self.figures[address] = path.read_text(encoding="utf-8")
-        svg = self.figures[shown]
-        size = _SIZE.search(svg[:4000])
-        ratio = float(size["width"]) / float(size["height"])
+        svg = self.figures[shown].encode()
+        width, height = size(svg)
         alt = match["alt"] or self.names.figures[name][2]
         return (
             f'<a class="paper" href="{alone}" target="_blank" rel="noopener" title="This figure alone">'
-            f'<img src="{shown}" alt="{html.escape(alt)}" style="--legible: {legible_width(svg.encode())}px"></a>'
-        ), ratio
+            f'<img src="{shown}" alt="{html.escape(alt)}" style="--legible: {legible_width(svg)}px"></a>'
+        ), width / height
 
     def _plan_table(self) -> str:
         rows = "".join(
@@ -248,6 +250,6 @@ def write_slides(project: Project, names: Names, target: Path, link: Callable[[s
 
 def add_slides(project: Project, html_folder: Path) -> None:
     """Write the decks beside the pages in `html_folder`; a book without a course has none."""
-    if (project.book / "course.yml").is_file():
+    if load_course(project):
         names = read_names(project, load_manifest(project), html_folder)
         write_slides(project, names, html_folder / "slides")

@@ -1,5 +1,8 @@
 """`make teach`: what a course is taught from, made from the built book, with a page that lists it.
 
+A question of the bank is an essay with a file: the student hands in text or a notebook. The solution stands where Moodle shows it
+to whoever grades.
+
 `keyfilters-notebooks.zip` is the students': plain notebooks without outputs and without solutions, the slides without
 the speaker's notes, and what is needed to run them. `keyfilters-notebooks-with-solutions.zip` is the lecturer's: the
 same with notes, executed solutions and all outputs, the exercises as a question bank for Moodle, and an exam with its
@@ -9,26 +12,45 @@ published with the book.
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
+from lxml import etree
+from lxml import html as lxml_html
 
 from .course import Plan, load_course
-from .labels import Names, read_names
+from .labels import Names, exercises_of, read_names
 from .launch import SUBDIRECTORY
 from .manifest import Entry, load_manifest
-from .plain import Converter, plain_notebook
+from .plain import Converter, only_solutions, plain_notebook
 from .prerequisites import MODULES
 from .project import BookError, GateError, Project, remove_tree, write_atomic
-from .question_bank import question_bank, sheet
-from .slides import write_slides
+from .slides import markdown, write_slides
+
+POINTS = {"easy": 1, "medium": 2, "harder": 3}
+"""Level of an exercise -> points, as in grading."""
+
+# A place of a page: in Moodle it leads nowhere, and its words stay.
+_PLACE = re.compile(r'<a href="(?!https?:)[^"]*">(?P<words>.*?)</a>', re.DOTALL)
+
+_SHEET = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse }} th, td {{ border: 1px solid #888; padding: 0.2rem 0.6rem; text-align: left }}
+.room {{ border-bottom: 1px dotted #888; height: 9rem }} @page {{ margin: 18mm }}</style>
+{script}</head><body>
+{body}
+</body></html>
+"""
 
 # name of the archive -> whether it has the solutions
 ARCHIVES = {"keyfilters-notebooks": False, "keyfilters-notebooks-with-solutions": True}
@@ -45,6 +67,7 @@ def write_archives(project: Project) -> list[Path]:
     """
     entries = load_manifest(project)
     built = [project.staged / f"{entry.slug}.ipynb" for entry in entries]
+    built += [project.written / f"{entry.slug}.ipynb" for entry in entries]
     built += [project.html / "notebooks" / f"{entry.slug}.html" for entry in entries] + [project.html / "index.html"]
     missing = [path for path in built if not path.is_file()]
     if missing:
@@ -57,7 +80,7 @@ def write_archives(project: Project) -> list[Path]:
         content["README.md"] = _readme(project, names, entries, solutions).encode()
         content |= _sheets(project, names, solutions)
         if solutions:
-            content["exercises-moodle.xml"] = question_bank(project, names, entries, lambda page: _source(names, _in_git(page)))
+            content["exercises-moodle.xml"] = question_bank(project, names, entries, partial(_source, names))
         for chapter, entry in enumerate(entries, start=1):
             content[f"notebooks/{entry.slug}.ipynb"] = _notebook(project, names, entry, chapter, solutions).encode()
         written.append(project.build / "teach" / f"{archive}.zip")
@@ -65,15 +88,11 @@ def write_archives(project: Project) -> list[Path]:
     return written
 
 
-def _in_git(page: str) -> str:
-    return f"{page}.ipynb" if page.startswith("notebooks/") else f"book/{page}.md"
-
-
 def _sheets(project: Project, names: Names, solutions: bool) -> dict[str, bytes]:
     """The worksheets of the exercises in class; for lecturers the exam and its solutions, too."""
     found = {}
-    for plan in _plans(project):
-        text = worksheet(plan, names, lambda page: _source(names, _in_git(page)))
+    for plan in load_course(project):
+        text = worksheet(plan, names, partial(_source, names))
         found[f"worksheet-{plan.slug}.html"] = sheet(text).encode()
     for name in ("exam", "exam-solutions") if solutions else ():
         path = project.book / "teach" / f"{name}.md"
@@ -87,8 +106,7 @@ def worksheet(plan: Plan, names: Names, link: Callable[[str], str]) -> str:
     parts = [f"# Worksheet: {plan.title}", "Paper is enough; what asks for a computer is for home. Name: ____________________"]
     for label in (label for part in plan.parts for label in part.exercises):
         exercise = names.exercises[label]
-        convert = Converter(names, f"notebooks/{exercise.slug}", link)
-        convert.always = True
+        convert = Converter(names, f"notebooks/{exercise.slug}", link, always=True)
         parts += [f"## Exercise {exercise.title}", convert.markdown(exercise.text), '<div class="room"></div>']
     return "\n\n".join(parts) + "\n"
 
@@ -190,12 +208,11 @@ def _size(octets: int) -> str:
 
 def kit_problems(project: Project) -> list[str]:
     """What is wrong with the files that the page of the kit links; empty for a kit that can be handed out."""
-    from lxml import html as lxml_html
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
     folder = project.html / "teach"
-    decks = {plan.slug: sum(len(part.slides) for part in plan.parts) for plan in _plans(project)}
+    decks = {plan.slug: sum(len(part.slides) for part in plan.parts) for plan in load_course(project)}
     problems = []
     for name in lxml_html.parse(str(folder / "index.html")).xpath("//li/a/@href"):
         path = folder / name
@@ -215,20 +232,16 @@ def kit_problems(project: Project) -> list[str]:
     return problems
 
 
-def _plans(project: Project) -> list[Plan]:
-    return load_course(project) if (project.book / "course.yml").is_file() else []
-
-
-def _source(names: Names, path: str, kind: str = "blob") -> str:
-    return f"{names.repository['url'].rstrip('/')}/{kind}/{names.repository['branch']}/{path}"
+def _source(names: Names, page: str) -> str:
+    """The address of the source of a page in the repository."""
+    path = f"{page}.ipynb" if page.startswith("notebooks/") else f"book/{page}.md"
+    return f"{names.repository['url'].rstrip('/')}/blob/{names.repository['branch']}/{path}"
 
 
 def _slide_link(names: Names, address: str) -> str | None:
     """Away from the book, slides link to the pages' sources; a setting of the interactive page stays words."""
     page, _, setting = address.partition("#")
-    if setting or page.endswith(".html"):
-        return None
-    return _source(names, f"{page}.ipynb" if page.startswith("notebooks/") else f"book/{page}.md")
+    return None if setting or page.endswith(".html") else _source(names, page)
 
 
 def _shared(project: Project, names: Names, entries: list[Entry]) -> dict[str, bytes]:
@@ -237,10 +250,10 @@ def _shared(project: Project, names: Names, entries: list[Entry]) -> dict[str, b
     for name in _LICENCES:
         if (project.root / name).is_file():
             content[name] = (project.root / name).read_bytes()
-    if not (project.book / "course.yml").is_file():
+    if not load_course(project):
         return content
     with TemporaryDirectory() as folder:
-        write_slides(project, names, Path(folder), lambda address: _slide_link(names, address))
+        write_slides(project, names, Path(folder), partial(_slide_link, names))
         content |= _files(Path(folder), "slides")
     mathjax = project.html / "_static" / "mathjax"
     for name in _MATHJAX:
@@ -301,15 +314,15 @@ def _notebook(project: Project, names: Names, entry: Entry, chapter: int, soluti
     def link(page: str) -> str:
         if page.startswith("notebooks/"):
             return f"{page.removeprefix('notebooks/')}.ipynb"
-        return _source(names, f"book/{page}.md")
+        return _source(names, page)
 
     heading = (
         f"*Chapter {chapter} of the book “The eight master key filters”, {names.repository['url'].rstrip('/')} · "
         f"about {entry.minutes} minutes to read · numbers of figures and equations are those of the book · "
         "text and figures CC BY 4.0, code MIT*"
     )
-    staged = nbformat.read(project.staged / f"{entry.slug}.ipynb", as_version=4)
-    notebook = plain_notebook(staged, entry.slug, names, link, heading, solutions=solutions)
+    written = nbformat.read(project.written / f"{entry.slug}.ipynb", as_version=4)
+    notebook = plain_notebook(written, entry.slug, names, link, heading, solutions=solutions)
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
 
@@ -325,3 +338,43 @@ def _zipped(folder: str, content: dict[str, bytes]) -> bytes:
             info.create_system = 3
             archive.writestr(info, content[name], zipfile.ZIP_DEFLATED, compresslevel=9)
     return buffer.getvalue()
+
+
+def sheet(text: str) -> str:
+    """A page of its own from Markdown, whose first line is its title. Formulas need MathJax in the folder `_static` beside it."""
+    body = markdown().render(text)
+    script = '<script src="_static/mathjax/tex-chtml.js" defer></script>' if "\\(" in body or "\\[" in body else ""
+    return _SHEET.format(title=html.escape(text.splitlines()[0].lstrip("# ")), body=body, script=script)
+
+
+def question_bank(project: Project, names: Names, entries: list[Entry], link: Callable[[str], str]) -> bytes:
+    """All exercises, a category for each chapter, with points, and the solutions for whoever grades."""
+    quiz = etree.Element("quiz")
+    for chapter, entry in enumerate(entries, start=1):
+        notebook = nbformat.read(project.staged / f"{entry.slug}.ipynb", as_version=4)
+        solutions = only_solutions(notebook)
+        category = etree.SubElement(etree.SubElement(quiz, "question", type="category"), "category")
+        title = f"Chapter {chapter}: {entry.title}".replace("/", "-")
+        etree.SubElement(category, "text").text = f"$course$/The eight master key filters/{title}"
+        convert = Converter(names, f"notebooks/{entry.slug}", link, always=True)
+        for exercise in exercises_of(entry.slug, notebook):
+            _question(quiz, exercise.title, convert.markdown(exercise.text), convert, solutions.get(exercise.label, []))
+    etree.indent(quiz)
+    return etree.tostring(quiz, xml_declaration=True, encoding="UTF-8")
+
+
+def _question(quiz: etree._Element, title: str, text: str, convert: Converter, solution: list[tuple[str, str]]) -> None:
+    question = etree.SubElement(quiz, "question", type="essay")
+    etree.SubElement(etree.SubElement(question, "name"), "text").text = f"Exercise {title}"
+    parts = [markdown().render(convert.markdown(source)) if kind == "markdown" else _code(source) for kind, source in solution]
+    for name, content in (("questiontext", markdown().render(text)), ("graderinfo", "\n".join(parts))):
+        shown = etree.SubElement(etree.SubElement(question, name, format="html"), "text")
+        shown.text = etree.CDATA(_PLACE.sub(r"\g<words>", content))
+    level = next((level for level in POINTS if f"({level})" in title), "easy")
+    fields = {"defaultgrade": POINTS[level], "penalty": 0, "hidden": 0, "responseformat": "editorfilepicker"}
+    for name, value in (fields | {"responserequired": 0, "responsefieldlines": 15, "attachments": 1}).items():
+        etree.SubElement(question, name).text = str(value)
+
+
+def _code(source: str) -> str:
+    return f"<pre>{html.escape(source)}</pre>"

@@ -22,8 +22,9 @@ from keyfilters_book.significance import standard_errors
 __all__ = [
     "accuracies", "accuracy_figure", "at_hand", "baseline_sentence", "become_sentence", "best_rates", "counted",
     "coverage_numbers", "coverage_sentence", "differences_figure", "due_sentence", "explained_numbers", "exploratory_table", "few_sentence",
-    "floor_row", "gain_sentence", "in_order", "long_paths", "long_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
-    "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers",
+    "explored_sentence", "floor_row", "gain_sentence", "gained_sentence", "in_order", "least_lead", "long_paths", "long_sentence",
+    "longest_sentence", "loss_numbers", "paired_table", "parameter_numbers", "path_sentence",
+    "paths_of", "pooled_numbers", "pooled_or_none", "pooled_row", "pooled_sentence", "rate_sentence", "mended_numbers", "own_search_sentence",
     "rows_or_none", "said", "says_numbers", "stored_filters", "variants_row", "width_numbers", "widths_table",
 ]  # fmt: skip
 
@@ -93,9 +94,11 @@ def rows_or_none(frame: pd.DataFrame, formats: Mapping[str, Any]) -> tuple[pd.Da
     return pd.DataFrame([["none yet", *["–"] * (frame.shape[1] - 1)]], columns=frame.columns), {}
 
 
-def _title(setting: Setting) -> str:
-    """A setting above a panel, in lines short enough to stand beside others."""
-    return setting.label.replace(", ", ",\n")
+def _title(setting: Setting, values: Mapping[str, pd.Series] | None = None) -> str:
+    """A setting above a panel, in lines short enough to stand beside others; with its seeds so far, where some are lacking."""
+    title, planned = setting.label.replace(", ", ",\n"), len(EIGHT.seeds_of(summary.KEY_VARIANT))
+    seeds = planned if values is None else len(values[summary.KEY_VARIANT])
+    return title if seeds >= planned else f"{title} ({seeds} of {planned} seeds)"
 
 
 def accuracy_figure(
@@ -109,7 +112,7 @@ def accuracy_figure(
             values = 100 * by_setting[setting.name][name].to_numpy()
             if len(values) >= summary.FEWEST:
                 rows[VARIANTS[name].label] = values, summary.mean_interval(values)
-        panels[_title(setting)] = rows
+        panels[_title(setting, by_setting[setting.name])] = rows
     if not shown:
         by_name = live.groupby("variant").accuracy
         panels[_title(live_setting)] = {summary.label(n): (100 * a.to_numpy(), None) for n, a in by_name}
@@ -119,7 +122,7 @@ def accuracy_figure(
         xlabel="accuracy on the test images, %",
         highlight=[VARIANTS[n].label for n in ("learned", "learned-small")],
         outliers=["unit impulse"],
-        columns=3,
+        columns=3 if len(panels) <= 3 else 2,
     )
 
 
@@ -155,9 +158,10 @@ def counted(found: pd.DataFrame, rival: str) -> str:
 
 
 def _gains(found: pd.DataFrame) -> tuple[list[str], list[tuple[float, float]]]:
-    """In words and as intervals: the share of what the keys gain over no spatial filter that other frozen filters gain.
+    """The share of what the keys gain over no spatial filter that other frozen filters gain: in words, and as intervals.
 
     The share of a rival is one less its distance from the keys over the gain of the keys; the gain is taken as it is.
+    Intervals are those of the settings that have all seeds: nothing is concluded from others.
     """
     words, shares = [], []
     for name, rows in found.groupby("setting", sort=False):
@@ -170,7 +174,8 @@ def _gains(found: pd.DataFrame) -> tuple[list[str], list[tuple[float, float]]]:
         for rival, what in (("random", "random filters"), ("covariance", "those of the covariance")):
             share, low, high = (1 - by[c][rival] / gain for c in ("mean", "high", "low"))
             parts.append(f"{what} gain {100 * share:.0f} % ({100 * low:.0f} to {100 * high:.0f})")
-            shares.append((low, high))
+            if rows.reading.isin(list(summary.SIDES)).all():
+                shares.append((low, high))
         words.append(f"with {label} {' and '.join(parts)}")
     return words, shares
 
@@ -194,6 +199,28 @@ def due_sentence(found: pd.DataFrame) -> str:
     return f"How much of {gain} is due to these eight is open."
 
 
+LONGEST = max(SETTINGS.values(), key=lambda setting: setting.passes)
+"""The setting with the longest training."""
+
+
+def longest_sentence(found: pd.DataFrame) -> str:
+    """What the keys are beside learned and beside random filters after the longest training; with its seeds so far, if they lack."""
+    rows = {row.rival: row for row in found[found.setting == LONGEST.name].itertuples()}
+    after = f"the longest training ({LONGEST.label})"
+    if not rows:
+        return f"Of {after} not enough runs are there yet."
+    learned, noise = rows["learned"], rows["random"]
+    if learned.reading in summary.SIDES:
+        return (
+            f"After {after} the keys are, beside learned filters, {_in_words(learned)}; beside random ones, {_in_words(noise)}."
+        )
+    away = [f"{points(r.mean)} points ({points(r.low)} to {points(r.high)})" for r in (learned, noise)]
+    return (
+        f"After {after} nothing is decided before all {len(EIGHT.seeds_of(summary.KEY_VARIANT))} seeds are there: over the first"
+        f" {learned.n} the keys are {away[0]} beside learned filters and {away[1]} beside random ones."
+    )
+
+
 FEW = ("small", "animals")
 """The settings with few images, on which published work finds frozen keys ahead of learned filters."""
 
@@ -212,27 +239,44 @@ def few_sentence(found: pd.DataFrame) -> str:
     return f"Here, {told}: {verdict}."
 
 
+EXPLORATORY = [name for name in VARIANTS if name not in EIGHT.main]
+
+
+def explored_sentence(runs: pd.DataFrame) -> str:
+    """Which of the exploratory variants have stored runs, and that only these are shown."""
+    there = [summary.label(name) for name in EXPLORATORY if name in set(runs.variant)]
+    return (
+        f"Of the {len(EXPLORATORY)} exploratory variants only those with stored runs are shown,"
+        f" {len(there)} so far{': ' if there else ''}{'; '.join(there)}."
+    )
+
+
 def exploratory_table(runs: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
     """Accuracy of the variants that were not compared beforehand, and that of the keys taken from it."""
-    found = beside(runs, summary.KEY_VARIANT, [name for name in VARIANTS if name not in EIGHT.main])
+    found = beside(runs, summary.KEY_VARIANT, EXPLORATORY)
     signed = dict.fromkeys(["mean", "low", "high"], lambda share: f"{100 * share:+.2f}")
     return rows_or_none(found.assign(variant=found.variant.map(summary.label)), signed | {"accuracy": "{:.4f}"})
 
 
-def baseline_sentence(
+def least_lead(
     shown: Sequence[Setting], by_setting: Mapping[str, Mapping[str, pd.Series]], found: pd.DataFrame, baselines: pd.DataFrame
-) -> str:
-    """In which settings keys and learned filters are above the linear classifiers by three standard errors over seeds."""
-    above, not_above = [], []
+) -> dict[str, tuple[float, float]]:
+    """By how much keys and learned filters are above the linear classifiers of a setting: the lesser mean and standard errors."""
+    least = {}
     for setting in shown:
         lines = baselines[(baselines["data"] == setting.data) & (baselines.images == setting.images)]
-        if lines.empty:
-            continue
-        learned = found[(found.setting == setting.name) & (found.rival == "learned")].iloc[0].variant
-        leads = [by_setting[setting.name][name].to_numpy() - lines.accuracy.max() for name in ("ideal-B", learned)]
-        least = points(min(lead.mean() for lead in leads))
-        sure = min(standard_errors(lead) for lead in leads) > DEVIATIONS
-        (above if sure else not_above).append(f"{setting.label} (by {least} points at the least)")
+        if len(lines):
+            learned = found[(found.setting == setting.name) & (found.rival == "learned")].iloc[0].variant
+            leads = [by_setting[setting.name][name].to_numpy() - lines.accuracy.max() for name in ("ideal-B", learned)]
+            least[setting.label] = min(lead.mean() for lead in leads), min(standard_errors(lead) for lead in leads)
+    return least
+
+
+def baseline_sentence(least: Mapping[str, tuple[float, float]]) -> str:
+    """In which settings keys and learned filters are above the linear classifiers by three standard errors over seeds."""
+    above, not_above = [], []
+    for label, (lead, errors) in least.items():
+        (above if errors > DEVIATIONS else not_above).append(f"{label} (by {points(lead)} points at the least)")
     words = []
     if above:
         words.append(f"Keys and learned filters are both above the linear classifiers with {'; '.join(above)}.")
@@ -242,16 +286,40 @@ def baseline_sentence(
 
 
 def long_sentence(by_setting: Mapping[str, Mapping[str, pd.Series]], found: pd.DataFrame) -> str:
-    """Whether the longest setting shows the accuracy that the plan asks of learned filters."""
-    rows = found[(found.setting == "long") & (found.rival == "learned")]
+    """Whether the longest setting shows the accuracy that the plan asks of learned filters, and what it is with the keys."""
+    rows = found[(found.setting == LONGEST.name) & (found.rival == "learned")]
     asked = f"{100 * WANTED:.1f} %"
     if not len(rows):
         return f"Whether learned filters reach {asked} after long training, as the plan asks, no stored runs say yet."
-    mean, low, high = summary.mean_interval(by_setting["long"][rows.iloc[0].variant])
-    told = f"After long training learned filters have {100 * mean:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    if low >= WANTED:
-        return f"{told}, at least the {asked} that the plan asks for."
-    return f"{told}; the plan asks for at least {asked}, {'which they miss' if high < WANTED else 'which this leaves open'}."
+    values = by_setting[LONGEST.name]
+    (mean, low, high), keys = (summary.mean_interval(values[name]) for name in (rows.iloc[0].variant, summary.KEY_VARIANT))
+    told, beside_it = (f"{100 * m:.1f} % ({100 * a:.1f} to {100 * b:.1f})" for m, a, b in ((mean, low, high), keys))
+    verdict = (
+        f"at least the {asked} that the plan asks for"
+        if low >= WANTED
+        else f"where the plan asks for at least {asked}, which {'they miss' if high < WANTED else 'this leaves open'}"
+    )
+    return (
+        f"After long training, over {rows.iloc[0].n} seeds, learned filters have {told}, {verdict}; the keys have {beside_it}."
+    )
+
+
+def gained_sentence(runs: pd.DataFrame, found: pd.DataFrame) -> str:
+    """What keys and learned filters gain from the short to the longest training, and the losses at the end of it."""
+    rows = found[(found.setting == LONGEST.name) & (found.rival == "learned")]
+    wide = runs.pivot(index="seed", columns=["setting", "variant"], values="accuracy")
+    if rows.empty or "short" not in wide:
+        return "How much more epochs would gain is not known: too few runs of the longest training are stored."
+    words, learned = [], rows.iloc[0].variant
+    for what, name in (("learned filters gain", learned), ("the keys", summary.KEY_VARIANT)):
+        more = (wide[LONGEST.name, name] - wide["short", name]).dropna()
+        mean, low, high = summary.mean_interval(more)
+        words.append(f"{what} {points(mean)} points ({points(low)} to {points(high)})")
+    ends = runs[(runs.setting == LONGEST.name) & (runs.variant == learned)]
+    return (
+        f"From {SETTINGS['short'].epochs} to {LONGEST.epochs} epochs {', '.join(words)}. With learned filters the loss at the end is"
+        f" {ends.train_loss.mean():.2f} on the training images and {ends.loss.mean():.2f} on the test images."
+    )
 
 
 def coverage_sentence(coverage: pd.DataFrame) -> str:
@@ -295,16 +363,32 @@ def variants_row(name: str, network) -> dict[str, Any]:
     return {"variant": row.label, "kind": row.kind, "filters": kinds, "trained": trained, "seeds": len(EIGHT.seeds_of(name))}
 
 
+SEARCHES = {(place.name, v): grid for s in SETTINGS.values() for v in EIGHT.variants for place, grid in [EIGHT.searched(v, s)]}
+"""What is tried in each search of the plan, by where it is done and the variant."""
+
+
+def own_search_sentence() -> str:
+    """Which variants are searched once more, in what setting, and with what rates."""
+    words = []
+    for name, own in EIGHT.own_searches.items():
+        tried = [f"{summary.label(v)} ({', '.join(f'{rate:g}' for rate in rates)})" for v, rates in own.items()]
+        words.append(
+            f"{'; '.join(tried)} were searched once more in the setting with {SETTINGS[name].label}, where the rates from few"
+            " images looked too low. So there they have more trials than the keys."
+        )
+    return " ".join(words)
+
+
 def best_rates(search: pd.DataFrame) -> pd.DataFrame:
     """The best rate of each search that is complete, and whether it lies at an end of the grid."""
     rows = []
-    grids = {(place.name, v): grid for s in SETTINGS.values() for v in EIGHT.variants for place, grid in [EIGHT.searched(v, s)]}
     for (setting, name), trials in search.groupby(["setting", "variant"]):
-        grid = grids[setting, name]
+        grid = SEARCHES[setting, name]
         if len(trials) == len(grid) * len(EIGHT.search_seeds):
             top = trials.loc[trials.accuracy.idxmax()]
             edge = "yes" if top.rate in (min(grid)[0], max(grid)[0]) else "no"
-            images = setting.removeprefix("search ")
+            place = setting.removeprefix("search ")
+            images = SETTINGS[place].label if place in SETTINGS else place
             rows.append((images, ORDER[name], summary.label(name), len(trials), top.rate, top.accuracy, edge))
     columns = ["images", "place", "variant", "trials", "rate", "accuracy", "edge"]
     return pd.DataFrame(rows, columns=columns).sort_values(["images", "place"]).drop(columns="place")
@@ -322,7 +406,7 @@ def paired_table(found: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
     """The comparisons of the keys with their rivals, and how their numbers are written."""
     labelled = found.assign(setting=[SETTINGS[s].label for s in found.setting], variant=found.variant.map(summary.label))
     signed = dict.fromkeys(["mean", "low", "high"], lambda share: f"{100 * share:+.2f}")
-    likely = dict.fromkeys(["p", "p_equal"], lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}")
+    likely = dict.fromkeys(["p", "p_equal"], lambda p: "–" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}")
     columns = ["setting", "variant", "n", "mean", "low", "high", "p", "p_equal", "reading"]
     return rows_or_none(labelled[columns], signed | likely)
 
@@ -340,7 +424,7 @@ def differences_figure(
             if row.rival != "impulse":
                 both = values["ideal-B"] - values[row.variant]
                 rows[labels[row.rival]] = 100 * both.to_numpy(), (100 * row.mean, 100 * row.low, 100 * row.high)
-        panels[_title(setting)] = rows
+        panels[_title(setting, values)] = rows
     if not shown:  # the networks that were trained with this page, then
         by_seed = live.pivot(index="seed", columns="variant", values="accuracy")
         both = by_seed["ideal-B"] - by_seed["learned"]
@@ -350,7 +434,7 @@ def differences_figure(
         [label for label in labels.values() if any(label in rows for rows in panels.values())],
         xlabel="keys B minus rival, points of accuracy",
         zero=True,
-        span={_title(s): (-100 * s.margin, 100 * s.margin) for s in shown or [live_setting]},
+        span={_title(s, by_setting.get(s.name)): (-100 * s.margin, 100 * s.margin) for s in shown or [live_setting]},
     )
 
 
@@ -526,14 +610,17 @@ def loss_numbers(loss, lines) -> dict:
     return {"loss_least": (100 * loss.min(), ".1f"), "live_lines": f"{100 * max(lines):.1f} %"}
 
 
-def says_numbers(found, accuracies, shown, baselines) -> dict:
-    """Numbers of the text: what the main comparisons say."""
+def says_numbers(found, accuracies, least, runs) -> dict:
+    """Numbers of the text: what the runs say."""
     return {
+        "longest_says": longest_sentence(found),
+        "gained_says": gained_sentence(runs, found),
+        "explored_says": explored_sentence(runs),
         "gain_says": gain_sentence(found),
         "gain_due": due_sentence(found),
         "few_says": few_sentence(found),
         "long_says": long_sentence(accuracies, found),
-        "above_says": baseline_sentence(shown, accuracies, found, baselines),
+        "above_says": baseline_sentence(least),
     }
 
 

@@ -170,8 +170,10 @@ def frozen_table(runs: pd.DataFrame, search: pd.DataFrame) -> pd.DataFrame:
             wide = runs[runs.setting == setting.name].pivot(index="seed", columns="variant", values="accuracy").loc[list(seeds)]
             learned = wide[summary.learned_variant(search, EIGHT, setting)]
             mean, low, high = summary.mean_interval(100 * (wide["ideal-B-offset"] - learned))
+            of = len(EIGHT.seeds_of("ideal-B-offset"))
+            lacking = "" if len(seeds) >= of else f", {len(seeds)} of {of} seeds"
             rows.append({
-                "network": "reduced ConvNeXt V2", "data": f"{setting.label}, here",
+                "network": "reduced ConvNeXt V2", "data": f"{setting.label}{lacking}, here",
                 "frozen": 100 * wide["ideal-B-offset"].mean(), "loss": mean, "low": low, "high": high,
             })  # fmt: skip
     return pd.DataFrame(rows)

@@ -25,7 +25,7 @@ class Design:
         its norm out again.
     searches : mapping of data set to Setting
         Where the search is done.
-    own_searches : mapping of setting to (variants, rates)
+    own_searches : mapping of setting to a mapping of variant to rates
         Settings in which these variants are searched once more, in the setting itself; what is found there replaces
         the rate of the data set's search.
     search_seeds : tuple of int
@@ -60,8 +60,9 @@ class Design:
         where, rates = self.searches[setting.data], self.rates
         if len(self.searches) > 1:
             where = replace(where, name=f"search {setting.data}")
-        if variant in self.own_searches.get(setting.name, ((), ()))[0]:
-            where, rates = replace(setting, name=f"search {setting.name}"), self.own_searches[setting.name][1]
+        own = self.own_searches.get(setting.name, {})
+        if variant in own:
+            where, rates = replace(setting, name=f"search {setting.name}"), own[variant]
         row = ALL_VARIANTS[variant]
         scales = self.scales or (row.norm,)
         return where, list(itertools.product(rates, scales[-1:] if row.kind == BANK else scales))
@@ -78,7 +79,9 @@ EIGHT = Design(
     settings=SETTINGS, variants=tuple(VARIANTS),
     main=("learned", "learned-small", "ideal-B", "ideal-B-offset", "master", "random", "covariance", "impulse"),
     basis_setting=SETTINGS["short"], basis_seeds=(200, 201, 202), filter_seeds=(0, 1, 2),
-    own_searches={"long": (("learned", "learned-small", "covariance"), (1e-2, 2e-2, 4e-2))},
+    own_searches={"long": {
+        "learned": (1e-2, 2e-2, 4e-2), "learned-small": (5e-3, 1e-2, 2e-2), "covariance": (1e-2, 2e-2, 4e-2),
+    }},
 )  # fmt: skip
 
 SCALING = Design(

@@ -137,8 +137,8 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
     -------
     DataFrame
         One row per setting and rival: setting, rival, variant (for ``"learned"``, which of the two), n, mean, low, high (95 %,
-        Student's), margin, ``p`` and ``p_equal`` (paired t test and TOST, both corrected by Holm over all rows), and ``reading``, which decides nothing
-        before all seeds of the plan are there.
+        Student's), margin, ``p`` and ``p_equal`` (paired t test and TOST, both corrected by Holm over all rows whose setting has
+        all seeds of the plan; NaN in the others), and ``reading``, which decides nothing before these seeds are there.
     """
     rows = []
     for setting in design.settings.values():
@@ -156,14 +156,15 @@ def comparisons(runs: pd.DataFrame, search: pd.DataFrame, design: Design) -> pd.
             })  # fmt: skip
     columns = ["setting", "rival", "variant", "n", "mean", "low", "high", "margin", "p", "p_equal", "reading"]
     found = pd.DataFrame(rows, columns=columns)
-    if len(found):
-        # One family of differences and one of equivalences: each over the whole page.
-        found["p"], found["p_equal"] = holm(found.p), holm(found.p_equal)
-        whole = len(design.seeds_of(KEY_VARIANT))
-        found["reading"] = [
-            reading(r.mean, r.p, r.p_equal) if r.n >= whole else f"undecided until there are {whole} seeds"
-            for r in found.itertuples()
-        ]
+    whole = len(design.seeds_of(KEY_VARIANT))
+    decided = found.n >= whole
+    # One family of differences and one of equivalences: each over the complete settings of the page, as the plan has it.
+    for p in ("p", "p_equal"):
+        found[p] = pd.Series(holm(found[p][decided]) if decided.any() else [], found.index[decided], dtype=float)
+    found["reading"] = [
+        reading(r.mean, r.p, r.p_equal) if r.n >= whole else f"undecided until there are {whole} seeds"
+        for r in found.itertuples()
+    ]
     return found
 
 

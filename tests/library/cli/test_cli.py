@@ -315,7 +315,7 @@ def test_a_signal_ends_the_command_without_a_traceback():
     assert said == "keyfilters: interrupted\n" and process.returncode == 130
 
 
-def test_a_message_names_the_argument_and_the_command_the_option(monkeypatch, run, tmp_path):
+def test_a_message_names_the_argument_and_the_command_the_option(run, tmp_path):
     pytest.importorskip("torch")
     from torch import nn
 
@@ -329,8 +329,7 @@ def test_a_message_names_the_argument_and_the_command_the_option(monkeypatch, ru
             write_again(tmp_path / name)
         assert str(raised.value).endswith(f"{name}: exists already; choose another name, or pass force=True to overwrite it")
         assert (tmp_path / name).read_text() == "mine"
-    monkeypatch.setattr("keyfilters.cli._run_network_command", lambda _: found.write(tmp_path / "r.html"))
-    status, out, err = run("inspect", "efficientnet_lite0")
+    status, out, err = run("inspect", "efficientnet_lite0", "--html", str(tmp_path / "r.html"))
     assert (status, out) == (2, "") and err.endswith("exists already; choose another name, or add --force to overwrite it\n")
 
 

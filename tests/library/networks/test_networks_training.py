@@ -698,7 +698,8 @@ def test_the_command_trains_and_goes_on(run, tmp_path, fashion):
         and "weights.safetensors: weights after epoch 2" in said
     )
     whole = load_file(out / "weights.safetensors")
-    assert run(*arguments, "--set", "epochs=2")[0] == 2
+    again, _, refusal = run(*arguments, "--set", "epochs=2")
+    assert again == 2 and "add --resume to go on with it, or --force to delete it" in refusal
     # The last checkpoint is lost; what is stored is enough to make it again.
     for name in ("state.pt", "model.safetensors"):
         (out / "epoch-0002" / name).unlink()

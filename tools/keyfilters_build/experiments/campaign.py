@@ -12,6 +12,7 @@ import pandas as pd
 from keyfilters_book.experiments import store
 from keyfilters_book.experiments.basis import extracted_banks
 from keyfilters_book.experiments.design import DESIGNS, Design, Setting
+from keyfilters_book.experiments.summary import learned_variant
 from keyfilters_book.experiments.variants import LEARNED, variant
 
 from ..processor import kind_text, processor
@@ -159,7 +160,11 @@ class Campaign:
         """Put what a run left into the tables."""
         row = result["row"]
         self.add("runs", [row | self.origin])
-        if result["filters"] is not None and row["variant"] == "learned" and row["seed"] in self.design.filter_seeds:
+        if (
+            result["filters"] is not None
+            and row["seed"] in self.design.filter_seeds
+            and row["variant"] == self.learned(row["setting"])
+        ):
             self.add("filters", _filter_rows(result))
         if result["explained"]:
             identity = {k: row[k] for k in ("variant", "setting", "seed")}
@@ -169,19 +174,26 @@ class Campaign:
             self.add("scales", ends)
             self.add("trajectories", paths)
 
+    def learned(self, setting: str) -> str:
+        """The learned variant whose filters are stored: the one that the search prefers."""
+        if len(self.design.main) == 0:
+            return "learned"
+        return learned_variant(self.table("search"), self.design, self.design.settings[setting])
+
     def missing_filters(self, setting: str) -> None:
         """Filters that are to be stored, of runs that are: made again, and kept where they have the stored accuracy."""
         rows, have = self.table("runs"), self.table("filters")
         have = set(have[have.setting == setting].seed)
-        rows = rows[(rows.variant == "learned") & (rows.setting == setting)]
+        name = self.learned(setting)
+        rows = rows[(rows.variant == name) & (rows.setting == setting)]
         lacking = {r.seed: r for r in rows.itertuples() if r.seed in self.design.filter_seeds and r.seed not in have}
-        tasks = [self.task("learned", self.design.settings[setting], s, r.rate, r.scale, "test") for s, r in lacking.items()]
+        tasks = [self.task(name, self.design.settings[setting], s, r.rate, r.scale, "test") for s, r in lacking.items()]
         for result in self.results(tasks):
             row = result["row"]
             if row["accuracy"] == lacking[row["seed"]].accuracy:
                 self.add("filters", _filter_rows(result))
             else:
-                print(f"learned {setting} seed {row['seed']}: not the stored accuracy, so its filters are not kept", flush=True)
+                print(f"{name} {setting} seed {row['seed']}: not the stored accuracy, so its filters are not kept", flush=True)
 
     def baselines(self, settings) -> None:
         """Linear classifiers on the pixels, one for each method and set of training images."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
+
+from ...output import check_output
 
 WORDS = ("pretrained", "none")
 """What ``--weights`` knows beside files."""
@@ -11,6 +14,13 @@ REPLACING_HELP = f"{METHODS_HELP} (not in the modes own and learnable)"
 WEIGHTS_HELP = (
     "a file (.safetensors, .pth, ...), pretrained (timm's hub or a package), or none, that is random ones (default: pretrained)"
 )
+
+
+def check_target(path: str | PathLike, force: bool) -> None:
+    """As :func:`keyfilters.output.check_output`, whose remedy is an argument of Python, with the option instead."""
+    if not force and Path(path).exists() and not Path(path).is_dir():
+        raise ValueError(f"{path}: exists already; choose another name, or add --force to overwrite it")
+    check_output(path, force)
 
 
 def check_weights(weights: str | None) -> None:

@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import REPLACING_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 DESCRIPTION = "Top-1 and top-5 accuracy of a network, alone or beside another or beside itself with replaced filters."
 EXAMPLES = """examples:
@@ -120,7 +120,6 @@ def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
 def _checked(options) -> dict[str, int]:
     """Cheap mistakes first: a network may take a while to load."""
     from ...checks import integer_text
-    from ...output import check_output
 
     seed = "0" if options.seed is None else options.seed
     numbers = {"seed": integer_text(seed, "--seed", 0), "workers": integer_text(options.workers, "--workers", 0)}
@@ -136,7 +135,7 @@ def _checked(options) -> dict[str, int]:
     if options.output is not None:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-        check_output(options.output, options.force)
+        check_target(options.output, options.force)
     return numbers
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import METHODS_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 DESCRIPTION = "Extract master keys from the depthwise filters of a network and compare them with the eight."
 EXAMPLES = """examples:
@@ -73,7 +73,7 @@ def write_keys(keys: np.ndarray, path: str | PathLike, comment: str = "", force:
 def run(options: Namespace) -> int:
     """Load, extract, reduce, compare, write; prints the keys beside the eight."""
     from ...checks import choice, integer_text
-    from ...output import as_json, check_output
+    from ...output import as_json
 
     def given(text, option, least=1):
         return None if text is None else integer_text(text, option, least)
@@ -86,7 +86,7 @@ def run(options: Namespace) -> int:
     if options.output is not None:
         if Path(options.output).suffix.lower() not in SUFFIXES:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-        check_output(options.output, options.force)
+        check_target(options.output, options.force)
     check_weights(options.weights)
     from ..extraction.comparison import ALGORITHMS, KEY_NULLS
     from ..extraction.extracting import NORMALIZATIONS, extract

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..zoo import SUFFIXES
-from . import METHODS_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import METHODS_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 DESCRIPTION = (
     "Describe the depthwise filters of a network, or of any file of weights, layer by layer: keys, explained variance, nulls, offsets. "
@@ -46,7 +46,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def _targets(options) -> list[str]:
     """The files to write, each with a suffix that says how."""
-    from ...output import check_output
     from ..inspection.inspecting import report_kind
 
     seen: dict[Path, str] = {}
@@ -60,7 +59,7 @@ def _targets(options) -> list[str]:
         if first := seen.get(Path(path).absolute()):
             raise ValueError(f"{first} and {flag} both name {path}: expected two files")
         seen[Path(path).absolute()] = flag
-        check_output(path, options.force)
+        check_target(path, options.force)
     return [path for path in (options.html, options.csv, options.output) if path is not None]
 
 

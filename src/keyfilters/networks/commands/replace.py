@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 
 from ..surgery.ideas import IDEAS
-from . import REPLACING_HELP, WEIGHTS_HELP, check_weights, weights_given
+from . import REPLACING_HELP, WEIGHTS_HELP, check_target, check_weights, weights_given
 
 DESCRIPTION = "Replace the depthwise filters of a network and write its weights, for the original architecture."
 EXAMPLES = (
@@ -42,12 +42,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Replace, fold, write; prints the report, one row a layer."""
     from ...checks import choice, integer_text
-    from ...output import as_json, check_output
+    from ...output import as_json
 
     seed = integer_text(options.seed, "--seed", 0)
     if not options.output.endswith(".safetensors"):
         raise ValueError(f"{options.output}: expected a name that ends in .safetensors")
-    check_output(options.output, options.force)
+    check_target(options.output, options.force)
     check_weights(options.weights)
     choice(options.mode, IDEAS, "mode")
     from ..surgery.depthwise import key_filters

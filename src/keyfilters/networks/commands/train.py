@@ -86,9 +86,12 @@ def run(options: Namespace) -> int:
         return _run(options, first)
     except ValueError as error:
         from ...images import UnreadableImage
+        from ..training.checkpointing import CannotWrite
 
         # All processes find the same mistake and one of them says so; but each image is read by one process only.
         if first or isinstance(error, UnreadableImage):
+            if isinstance(error, CannotWrite):
+                raise ValueError(f"{str(error).removesuffix('resume=True')}--resume") from None
             raise
         return 2
 
@@ -96,8 +99,13 @@ def run(options: Namespace) -> int:
 def _run(options, first: bool) -> int:
     config = config_of(options)
     check_weights(config.weights)
+    from ..training.checkpointing import RunFolder
     from ..training.loop import train
 
+    if not (options.resume or options.force or options.dry_run) and RunFolder(options.output).epochs():
+        raise ValueError(
+            f"{options.output}: holds the checkpoints of a training; add --resume to go on with it, or --force to delete it"
+        )
     quiet = options.json or not first
 
     def line(row, network):

@@ -392,6 +392,8 @@ class Run:
             ) from None
 
 
+# accelerate's save_state keeps a random state for each process, as a pickle: so a run could not go on with another number of
+# processes, nor be read without running what the file says. `checkpointing` keeps none.
 DRY_STEPS = 2
 """Steps of an epoch of a dry run."""
 

@@ -17,6 +17,7 @@ from .files import Skipped
 
 __all__ = ["FORMATS", "WeightFormat", "mismatch", "remapped", "weight_format"]
 
+# timm's clean_state_dict takes two wrappers off the front of a name, its load_state_dict knows four entries: files have others.
 State = dict[str, torch.Tensor]
 AVERAGED = ("ema", "averag", "swa", "teacher")
 """Parts of the names of entries with averaged weights, which are taken first, as timm does."""
