@@ -21,8 +21,8 @@ from torch import nn
 from keyfilters import learned_filters, spread
 from keyfilters.networks import find_depthwise, inspect_model, key_filters, load_model
 from keyfilters.networks.commands.evaluate import _first_images
+from keyfilters.networks.inspection.inspecting import SPREAD_COLUMNS, grid_shift
 from keyfilters.networks.inspection.report_page import png, render
-from keyfilters.networks.inspection.rows import SPREAD_COLUMNS, grid_shift
 from keyfilters_build.chromium import FLAGS, find_chromium
 
 NETWORKS = ("convnextv2_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
