@@ -424,7 +424,7 @@ def _read_exported(path: Path, names: list[str]):
 
 
 def read_torch(stream: Any, path: str | PathLike) -> Any:
-    """What ``torch.save`` wrote. By torch itself where it holds tensors and plain values only, else by :mod:`.pickles`."""
+    """What ``torch.save`` wrote. By torch itself where it holds tensors and plain values only, else by :func:`read_pickle`."""
     zipped = stream.read(2) == b"PK"
     stream.seek(0)
     try:
