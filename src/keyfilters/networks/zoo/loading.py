@@ -25,6 +25,8 @@ from .checkpoints import EPSILONS, check_sound, epsilons, no_weights, read_metad
 from .files import Skipped, read_content
 from .weight_formats import fitting, mismatch
 
+__all__ = ["OWN", "LoadedModel", "load_model", "packaged_weights"]
+
 LITE0 = "efficientnet_lite0"
 LITE0_IN_TIMM = "tf_efficientnet_lite0"
 NAMES = ("arch", "architecture", "model_name", "model")
