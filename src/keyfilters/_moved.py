@@ -70,7 +70,6 @@ MOVED = {
     "keyfilters.networks.layers.parametrised": "keyfilters.networks.layers.base",
     "keyfilters.networks.layers.weights": "keyfilters.networks.layers.base",
     "keyfilters.networks.zoo.response_norm": "keyfilters.networks.zoo.small",
-    "keyfilters.published.reproduce": "keyfilters.published.verdicts",
     "keyfilters.fitting.compare": "keyfilters.fitting.methods",
     "keyfilters.fitting.landscape": "keyfilters_book.paper.landscape",
     "keyfilters.networks.surgery.shift_maps": "keyfilters_book.experiments.shift_maps",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 import keyfilters as kf
-from keyfilters.published.verdicts import earlier_key7_scale
+from keyfilters.published.reproduce import earlier_key7_scale
 from keyfilters_book import figures
 from keyfilters_book.paper.spectrum import transfer_function
 from keyfilters_book.paper.tables import scales_table

@@ -24,7 +24,7 @@ from keyfilters.published import (
     verdict,
 )
 from keyfilters.published import verdicts as room
-from keyfilters.published.verdicts import REPRODUCE, Row, grids_of
+from keyfilters.published.reproduce import REPRODUCE, Row, grids_of
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
