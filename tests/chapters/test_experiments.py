@@ -20,7 +20,7 @@ from keyfilters import (
 )
 from keyfilters.fitting.grid import published_windows
 from keyfilters.published import published, rerun
-from keyfilters.published.verdicts import Row
+from keyfilters.published.reproduce import Row
 from keyfilters_book.figures import digit_counts, log_dots
 from keyfilters_book.paper.excess import objective_excess
 from keyfilters_book.paper.procedure import drawn_minimum, truncated_filter, truncated_gaussian

@@ -10,7 +10,8 @@ from keyfilters.filters import KEYS, learned_filters
 from keyfilters.fitting import fit, fit_table
 from keyfilters.moments import monomial_response, spread
 from keyfilters.normalization import PUBLISHED_SAMPLES, dc_compensation, normalized_filters
-from keyfilters.published.verdicts import Row, earlier_key7_scale, published, rerun, scorecard
+from keyfilters.published.reproduce import Row, earlier_key7_scale, rerun
+from keyfilters.published.verdicts import published, scorecard
 
 from .procedure import drawn_minimum, published_map
 
