@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shlex
 import sys
@@ -110,11 +109,12 @@ def _run_network_command(options) -> int:
     return _network_command(options.command).run(options)
 
 
-def _print(records: list[dict], as_json: bool, digits: int = 6) -> None:
-    if as_json:
+def _print(records: list[dict], in_json: bool, digits: int = 6) -> None:
+    if in_json:
+        from .output import as_json
+
         # NaN and infinity are not JSON: a missing number is null.
-        clean = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in r.items()} for r in records]
-        print(json.dumps(clean, indent=1, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(as_json(records), indent=1, ensure_ascii=False, allow_nan=False))
         return
     import pandas as pd
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 
 def check_output(path: str | PathLike, force: bool = False) -> Path:
@@ -33,6 +37,17 @@ def check_output(path: str | PathLike, force: bool = False) -> Path:
     if path.exists() and not force:
         raise ValueError(f"{path}: exists already; choose another name, or pass force=True to overwrite it")
     return path
+
+
+def as_json(value: Any) -> Any:
+    """What JSON can hold of it: arrays and tuples are lists, NaN and infinity None."""
+    if isinstance(value, dict):
+        return {name: as_json(v) for name, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [as_json(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def file_mask() -> int:

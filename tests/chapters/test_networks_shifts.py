@@ -10,7 +10,7 @@ from refusals import refused
 from scipy.integrate import quad
 
 from keyfilters import ideal_filter
-from keyfilters.fitting.parameters import key_parameters
+from keyfilters.fitting.joint import key_parameters
 from keyfilters.networks.layers.kernels import ideal_kernels
 from keyfilters.networks.surgery.depthwise import key_filters
 from keyfilters_book.experiments.shift_maps import ShiftMap, best_shift, pooled, shift_interval, shift_map, summit

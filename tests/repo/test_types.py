@@ -39,7 +39,7 @@ def test_every_argument_of_a_public_function_has_a_type_and_so_has_what_it_retur
 def test_the_words_of_an_option_are_those_that_the_code_knows():
     pytest.importorskip("torch")
     from keyfilters.networks.layers import kernels, scale_space
-    from keyfilters.networks.surgery import modes
+    from keyfilters.networks.surgery import replacing
 
     known = {
         choices.DC: normalization.DC_CHOICES,
@@ -54,7 +54,7 @@ def test_the_words_of_an_option_are_those_that_the_code_knows():
         choices.LayerKernel: kernels.KERNEL_KINDS,
         choices.Share: scale_space.SHARES,
         choices.Normalization: scale_space.NORMS,
-        choices.ModeName: modes.MODES,
+        choices.ModeName: replacing.MODES,
     }
     assert {words: get_args(words) for words in known} == {words: tuple(table) for words, table in known.items()}
 

@@ -100,18 +100,29 @@ INTERNAL: dict[str, str] = {
     "keyfilters.cli": "the page on the command line shows what it does",
     "keyfilters.networks.commands": "the page on the command line shows what they do",
     "keyfilters.checks": "checks what users hand in; its messages are what they see",
-    "keyfilters.deadline": "serves the modules that use the network",
     "keyfilters.output": "serves the command line",
-    "keyfilters.networks.training.setup": "a step of `train`",
     "keyfilters._moved": "old names of what has moved",
 }
 """Modules that are not meant to be called from outside, with the reason. `PAGES` goes before."""
 
+_JOINED = (
+    ("fitting", "search", "l2", "minimize_l2"),
+    ("networks.layers", "base", "parametrised", "parametrise write_out"),
+    ("networks.layers", "scale_space", "tabled", "FAR TabledWeight precise"),
+    ("networks.layers", "scale_space", "lines_and_volumes", "AXIS_LETTERS SeparableWeight"),
+    ("networks.inspection", "inspecting", "rows", "ENERGY LayerReport POOLED by_key_of fitted_row grid_shift place_records rank_of "
+     "row_of scales_of size_records spreads_of"),
+)  # fmt: skip
+"""Of modules that joined another one beside the last that did: room, module, former module, and its names."""
 MOVED_NAMES = {
+    **{
+        f"keyfilters.{room}.{now}.{name}": f"keyfilters.{room}.{old}.{name}"
+        for room, now, old, names in _JOINED
+        for name in names.split()
+    },
     "keyfilters_book.experiments.store.banks_of": "keyfilters.networks.experiments.campaign.banks_of",
     "keyfilters_build.experiments": "keyfilters.networks.experiments",
-    "keyfilters.networks.inspection.rows.LayerReport": "keyfilters.networks.inspection.inspecting.LayerReport",
-    "keyfilters.networks.inspection.rows.key_names": "keyfilters.networks.inspection.inspecting.key_names",
+    "keyfilters.networks.inspection.report_page.key_names": "keyfilters.networks.inspection.rows.key_names",
     "keyfilters_book.figures": "keyfilters.figures",
 }
 """Place -> former place, of what did not move with its module."""

@@ -91,7 +91,7 @@ def _presets(edge: str) -> dict[str, list[list[float | None]]]:
 
 def interactive_data() -> dict:
     """What the pages know: the catalogue, the filters, their templates, the fits of all methods, the colours, and what names wear."""
-    from keyfilters.networks.zoo.trees import BESIDE, INSERTED
+    from keyfilters.networks.zoo.weight_formats import BESIDE, INSERTED
 
     keys = [
         {"number": row.number, "kind": row.kind, "x": row.x, "y": row.y, "name": row.name, "symbol": _symbol(row)}

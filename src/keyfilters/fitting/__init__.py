@@ -1,23 +1,20 @@
 """Methods A to D and joint: scales of the idealised filters.
 
-- ``methods``: the table of methods and ``fit``; ``result``: what it returns
-- ``parameters``: the scales of all keys by one method; ``joint``: ``fit_joint`` and ``fit_table``; ``maps``: ``objective_map``
+- ``methods``: the table of methods, ``fit`` and ``objective_map``; ``result``: what a fit returns, how much of a filter is noise
+- ``joint``: ``fit_joint``, ``fit_table`` and the scales of all keys by one method
 - ``variance``: A and B
-- ``problem``, ``search``, ``l1``, ``l2``: C and D (residuals, global search, local minimisers)
+- ``problem``, ``search``: C and D (residuals, global search and local minimisers)
 - ``grid``: the published grid search
 - ``terms``: sums of terms with free coefficients; ``components``: more terms than the paper's, compared
 - ``separable``: filters of any number of axes
-- ``noise``: how much of a filter is noise; ``intervals``: what that does to a scale; ``report``: all of it in words
+- ``intervals``: what noise does to a scale; a fit in words
 """
 
 from .components import COMPONENTS, Component, ComponentFit, fit_components, model_comparison
 from .intervals import Profile
 from .joint import JOINT_METHODS, TABLE_COLUMNS, fit_joint, fit_table
-from .maps import objective_map
-from .methods import METHODS, Method, fit
-from .noise import Noise, noise_level
-from .ranking import rank_keys
-from .result import Certificate, Fit, Given
+from .methods import METHODS, Method, fit, objective_map, rank_keys
+from .result import Certificate, Fit, Given, Noise, noise_level
 from .separable import SeparableFit, fit_separable
 
 __all__ = [

@@ -16,7 +16,7 @@ from ..filters import KEYS, SHARPENING, Key, key_row, learned_filters
 from ..models import MODEL_EDGES
 from ..normalization import DC_CHOICES, constant_and_response
 from .intervals import _axis_term
-from .noise import PRINTED, Noise, noise_level
+from .result import PRINTED, Noise, noise_level
 from .terms import Model, least_squares, project
 
 if TYPE_CHECKING:

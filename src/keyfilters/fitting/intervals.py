@@ -1,4 +1,4 @@
-"""How sure the parameters of a fit are: parametric bootstrap at the estimated noise, and profiles of the objective."""
+"""How sure the parameters of a fit are: parametric bootstrap at the estimated noise, and profiles of the objective; a fit in words."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from ..checks import choice, integer
 from ..choices import Way
 from ..filters import SHARPENING, key_row
 from ..normalization import normalize_many
+from ..output import as_json
 from ..uncertainty import Interval, confidence_level
-from .l1 import minimize_l1
 from .problem import SharpeningProblem, largest_scale, make_problem
+from .search import minimize_l1
 from .terms import LOWEST_VARIANCE, Model, grid_minima, grid_values, least_squares, project
 from .variance import closed_form_of, many_variances, match_many
 
 if TYPE_CHECKING:
     from .result import Fit
+
 
 STARTS = 2
 """Descents for each filter of a bootstrap: from the lowest minima of a start grid, and by the l1 norm from the fit's own
@@ -405,3 +407,128 @@ def profile(fit: Fit, parameter: str, samples: int = 81, level: float = 0.95) ->
     return Profile(
         parameter, values, objective, float(best), float(fit.objective), float(threshold), crossings[0], crossings[1], level
     )
+
+
+CORRELATED = 0.9
+"""Correlation of two parameters beyond which a report warns."""
+
+MISFIT = 2.0
+"""How many times more than noise the rest may be before a report warns."""
+
+
+def correlation(fit: Fit, draws: int = 199, seed: int = 0) -> float | None:
+    """Correlation of the two parameters of a fit over the bootstrap; None where there is one parameter or no spread.
+
+    Examples
+    --------
+    >>> from keyfilters import fit
+    >>> correlation(fit(8, "D2")) is None, -1 < correlation(fit(8, "D1")) < 1
+    (True, True)
+    """
+    errors = deviations(fit, draws, seed)
+    if errors.shape[1] < 2 or (np.ptp(errors, 0) == 0).any():
+        return None
+    return float(np.corrcoef(errors.T)[0, 1])
+
+
+def warnings(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> list[str]:
+    """What to beware of in a fit, a sentence each.
+
+    Examples
+    --------
+    >>> from keyfilters import fit
+    >>> warnings(fit(4, "D1"))[1]
+    'sigma_y lies at its bound, 0: the objective would fall further below it'
+    """
+    said = []
+    ends = interval(fit, level, draws=draws, seed=seed)
+    if not fit.converged:
+        said.append("no certified optimum: take the scales for a direction, not for numbers")
+    for name in ("sigma_x", "sigma_y"):
+        value, (low, high) = getattr(fit, name), ends[name]
+        if value == 0:
+            said.append(f"{name} lies at its bound, 0: the objective would fall further below it")
+        elif value >= largest_scale(fit.size):
+            said.append(f"{name} lies at the largest scale searched, {largest_scale(fit.size):g}")
+        elif low == 0 or high - low > value:
+            said.append(f"{name} is weakly identified: its interval is from {low:.3g} to {high:.3g}")
+        if fit.parameters[0] == "sigma":
+            break
+    related = correlation(fit, draws, seed)
+    if related is not None and abs(related) > CORRELATED:
+        said.append(f"{' and '.join(fit.parameters)} are hard to tell apart: their correlation is {related:.2f}")
+    if fit.noise.level == 0:
+        said.append("the filter is exactly symmetric: no noise is seen, so the intervals have no width (give sigma=)")
+    if fit.misfit > MISFIT:
+        times = "any noise" if np.isinf(fit.misfit) else f"the noise, {fit.misfit:.1f} times,"
+        said.append(
+            f"the rest is larger than {times} so the model is not all of the filter, and the intervals speak of noise alone"
+        )
+    return said
+
+
+def report(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> str:
+    """Values with intervals, how good the fit is, correlations and warnings, as text.
+
+    Parameters
+    ----------
+    fit : Fit
+    level : float
+    draws, seed : int
+        Of the bootstrap, see :func:`keyfilters.fitting.intervals.interval`.
+
+    Examples
+    --------
+    >>> from keyfilters import fit
+    >>> "explains" in report(fit(8, "D1"))
+    True
+    """
+    ends = interval(fit, level, draws=draws, seed=seed)
+    row, noise = key_row(fit.key), fit.noise
+    shared = f", one fit for the keys {', '.join(map(str, fit.given.keys))}" if len(fit.given.keys) > 1 else ""
+    lines = [f"Key {fit.key} by {fit.method}: {row.name}, {fit.size} x {fit.size} taps{shared}"]
+    width = max(map(len, fit.parameters))
+    for name in fit.parameters:
+        value, (low, high) = getattr(fit, "sigma_x" if name == "sigma" else name), ends["sigma_x" if name == "sigma" else name]
+        lines.append(f"  {name:{width}}  {value:.5f}   {100 * level:g} % interval {low:.5f} to {high:.5f}")
+    related = correlation(fit, draws, seed)
+    if related is not None:
+        lines.append(f"  correlation of {' and '.join(fit.parameters)}: {related:.2f}")
+    lines.append(
+        f"  explains {100 * fit.explained:.2f} % of the filter's energy (best amplitude); relative l2 norm of the rest {fit.relative_l2:.3f}"
+    )
+    if fit.given.sigma is None:
+        lines.append(
+            f"  noise {noise.level:.2g} per tap, estimated from the filter's mirror symmetry ({noise.degrees:g} degrees of freedom)"
+        )
+    else:
+        lines.append("  noise as given, per tap")
+    lines += [f"  warning: {text}" for text in warnings(fit, level, draws=draws, seed=seed)]
+    return "\n".join(lines)
+
+
+def to_dict(fit: Fit, level: float = 0.95, *, draws: int = 199, seed: int = 0) -> dict:
+    """All of a fit as numbers, words and lists that JSON can hold; what is infinite or missing is None.
+
+    Examples
+    --------
+    >>> import json
+    >>> from keyfilters import fit
+    >>> found = to_dict(fit(7, "C1"))
+    >>> json.loads(json.dumps(found, allow_nan=False)) == found, len(found["model"])
+    (True, 7)
+    """
+
+    names = (
+        "key", "method", "sigma_x", "sigma_y", "gamma", "objective", "relative_l1", "relative_l2", "cosine", "explained",
+        "misfit", "converged", "size", "edge",
+    )  # fmt: skip
+    found = {name: getattr(fit, name) for name in names}
+    found |= {
+        "dc": fit.given.dc, "keys": fit.given.keys, "level": level,
+        "interval": interval(fit, level, draws=draws, seed=seed), "correlation": correlation(fit, draws, seed),
+        "noise": {"level": fit.noise.level, "degrees": fit.noise.degrees},
+        "certificate": {name: getattr(fit.certificate, name) for name in fit.certificate.__dataclass_fields__},
+        "warnings": warnings(fit, level, draws=draws, seed=seed), "filter": fit.filter, "model": fit.model(),
+    }  # fmt: skip
+    return as_json(found)

@@ -1,19 +1,22 @@
-"""Joint scales of groups of keys, and the table of all fits."""
+"""Joint scales of groups of keys, the table of all fits, and the scales of all keys by one method."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import choice
 from ..choices import DC, Edge, JointName, Search
 from ..filters import GROUPS, KEYS, SHARPENING
-from .methods import METHODS, by_norm, by_variance, check_options, fit_one, learned
+from .methods import METHODS, by_norm, by_variance, check_options, fit, fit_one, learned
 from .result import Certificate, Fit, finish
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 JOINT_METHODS: tuple[JointName, ...] = ("A-joint", "B-joint", "C-joint", "D-joint")
 """Names of the methods with scales shared by groups of keys, see :func:`fit_joint`."""
@@ -131,3 +134,35 @@ def fit_table(*, dc: DC = "published", edge: Edge = "crop", search: Search = "ex
     fits = all_fits(dc=dc, edge=edge, search=search)
     table = pd.DataFrame([{c: getattr(f, c) for c in TABLE_COLUMNS} for f in fits], columns=list(TABLE_COLUMNS))
     return table.astype({"gamma": "float64"})
+
+
+def key_parameters(method: str = "B") -> np.ndarray:
+    """sigma_x, sigma_y and gamma that a method fits to the eight learned filters.
+
+    Parameters
+    ----------
+    method : {"A", "B", "C1", "C2", "D1", "D2", "A-joint", "B-joint", "C-joint", "D-joint"}
+
+    Returns
+    -------
+    ndarray, shape (3, 8)
+        gamma is 0 but for key 7.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method.
+
+    Examples
+    --------
+    >>> key_parameters("D2").shape
+    (3, 8)
+    """
+    choice(method, (*METHODS, *JOINT_METHODS), "method")
+    return _parameters(method).copy()
+
+
+@lru_cache(maxsize=len(METHODS) + len(JOINT_METHODS))
+def _parameters(method: Any) -> np.ndarray:
+    fits = fit_joint(method).values() if method in JOINT_METHODS else [fit(k, method) for k in range(1, 9)]
+    return np.array([(f.sigma_x, f.sigma_y, f.gamma or 0.0) for f in fits]).T

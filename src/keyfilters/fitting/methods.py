@@ -1,22 +1,28 @@
-"""One verb, ``fit``, over a table of methods."""
+"""One verb, ``fit``, over a table of methods; maps of the objective over two parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..checks import choice, square_filter
-from ..choices import DC, Edge, MethodName, Search
-from ..filters import SHARPENING, Key, key_row, learned_filters
+from ..checks import choice, finite, scales, square_filter
+from ..choices import DC, Edge, MethodName, Norm, Search
+from ..filters import KEYS, SHARPENING, Key, key_row, learned_filters
 from ..models import MODEL_EDGES
-from ..normalization import DC_CHOICES, constant_and_response, normalized_filters
+from ..normalization import DC_CHOICES, constant_and_response, normalize, normalized_filters
 from . import grid as published_grid
-from .problem import SharpeningProblem, make_problem
+from .problem import SharpeningProblem, largest_scale, make_problem
 from .result import Certificate, Fit, Given, finish
 from .search import GlobalMinimum, minimize_globally
 from .variance import closed_form, factor_variance, match_variance, weighted_variances
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 SEARCHES = ("exact", "grid")
 
@@ -274,3 +280,128 @@ def fit(
             raise ValueError('sigma is given with search="grid": the published search has no weights')
         given = replace(given, sigma=_tap_sigma(sigma, len(given.targets[0])) / abs(given.units[0][1]))
     return fit_one(row, strategy, given, search)
+
+
+def _axis(values, what: str, largest: float) -> np.ndarray:
+    values = np.atleast_1d(values)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"{what} has shape {values.shape}: expected a one-dimensional array with at least one value")
+    if values.max() > largest:
+        raise ValueError(f"{what} goes up to {values.max():g}: expected scales up to {largest:g}")
+    return values
+
+
+def objective_map(
+    key: int | Key,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    norm: Norm = "l1",
+    filter: ArrayLike | None = None,
+    dc: DC = "published",
+    edge: Edge = "crop",
+) -> np.ndarray:
+    """Return the norm of (model - normalised filter) on a grid of parameters.
+
+    Parameters
+    ----------
+    key : int
+        1 to 8.
+    first : array_like, shape (m,)
+        sigma_x (key 7: sigma), along the columns of the map.
+    second : array_like, shape (n,)
+        sigma_y (key 7: gamma), along the rows of the map.
+    norm : {"l1", "l2"}
+    filter, dc, edge
+        As in :func:`fit`.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+        ``map[i, j]`` belongs to ``second[i]`` and ``first[j]``: ready for ``pcolormesh(first, second, map)``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`fit`; for an unknown norm, and for axes that are empty, not one-dimensional, or hold a scale
+        that is negative, not finite or larger than the largest searched.
+
+    Examples
+    --------
+    >>> objective_map(8, [0.5, 0.6], [0.6]).round(3)
+    array([[0.283, 0.223]])
+    """
+    row = key_row(key)
+    power = {"l1": 1, "l2": 2}[choice(norm, ("l1", "l2"), "norm")]
+    check_options(dc, edge, "exact")
+    target = normalized_filters(dc)[row.number - 1] if filter is None else normalize(filter, row, dc)
+    first = _axis(scales(first, "first"), "first", largest_scale(len(target)))
+    if row.kind == SHARPENING:
+        problem = SharpeningProblem(target, edge)
+        second = _axis(finite(second, "second"), "second", np.inf)
+        laplacians = problem.laplacians(first**2)[0]
+        return np.stack([(np.abs(problem.rest - g * laplacians) ** power).sum(-1) ** (1 / power) for g in second])
+    second = _axis(scales(second, "second"), "second", largest_scale(len(target)))
+    return make_problem((row,), (target,), 2, edge).norm_grid([first, second], power)[0].T
+
+
+COMPARED = ("method", "key", "sigma_x", "sigma_y", "gamma", "explained", "relative_l1", "relative_l2", "cosine", "converged")
+"""Columns of :func:`rank_keys` beside ``note``."""
+
+
+def rank_keys(
+    filter: ArrayLike,
+    keys: Iterable[int] | None = None,
+    methods: Iterable[MethodName] | None = None,
+    *,
+    dc: DC = "published",
+    edge: Edge = "crop",
+) -> pd.DataFrame:
+    """Fit every key to a filter by every method, the nearest key first.
+
+    Parameters
+    ----------
+    filter : array_like, shape (n, n), n odd
+        A raw filter.
+    keys : sequence of int, optional
+        Default: 1 to 8.
+    methods : sequence of str, optional
+        Names of :data:`METHODS`; default: all.
+    dc, edge : str
+        As in :func:`fit`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Methods in their order, within each the keys by ``relative_l2``. A key that does not apply, such as a derivative of a filter
+        without a slope along its axis, stands last, with the reason in ``note`` and no numbers.
+
+    Raises
+    ------
+    ValueError
+        For an unknown key or method, and a filter that is not a finite odd-sized square array or is all zero.
+
+    Examples
+    --------
+    >>> from keyfilters import ideal_filter
+    >>> table = rank_keys(ideal_filter(8, 0.5), methods=["D2"])
+    >>> int(table.key[0]), bool(table.explained[0] > 0.99), table.note[table.key == 5].item()
+    (8, True, 'filter has no response to x: it cannot be normalised for key 5')
+    """
+    import pandas as pd
+
+    h = square_filter(filter)
+    rows = [key_row(key) for key in ([row.number for row in KEYS] if keys is None else keys)]
+    records = []
+    for method in [choice(name, METHODS, "method") for name in (METHODS if methods is None else methods)]:
+        found = []
+        for row in rows:
+            try:
+                constant_and_response(h, row, dc)
+            except ValueError as error:
+                found.append({"method": method, "key": row.number, "note": str(error)})
+                continue
+            one = fit(row, method, filter=h, dc=dc, edge=edge)
+            found.append({name: getattr(one, name) for name in COMPARED} | {"note": ""})
+        records += sorted(found, key=lambda record: record.get("relative_l2", float("inf")))
+    return pd.DataFrame(records, columns=[*COMPARED, "note"]).astype({"gamma": "float64"})

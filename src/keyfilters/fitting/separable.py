@@ -14,8 +14,8 @@ from ..checks import choice, cubic_filter
 from ..choices import Edge
 from ..differences import OPERATORS
 from ..models import MODEL_EDGES
-from .l2 import minimize_l2
 from .problem import factors, largest_scale
+from .search import minimize_l2
 
 START_STEP = 0.02
 """Spacing of the start grid in sigma, grid units."""

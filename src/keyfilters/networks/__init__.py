@@ -22,9 +22,8 @@ from importlib.util import find_spec
 
 _ROOMS = {
     "layers.kernels": ("half_gaussian", "ideal_kernels"),
-    "layers.scale_space": ("FilterBankConv2d", "ScaleSpaceConv2d"),
-    "layers.lines_and_volumes": ("ScaleSpaceConv1d", "ScaleSpaceConv3d"),
-    "layers.parametrised": ("scale_parameters", "weight_of"),
+    "layers.scale_space": ("FilterBankConv2d", "ScaleSpaceConv1d", "ScaleSpaceConv2d", "ScaleSpaceConv3d"),
+    "layers.base": ("scale_parameters", "weight_of"),
     "surgery.depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
     "surgery.matching": ("match",),
     "surgery.nulls": ("NULLS", "explained_interval", "null_distribution"),
@@ -34,12 +33,10 @@ _ROOMS = {
     "training.loop": ("TrainConfig", "train"),
     "training.recipes": ("RECIPES",),
     "evaluation.judging": ("compare", "evaluate"),
-    "extraction.extracting": ("extract",),
+    "extraction.extracting": ("extract", "pool_networks", "two_rounds"),
     "klines": ("k_lines",),
     "extraction.reduction": ("elbow", "greedy_reduction"),
-    "extraction.route": ("pool_networks", "two_rounds"),
-    "inspection.inspecting_files": ("inspect_file",),
-    "inspection.inspecting": ("inspect_model",),
+    "inspection.inspecting": ("inspect_file", "inspect_model"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

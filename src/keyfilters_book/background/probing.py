@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from keyfilters.networks.evaluation.forward import check_model
+from keyfilters.networks.evaluation.judging import check_model
 
 __all__ = ["channels_of", "fused", "over_places", "responses", "run_through", "run_to"]
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from keyfilters.checks import choice, finite, integer
-from keyfilters.networks.evaluation.recalibration import recalibrate
+from keyfilters.networks.evaluation.finetuning import recalibrate
 from keyfilters.networks.surgery.replacing import replace
 
 __all__ = ["BODIES", "Body", "body", "inputs", "labelled_subset", "linear_probe", "stage_features"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keyfilters.networks.inspection.rows import grid_shift
+from keyfilters.networks.inspection.inspecting import grid_shift
 from keyfilters_book import page
 from keyfilters_book.experiments.shift_maps import pooled
 from keyfilters_book.experiments.shifts import shifted_keys

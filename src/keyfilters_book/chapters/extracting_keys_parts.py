@@ -14,8 +14,7 @@ from keyfilters.figures.style import MARKERS, RC
 from keyfilters.networks import extract, key_filters
 from keyfilters.networks.extraction import reduction
 from keyfilters.networks.extraction.comparison import KeyComparison, surrogate
-from keyfilters.networks.extraction.extracting import Extraction
-from keyfilters.networks.extraction.route import TwoRounds, pool_networks
+from keyfilters.networks.extraction.extracting import Extraction, TwoRounds, pool_networks
 from keyfilters.networks.klines import k_lines
 from keyfilters.networks.surgery.matching import centred, unit
 from keyfilters.networks.training.batches import ArrayImages

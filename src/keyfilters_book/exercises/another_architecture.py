@@ -14,7 +14,7 @@ _STRIDED = ("1.0", "2.0", "3.0", "5.0")
 @exercise("the best shift (x, y) in pixels, y up, as the geometry gives it: two numbers", answers="mirrored_shift")
 def check_20_1(answer):
     """The shift of a strided layer whose excess zeros lie in front."""
-    from keyfilters.networks.inspection.rows import grid_shift
+    from keyfilters.networks.inspection.inspecting import grid_shift
 
     found = array(answer, [2])
     right = grid_shift((5, 5), (2, 2), (2, 2))

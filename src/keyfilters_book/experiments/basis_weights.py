@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from keyfilters.checks import finite
-from keyfilters.networks.layers.base import DepthwiseKernelConv2d
-from keyfilters.networks.layers.weights import ComputedWeight
+from keyfilters.networks.layers.base import ComputedWeight, DepthwiseKernelConv2d
 
 
 class BasisConv2d(DepthwiseKernelConv2d):

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from keyfilters.differences import difference
 from keyfilters.filters import learned_filters
-from keyfilters.fitting.parameters import key_parameters
+from keyfilters.fitting.joint import key_parameters
 from keyfilters.gaussian import gaussian_kernel
 from keyfilters.models import ideal_filter
 

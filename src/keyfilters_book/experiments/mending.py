@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from keyfilters.networks.evaluation.recalibration import match_statistics, recalibrate
+from keyfilters.networks.evaluation.finetuning import match_statistics, recalibrate
 
 from .replacement_images import as_batches
 
@@ -29,7 +29,7 @@ class Mender:
     the change of gain and offset that takes (m_r, v_r) to (m, v), applied to what was trained. It leaves
     the unmodified network as it is, and undoes any change of gain and offset in front of a norm. Networks
     without batch norms are corrected by
-    :func:`keyfilters.networks.evaluation.recalibration.match_statistics`, which compares with the unmodified one as well.
+    :func:`keyfilters.networks.evaluation.finetuning.match_statistics`, which compares with the unmodified one as well.
 
     Parameters
     ----------

@@ -16,8 +16,7 @@ from torch import nn
 from keyfilters.checks import choice
 from keyfilters.fitting import METHODS
 from keyfilters.networks.evaluation.finetuning import distill, outputs_of
-from keyfilters.networks.evaluation.forward import evaluating
-from keyfilters.networks.evaluation.judging import divergence
+from keyfilters.networks.evaluation.judging import divergence, evaluating
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.surgery.replacing import fold, replace
 from keyfilters.uncertainty import bootstrap_interval, mcnemar, wilson

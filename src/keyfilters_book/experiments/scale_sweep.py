@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from keyfilters.fitting.parameters import key_parameters
+from keyfilters.fitting.joint import key_parameters
 from keyfilters.models import ideal_filter
 
 from .design import Design, Setting

@@ -7,7 +7,7 @@ import numpy as np
 from keyfilters.checks import choice, finite, odd_size, scales
 from keyfilters.choices import Edge
 from keyfilters.filters import KEYS, SHARPENING, key_row
-from keyfilters.fitting.parameters import key_parameters
+from keyfilters.fitting.joint import key_parameters
 from keyfilters.gaussian import half_discrete_gaussian
 from keyfilters.models import MODEL_EDGES, _in_plane, _model
 

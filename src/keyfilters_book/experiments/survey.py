@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keyfilters.checks import choice, integer
-from keyfilters.networks.inspection.inspecting_files import filters_of_file
+from keyfilters.networks.inspection.inspecting import filters_of_file
 from keyfilters.networks.surgery.depthwise import find_depthwise
 from keyfilters.networks.surgery.matching import Matches, Stack, as_layers, centred, match, unit
 from keyfilters.networks.surgery.nulls import (

@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 from keyfilters.checks import choice, scales
 from keyfilters.choices import Edge, Norm
 from keyfilters.filters import SHARPENING, Key, key_row
-from keyfilters.fitting.maps import objective_map
-from keyfilters.fitting.methods import fit
+from keyfilters.fitting.methods import fit, objective_map
 from keyfilters.fitting.problem import SeparableProblem
 from keyfilters.fitting.search import LOCAL
 from keyfilters.normalization import normalized_filters

@@ -16,8 +16,8 @@ import pytest
 import refusals
 
 from keyfilters import fetch
-from keyfilters.deadline import within
 from keyfilters.fetch import DEBIAN_FOLDER, FILES, IdxFile, ensure_fashion_mnist, fashion_mnist
+from keyfilters.networks.zoo.hub import within
 from keyfilters_build import chromium, prerequisites
 
 WATCHDOG = 60

@@ -20,9 +20,8 @@ from keyfilters import (
     objective_map,
 )  # fmt: skip
 from keyfilters.filters import GROUPS, KEYS
-from keyfilters.fitting.l1 import linear_step
 from keyfilters.fitting.problem import SharpeningProblem, make_problem
-from keyfilters.fitting.search import minimize_globally
+from keyfilters.fitting.search import linear_step, minimize_globally
 from keyfilters.fitting.variance import closed_form, factor_variance
 
 KEYS_AND_METHODS = [(k, m) for k in range(1, 9) for m in METHODS]

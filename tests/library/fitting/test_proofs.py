@@ -72,7 +72,7 @@ def test_a_point_beside_the_optimum_is_not_proved(key, method):
 
 
 def test_the_second_minimum_of_key_8_is_not_the_best():
-    from keyfilters.fitting.l1 import minimize_l1
+    from keyfilters.fitting.search import minimize_l1
     from keyfilters_book.paper.landscape import two_scale_problem
 
     found, problem = fit(8, "C1"), two_scale_problem(8)

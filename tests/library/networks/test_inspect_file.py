@@ -333,7 +333,7 @@ def test_what_is_left_out_beside_what_is_matched_is_said(tmp_path):
     # Parameters are weights too; strips of an even number are called so.
     conv = nn.Conv2d(16, 16, 5, groups=16)
     strips = {"a.weight": torch.randn(8, 1, 1, 4), "b.weight": torch.randn(8, 1, 768), "c.weight": torch.randn(8, 1, 3, 5)}
-    torch.save(strips | dict(conv.named_parameters(prefix="dw")), tmp_path / "x.pth")
+    torch.save(dict(conv.named_parameters(prefix="dw")) | strips, tmp_path / "x.pth")
     found = inspect_file(tmp_path / "x.pth", nulls="none")
     assert found.layers[0].match.key.tolist() == match(conv).layers[0].key.tolist()
     notes = ["kernel of even size (1x4)", "kernel of even size (1x768)", "kernel is not square (3x5)"]

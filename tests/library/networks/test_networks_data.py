@@ -17,9 +17,10 @@ from timm.data import ImageNetInfo  # noqa: E402
 from keyfilters import fetch  # noqa: E402
 from keyfilters.images import PHOTOGRAPHS, PROJECTS, UnreadableImage, open_image, shown  # noqa: E402
 from keyfilters.networks.data import datasets as data  # noqa: E402
-from keyfilters.networks.data.class_numbers import class_map, class_numbers  # noqa: E402
 from keyfilters.networks.data.datasets import (  # noqa: E402
     batches,
+    class_map,
+    class_numbers,
     crops,
     dataset,
     evaluation_transform,

@@ -21,8 +21,7 @@ from keyfilters.networks.evaluation.finetuning import (
     recalibrate,
     trainable_parameters,
 )
-from keyfilters.networks.evaluation.forward import device_of, evaluating
-from keyfilters.networks.evaluation.judging import compare, divergence, evaluate
+from keyfilters.networks.evaluation.judging import compare, device_of, divergence, evaluate, evaluating
 from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 
 CLASSES = 7

@@ -15,11 +15,9 @@ from torch import nn
 from keyfilters import ideal_filter, learned_filters
 from keyfilters.filter_files import load_filters
 from keyfilters.networks.extraction.autoencoder import fit_autoencoder
-from keyfilters.networks.extraction.clusterings import ALGORITHMS
-from keyfilters.networks.extraction.comparison import assign, compare_keys, surrogate
-from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized
+from keyfilters.networks.extraction.comparison import ALGORITHMS, assign, compare_keys, surrogate
+from keyfilters.networks.extraction.extracting import NORMALIZATIONS, extract, normalized, pool_networks, two_rounds
 from keyfilters.networks.extraction.reduction import REACH, Accuracy, ExplainedVariance, elbow, greedy_reduction
-from keyfilters.networks.extraction.route import pool_networks, two_rounds
 from keyfilters.networks.klines import k_lines, leading_directions
 
 

@@ -18,8 +18,8 @@ from foreign_checkpoints import behind, equal, facebook, pickled  # noqa: E402
 from torch import nn  # noqa: E402
 
 from keyfilters.networks.zoo.checkpoints import read_weights, write_weights  # noqa: E402
+from keyfilters.networks.zoo.files import read_pickle  # noqa: E402
 from keyfilters.networks.zoo.loading import load_model, packaged_weights  # noqa: E402
-from keyfilters.networks.zoo.pickles import read_pickle  # noqa: E402
 
 NAME = "mobilenetv3_small_050"
 ATTO = "convnextv2_atto"

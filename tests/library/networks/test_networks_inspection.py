@@ -21,8 +21,8 @@ from torch import nn
 from keyfilters import learned_filters, spread
 from keyfilters.networks import find_depthwise, inspect_model, key_filters, load_model
 from keyfilters.networks.commands.evaluate import _first_images
+from keyfilters.networks.inspection.inspecting import SPREAD_COLUMNS, grid_shift
 from keyfilters.networks.inspection.report_page import png, render
-from keyfilters.networks.inspection.rows import SPREAD_COLUMNS, grid_shift
 from keyfilters_build.chromium import FLAGS, find_chromium
 
 NETWORKS = ("convnextv2_atto", "tf_efficientnet_lite0", "mobilenetv3_small_050")
@@ -223,6 +223,7 @@ def test_all_dead(mixed):
     assert found.frame().dead.tolist() == [4, 0] and math.isnan(found.frame().explained[0])
     alone = inspect_model(layer, draws=2)
     assert alone.records()[0]["explained"] is None and "the network itself" in render(alone)
+    assert "<td>–</td>" in render(alone) and "<td>None</td>" not in render(alone)
     json.dumps(alone.document(), allow_nan=False)
 
 
@@ -508,6 +509,19 @@ def test_wrong_options_of_evaluate_are_one_line(mobile, arguments, message, tmp_
     monkeypatch.chdir(tmp_path)
     refuses(message, "evaluate", *mobile, *arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--amp", "int8"), "unknown amp 'int8'"),
+        (("--device", "gpu9"), "device is 'gpu9'"),
+        (("--split", "dev"), "unknown split 'dev'"),
+        (("--data", ".", "--classes", "gone.txt"), "gone.txt cannot be read"),
+    ],
+)
+def test_evaluate_looks_at_its_options_before_it_loads_a_network(arguments, message, refuses):
+    refuses(message, "evaluate", "no_such_network", *arguments)
 
 
 def test_recalibration_mixes_the_classes(tmp_path):

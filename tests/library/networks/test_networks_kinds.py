@@ -10,7 +10,7 @@ timm = pytest.importorskip("timm")
 from torch import nn  # noqa: E402
 
 from keyfilters.filters import KEYS  # noqa: E402
-from keyfilters.fitting.parameters import key_parameters  # noqa: E402
+from keyfilters.fitting.joint import key_parameters  # noqa: E402
 from keyfilters.gaussian import discrete_gaussian  # noqa: E402
 from keyfilters.models import factor, ideal_filter  # noqa: E402
 from keyfilters.networks import (  # noqa: E402
@@ -30,7 +30,7 @@ from keyfilters.networks.layers.scale_space import ScaleSpaceWeight  # noqa: E40
 from keyfilters.networks.surgery.branches import merged  # noqa: E402
 from keyfilters.networks.surgery.depthwise import key_filters_at  # noqa: E402
 from keyfilters.networks.surgery.scale_fits import fit_scales  # noqa: E402
-from keyfilters.networks.training.setup import network_of  # noqa: E402
+from keyfilters.networks.training.loop import network_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 
 

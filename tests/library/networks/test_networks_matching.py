@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from keyfilters.fitting.parameters import key_parameters  # noqa: E402
+from keyfilters.fitting.joint import key_parameters  # noqa: E402
 from keyfilters.networks import (  # noqa: E402
     NULLS,
     FilterBankConv2d,

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from keyfilters import ideal_filter
 from keyfilters.networks import MODES, ScaleSpaceConv2d, find_depthwise, fold, replace, scale_parameters, weight_of
-from keyfilters.networks.layers.parametrised import parametrise, write_out
+from keyfilters.networks.layers.base import parametrise, write_out
 from keyfilters.networks.layers.scale_space import ScaleSpaceWeight
 
 IMAGES = torch.randn(2, 8, 16, 16, generator=torch.Generator().manual_seed(0))

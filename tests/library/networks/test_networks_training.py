@@ -27,13 +27,11 @@ from training_samples import CLASSES, EVERYTHING, folder, history, images, tiny 
 from keyfilters.cli import _parser  # noqa: E402
 from keyfilters.networks import SmallConvNeXt, load_model, replace  # noqa: E402
 from keyfilters.networks.commands.train import config_of  # noqa: E402
-from keyfilters.networks.training import checkpointing  # noqa: E402
-from keyfilters.networks.training import run as training_run  # noqa: E402
+from keyfilters.networks.training import checkpointing, loop  # noqa: E402
 from keyfilters.networks.training.batches import ArrayImages, Plan, order, share  # noqa: E402
 from keyfilters.networks.training.checkpointing import CannotWrite, RunFolder  # noqa: E402
-from keyfilters.networks.training.loop import Diverged, train, train_network  # noqa: E402
+from keyfilters.networks.training.loop import Diverged, Transformed, sets_of, train, train_network  # noqa: E402
 from keyfilters.networks.training.recipes import DESCRIPTIONS, RECIPES, TrainConfig, recipe  # noqa: E402
-from keyfilters.networks.training.setup import Transformed, sets_of  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import write_weights  # noqa: E402
 from keyfilters.output import file_mask  # noqa: E402
 
@@ -252,8 +250,8 @@ def test_the_moving_average_is_one():
 def test_the_schedule_warms_up_and_follows_a_cosine():
     model = tiny()
     config = dataclasses.replace(BASE, epochs=10, lr=0.3, warmup_epochs=2.0, min_lr=0.01)
-    optimizer = training_run.optimizer_of(model, config)
-    schedule, rates = training_run.schedule_of(optimizer, config, 5), []
+    optimizer = loop.optimizer_of(model, config)
+    schedule, rates = loop.schedule_of(optimizer, config, 5), []
     for step in range(50):
         schedule.step_update(step)
         rates.append(optimizer.param_groups[0]["lr"])
@@ -265,8 +263,8 @@ def test_all_schedules_hold_for_any_warm_up():
     for sched in ("cosine", "constant", "step", "tanh", "wsd"):
         for warmup in (0.0, 0.4, 3.0):
             config = dataclasses.replace(BASE, epochs=3, lr=0.3, warmup_epochs=warmup, sched=sched)
-            optimizer = training_run.optimizer_of(tiny(), config)
-            schedule = training_run.schedule_of(optimizer, config, 4)
+            optimizer = loop.optimizer_of(tiny(), config)
+            schedule = loop.schedule_of(optimizer, config, 4)
             for step in range(12):
                 schedule.step_update(step)
                 assert 0 <= optimizer.param_groups[0]["lr"] <= 0.3 + 1e-12
@@ -275,8 +273,8 @@ def test_all_schedules_hold_for_any_warm_up():
 def test_rates_decay_from_the_head_down_and_vectors_keep_their_size():
     model = timm.create_model("convnextv2_atto", num_classes=3, **SMALL)
     config = dataclasses.replace(BASE, layer_decay=0.5, weight_decay=0.1)
-    optimizer = training_run.optimizer_of(model, config)
-    training_run.schedule_of(optimizer, config, 3).step_update(0)
+    optimizer = loop.optimizer_of(model, config)
+    loop.schedule_of(optimizer, config, 3).step_update(0)
     by_parameter = {id(p): g for g in optimizer.param_groups for p in g["params"]}
     rows = {name: by_parameter[id(p)] for name, p in model.named_parameters()}
     assert rows["head.fc.weight"]["lr"] == pytest.approx(BASE.lr)
@@ -349,9 +347,9 @@ class Breaks(nn.Module):
 @pytest.mark.parametrize("every", [1, 2, 100])
 @pytest.mark.parametrize("call", [1, 3, 5])
 def test_a_loss_that_is_no_number_stops_and_is_named(tmp_path, monkeypatch, call, every):
-    init = training_run.Run.__init__
+    init = loop.Run.__init__
     # As if looking at the loss made a device wait.
-    monkeypatch.setattr(training_run.Run, "__init__", lambda self, *a: (init(self, *a), setattr(self, "every", every))[0])
+    monkeypatch.setattr(loop.Run, "__init__", lambda self, *a: (init(self, *a), setattr(self, "every", every))[0])
     with pytest.raises(Diverged) as raised:
         train_network(Breaks(call), images(), config=BASE, folder=tmp_path / "run")
     text = str(raised.value)
@@ -372,7 +370,7 @@ def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
 
 def test_the_last_two_and_the_best_stay(tmp_path, monkeypatch):
     scores = iter([0.1, 0.7, 0.2, 0.7, 0.3, 0.4])
-    monkeypatch.setattr(training_run.Run, "judge", lambda self, _: {"val_loss": 1.0, "top1": next(scores), "top5": 1.0})
+    monkeypatch.setattr(loop.Run, "judge", lambda self, _: {"val_loss": 1.0, "top1": next(scores), "top5": 1.0})
     result = train_network(tiny(), images(), images(16), dataclasses.replace(BASE, epochs=6), tmp_path / "run")
     assert result.best_epoch == 2  # of two equals the first
     assert RunFolder(tmp_path / "run").epochs() == [2, 5, 6]
@@ -522,7 +520,7 @@ def test_every_recipe_resolves():
     for name in RECIPES:
         config = recipe(name)
         assert config.record()["model"] == config.model
-        training_run.schedule_of(training_run.optimizer_of(tiny(), config), config, 10)
+        loop.schedule_of(loop.optimizer_of(tiny(), config), config, 10)
 
 
 def test_the_recipes_on_the_page_are_those_of_the_table():
@@ -732,14 +730,14 @@ def test_folders_are_labelled_and_their_hash_holds_classes_and_sizes(tmp_path):
 def test_scales_have_a_rate_of_their_own_and_no_decay():
     model = replace(tiny(), mode="learnable", learn_gain=True).model
     config = dataclasses.replace(BASE, layer_decay=0.5, weight_decay=0.1, scale_lr=0.3, lr=0.2)
-    optimizer = training_run.optimizer_of(model, config)
+    optimizer = loop.optimizer_of(model, config)
     names = {id(p): name for name, p in model.named_parameters()}
     own = optimizer.param_groups[-1]
     assert {names[id(p)].rpartition(".")[2] for p in own["params"]} == {"raw_x", "raw_y", "gain", "offset"}
     assert sorted(names[id(p)] for g in optimizer.param_groups for p in g["params"]) == sorted(names.values())
-    training_run.schedule_of(optimizer, dataclasses.replace(config, sched="constant"), 4).step_update(0)
+    loop.schedule_of(optimizer, dataclasses.replace(config, sched="constant"), 4).step_update(0)
     assert own["weight_decay"] == 0 and own["lr"] == pytest.approx(0.06)
-    refused(lambda: training_run.optimizer_of(tiny(), config), "scale_lr is set, and the network has no scales to train")
+    refused(lambda: loop.optimizer_of(tiny(), config), "scale_lr is set, and the network has no scales to train")
 
 
 def test_an_unreadable_image_is_one_line(refuses, tmp_path):

@@ -52,11 +52,11 @@ KILLED_SCRIPT = (
 import torch; torch.set_num_threads(1)
 from training_samples import images, tiny
 from keyfilters.networks.training.recipes import TrainConfig
-from keyfilters.networks.training.loop import fit
+from keyfilters.networks.training.loop import train_network
 def say(done, loss, model):
     # The parent answers each step, so that it decides at which one it kills.
     print(done, flush=True); sys.stdin.readline()
-fit(tiny(0.3), images(), images(32, 1), TrainConfig().updated(RECORD), sys.argv[1], on_step=say)
+train_network(tiny(0.3), images(), images(32, 1), TrainConfig().updated(RECORD), sys.argv[1], on_step=say)
 """
 )
 
@@ -109,7 +109,7 @@ SHARED_SCRIPT = (
 import os, torch; torch.set_num_threads(1)
 from training_samples import images, tiny
 from keyfilters.networks.training.recipes import TrainConfig
-from keyfilters.networks.training.loop import Diverged, fit
+from keyfilters.networks.training.loop import Diverged, train_network
 rank, cases = int(os.environ["RANK"]), CASES
 for name, (settings, drop) in cases.items():
     model = tiny(drop, torch.float64)
@@ -117,7 +117,7 @@ for name, (settings, drop) in cases.items():
         with torch.no_grad():  # the first process's weights count
             for p in model.parameters():
                 p.zero_()
-    fit(model, images(), images(33, 1), TrainConfig(**settings), f"{sys.argv[1]}/{name}")
+    train_network(model, images(), images(33, 1), TrainConfig(**settings), f"{sys.argv[1]}/{name}")
 # Resumed by two: the last checkpoint of the first case is made again.
 name, (settings, drop) = next(iter(cases.items()))
 if rank == 0:
@@ -125,7 +125,7 @@ if rank == 0:
     shutil.copytree(f"{sys.argv[1]}/{name}", f"{sys.argv[1]}/resumed")
     shutil.rmtree(f"{sys.argv[1]}/resumed/epoch-0002")
 torch.distributed.barrier()
-fit(tiny(drop, torch.float64), images(), images(33, 1), TrainConfig(**settings), f"{sys.argv[1]}/resumed", resume=True)
+train_network(tiny(drop, torch.float64), images(), images(33, 1), TrainConfig(**settings), f"{sys.argv[1]}/resumed", resume=True)
 # A loss that is no number, in one of the two only: both stop and name the step.
 class Breaks(torch.nn.Module):
     num_classes, calls = 4, 0
@@ -136,12 +136,12 @@ class Breaks(torch.nn.Module):
         self.calls += self.training
         return self.inner(x) * (float("nan") if rank and self.calls == 2 else 1)
 try:
-    fit(Breaks(), images(), None, TrainConfig(**COMMON))
+    train_network(Breaks(), images(), None, TrainConfig(**COMMON))
 except Diverged as error:
     print(f"rank {rank}: {error}", flush=True)
 # Processes that see different folders.
 try:
-    fit(tiny(), images(), None, TrainConfig(**cases["sgd"][0]), f"{sys.argv[1]}/{'sgd' if rank else 'elsewhere'}", resume=True)
+    train_network(tiny(), images(), None, TrainConfig(**cases["sgd"][0]), f"{sys.argv[1]}/{'sgd' if rank else 'elsewhere'}", resume=True)
 except ValueError as error:
     print(f"rank {rank}: {error}", flush=True)
 torch.distributed.destroy_process_group()

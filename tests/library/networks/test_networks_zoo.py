@@ -21,10 +21,10 @@ torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 from foreign_checkpoints import Payload, equal, facebook, pickled  # noqa: E402
 
-from keyfilters.deadline import within  # noqa: E402
 from keyfilters.networks.data.datasets import imagenet_samples, preprocess  # noqa: E402
 from keyfilters.networks.zoo import hub  # noqa: E402
 from keyfilters.networks.zoo.checkpoints import read_metadata, read_weights, write_weights  # noqa: E402
+from keyfilters.networks.zoo.hub import within  # noqa: E402
 from keyfilters.networks.zoo.loading import load_model, packaged_weights  # noqa: E402
 
 WATCHDOG = 120

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from keyfilters.checks import choice
-from keyfilters.networks.evaluation.forward import check_device
+from keyfilters.networks.evaluation.judging import check_device
 from keyfilters_book.experiments.design import DESIGNS
 
 from .campaign import Campaign

@@ -99,7 +99,7 @@ def _check_classes(spec: str, loaded) -> None:
 def _recalibrate(model, spec: str, loaded, options, numbers) -> str:
     """Estimate the norms anew; returns what was done."""
     from ..data.datasets import crops, photographs, preprocess
-    from ..evaluation.recalibration import recalibrate
+    from ..evaluation.finetuning import recalibrate
 
     if spec == PHOTOGRAPHS:
         side = loaded.input_size[-1]
@@ -185,9 +185,8 @@ def run(options: Namespace) -> int:
     from tqdm import tqdm
 
     from ...checks import choice
-    from ..data.class_numbers import classes_of_file
-    from ..evaluation.forward import AMP, check_device
-    from ..evaluation.judging import compare, evaluate
+    from ..data.datasets import classes_of_file
+    from ..evaluation.judging import AMP, check_device, compare, evaluate
     from ..surgery.depthwise import key_filters
     from ..surgery.replacing import MODES
     from ..zoo.loading import load_model

@@ -73,6 +73,7 @@ def write_keys(keys: np.ndarray, path: str | PathLike, comment: str = "", force:
 def run(options: Namespace) -> int:
     """Load, extract, reduce, compare, write; prints the keys beside the eight."""
     from ...checks import choice, integer_text
+    from ...output import as_json
 
     def given(text, option, least=1):
         return None if text is None else integer_text(text, option, least)
@@ -87,8 +88,7 @@ def run(options: Namespace) -> int:
             raise ValueError(f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}")
         check_target(options.output, options.force)
     check_weights(options.weights)
-    from ..extraction.clusterings import ALGORITHMS
-    from ..extraction.comparison import KEY_NULLS
+    from ..extraction.comparison import ALGORITHMS, KEY_NULLS
     from ..extraction.extracting import NORMALIZATIONS, extract
     from ..extraction.reduction import ExplainedVariance, greedy_reduction
     from ..surgery.depthwise import key_filters
@@ -121,7 +121,7 @@ def run(options: Namespace) -> int:
         "p_value": compared.p_value, "explained_chance": float(compared.explained_chance.mean()),
     }  # fmt: skip
     if options.json:
-        print(json.dumps(_plain(facts | {
+        print(json.dumps(as_json(facts | {
             "notes": [*loaded.notes, *found.notes], "sizes": {str(n): c for n, c in found.sizes.items()}, "counts": found.counts.tolist(), "output": options.output,
             "comparison": chance | {"keys": _records(compared.frame())}, "layers": _records(found.frame()),
             "path": None if path is None else {"elbow": path.elbow, "steps": _records(path.frame())},
@@ -151,12 +151,3 @@ def run(options: Namespace) -> int:
 
 def _records(frame) -> list[dict]:
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
-
-
-def _plain(value):
-    """NaN is not JSON: a missing number is null."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and value != value else value

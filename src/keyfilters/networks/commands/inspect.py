@@ -48,26 +48,19 @@ def _targets(options) -> list[str]:
     """The files to write, each with a suffix that says how."""
     from ..inspection.inspecting import report_kind
 
-    if options.html is not None and Path(options.html).suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{options.html}: expected a name that ends in .html")
-    if options.csv is not None and Path(options.csv).suffix.lower() != ".csv":
-        raise ValueError(f"{options.csv}: expected a name that ends in .csv")
-    if options.output is not None:
-        report_kind(options.output)
-    targets = {
-        flag: path
-        for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output))
-        if path is not None
-    }
     seen: dict[Path, str] = {}
-    for flag, path in targets.items():
+    for flag, path in (("--html", options.html), ("--csv", options.csv), ("-o", options.output)):
+        if path is None:
+            continue
+        kind = flag.replace("--", ".")
+        if kind != "-o" and Path(path).suffix.lower() not in (kind, kind[:4]):
+            raise ValueError(f"{path}: expected a name that ends in {kind}")
+        report_kind(path)
         if first := seen.get(Path(path).absolute()):
             raise ValueError(f"{first} and {flag} both name {path}: expected two files")
         seen[Path(path).absolute()] = flag
-    targets = list(targets.values())
-    for path in targets:
         check_target(path, options.force)
-    return targets
+    return [path for path in (options.html, options.csv, options.output) if path is not None]
 
 
 def _is_file(name: str) -> bool:
@@ -125,8 +118,7 @@ def run(options: Namespace) -> int:
             )
     check_weights(options.weights)
     targets = _targets(options)
-    from ..inspection.inspecting import check_nulls, inspect_model
-    from ..inspection.inspecting_files import inspect_file, sha256_of
+    from ..inspection.inspecting import check_nulls, inspect_file, inspect_model, sha256_of
     from ..surgery.depthwise import key_filters
     from ..surgery.printing import terminal_width
     from ..zoo.loading import load_model

@@ -42,6 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Replace, fold, write; prints the report, one row a layer."""
     from ...checks import choice, integer_text
+    from ...output import as_json
 
     seed = integer_text(options.seed, "--seed", 0)
     if not options.output.endswith(".safetensors"):
@@ -67,9 +68,8 @@ def run(options: Namespace) -> int:
     write_weights(network, options.output, metadata, force=options.force)
     notes = [*loaded.notes, *done.notes]
     if options.json:
-        rows = [{k: None if v != v else v for k, v in row.items()} for row in done.report.to_dict("records")]
-        answer = {"output": options.output, "notes": notes} | metadata | {"report": rows}
-        print(json.dumps(answer, indent=1, allow_nan=False))
+        answer = {"output": options.output, "notes": notes} | metadata | {"report": done.report.to_dict("records")}
+        print(json.dumps(as_json(answer), indent=1, allow_nan=False))
         return 0
     print(frame_text(done.report, terminal_width()))
     for note in notes:

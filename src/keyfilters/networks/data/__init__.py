@@ -1,5 +1,4 @@
 """Images and labels.
 
-- ``datasets``: data sets, transforms, batches
-- ``class_numbers``: folders of ImageNet's classes
+- ``datasets``: data sets, transforms, batches, and which class each folder is
 """

@@ -1,5 +1,5 @@
 """Judging networks, and mending them after surgery.
 
-- ``judging``: ``evaluate``, ``compare``; ``forward``: how batches go through a network
-- ``recalibration``: statistics of norms; ``finetuning``: a few steps towards a reference
+- ``judging``: ``evaluate``, ``compare``, and how batches go through a network
+- ``finetuning``: statistics of norms; a few steps towards a reference
 """

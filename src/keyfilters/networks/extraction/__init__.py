@@ -1,5 +1,5 @@
 """Master keys of a network.
 
-- ``extracting``: ``extract``; ``clusterings``: the table of algorithms, with k-lines and ``autoencoder``
-- ``route``: the published one, several networks pooled; ``reduction``: leave out key after key; ``comparison``: beside the eight, and beside chance
+- ``extracting``: ``extract``, and the published route, several networks pooled; ``autoencoder``: one of the algorithms
+- ``reduction``: leave out key after key; ``comparison``: the table of algorithms; keys beside the eight, and beside chance
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from ...checks import integer
@@ -23,8 +24,6 @@ code: the curve that it draws never turns often enough to visit all clusters, an
 @contextmanager
 def _one_thread():
     """Sums of another number of threads differ in the last digits, and training enlarges the difference."""
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -34,8 +33,6 @@ def _one_thread():
 
 
 def _perceptron(sizes, generator):
-    import torch
-
     layers: list = []
     for inside, outside in pairwise(sizes):
         linear = torch.nn.utils.skip_init(torch.nn.Linear, inside, outside)
@@ -47,8 +44,6 @@ def _perceptron(sizes, generator):
 
 
 def _directions(v, affine: bool):
-    import torch
-
     if affine:
         v = v - v.mean(dim=1, keepdim=True)
     return torch.nn.functional.normalize(v, dim=1)
@@ -73,8 +68,6 @@ class CodeLine:
 
     def encode(self, vectors: ArrayLike) -> np.ndarray:
         """Codes of vectors of shape (N, d): an array of shape (N,) with values in (0, 1); NaN for a zero vector."""
-        import torch
-
         v = checked_vectors(vectors, self.affine)
         with torch.no_grad(), _one_thread():
             code = torch.sigmoid(self.encoder(_directions(torch.tensor(v, dtype=torch.float32), False)))[:, 0]
@@ -82,8 +75,6 @@ class CodeLine:
 
     def decode(self, codes: ArrayLike) -> np.ndarray:
         """Unit vectors of shape (M, d) of M codes."""
-        import torch
-
         codes = torch.as_tensor(np.asarray(codes, dtype=np.float32).reshape(-1, 1))
         with torch.no_grad(), _one_thread():
             v = self.decoder(2 * codes - 1).double()
@@ -147,8 +138,6 @@ def fit_autoencoder(
     >>> line.decode(line.encode([[1, 0, -1]])).shape, bool(line.loss[-1] < line.loss[0])
     ((1, 3), True)
     """
-    import torch
-
     v = checked_vectors(vectors, affine)
     v = v[v.any(axis=1)]
     check_count(1, len(v))

@@ -1,4 +1,4 @@
 """The report of ``keyfilters inspect``.
 
-- ``inspecting``: ``inspect_model``; ``inspecting_files``: ``inspect_file``; ``rows``: its numbers; ``report_page``: its HTML page
+- ``inspecting``: ``inspect_model`` and ``inspect_file``; ``report_page``: the HTML page
 """

@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from ... import __version__
 from ...figures.style import DIVERGING, ink, symmetric_limit
+from ...filters import KEYS
 from ..surgery.nulls import NULLS
-from .rows import key_names
 
 if TYPE_CHECKING:
     from .inspecting import Inspection
@@ -97,6 +99,11 @@ dt { font-weight: 600; } dd { margin: 0 0 .4rem 1rem; }
 """
 
 
+def key_names(keys: int) -> list[str]:
+    """What the keys are called: those of the catalogue where there are eight, else numbers."""
+    return [row.name for row in KEYS] if keys == len(KEYS) else [f"filter {k}" for k in range(1, keys + 1)]
+
+
 def _ramp(page: str, full: str, steps: int = 11) -> str:
     """CSS classes h0 .. h10: background from the page's colour to the full one, text in what reads on it."""
     low, high = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) for c in (page, full))
@@ -109,22 +116,20 @@ def _ramp(page: str, full: str, steps: int = 11) -> str:
 
 def png(h: ArrayLike) -> str:
     """A filter as a data address: one pixel per sample, blue below 0, red above, white at 0."""
-    import matplotlib as mpl
-    from PIL import Image
-
     h = np.asarray(h, dtype=np.float64)
     limit = symmetric_limit(h)
     colours = mpl.colormaps[DIVERGING]((h / limit + 1) / 2, bytes=True)[..., :3]
+    return _data_url(Image.fromarray(np.ascontiguousarray(colours)))
+
+
+def _data_url(image) -> str:
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(colours)).save(stream, "PNG")
+    image.save(stream, "PNG")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def mosaic(filters: Sequence) -> str:
     """All filters in one picture as a data address, ``COLUMNS`` in a row, each scaled by its largest value."""
-    import matplotlib as mpl
-    from PIL import Image
-
     side = max(max(h.shape) for h in filters) + 1
     rows = -(-len(filters) // REPORT_COLUMNS)
     # Levels 0 to 254 of the colour map; 255 is the grey between the filters.
@@ -136,16 +141,18 @@ def mosaic(filters: Sequence) -> str:
     image = Image.fromarray(canvas)
     colours = mpl.colormaps[DIVERGING](np.linspace(0, 1, 255), bytes=True)[:, :3]
     image.putpalette([*colours.ravel().tolist(), 128, 128, 128])
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return _data_url(image)
+
+
+def _known(value) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _text(value, digits: int = 3) -> str:
-    if isinstance(value, float):
-        # A rounded zero carries no sign.
-        return "–" if not math.isfinite(value) else f"{round(value, digits) + 0.0:.{digits}f}"
-    return escape(str(value))
+    if not _known(value):
+        return "–"
+    # A rounded zero carries no sign.
+    return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else escape(str(value))
 
 
 def _table(caption: str, columns, rows, label: str) -> str:
@@ -167,17 +174,25 @@ def _bar(explained: float, nulls: dict[str, float]) -> str:
     def left(value):
         return f"{100 * min(max(value, 0.0), 1.0):.1f}%"
 
-    if not math.isfinite(explained):
+    if not _known(explained):
         return ""
     marks = [f'<span class="fill" style="width:{left(explained)}"></span>']
-    marks += [f'<span class="tick {kind}" style="left:{left(v)}"></span>' for kind, v in nulls.items() if math.isfinite(v)]
+    marks += [f'<span class="tick {kind}" style="left:{left(v)}"></span>' for kind, v in nulls.items() if _known(v)]
     return f'<span class="track" aria-hidden="true">{"".join(marks)}</span>'
+
+
+def _nulls(found, record) -> dict:
+    return {kind: record[f"null_{kind}"] for kind in found.nulls}
+
+
+def _matched(records) -> list[dict]:
+    return [r for r in records if not r["note"]]
 
 
 def _summary(found) -> str:
     rows = []
     for r in found.sizes:
-        nulls = {kind: r[f"null_{kind}"] for kind in found.nulls}
+        nulls = _nulls(found, r)
         interval = f"{_text(r['low'])} to {_text(r['high'])}"
         bar = ("bar", _bar(r["explained"], nulls))
         shares = (r["explained"], interval, r["explained_mean"], r["explained_median"])
@@ -187,8 +202,8 @@ def _summary(found) -> str:
     columns += [f"{kind}, {over}" for over in ("mean", "median") for kind in found.nulls]
     caption = (
         "Explained variance by kernel size, pooled by energy, with the interval of a bootstrap over layers, then filters; its "
+        "mean and median over filters; nulls pooled in the same three ways, as means of draws."
     )
-    caption += "mean and median over filters; nulls pooled in the same three ways, as means of draws."
     return _table(caption, columns, rows, "Explained variance by kernel size")
 
 
@@ -201,24 +216,20 @@ def _legend(found) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _layers(found, records) -> str:
+def _layers(found, matched) -> str:
+    shares = ("explained", "explained_mean", "explained_median")
     rows = []
-    for r in records:
-        if not r["note"]:
-            nulls = {kind: r[f"null_{kind}"] for kind in found.nulls}
-            explained, *over = (math.nan if r[c] is None else r[c] for c in ("explained", "explained_mean", "explained_median"))
-            nulls = {k: math.nan if v is None else v for k, v in nulls.items()}
-            rows.append((r["layer"], r["size"], explained, *over, ("bar", _bar(explained, nulls)), *nulls.values()))
+    for r in matched:
+        bar = ("bar", _bar(r["explained"], _nulls(found, r)))
+        rows.append((r["layer"], r["size"], *(r[c] for c in shares), bar, *_nulls(found, r).values()))
     columns = ["layer", "size", "explained", "mean", "median", "from 0 to 1", *found.nulls]
     caption = "Explained variance of each layer, pooled by energy, its mean and median over filters, and the nulls."
     return _table(caption, columns, rows, "Explained variance by layer")
 
 
-def _histogram(found, records) -> str:
+def _histogram(found, matched) -> str:
     keys, rows = range(1, found.keys + 1), []
-    for r in records:
-        if r["note"]:
-            continue
+    for r in matched:
         live = max(r["channels"] - r["dead"], 1)
         shares = [r[f"key_{k}"] / live for k in keys]
         # The ramp ends at one half: few keys take more of a layer.
@@ -257,15 +268,14 @@ def _every(found, key: int) -> str:
     return f"<details><summary>all {len(filters)} filters of key {key}</summary><p>{escape(alt)}.</p>{image}</details>"
 
 
-def _scales(found, records) -> str:
-    rows = []
-    for r in records:
-        if not r["note"]:
-            own = [math.nan if r[c] is None else r[c] for c in ("sigma_x", "sigma_y", "explained", "explained_fitted")]
-            rows.append((r["layer"], r["size"], r["channels"], *own, r["rank"]))
+def _scales(matched) -> str:
+    names = ("layer", "size", "channels", "sigma_x", "sigma_y", "explained", "explained_fitted", "rank")
+    rows = [tuple(r[name] for name in names) for r in matched]
     columns = ["layer", "size", "filters", "sigma_x", "sigma_y", "explained", "with these scales", "rank"]
-    caption = "Median scales (pixels) of the keys fitted to each filter, what the keys explain with the method's scales and with these, "
-    caption += "and how many directions hold 99 % of the energy of the layer's filters."
+    caption = (
+        "Median scales (pixels) of the keys fitted to each filter, what the keys explain with the method's scales and with "
+        "these, and how many directions hold 99 % of the energy of the layer's filters."
+    )
     return _table(caption, columns, rows, "Scales and rank by layer")
 
 
@@ -295,9 +305,9 @@ def _places(found) -> str:
     return _table(caption, columns, rows, "Offsets by stride and padding")
 
 
-def _numbers(records) -> str:
-    columns = [c for c in records[0] if c not in ("by_key", "note")]
-    rows = [tuple(math.nan if r[c] is None else r[c] for c in columns) for r in records if not r["note"]]
+def _numbers(matched) -> str:
+    columns = [c for c in matched[0] if c not in ("by_key", "note")]
+    rows = [tuple(r[c] for c in columns) for r in matched]
     caption = "All numbers of each matched layer; spread measures are means over its filters."
     return _table(caption, columns, rows, "All numbers by layer")
 
@@ -332,7 +342,7 @@ def render(inspection: Inspection, more: Mapping | None = None) -> str:
     (True, True)
     """
     records = inspection.records()
-    matched = [r for r in records if not r["note"]]
+    matched = _matched(records)
     channels = sum(r["channels"] for r in records)
     sentence = (
         f"{len(records)} depthwise layers with {channels:,} filters; {len(matched)} layers matched with the key filters "
@@ -343,12 +353,12 @@ def render(inspection: Inspection, more: Mapping | None = None) -> str:
     sections = []
     if matched:
         sections = [
-            ("Explained variance", _legend(inspection) + _summary(inspection) + "<p></p>" + _layers(inspection, records)),
-            ("Which keys", _histogram(inspection, records)),
-            ("Scales and rank", _scales(inspection, records)),
+            ("Explained variance", _legend(inspection) + _summary(inspection) + "<p></p>" + _layers(inspection, matched)),
+            ("Which keys", _histogram(inspection, matched)),
+            ("Scales and rank", _scales(matched)),
             ("The filters that each key explains best", _maps(inspection)),
             ("Offsets, stride and padding", _places(inspection)),
-            ("All numbers", _numbers(records)),
+            ("All numbers", _numbers(matched)),
         ]
     sections.append(("Layers not matched", _left_out(inspection, records)))
     meaning = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in MEASURES.items())
@@ -379,6 +389,6 @@ def render_comparison(found: Any) -> str:
     for f in found:
         if f.sizes:
             parts.append(
-                f"<section><h2>{escape(f.name)}</h2>\n{_legend(f)}{_summary(f)}<p></p>{_histogram(f, f.records())}</section>"
+                f"<section><h2>{escape(f.name)}</h2>\n{_legend(f)}{_summary(f)}<p></p>{_histogram(f, _matched(f.records()))}</section>"
             )
     return _page(f"Depthwise filters of {len(found)} files", "\n".join(parts))

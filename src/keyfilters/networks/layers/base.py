@@ -1,18 +1,102 @@
-"""The base of the layers: a depthwise convolution whose weight is computed."""
+"""The base of the layers: weights that are computed, in a network's own convolutions or in a stand-alone depthwise one."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
-from ...checks import choice, odd_size
-from .weights import ComputedWeight
+from ...checks import choice, finite, odd_size
+
+PerChannel = float | Sequence[float] | np.ndarray | torch.Tensor
+"""A number for all channels, or one for each."""
+Device = torch.device | str | int | None
+"""A device as torch names it; None for the default."""
+
+
+class ComputedWeight(nn.Module):
+    """Compute the weight of a depthwise convolution: gain * filter + offset, channel by channel.
+
+    A parametrisation in the sense of ``torch.nn.utils.parametrize``, and what the layers of
+    :mod:`keyfilters.networks.layers.scale_space` consist of beside their convolution. Subclasses say what the filters are.
+    What it computes follows from its parameters and buffers as they are at that moment.
+    """
+
+    if TYPE_CHECKING:  # registered as parameters or buffers
+        gain: torch.Tensor
+        offset: torch.Tensor
+
+    taking_over = False
+    """True while a convolution is being parametrised."""
+    flat = False
+    """True for the weights of a 1-D convolution, shape (C, 1, n)."""
+
+    def __init__(self, channels: int, gain: PerChannel, offset: PerChannel, learn_gain: bool, factory: dict[str, Any]):
+        super().__init__()
+        self._channels = channels
+        self.was_trained = True
+        for name, value in (("gain", gain), ("offset", offset)):
+            self._register(name, self._per_channel(value, name, factory), learn_gain)
+
+    def _register(self, name: str, tensor: torch.Tensor, learned: bool) -> None:
+        if learned:
+            setattr(self, name, nn.Parameter(tensor))
+        else:
+            self.register_buffer(name, tensor)
+
+    def _per_channel(self, value, name, factory) -> torch.Tensor:
+        value = finite(value.detach().cpu() if isinstance(value, torch.Tensor) else value, name)
+        if value.shape not in ((), (self._channels,)):
+            raise ValueError(f"{name} has shape {value.shape}: expected one number or {self._channels}, one per output channel")
+        return torch.tensor(np.broadcast_to(value, (self._channels,)).copy(), **factory)
+
+    def filters(self) -> torch.Tensor:
+        """The filters before gain and offset: shape (C, n, n), (C, 1, n) or (C, n, 1), or of another number of axes (C, n, ...)."""
+        raise NotImplementedError
+
+    @property
+    def learns(self) -> bool:
+        """True if a parameter other than the bias is trained."""
+        return any(True for name, p in self.named_parameters() if name != "bias")
+
+    @property
+    def trained(self) -> bool:
+        """Whether the weight is to be trained on once it is written out: as its parameters are, else as it was before."""
+        flags = [p.requires_grad for name, p in self.named_parameters() if name != "bias"]
+        return any(flags) if flags else self.was_trained
+
+    def kernels(self) -> torch.Tensor:
+        """The weights that the convolution uses, shape (C, 1, n, n), or that of 1-D filters."""
+        filters = self.filters()
+        gain, offset = (v.reshape(-1, *[1] * (filters.ndim - 1)) for v in (self.gain, self.offset))
+        weight = gain * filters.to(self.gain.dtype) + offset
+        return weight[:, 0, None] if self.flat else weight[:, None]
+
+    def forward(self) -> torch.Tensor:
+        """As :meth:`kernels`; called by torch."""
+        return self.kernels()
+
+    def right_inverse(self, weight: torch.Tensor) -> tuple:
+        """Called by torch when a convolution is parametrised, of whose weight nothing is kept, and when a weight is set.
+
+        Raises
+        ------
+        ValueError
+            In the second case.
+        """
+        if not self.taking_over:
+            raise ValueError(
+                "the weight is computed and cannot be set: set gain, offset or what the filters are made of, or fold first"
+            )
+        return ()
+
 
 DYNAMIC = "dynamic"
 """Padding computed at run time as TensorFlow does it (timm's Conv2dSame)."""
@@ -241,3 +325,108 @@ def overridden(module: nn.Conv2d) -> bool:
     """True if the module's class or the module itself has its own way of convolving."""
     cls, names = type(module), ("forward", "_conv_forward", "__call__")
     return any(getattr(cls, name) is not getattr(nn.Conv2d, name) for name in names) or any(n in module.__dict__ for n in names)
+
+
+def weight_of(module: nn.Module) -> ComputedWeight | None:
+    """What computes the weight of a convolution, None where it is stored.
+
+    For a stand-alone layer of ours that is the layer itself; for a convolution that :func:`keyfilters.networks.replace`
+    gave its weight, the parametrisation ``module.parametrizations.weight[0]``.
+
+    Examples
+    --------
+    >>> from keyfilters.networks import replace
+    >>> network = replace(nn.Conv2d(8, 8, 3, groups=8)).model
+    >>> type(weight_of(network)).__name__, weight_of(nn.Conv2d(8, 8, 3, groups=8)) is None
+    ('ScaleSpaceWeight', True)
+    """
+    if isinstance(module, ComputedWeight):
+        return module
+    if parametrize.is_parametrized(module, "weight"):
+        chain: Any = module.parametrizations.weight  # type: ignore[union-attr]  # registered by torch
+        if len(chain) == 1 and isinstance(chain[0], ComputedWeight):
+            return chain[0]
+    return None
+
+
+def parametrise(conv: nn.Conv2d, weight: ComputedWeight) -> None:
+    """Let ``weight`` compute the weight of a convolution, in place of a stored or another computed one."""
+    if weight_of(conv) is not None:
+        write_out(conv)
+    weight.was_trained = conv.weight.requires_grad
+    weight.train(conv.training)
+    _own_class(conv)
+    # Nothing is left of the stored weight: a parameter without a gradient would get weight decay and stop DDP.
+    weight.taking_over = True
+    try:
+        parametrize.register_parametrization(conv, "weight", weight)
+    finally:
+        weight.taking_over = False
+
+
+def write_out(conv: nn.Conv2d) -> None:
+    """Store the computed weight of a convolution as its own; its class and the order of its parameters are as before."""
+    weight = weight_of(conv)
+    if weight is None:
+        raise ValueError(f"{conv}: its weight is not computed")
+    with torch.no_grad():
+        stored = nn.Parameter(weight.kernels().clone(), requires_grad=weight.trained)
+    _own_class(conv)
+    parametrize.remove_parametrizations(conv, "weight")
+    del conv.weight
+    others = dict(conv._parameters)
+    conv._parameters.clear()
+    conv.weight = stored
+    conv._parameters.update(others)
+
+
+def _own_class(conv: nn.Module) -> None:
+    # Copies of a parametrised module share the class that torch made for it, and torch changes that class when a
+    # parametrisation comes or goes.
+    if parametrize.is_parametrized(conv):
+        cls = type(conv)
+        conv.__class__ = type(cls.__name__, cls.__bases__, dict(cls.__dict__))
+
+
+def scale_parameters(model: nn.Module, lr: float | None = None) -> list[dict]:
+    """The parameters of a network in two groups for an optimiser: all others, and those of computed weights.
+
+    Weight decay would pull scales to zero, that is filters to bare differences, and gains with them; and a scale, of
+    the order of one grid unit, moves at another rate than a weight.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    lr : float, optional
+        Rate of the second group (scales, gamma, gain, offset); default: that of the optimiser.
+
+    Returns
+    -------
+    list of dict
+        ``[{"params": ...}, {"params": ..., "weight_decay": 0.0, "lr": lr}]``; parameters that are frozen are left out,
+        and so is a group without any.
+
+    Raises
+    ------
+    ValueError
+        For a rate that is not positive.
+
+    Examples
+    --------
+    >>> from keyfilters.networks import replace
+    >>> network = replace(nn.Conv2d(8, 8, 3, groups=8), mode="learnable").model
+    >>> groups = scale_parameters(network, lr=1e-2)
+    >>> [(len(g["params"]), g.get("weight_decay"), g.get("lr")) for g in groups]
+    [(1, None, None), (2, 0.0, 0.01)]
+    >>> optimiser = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.05)
+    """
+    if lr is not None and not (isinstance(lr, (int, float)) and 0 < lr < float("inf")):
+        raise ValueError(f"lr is {lr!r}: expected a learning rate > 0")
+    own = {
+        id(p): p
+        for module in model.modules() if isinstance(module, ComputedWeight)
+        for name, p in module.named_parameters(recurse=False) if name != "bias" and p.requires_grad
+    }  # fmt: skip
+    others = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
+    second = {"params": list(own.values()), "weight_decay": 0.0} | ({} if lr is None else {"lr": lr})
+    return [group for group in ({"params": others}, second) if group["params"]]

@@ -15,7 +15,7 @@ from ...differences import difference
 from ...filters import KEYS, SHARPENING
 from ...gaussian import _cosines, _period
 from ...models import MODEL_EDGES, factor
-from .weights import Device, PerChannel
+from .base import Device, PerChannel
 
 KERNEL_KINDS = ("discrete", "sampled")
 WIDEST = 4.0

@@ -1,28 +1,249 @@
-"""Depthwise convolution with idealised filters, given by key and scales."""
+"""Depthwise convolution with idealised filters, given by key and scales, or with frozen filters of any origin, of one to three axes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import nn
 
 from ...checks import choice, finite, odd_size, scales
 from ...choices import Edge, LayerKernel, Normalization, Share
-from ...filters import KEYS, SHARPENING
-from ...fitting.parameters import key_parameters
+from ...filters import KEYS, SHARPENING, axis_keys
+from ...fitting.joint import key_parameters
 from ...models import MODEL_EDGES
-from .base import ConvGeometry, DepthwiseKernelConv2d
-from .filter_bank import FilterBankConv2d, FilterBankWeight
-from .kernels import AXES, KERNEL_KINDS, check_keys, kernels_from, reach_of, strips_from
-from .tabled import TabledWeight, precise
-from .weights import Device, PerChannel
+from .base import ComputedWeight, ConvGeometry, DepthwiseKernelConv, DepthwiseKernelConv2d, Device, PerChannel
+from .kernels import (
+    AXES,
+    KERNEL_KINDS,
+    TABLED_OPERATORS,
+    KernelTable,
+    axis_factors,
+    check_keys,
+    kernels_from,
+    reach_of,
+    strips_from,
+)
 
 __all__ = [
-    "NORMS", "SHARES", "ConvGeometry", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight", "ScaleSpaceConv2d",
-    "ScaleSpaceWeight",
+    "AXIS_LETTERS", "FAR", "NORMS", "SHARES", "ConvGeometry", "DepthwiseKernelConv2d", "FilterBankConv2d", "FilterBankWeight",
+    "ScaleSpaceConv1d", "ScaleSpaceConv2d", "ScaleSpaceConv3d", "ScaleSpaceWeight", "SeparableWeight", "TabledWeight", "precise",
 ]  # fmt: skip
+
+FAR = 64.0
+"""Grid units. Filters of greater scales are next to constant in any kernel."""
+
+
+class TabledWeight(ComputedWeight):
+    """The base of weights that are made of discrete Gaussians, whatever their number of axes.
+
+    Subclasses set ``size`` and ``edge``, then ``_table`` by ``_new_table``, and say which parameters ``_raw`` are the roots of variances.
+    """
+
+    if TYPE_CHECKING:  # set by subclasses
+        size: int
+        edge: Edge
+        _table: KernelTable
+
+    _kept: tuple[list, list, torch.Tensor] | None = None
+
+    @property
+    def _raw(self) -> tuple[torch.Tensor, ...]:
+        """The roots of the variances."""
+        raise NotImplementedError
+
+    def kernels(self) -> torch.Tensor:
+        """The weights that the convolution uses, shape (C, 1, n, n), or that of 1-D filters.
+
+        Where no gradient is asked for they are kept, together with a copy of the parameters and buffers that they were
+        computed from, and computed anew when one of those is another tensor or has other values.
+        """
+        state = [t for own in (self._parameters, self._buffers) for name, t in own.items() if name != "bias" and t is not None]
+        if not _may_keep(state):
+            return super().kernels()
+        kept = self._kept
+        # Versions of tensors do not tell of a change through ``.data``: the values themselves are compared.
+        if kept is None or not all(a is b and _equal(a, c) for a, b, c in zip(state, *kept[:2], strict=True)):
+            kept = self._kept = (state, [t.detach().clone() for t in state], super().kernels())
+        # A copy, so that nobody writes into what is kept.
+        return kept[2].clone()
+
+    def __getstate__(self):
+        return self.__dict__ | {"_kept": None}
+
+    # Tables: constants for a size and an edge. They are no part of the state, and no conversion rounds them.
+
+    def _new_table(self, reach: float) -> KernelTable:
+        raw = self._raw[0]
+        # What is made in inference mode could not be trained with afterwards.
+        with torch.inference_mode(False):
+            # Elsewhere than on a CPU a look at the scales would make it wait: the table is wide enough for all that a kernel shows.
+            return KernelTable(self.size, self.edge, reach if raw.is_cpu else FAR, precise(raw.dtype), raw.device)
+
+    def _current_table(self, raw) -> KernelTable:
+        """The table for these scales, and for no others that were there before: its size shows in the last digit."""
+        table, first = self._table, raw[0]
+        own = table.dtype == first.dtype and table.device == first.device
+        reach = table.reach
+        if first.is_cpu and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+            try:
+                widest = max(float(v.detach().abs().max()) for v in raw)
+                reach = reach_of(widest) if widest < float("inf") else reach
+            except RuntimeError:  # no values of their own, inside vmap for example
+                pass
+        if own and reach == table.reach:
+            return table
+        if not own:
+            return KernelTable(self.size, self.edge, reach, first.dtype, first.device)
+        self._table = self._new_table(reach)
+        return self._table
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        self._table = self._new_table(self._table.reach)
+        return self
+
+
+def _may_keep(state) -> bool:
+    """True where comparing values is cheap and possible: plain tensors on a CPU, no gradient wanted, nothing that traces.
+
+    Autocast rounds what is computed under it: kept, it would be handed out where nobody asked for fewer digits.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu"):
+        return False
+    if torch.is_grad_enabled() and any(t.requires_grad for t in state):
+        return False
+    return all(type(t) in (torch.Tensor, nn.Parameter) and t.is_cpu for t in state)
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    try:
+        return a.dtype == b.dtype and torch.equal(a, b)
+    except RuntimeError:  # no values of their own, inside vmap for example
+        return False
+
+
+def precise(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which filters are computed: single precision at least."""
+    return torch.float32 if dtype.itemsize < 4 else dtype
+
+
+class FilterBankWeight(ComputedWeight):
+    """Weights with frozen filters from a bank of any origin, as a parametrisation of a convolution's own weight.
+
+    The parameters are those of :class:`FilterBankConv2d`; ``channels`` are output channels.
+    """
+
+    if TYPE_CHECKING:  # registered as a buffer
+        bank: torch.Tensor
+
+    def __init__(
+        self,
+        filters: ArrayLike | torch.Tensor,
+        channels: int,
+        *,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        learn_gain: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+    ):
+        bank = finite(filters.detach().cpu() if isinstance(filters, torch.Tensor) else filters, "filters")
+        if bank.ndim != 3 or (bank.shape[1] != bank.shape[2] and min(bank.shape[1:]) != 1) or not len(bank):
+            raise ValueError(
+                f"filters has shape {bank.shape}: expected (K, n, n) with n odd, or (K, 1, n) or (K, n, 1) of 1-D filters"
+            )
+        factory: dict[str, Any] = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        super().__init__(channels, gain, offset, learn_gain, factory)
+        index = np.arange(channels) % len(bank) if index is None else np.asarray(index)
+        if index.shape != (channels,) or index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(bank):
+            raise ValueError(f"index: expected {channels} integers from 0 to {len(bank) - 1}, one per output channel")
+        # One filter for each channel: an index among the tensors would not survive a moving average.
+        self.register_buffer("bank", torch.tensor(bank[index], **factory))
+
+    def filters(self) -> torch.Tensor:
+        """The filter of each channel, shape (C, n, n)."""
+        return self.bank
+
+    @classmethod
+    def of(
+        cls,
+        conv: Any,
+        filters: ArrayLike | torch.Tensor,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        **options: Any,
+    ) -> FilterBankWeight:
+        """Weights for a depthwise convolution: its channels, device and dtype."""
+        own = {"device": conv.weight.device, "dtype": conv.weight.dtype}
+        weight = cls(filters, conv.out_channels, index=index, gain=gain, offset=offset, **(own | options))
+        weight.flat = conv.weight.ndim == 3
+        return weight
+
+
+class FilterBankConv2d(DepthwiseKernelConv2d, FilterBankWeight):
+    """Depthwise convolution with frozen filters from a bank of any origin.
+
+    Channel c has the weight ``gain[c] * filters[index[c]] + offset[c]``.
+
+    Parameters
+    ----------
+    filters : array_like, shape (K, n, n)
+        The bank: learned master keys, random filters, principal components, ...; n odd.
+    channels : int
+        Input channels.
+    index : sequence of int, optional
+        Filter of each output channel, 0 to K - 1; default: all in turn.
+    gain, offset, learn_gain
+        As in :class:`ScaleSpaceConv2d`.
+    **geometry
+        As there.
+
+    Raises
+    ------
+    ValueError
+        For filters that are not finite odd-sized squares, and an index outside of the bank.
+
+    Examples
+    --------
+    >>> from keyfilters import learned_filters
+    >>> layer = FilterBankConv2d(learned_filters(), 24)
+    >>> layer.weight.shape, [name for name, _ in layer.named_parameters()]
+    (torch.Size([24, 1, 7, 7]), ['bias'])
+    """
+
+    def __init__(
+        self, filters: ArrayLike | torch.Tensor, channels: int, *positional: Any, index: ArrayLike | None = None,
+        gain: PerChannel = 1.0, offset: PerChannel = 0.0, learn_gain: bool = False, **geometry: Unpack[ConvGeometry],
+    ):  # fmt: skip
+        whole = self._complete(channels, geometry, positional)
+        if np.ndim(filters) == 3 and min(np.shape(filters)[1:]) < max(np.shape(filters)[1:]):
+            raise ValueError(f"filters has shape {tuple(np.shape(filters))}: expected (K, n, n) with n odd")
+        FilterBankWeight.__init__(
+            self, filters, int(whole["out_channels"]), index=index, gain=gain, offset=offset, learn_gain=learn_gain,
+            device=whole["device"], dtype=whole["dtype"],
+        )  # fmt: skip
+        self._convolve(channels, self.bank.shape[-1], whole)
+
+    @classmethod
+    def from_conv(
+        cls,
+        conv: Any,
+        filters: ArrayLike | torch.Tensor,
+        index: ArrayLike | None = None,
+        gain: PerChannel = 1.0,
+        offset: PerChannel = 0.0,
+        **options: Any,
+    ) -> FilterBankConv2d:
+        """A layer in place of a depthwise convolution; see :meth:`ScaleSpaceConv2d.from_conv`."""
+        given = cls._geometry(conv) | options
+        return cls(filters, conv.in_channels, index=index, gain=gain, offset=offset, **given)._take_over(conv)
+
 
 SHARES = ("channel", "key", "layer")
 """What a set of scales belongs to: a channel, all channels of a key, or the whole layer."""
@@ -400,3 +621,164 @@ def _start(keys, sigma_x, sigma_y, gamma, method) -> list[np.ndarray]:
         fitted = key_parameters(method)
         given = [fitted[i][keys - 1] if v is None else v for i, v in enumerate(given)]
     return [np.array(v, dtype=np.float64) for v in given]
+
+
+AXIS_LETTERS = "xyz"
+"""The axes of the layers; x is the last axis of a tensor."""
+
+
+class SeparableWeight(TabledWeight):
+    """Weights of separable filters: an operator and a scale for each channel and axis; see :class:`ScaleSpaceConv3d`.
+
+    Attributes
+    ----------
+    operators : tensor, shape (C, axes)
+        Numbers of the operators. Stored as floating point, as the keys of ``ScaleSpaceWeight`` are.
+    raw : tensor, shape (C, axes)
+        Roots of the variances along x, y, z.
+    """
+
+    edge = "crop"
+
+    if TYPE_CHECKING:  # registered as parameters or buffers
+        operators: torch.Tensor
+        raw: torch.Tensor
+
+    def __init__(
+        self, channels: int, axes: int, size: int, keys: Sequence[str] | None, sigma: ArrayLike | torch.Tensor,
+        gain: PerChannel, offset: PerChannel, learn_scales: bool, learn_gain: bool, factory: dict[str, Any],
+    ):  # fmt: skip
+        super().__init__(channels, gain, offset, learn_gain, factory)
+        self.size, rows = odd_size(size, "kernel_size"), axis_keys(AXIS_LETTERS[:axes])
+        names = [list(rows)[c % len(rows)] for c in range(channels)] if keys is None else list(keys)
+        if len(names) != channels:
+            raise ValueError(f"keys has {len(names)} entries: expected {channels}, one per output channel")
+        numbers = [[TABLED_OPERATORS.index(operator) for operator in rows[choice(name, rows, "key")]] for name in names]
+        self.register_buffer("operators", torch.tensor(numbers, **factory))
+        start = scales(sigma.detach().cpu() if isinstance(sigma, torch.Tensor) else sigma)
+        if start.shape not in ((), (axes,), (channels, axes)):
+            raise ValueError(
+                f"sigma has shape {start.shape}: expected one number, {axes} (one per axis) or ({channels}, {axes}), per output channel"
+            )
+        self._register("raw", torch.tensor(np.broadcast_to(start, (channels, axes)).copy(), **factory), learn_scales)
+        # Stored, so that a state does not load into filters of another size.
+        self.register_buffer("form", torch.tensor([size], **factory))
+        self._table = self._new_table(reach_of(float(start.max(initial=0.0))))
+
+    @property
+    def _raw(self) -> tuple[torch.Tensor, ...]:
+        return (self.raw,)
+
+    @property
+    def sigma(self) -> torch.Tensor:
+        """Scales along x, y, z, grid units, shape (C, axes)."""
+        return self.raw.abs()
+
+    def filters(self) -> torch.Tensor:
+        """The filter of each channel, shape (C, n), (C, n, n) or (C, n, n, n)."""
+        raw = self.raw.to(precise(self.raw.dtype))
+        table, (channels, axes) = self._current_table((raw,)), raw.shape
+        factors = axis_factors((raw**2).flatten(), table, "discrete")
+        rows = torch.arange(len(factors), device=raw.device)
+        along = factors[rows, self.operators.round().long().flatten()].view(channels, axes, self.size)
+        result = along[:, 0]
+        for i in range(1, axes):
+            # y grows against the index of its axis.
+            own = along[:, i].flip(-1) if i == 1 else along[:, i]
+            result = own.reshape(channels, self.size, *[1] * i) * result[:, None]
+        return result
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
+        form = state_dict.get(prefix + "form")
+        if form is not None and form.shape == self.form.shape and float(form) != self.size:
+            errors.append(f"{prefix}form: the scales were stored for filters of size {float(form):g}, these have {self.size}")
+        else:
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+
+
+class _ScaleSpaceConv(DepthwiseKernelConv, SeparableWeight):
+    def __init__(
+        self, channels: int, kernel_size: int = 7, *, sigma: ArrayLike | torch.Tensor, keys: Sequence[str] | None = None,
+        gain: PerChannel = 1.0, offset: PerChannel = 0.0, learn_scales: bool = False, learn_gain: bool = False,
+        **geometry: Unpack[ConvGeometry],
+    ):  # fmt: skip
+        whole = self._complete(channels, geometry)
+        factory = {"device": whole["device"], "dtype": whole["dtype"] or torch.get_default_dtype()}
+        SeparableWeight.__init__(
+            self,
+            int(whole["out_channels"]),
+            self.axes,
+            kernel_size,
+            keys,
+            sigma,
+            gain,
+            offset,
+            learn_scales,
+            learn_gain,
+            factory,
+        )
+        self._convolve(channels, kernel_size, whole)
+
+
+class ScaleSpaceConv1d(_ScaleSpaceConv):
+    """Depthwise convolution along one axis with differences of discrete Gaussians; see :class:`ScaleSpaceConv3d`.
+
+    Input (N, channels, L), output (N, out_channels, L'). Keys: ``"x+"``, ``"x-"``, ``"x"``, ``"T"``.
+
+    Examples
+    --------
+    >>> layer = ScaleSpaceConv1d(1, 5, keys=["x"], sigma=0.0, bias=False)
+    >>> layer(torch.arange(7.0)[None, None]).detach()[0, 0, 2:5]
+    tensor([-1., -1., -1.])
+    """
+
+    axes = 1
+
+
+class ScaleSpaceConv3d(_ScaleSpaceConv):
+    r"""Depthwise convolution along three axes with differences of discrete Gaussians, given by key and scales.
+
+    Channel c has the weight
+
+    .. math:: w_c = a_c \prod_i D_{c,i} T(x_i; \sigma_{c,i}^2) + b_c
+
+    with the filter of :func:`keyfilters.separable_filter`. As in :class:`ScaleSpaceConv2d` the trained quantity is r with
+    :math:`\sigma^2 = r^2`. The sharpening of key 7 is no product and has no place here.
+
+    Parameters
+    ----------
+    channels : int
+        Input channels.
+    kernel_size : int
+        Odd.
+    sigma : float or sequence, shape (axes,) or (out_channels, axes)
+        Scales along x, y, z in grid units; x is the last axis of a tensor.
+    keys : sequence of str, optional
+        Key of each output channel, a name of ``keyfilters.axis_keys("xyz")``; default: all ten in turn.
+    gain, offset : float or sequence
+        Per output channel.
+    learn_scales, learn_gain : bool
+        What is trained (gain and offset together).
+    **geometry
+        The convolution, as ``nn.Conv3d`` names it: see :class:`keyfilters.networks.layers.base.ConvGeometry`.
+
+    Input (N, channels, D, H, W), output (N, out_channels, D', H', W'). The kernels are stored as those of a convolution,
+    y up, and the layer correlates, as ``nn.Conv3d`` does: an odd key responds with the opposite sign of the convolution.
+
+    Raises
+    ------
+    ValueError
+        For a size, key, scale or shape that is not allowed.
+    TypeError
+        For a keyword that neither the filters nor ``nn.Conv3d`` have.
+
+    Examples
+    --------
+    >>> layer = ScaleSpaceConv3d(10, 5, sigma=0.7, learn_scales=True)
+    >>> layer(torch.zeros(1, 10, 4, 8, 8)).shape, sorted(name for name, _ in layer.named_parameters())
+    (torch.Size([1, 10, 4, 8, 8]), ['bias', 'raw'])
+    >>> layer.fold()
+    Conv3d(10, 10, kernel_size=(5, 5, 5), stride=(1, 1, 1), padding=(2, 2, 2), groups=10)
+    """
+
+    axes = 3

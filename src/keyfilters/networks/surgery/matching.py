@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ...checks import choice
 from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, key_filters, key_filters_at
-from .printing import layer_table
+from .printing import by_x, layer_table
 
 DEAD = 1e-4
 """A filter is dead if its deviation from its mean has less than this share of the median of its layer.
@@ -132,7 +132,7 @@ class Matches:
             counts = np.bincount(m.key[m.live], minlength=self.keys + 1)[1:]
             rows.append(
                 {
-                    "layer": m.name, "size": "x".join(map(str, m.kernel_size)), "stride": "x".join(map(str, m.stride)),
+                    "layer": m.name, "size": by_x(m.kernel_size), "stride": by_x(m.stride),
                     "channels": m.channels, "dead": m.dead, "explained": m.pooled(), "explained_mean": m.pooled("filters"),
                     "explained_median": m.pooled("median"),
                 }

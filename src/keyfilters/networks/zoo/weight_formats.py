@@ -5,15 +5,150 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from .trees import State
+from .files import Skipped
 
 __all__ = ["FORMATS", "WeightFormat", "mismatch", "remapped", "weight_format"]
+
+# timm's clean_state_dict takes two wrappers off the front of a name, its load_state_dict knows four entries: files have others.
+State = dict[str, torch.Tensor]
+AVERAGED = ("ema", "averag", "swa", "teacher")
+"""Parts of the names of entries with averaged weights, which are taken first, as timm does."""
+USUAL = ("state_dict_ema", "model_ema", "state_dict", "model")
+"""Entries that timm looks into as well: no note where there is one only."""
+INSERTED = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module", "_ddp_module")
+"""What wrappers for several devices, for compilation and for saved memory put into names, at any place."""
+DEPTH = 8
+"""Dicts within dicts that are opened; files that hold themselves have no end."""
+BESIDE = ("n_averaged", "total_ops", "total_params")
+"""Of torch's averaged model and of counters of operations, beside the weights."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Tensors by name, and the entry of the file that holds them ("" for the file itself)."""
+
+    entry: str
+    tensors: State
+    parts: bool = False
+    """True where dicts within dicts were joined."""
+
+    @property
+    def weights(self) -> int:
+        """How many tensors of floating-point numbers there are: counts and states of generators are no weights."""
+        return sum(t.is_floating_point() for t in self.tensors.values())
+
+    @property
+    def averaged(self) -> bool:
+        return any(part in self.entry.lower() for part in AVERAGED)
+
+
+def _named(node: Mapping) -> State:
+    return {
+        n: v.detach()
+        for n, v in node.items()
+        if isinstance(n, str) and isinstance(v, torch.Tensor) and n.rpartition(".")[2] not in BESIDE
+    }
+
+
+def _flat(node: Mapping, head: str = "", depth: int = DEPTH) -> State:
+    """Tensors of dicts within dicts, under names joined by points."""
+    found = {head + name: value for name, value in _named(node).items()}
+    for name, value in node.items():
+        if isinstance(name, str) and isinstance(value, Mapping) and depth:
+            found |= _flat(value, f"{head}{name}.", depth - 1)
+    return found
+
+
+def _nodes(content, entry: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Mapping]]:
+    if not depth:
+        return
+    if isinstance(content, Mapping):
+        yield entry, content
+        parts = [(f"{entry}.{name}" if entry else name, value) for name, value in content.items() if isinstance(name, str)]
+    elif isinstance(content, (list, tuple)):
+        parts = [(f"{entry}[{i}]", value) for i, value in enumerate(content)]
+    else:
+        return
+    for name, value in parts:
+        yield from _nodes(value, name, depth - 1)
+
+
+def trees(content: Any) -> list[Tree]:
+    """All trees of tensors in what a file holds: the dicts with tensors, then those with parts, averaged ones first."""
+    found = []
+    for entry, node in _nodes(content):
+        own, flat = _named(node), _flat(node)
+        found += [Tree(entry, own)] if own else []
+        if len(flat) > len(own):
+            found.append(Tree(entry, flat, parts=True))
+    return sorted(found, key=lambda tree: not tree.averaged)
+
+
+def inserted_removed(state: State, keep: Sequence[str] = ()) -> State:
+    """``state`` without what wrappers insert into names; as it is where two names would become one.
+
+    ``keep``: parts that the network's own names have.
+    """
+    drop = {part for part in INSERTED if part not in keep}
+    renamed = {".".join(p for p in name.split(".") if p not in drop): value for name, value in state.items()}
+    return renamed if len(renamed) == len(state) else state
+
+
+def prefixes(state: State, most: int = 24) -> list[str]:
+    """Possible prefixes of names, "" first, then the most frequent ones of one to four parts."""
+    counts: Counter[str] = Counter()
+    for name in state:
+        parts = name.split(".")[:-1]
+        for depth in range(1, min(len(parts), 4) + 1):
+            counts[".".join(parts[:depth]) + "."] += 1
+    return ["", *(p for p, n in counts.most_common(most) if n > 1)]
+
+
+def without(state: State, prefix: str) -> State:
+    """The tensors behind a prefix, without it."""
+    return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+def largest(content: Any) -> Tree | None:
+    """The largest tree of weights, without what wrappers put before every name; None where there is none.
+
+    Dicts of parts count only where no dict has tensors side by side: an optimiser's state is made of parts.
+    """
+    best = max(trees(content), key=lambda tree: (not tree.parts, tree.weights, len(tree.tensors)), default=None)
+    if best is None:
+        return None
+    state = best.tensors
+    while len(state) > 1 and all(name.partition(".")[0] in INSERTED and "." in name for name in state):
+        state = {name.partition(".")[2]: value for name, value in state.items()}
+    return Tree(best.entry, state)
+
+
+def contents(content: Any, most: int = 6) -> str:
+    """What a file without weights holds, in words."""
+    if isinstance(content, Skipped):
+        return f"a whole object ({content.what}), not its weights; have its author save state_dict() alone, as .safetensors"
+    if isinstance(content, torch.Tensor):
+        return f"a single tensor of shape {tuple(content.shape)}"
+    if isinstance(content, Mapping):
+        names = [f"{name} ({_kind(value)})" for name, value in list(content.items())[:most]]
+        return ("the entries " + ", ".join(names) + (", ..." if len(content) > most else "")) if names else "nothing"
+    return f"a {_kind(content)}"
+
+
+def _kind(value) -> str:
+    if isinstance(value, Skipped):
+        return value.what
+    if isinstance(value, torch.Tensor):
+        return f"tensor of shape {tuple(value.shape)}"
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, (list, tuple, Mapping)) else type(value).__name__
 
 
 def _numbered_blocks(model: nn.Module) -> list[str]:
@@ -251,3 +386,101 @@ def mismatch(state: State, own: State, optional: set[str]) -> str:
     if any(name.endswith((".raw_x", ".bank")) for name in unexpected):
         parts.append("the file has layers of key filters: write its network folded")
     return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A tree of tensors under a network's names.
+
+    Attributes
+    ----------
+    tree : Tree
+    prefix : str
+        Removed from the names.
+    original, state : dict of str to Tensor
+        Behind the prefix under the file's names, and under the network's.
+    style : WeightFormat
+    fits : int
+        How many of the network's tensors have their name and shape in ``state``.
+    others : tuple of Tree
+        Further trees of weights in the file.
+    equal : tuple of str
+        Entries that fit as well.
+    """
+
+    tree: Tree
+    prefix: str
+    inserted: bool
+    original: State
+    state: State
+    style: WeightFormat
+    fits: int
+    others: tuple[Tree, ...] = ()
+    equal: tuple[str, ...] = ()
+
+    def notes(self) -> list[str]:
+        """What was chosen, where there was a choice."""
+        notes = []
+        if self.tree.entry and (self.others or self.tree.entry not in USUAL):
+            also = f" ({', '.join(repr(e) for e in self.equal)} would fit as well)" if self.equal else ""
+            notes.append(f"the weights are those under {self.tree.entry!r}{also}")
+        if self.prefix:
+            out = [n for n in self.tree.tensors if not n.startswith(self.prefix)]
+            more = (
+                f", {len(out)} tensors without it left out ({', '.join(out[:3])}{', ...' if len(out) > 3 else ''})"
+                if out
+                else ""
+            )
+            notes.append(f"the prefix {self.prefix!r} was removed from the names{more}")
+        if self.inserted:
+            notes.append("what wrappers for several devices or compilation insert was removed from the names")
+        return notes
+
+    def elsewhere(self) -> str:
+        """For an error: where the tensors are from, and where in the file there are more."""
+        taken = f"; these are under {self.tree.entry!r}" if self.tree.entry else ""
+        more = [f"{t.entry!r} ({len(t.tensors)} tensors)" for t in self.others[:4] if t.entry]
+        return taken + (f"; the file also holds {', '.join(more)}" if more else "")
+
+
+def _tried(tree: Tree, model: nn.Module, own: dict, least: int):
+    """Fits of a tree, behind each prefix that could fit more than ``least`` of the network's tensors."""
+    keep = {part for name in own for part in name.split(".")}
+    for prefix in prefixes(tree.tensors):
+        state = without(tree.tensors, prefix)
+        cleaned = inserted_removed(state, keep)
+        for inserted, names in ((False, state), (True, cleaned)):
+            if len(names) <= least or (inserted and names.keys() == state.keys()):
+                continue
+            renamed = remapped(names, model)
+            fits = sum(n in renamed and renamed[n].shape == v.shape for n, v in own.items())
+            yield Fitting(tree, prefix, inserted, names, renamed, weight_format(names), fits)
+            least = max(least, fits)
+
+
+def fitting(content: Any, model: nn.Module) -> Fitting | None:
+    """The tree of tensors, and the prefix of its names, by which most tensors of ``model`` find their name and shape.
+
+    Of several that fit equally: averaged weights, then the one with less beside them, then the first.
+    None where the file holds no tensors by name.
+    """
+    own = model.state_dict()
+    found = trees(content)
+    best: dict[int, Fitting] = {}
+    for place, tree in enumerate(found):
+        # What fits no more than another prefix of the same tree is longer: the first stays.
+        for tried in _tried(tree, model, own, -1):
+            if place not in best or tried.fits > best[place].fits:
+                best[place] = tried
+    if not best:
+        return None
+    top = max(f.fits for f in best.values())
+    chosen = max(
+        best.values(),
+        key=lambda f: (f.fits, f.tree.averaged, not f.tree.parts, f.tree.weights if not top else 0, -len(f.tree.tensors)),
+    )
+    others = tuple(t for t in found if t is not chosen.tree and t.weights > 1 and not t.parts)
+    equal = tuple(
+        f.tree.entry for f in best.values() if top and f.fits == top and not f.tree.parts and f.tree is not chosen.tree
+    )
+    return Fitting(**{**chosen.__dict__, "others": others, "equal": equal})
