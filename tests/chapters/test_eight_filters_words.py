@@ -221,14 +221,17 @@ def test_few_images_are_judged_on_both_data_sets():
 
 def test_variants_that_were_not_compared_beforehand_enter_one_by_one():
     keys = made_up("small", EQUAL)
-    assert parts.explored_sentence(keys).endswith("only those with stored runs are shown, 0 so far.")
+    assert ": none with 3,000 images, 20 epochs; none with 3,000 silhouettes" in parts.explored_sentence(keys)
     own = keys[keys.variant == "ideal-B"]
     assert len(parts.exploratory_table(keys)[0]) == 1
     some = own[own.seed < 5].assign(variant="two-components", accuracy=lambda rows: rows.accuracy + 0.02)
     few = own[own.seed < 3].assign(variant="wide")
     shown, formats = parts.exploratory_table(pd.concat([keys, some, few], ignore_index=True))
     assert shown.variant.tolist() == ["a f + c T + b, fixed"] and shown.n.tolist() == [5]
-    assert parts.explored_sentence(pd.concat([keys, some], ignore_index=True)).endswith("1 so far: a f + c T + b, fixed.")
+    told = parts.explored_sentence(pd.concat([keys, some, few], ignore_index=True))
+    assert ": 1 (a f + c T + b, fixed) with 3,000 images, 20 epochs; none with 3,000 silhouettes" in told
+    every = [own[own.seed < 5].assign(variant=name) for name in parts.EXPLORATORY]
+    assert f": {len(every)} with 3,000 images" in parts.explored_sentence(pd.concat([keys, *every], ignore_index=True))
     assert formats["mean"](shown["mean"][0]) == "+2.00"
 
 

@@ -264,12 +264,14 @@ EXPLORATORY = [name for name in VARIANTS if name not in EIGHT.main]
 
 
 def explored_sentence(runs: pd.DataFrame) -> str:
-    """Which of the exploratory variants have stored runs, and that only these are shown."""
-    there = [summary.label(name) for name in EXPLORATORY if name in set(runs.variant)]
-    return (
-        f"Of the {len(EXPLORATORY)} exploratory variants only those with stored runs are shown,"
-        f" {len(there)} so far{': ' if there else ''}{'; '.join(there)}."
-    )
+    """In which settings the exploratory variants have enough seeds to be shown, and which of them where not all have."""
+    found = beside(runs, summary.KEY_VARIANT, EXPLORATORY)
+    words = []
+    for setting in SETTINGS.values():
+        there = [summary.label(name) for name in found.variant[found.setting == setting.label]]
+        which = f" ({' and '.join(there)})" if 0 < len(there) < len(EXPLORATORY) else ""
+        words.append(f"{len(there) or 'none'}{which} with {setting.label}")
+    return f"Of the {len(EXPLORATORY)} exploratory variants those with {summary.FEWEST} seeds are shown: {'; '.join(words)}."
 
 
 def exploratory_table(runs: pd.DataFrame) -> tuple[pd.DataFrame, Mapping[str, Any]]:
