@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from ... import __version__
 from ...figures.style import DIVERGING, ink, symmetric_limit
 from ...filters import KEYS
 from ..surgery.nulls import NULLS
@@ -379,7 +379,7 @@ def _page(title: str, content: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{CSS}\n{_ramp('#ffffff', '#08519c')}\n{dark}\n</style>\n</head>\n"
         f"<body>\n<main>\n<h1>{escape(title)}</h1>\n{content}\n</main>\n"
-        f"<footer><p>keyfilters {escape(__version__)}</p></footer>\n</body>\n</html>\n"
+        f"<footer><p>keyfilters {escape(version('keyfilters'))}</p></footer>\n</body>\n</html>\n"
     )
 
 
