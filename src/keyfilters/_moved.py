@@ -60,7 +60,6 @@ MOVED = {
     "keyfilters.fitting.report": "keyfilters.fitting.intervals",
     "keyfilters.networks.data.class_numbers": "keyfilters.networks.data.datasets",
     "keyfilters.networks.extraction.clusterings": "keyfilters.networks.extraction.comparison",
-    "keyfilters.networks.layers.filter_bank": "keyfilters.networks.layers.scale_space",
     "keyfilters.networks.surgery.as_it_stands": "keyfilters.networks.surgery.depthwise",
     "keyfilters.networks.surgery.modes": "keyfilters.networks.surgery.replacing",
     "keyfilters.networks.training.run": "keyfilters.networks.training.loop",

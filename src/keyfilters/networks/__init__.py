@@ -22,7 +22,8 @@ from importlib.util import find_spec
 
 _ROOMS = {
     "layers.kernels": ("half_gaussian", "ideal_kernels"),
-    "layers.scale_space": ("FilterBankConv2d", "ScaleSpaceConv1d", "ScaleSpaceConv2d", "ScaleSpaceConv3d"),
+    "layers.filter_bank": ("FilterBankConv2d",),
+    "layers.scale_space": ("ScaleSpaceConv1d", "ScaleSpaceConv2d", "ScaleSpaceConv3d"),
     "layers.base": ("scale_parameters", "weight_of"),
     "surgery.depthwise": ("DepthwiseLayer", "find_depthwise", "key_filters"),
     "surgery.matching": ("match",),

@@ -11,7 +11,8 @@ from torch import nn
 from keyfilters.checks import choice
 from keyfilters.filters import learned_filters
 from keyfilters.fitting import METHODS
-from keyfilters.networks.layers.scale_space import FilterBankConv2d, ScaleSpaceConv2d
+from keyfilters.networks.layers.filter_bank import FilterBankConv2d
+from keyfilters.networks.layers.scale_space import ScaleSpaceConv2d
 from keyfilters.networks.surgery.depthwise import find_depthwise, key_filters
 
 from .basis_weights import BasisConv2d

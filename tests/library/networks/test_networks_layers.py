@@ -16,8 +16,9 @@ from torch import nn
 from keyfilters import discrete_gaussian, fit, gaussian_kernel, ideal_filter, learned_filters
 from keyfilters.fitting.joint import key_parameters
 from keyfilters.networks.layers.base import DYNAMIC, ConvGeometry
+from keyfilters.networks.layers.filter_bank import FilterBankConv2d
 from keyfilters.networks.layers.kernels import KERNEL_KINDS, half_gaussian, ideal_kernels
-from keyfilters.networks.layers.scale_space import NORMS, SHARES, FilterBankConv2d, ScaleSpaceConv2d
+from keyfilters.networks.layers.scale_space import NORMS, SHARES, ScaleSpaceConv2d
 
 sigmas = st.floats(0.0, 3.0)
 DOUBLE = {"dtype": torch.float64}

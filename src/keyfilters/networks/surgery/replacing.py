@@ -18,7 +18,8 @@ from torch import nn
 from ...checks import choice, integer
 from ...fitting.joint import key_parameters
 from ..layers.base import ComputedWeight, DepthwiseKernelConv, DepthwiseKernelConv2d, parametrise, weight_of, write_out
-from ..layers.scale_space import FilterBankConv2d, FilterBankWeight, ScaleSpaceConv2d, ScaleSpaceWeight
+from ..layers.filter_bank import FilterBankConv2d, FilterBankWeight
+from ..layers.scale_space import ScaleSpaceConv2d, ScaleSpaceWeight
 from .branches import merged
 from .depthwise import DepthwiseLayer, as_stack, depthwise_or_error, is_strip, key_filters, key_filters_at
 from .ideas import IDEAS
@@ -300,7 +301,7 @@ def replace(
     The convolutions themselves stay, with their classes, hooks, padding and biases: their weight alone becomes
     computed, by a parametrisation of ``torch.nn.utils.parametrize`` (``conv.parametrizations.weight[0]``, a
     :class:`ScaleSpaceWeight <keyfilters.networks.layers.scale_space.ScaleSpaceWeight>` or a
-    :class:`FilterBankWeight <keyfilters.networks.layers.scale_space.FilterBankWeight>`); :func:`fold` removes it.
+    :class:`FilterBankWeight <keyfilters.networks.layers.filter_bank.FilterBankWeight>`); :func:`fold` removes it.
     Filters of other odd sizes are matched at their size; those of one row or one column, also of 1-D convolutions, become
     the factor of their key along their axis. Left as they are, with a note in the report: kernels that are 1x1, even, or
     neither square nor one row or column (with ``standalone`` these too), and convolutions that do not use their weight as it stands (weight norm, spectral
